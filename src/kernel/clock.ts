@@ -1,0 +1,124 @@
+/** Time, injected. Only this file reads the real clock or sets real timers. */
+
+export interface Timer extends Disposable {
+  cancel(): void
+}
+
+export interface Clock {
+  /** Milliseconds since the epoch. */
+  now(): number
+  /** Milliseconds on a clock that never goes back; for measuring. */
+  monotonic(): number
+  /** Calls `fn` once, `ms` milliseconds from now. The timer never keeps the process alive by itself. */
+  after(ms: number, fn: () => void): Timer
+  /** Resolves `ms` milliseconds from now; rejects with the signal's reason when aborted. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>
+}
+
+/** The instant as OpenStack APIs print it in Nova's style, `2026-01-31T12:00:00Z`. */
+export function isoSeconds(ms: number): string {
+  return `${new Date(ms).toISOString().slice(0, 19)}Z`
+}
+
+/** The instant with microseconds as Keystone and most databases print it, `2026-01-31T12:00:00.000000Z`. */
+export function isoMicros(ms: number): string {
+  return `${new Date(ms).toISOString().slice(0, 23)}000Z`
+}
+
+function sleepOn(clock: Pick<Clock, 'after'>, ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) return reject(signal.reason)
+    const timer = clock.after(ms, () => {
+      signal?.removeEventListener('abort', onAbort)
+      resolve()
+    })
+    function onAbort() {
+      timer.cancel()
+      reject(signal?.reason)
+    }
+    signal?.addEventListener('abort', onAbort, { once: true })
+  })
+}
+
+export function systemClock(): Clock {
+  const clock: Clock = {
+    now: () => Date.now(),
+    monotonic: () => performance.now(),
+    after(ms, fn) {
+      const handle = setTimeout(fn, ms)
+      handle.unref()
+      const cancel = () => clearTimeout(handle)
+      return { cancel, [Symbol.dispose]: cancel }
+    },
+    sleep: (ms, signal) => sleepOn(clock, ms, signal),
+  }
+  return clock
+}
+
+/** A clock that moves only when told to. */
+export interface VirtualClock extends Clock {
+  /** Moves time forward, firing due timers in order and letting their work settle between them. */
+  advance(ms: number): Promise<void>
+  /** Advances to the next timer until none is left or `limitMs` has passed. */
+  runUntilIdle(limitMs?: number): Promise<void>
+  /** How many timers wait. */
+  pending(): number
+}
+
+/** Lets promise reactions and in-process I/O callbacks run. */
+export function settle(turns = 3): Promise<void> {
+  return new Promise(resolve => {
+    const turn = (left: number) => (left === 0 ? resolve() : void setImmediate(turn, left - 1))
+    turn(turns)
+  })
+}
+
+export function virtualClock(start = Date.UTC(2026, 0, 1)): VirtualClock {
+  let now = start
+  let sequence = 0
+  let timers: { at: number; sequence: number; fn: () => void }[] = []
+
+  function nextDue(limit: number) {
+    let best: (typeof timers)[number] | undefined
+    for (const timer of timers) {
+      if (timer.at > limit) continue
+      if (!best || timer.at < best.at || (timer.at === best.at && timer.sequence < best.sequence)) best = timer
+    }
+    return best
+  }
+
+  async function runTo(limit: number) {
+    await settle()
+    for (let timer = nextDue(limit); timer; timer = nextDue(limit)) {
+      const due = timer
+      timers = timers.filter(t => t !== due)
+      now = Math.max(now, due.at)
+      due.fn()
+      await settle()
+    }
+  }
+
+  const clock: VirtualClock = {
+    now: () => now,
+    monotonic: () => now - start,
+    after(ms, fn) {
+      const timer = { at: now + Math.max(0, ms), sequence: sequence++, fn }
+      timers.push(timer)
+      const cancel = () => {
+        timers = timers.filter(t => t !== timer)
+      }
+      return { cancel, [Symbol.dispose]: cancel }
+    },
+    sleep: (ms, signal) => sleepOn(clock, ms, signal),
+    async advance(ms) {
+      const target = now + ms
+      await runTo(target)
+      now = target
+    },
+    async runUntilIdle(limitMs = 3_600_000) {
+      await runTo(now + limitMs)
+    },
+    pending: () => timers.length,
+  }
+  return clock
+}

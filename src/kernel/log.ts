@@ -1,0 +1,31 @@
+/** Structured logs (pino). Secrets are redacted by name before they are written. */
+import { type Logger, pino } from 'pino'
+
+export type Log = Logger
+
+export interface LogOptions {
+  level?: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent'
+  /** File descriptor or path to write to; standard error by default. */
+  destination?: string | number
+}
+
+const secretKeys = ['password', 'adminPass', 'admin_pass', 'secret', 'token', 'user_data', 'blob', 'private_key']
+const secretHeaders = ['x-auth-token', 'x-subject-token', 'authorization', 'cookie', 'set-cookie']
+
+/** Paths that pino redacts: each secret at the top level, one and two levels down, and in headers. */
+const redact = [
+  ...secretKeys.flatMap(key => [key, `*.${key}`, `*.*.${key}`]),
+  ...secretHeaders.flatMap(name => [`headers["${name}"]`, `req.headers["${name}"]`]),
+]
+
+export function createLog(options: LogOptions = {}): Log {
+  return pino(
+    { level: options.level ?? 'info', base: null, redact: { paths: redact, censor: '***' } },
+    pino.destination({ dest: options.destination ?? 2, sync: false }),
+  )
+}
+
+/** A log that writes nothing, for tests. */
+export function silentLog(): Log {
+  return pino({ level: 'silent' })
+}

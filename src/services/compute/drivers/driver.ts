@@ -1,0 +1,159 @@
+/**
+ * The virt driver: what a host must be able to do with guests. Every method is idempotent: done twice is the same as done once, and
+ * a guest that is already as asked is a success. A driver never sees the database; it is told all it needs in `GuestSpec`.
+ */
+import type { Readable } from 'node:stream'
+
+/** Nova's power states, as numbers on the wire. */
+export const powerStates = { nostate: 0, running: 1, paused: 3, shutdown: 4, crashed: 6, suspended: 7 } as const
+export type PowerState = (typeof powerStates)[keyof typeof powerStates]
+
+export interface ImageSpec {
+  id: string
+  /** Bytes of the stored file. */
+  size: number
+  disk_format: 'raw' | 'qcow2'
+  /** Hex digest of the stored bytes and the algorithm's name; the host checks it before it uses the file. */
+  hash_algo: string
+  hash_value: string
+  /** Image properties (`hw_disk_bus`, `hw_vif_model`, `hw_machine_type`, `os_require_quiesce` …). */
+  properties: Record<string, string>
+  /** Images with the kernel and ramdisk when the image boots directly (`kernel_id`, `ramdisk_id`). */
+  kernel?: ImageSpec
+  ramdisk?: ImageSpec
+}
+
+/** Where a host gets the bytes of an image. */
+export interface ImageSource {
+  open(image: ImageSpec, signal?: AbortSignal): Promise<Readable>
+}
+
+export interface DiskSpec {
+  /** Stable id, unique in the guest; the guest sees (the first 20 characters of) it as the disk's serial. */
+  id: string
+  /** `image`: overlay on the cached image. `blank`: empty (ephemeral, swap). `volume`: an outside block device, opened by QEMU. */
+  source:
+    | { type: 'image'; image: ImageSpec }
+    | { type: 'blank' }
+    | { type: 'volume'; connection: Record<string, unknown> }
+  size_gb: number
+  /** 0 boots first; negative never boots. */
+  boot_index: number
+  bus?: string
+  /** Requested device name such as `vda`; only a hint. */
+  device_name?: string
+}
+
+export interface NicSpec {
+  port_id: string
+  mac: string
+  mtu: number
+  /** The tap that the data plane made, and the network namespace it is in. Absent with the fake data plane: the guest gets no link. */
+  tap?: { name: string; netns?: string }
+}
+
+export interface GuestSpec {
+  /** The server's UUID; also the guest's SMBIOS UUID and the name of its directory. */
+  id: string
+  /** Display name, for people reading process lists. Untrusted: any characters. */
+  name: string
+  vcpus: number
+  memory_mb: number
+  disks: DiskSpec[]
+  nics: NicSpec[]
+  /** Files of the config drive by path (`openstack/latest/meta_data.json`), or absent for no config drive. */
+  config_drive?: Record<string, string>
+  /** Flavor extra specs. */
+  extra_specs: Record<string, string>
+}
+
+export type RebootType = 'soft' | 'hard'
+
+export interface HostFacts {
+  hypervisor_type: string
+  hypervisor_version: number
+  hypervisor_hostname: string
+  vcpus: number
+  memory_mb: number
+  disk_gb: number
+  cpu_info: {
+    arch: string
+    model: string
+    vendor: string
+    features: string[]
+    topology: { cells: number; sockets: number; cores: number; threads: number }
+  }
+  /** Placement traits such as `COMPUTE_NODE`, `HW_CPU_X86_AVX2`, `COMPUTE_STATUS_DISABLED` is the control plane's. */
+  traits: string[]
+  /** What this host can do; operations that need an absent one are refused with 409/400 as upstream does. */
+  capabilities: {
+    suspend: boolean
+    live_migrate: boolean
+    snapshot: boolean
+    attach_interface: boolean
+    attach_volume: boolean
+    vnc: boolean
+    serial: boolean
+    spice: boolean
+  }
+}
+
+export interface GuestState {
+  id: string
+  power_state: PowerState
+}
+
+/** Where the console proxy connects. `tcp` addresses are loopback or the host's management address. */
+export type ConsoleEndpoint = { type: 'unix'; path: string } | { type: 'tcp'; host: string; port: number }
+
+export type GuestEvent = { type: 'power'; id: string; power_state: PowerState; reason: string }
+
+export interface VirtDriver extends AsyncDisposable {
+  readonly name: string
+  /** Facts of this host. Cheap after the first call; called at start and every minute. */
+  facts(): Promise<HostFacts>
+  /** Re-adopts guests that run already, and reports all guests known on this host (running or not). Called once at start. */
+  recover(): Promise<GuestState[]>
+  /** Brings a guest to running from nothing or from any half-built state. Throws `GuestError` with a message fit for the fault. */
+  spawn(spec: GuestSpec, options: { signal?: AbortSignal; power_on: boolean }): Promise<void>
+  /** Removes the guest, its disks and files, whatever state it is in. Unknown ids succeed. */
+  destroy(id: string): Promise<void>
+  /** Starts a guest that is shut down; `spec` as at spawn, with nics as they are now. */
+  start(spec: GuestSpec): Promise<void>
+  /** ACPI power button, then off after `graceSeconds` (0: at once). */
+  stop(id: string, graceSeconds: number): Promise<void>
+  reboot(spec: GuestSpec, type: RebootType, graceSeconds: number): Promise<void>
+  pause(id: string): Promise<void>
+  unpause(id: string): Promise<void>
+  /** Saves memory to disk and frees the host's RAM. */
+  suspend(id: string): Promise<void>
+  resume(spec: GuestSpec): Promise<void>
+  list(): Promise<GuestState[]>
+  state(id: string): Promise<PowerState>
+  /** The last `lines` lines of the serial console, all that is kept when undefined. Kept output is bounded (ring). */
+  consoleLog(id: string, lines?: number): Promise<string>
+  console(id: string, type: 'vnc' | 'serial'): Promise<ConsoleEndpoint>
+  attachNic(id: string, nic: NicSpec): Promise<void>
+  detachNic(id: string, portId: string): Promise<void>
+  /** Writes the guest's root disk, flattened, as `format`; the guest may run. The stream is read to its end by the caller. */
+  snapshot(id: string, format: 'raw' | 'qcow2'): Promise<Readable>
+  /** Counters of Nova's diagnostics. */
+  diagnostics(id: string): Promise<Record<string, unknown>>
+  /** Non-maskable interrupt, so that the guest writes a crash dump. */
+  injectNmi(id: string): Promise<void>
+  /** Removes cached images that no guest has used for `maxAgeMs`. Returns how many bytes were freed. */
+  purgeImageCache(maxAgeMs: number): Promise<number>
+  /** Called on each change of power state that the driver did not make because it was told to. */
+  onEvent(listener: (event: GuestEvent) => void): void
+}
+
+/** A failure to be shown as the server's fault. */
+export class GuestError extends Error {
+  /** True when another host might do better (no space, no such machine type); the server is then scheduled again. */
+  readonly retryElsewhere: boolean
+  constructor(message: string, options: { cause?: unknown; retryElsewhere?: boolean } = {}) {
+    super(message, { cause: options.cause })
+    this.name = 'GuestError'
+    this.retryElsewhere = options.retryElsewhere ?? false
+  }
+}
