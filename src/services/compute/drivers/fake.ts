@@ -1,0 +1,352 @@
+/** The fake virt driver: guests in memory, instant, with faults on demand. For `--simulated`, simulation and tests. */
+import { once } from 'node:events'
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import { Readable } from 'node:stream'
+import type { Clock } from '#kernel/clock.ts'
+import {
+  GuestError,
+  type GuestEvent,
+  type GuestSpec,
+  type HostFacts,
+  type ImageSpec,
+  type NicSpec,
+  type PowerState,
+  powerStates,
+  type VirtDriver,
+} from './driver.ts'
+import { emptyQcow2 } from './fake-disk.ts'
+
+/** What the fake keeps of a guest. Plain data: a Map of these may outlive the driver, as real guests outlive the control process. */
+export interface FakeGuest {
+  spec: GuestSpec
+  power_state: PowerState
+  log: string
+  nics: NicSpec[]
+  started_at: number
+}
+
+/** The methods that a fault can hit. */
+export type FakeMethod = Exclude<keyof VirtDriver, 'name' | 'onEvent' | symbol>
+
+/** Makes calls of one method fail, take time, or both. */
+export interface FakeFault {
+  method: FakeMethod
+  /** Only calls for this guest count. */
+  guest?: string
+  /** Which of the calls from now on, 1 being the next (the default); `every` for all of them. */
+  call?: number | 'every'
+  delayMs?: number
+  /** A string becomes a GuestError with this message. Without it the call only takes longer. */
+  error?: string | Error
+  /** The call does its work and fails then, as when an answer gets lost. */
+  afterwards?: boolean
+}
+
+export interface FakeDriverOptions {
+  clock: Clock
+  hostname: string
+  vcpus?: number
+  memory_mb?: number
+  disk_gb?: number
+  faults?: FakeFault[]
+  /** Where guests live; pass the same Map to a second driver to play a restart of the control process. */
+  guests?: Map<string, FakeGuest>
+}
+
+export interface FakeDriver extends VirtDriver {
+  readonly guests: Map<string, FakeGuest>
+  inject(...faults: FakeFault[]): void
+  /** The guest dies, as QEMU does when it is killed. */
+  crashGuest(id: string, reason?: string): void
+  /** The guest switches itself off. */
+  powerOffGuest(id: string): void
+  /** The guest prints to its serial console. */
+  print(id: string, text: string): void
+}
+
+const maxLog = 1024 * 1024
+const gigabyte = 1024 ** 3
+
+export function fakeDriver(options: FakeDriverOptions): FakeDriver {
+  const { clock } = options
+  const guests = options.guests ?? new Map<string, FakeGuest>()
+  const images = new Map<string, { size: number; used_at: number }>()
+  const listeners: ((event: GuestEvent) => void)[] = []
+  const consoles = fakeConsoles(id => guests.get(id)?.log ?? '')
+  let faults = (options.faults ?? []).map(fault => ({ ...fault, seen: 0 }))
+
+  /** Runs `work` as one call of `method`, with the faults that are due. */
+  async function call<T>(method: FakeMethod, id: string | undefined, work: () => T, signal?: AbortSignal): Promise<T> {
+    signal?.throwIfAborted()
+    const due = faults.filter(fault => {
+      if (fault.method !== method || (fault.guest !== undefined && fault.guest !== id)) return false
+      fault.seen++
+      return fault.call === 'every' || fault.seen === (fault.call ?? 1)
+    })
+    faults = faults.filter(fault => fault.call === 'every' || !due.includes(fault))
+    for (const fault of due) if (fault.delayMs) await clock.sleep(fault.delayMs, signal)
+    const failure = due.find(fault => fault.error !== undefined)
+    if (failure && !failure.afterwards) throw asError(failure.error)
+    const result = work()
+    if (failure) throw asError(failure.error)
+    return result
+  }
+
+  function existing(id: string): FakeGuest {
+    const guest = guests.get(id)
+    if (!guest) throw new GuestError(`Guest ${id} is not on this host.`)
+    return guest
+  }
+
+  function running(id: string): FakeGuest {
+    const guest = existing(id)
+    if (guest.power_state !== powerStates.running && guest.power_state !== powerStates.paused) {
+      throw new GuestError(`Guest ${id} is not running.`)
+    }
+    return guest
+  }
+
+  function print(id: string, text: string) {
+    const guest = existing(id)
+    guest.log = (guest.log + text).slice(-maxLog)
+  }
+
+  function boot(guest: FakeGuest, spec: GuestSpec) {
+    guest.spec = spec
+    guest.nics = [...spec.nics]
+    guest.power_state = powerStates.running
+    guest.started_at = clock.now()
+    print(spec.id, bootText(spec))
+  }
+
+  function useImages(spec: GuestSpec) {
+    for (const disk of spec.disks) {
+      if (disk.source.type !== 'image') continue
+      const { image } = disk.source
+      if (disk.size_gb > 0 && image.size > disk.size_gb * gigabyte) {
+        throw new GuestError(
+          `Flavor's disk is too small for requested image. Flavor disk is ${disk.size_gb * gigabyte} bytes, image is ${image.size} bytes.`,
+        )
+      }
+      for (const used of [image, image.kernel, image.ramdisk]) if (used) cache(used)
+    }
+  }
+
+  const cache = (image: ImageSpec) => images.set(image.id, { size: image.size, used_at: clock.now() })
+
+  function happen(id: string, power_state: PowerState, reason: string) {
+    existing(id).power_state = power_state
+    for (const listener of listeners) listener({ type: 'power', id, power_state, reason })
+  }
+
+  function setPower(id: string, from: PowerState, to: PowerState) {
+    const guest = existing(id)
+    if (guest.power_state === to) return
+    if (guest.power_state !== from) throw new GuestError(`Guest ${id} is in power state ${guest.power_state}.`)
+    guest.power_state = to
+  }
+
+  const states = () => [...guests].map(([id, guest]) => ({ id, power_state: guest.power_state }))
+
+  return {
+    name: 'fake',
+    guests,
+    inject: (...more) => void faults.push(...more.map(fault => ({ ...fault, seen: 0 }))),
+    crashGuest: (id, reason = 'crashed') => happen(id, powerStates.crashed, reason),
+    powerOffGuest: id => happen(id, powerStates.shutdown, 'guest-shutdown'),
+    print,
+    facts: () => call('facts', undefined, () => hostFacts(options)),
+    recover: () => call('recover', undefined, states),
+    spawn: (spec, { signal, power_on }) =>
+      call(
+        'spawn',
+        spec.id,
+        () => {
+          useImages(spec)
+          const guest = guests.get(spec.id) ?? {
+            spec,
+            power_state: powerStates.shutdown,
+            log: '',
+            nics: [...spec.nics],
+            started_at: 0,
+          }
+          guests.set(spec.id, guest)
+          if (power_on && guest.power_state !== powerStates.running) boot(guest, spec)
+        },
+        signal,
+      ),
+    destroy: id => call('destroy', id, () => void guests.delete(id)),
+    start: spec =>
+      call('start', spec.id, () => {
+        const guest = existing(spec.id)
+        if (guest.power_state === powerStates.suspended)
+          throw new GuestError(`Guest ${spec.id} is suspended: resume it.`)
+        if (guest.power_state !== powerStates.running) boot(guest, spec)
+      }),
+    stop: id =>
+      call('stop', id, () => {
+        existing(id).power_state = powerStates.shutdown
+      }),
+    reboot: spec => call('reboot', spec.id, () => boot(existing(spec.id), spec)),
+    pause: id => call('pause', id, () => setPower(id, powerStates.running, powerStates.paused)),
+    unpause: id => call('unpause', id, () => setPower(id, powerStates.paused, powerStates.running)),
+    suspend: id => call('suspend', id, () => setPower(id, powerStates.running, powerStates.suspended)),
+    resume: spec => call('resume', spec.id, () => setPower(spec.id, powerStates.suspended, powerStates.running)),
+    list: () => call('list', undefined, states),
+    state: id => call('state', id, () => guests.get(id)?.power_state ?? powerStates.nostate),
+    consoleLog: (id, lines) => call('consoleLog', id, () => lastLines(existing(id).log, lines)),
+    console: async (id, type) => {
+      await call('console', id, () => running(id))
+      return { type: 'tcp', host: '127.0.0.1', port: await consoles.port(id, type) }
+    },
+    attachNic: (id, nic) =>
+      call('attachNic', id, () => {
+        const guest = existing(id)
+        if (!guest.nics.some(has => has.port_id === nic.port_id)) guest.nics.push(nic)
+      }),
+    detachNic: (id, portId) =>
+      call('detachNic', id, () => {
+        const guest = existing(id)
+        guest.nics = guest.nics.filter(nic => nic.port_id !== portId)
+      }),
+    snapshot: (id, format) =>
+      call('snapshot', id, () => {
+        const size = Math.max(1, existing(id).spec.disks[0]?.size_gb ?? 0) * gigabyte
+        return Readable.from([format === 'qcow2' ? emptyQcow2(size) : Buffer.alloc(1024 * 1024)])
+      }),
+    diagnostics: id => call('diagnostics', id, () => diagnostics(running(id), clock.now())),
+    injectNmi: id => call('injectNmi', id, () => void running(id)),
+    purgeImageCache: maxAgeMs =>
+      call('purgeImageCache', undefined, () => {
+        const used = new Set([...guests.values()].flatMap(guest => guest.spec.disks.map(imageOf)))
+        let freed = 0
+        for (const [id, { size, used_at }] of images) {
+          if (used.has(id) || clock.now() - used_at < maxAgeMs) continue
+          images.delete(id)
+          freed += size
+        }
+        return freed
+      }),
+    onEvent: listener => void listeners.push(listener),
+    [Symbol.asyncDispose]: () => consoles.close(),
+  }
+}
+
+const asError = (error: string | Error | undefined) => (error instanceof Error ? error : new GuestError(String(error)))
+
+const imageOf = (disk: GuestSpec['disks'][number]) => (disk.source.type === 'image' ? disk.source.image.id : undefined)
+
+function lastLines(log: string, lines?: number): string {
+  if (lines === undefined) return log
+  const all = log.split('\n')
+  const ended = all.at(-1) === ''
+  return lines <= 0 ? '' : all.slice(-(ended ? lines + 1 : lines)).join('\n')
+}
+
+function bootText(spec: GuestSpec): string {
+  const name = spec.name.replace(/[^\w.-]/g, '-')
+  return [
+    'SeaBIOS (simulated)',
+    'Booting from Hard Disk...',
+    `[    0.000000] Memory: ${spec.memory_mb * 1024}K available, ${spec.vcpus} CPUs`,
+    ...spec.nics.map((nic, index) => `[    0.400000] eth${index}: link up, ${nic.mac}`),
+    ...(spec.config_drive ? ['cloud-init: found a config drive'] : []),
+    'simulated guest ready',
+    '',
+    `${name} login: `,
+  ].join('\n')
+}
+
+function hostFacts(options: FakeDriverOptions): HostFacts {
+  return {
+    hypervisor_type: 'fake',
+    hypervisor_version: 1000000,
+    hypervisor_hostname: options.hostname,
+    vcpus: options.vcpus ?? 64,
+    memory_mb: options.memory_mb ?? 256 * 1024,
+    disk_gb: options.disk_gb ?? 4096,
+    cpu_info: {
+      arch: 'x86_64',
+      model: 'simulated',
+      vendor: 'none',
+      features: [],
+      topology: { cells: 1, sockets: 1, cores: options.vcpus ?? 64, threads: 1 },
+    },
+    traits: ['COMPUTE_NODE', 'COMPUTE_NET_ATTACH_INTERFACE', 'COMPUTE_IMAGE_TYPE_QCOW2', 'COMPUTE_IMAGE_TYPE_RAW'],
+    capabilities: {
+      suspend: true,
+      live_migrate: false,
+      snapshot: true,
+      attach_interface: true,
+      attach_volume: false,
+      vnc: true,
+      serial: true,
+      spice: false,
+    },
+  }
+}
+
+function diagnostics(guest: FakeGuest, now: number): Record<string, unknown> {
+  const { spec } = guest
+  const uptime = Math.floor((now - guest.started_at) / 1000)
+  return {
+    state: guest.power_state === powerStates.paused ? 'paused' : 'running',
+    driver: 'fake',
+    hypervisor: 'fake',
+    hypervisor_os: 'none',
+    uptime,
+    config_drive: spec.config_drive !== undefined,
+    num_cpus: spec.vcpus,
+    num_nics: guest.nics.length,
+    num_disks: spec.disks.length,
+    memory_details: { maximum: spec.memory_mb, used: spec.memory_mb },
+    cpu_details: Array.from({ length: spec.vcpus }, (_, id) => ({ id, time: uptime * 1e9, utilisation: 0 })),
+    disk_details: spec.disks.map(() => ({
+      read_bytes: 0,
+      read_requests: 0,
+      write_bytes: 0,
+      write_requests: 0,
+      errors_count: 0,
+    })),
+    nic_details: guest.nics.map(nic => ({
+      mac_address: nic.mac,
+      rx_octets: 0,
+      rx_packets: 0,
+      tx_octets: 0,
+      tx_packets: 0,
+    })),
+  }
+}
+
+/** Loopback listeners, opened when first asked for, that speak enough for a console proxy to have something to carry. */
+function fakeConsoles(log: (id: string) => string) {
+  const servers = new Map<string, Promise<Server>>()
+  const sockets = new Set<Socket>()
+
+  async function open(id: string, type: 'vnc' | 'serial'): Promise<Server> {
+    const server = createServer(socket => {
+      sockets.add(socket)
+      socket.on('close', () => sockets.delete(socket)).on('error', () => socket.destroy())
+      socket.write(type === 'vnc' ? 'RFB 003.008\n' : log(id))
+      if (type === 'serial') socket.pipe(socket)
+      else socket.resume()
+    })
+    server.unref().listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    return server
+  }
+
+  return {
+    async port(id: string, type: 'vnc' | 'serial'): Promise<number> {
+      const key = `${type} ${id}`
+      const server = servers.get(key) ?? open(id, type)
+      servers.set(key, server)
+      return ((await server).address() as AddressInfo).port
+    },
+    async close() {
+      for (const socket of sockets) socket.destroy()
+      for (const server of servers.values()) (await server).close()
+      servers.clear()
+    },
+  }
+}
