@@ -1,0 +1,34 @@
+/** What `nephos --help` prints. */
+
+export const helpText = `Nephos: an OpenStack cloud in one program, with real APIs and real virtual machines.
+
+  nephos up            start the cloud here, in the foreground; prints "ready http://HOST:PORT"
+  nephos status        is it running, and what is in it
+  nephos doctor        what this machine can do, what is missing, and the command that adds it
+  nephos image build   build the small guest image from Debian packages
+  nephos db migrate    bring the database up to this version;  db check  says whether it is
+  nephos config sample print every setting with its default
+
+Flags of up
+  --data DIR           where everything is kept                     (./nephos-data)
+  --host ADDRESS       address to listen on                         (127.0.0.1)
+  --port N             the one port of all the APIs                 (8774)
+  --virt auto|qemu|fake      how guests run                         (auto)
+  --network auto|linux|fake  how their packets travel               (auto)
+  --simulated          fake hosts and guests: no root needed, nothing but npm packages installed
+  --hosts N            how many simulated hosts                     (1)
+  --ephemeral          keep everything in memory, gone at exit
+  --workers N          extra processes that serve the APIs          (0)
+  --no-install         install no Debian packages: say what is missing, and stop
+
+Other flags
+  --data DIR           status, doctor, db: the same directory as at up
+  --json               status, doctor: for programs
+  --out DIR            image build: where to put the files          (the cache)
+  --version, --help
+
+First steps
+  sudo ./nephos up                             or, to look around without root: ./nephos up --simulated
+  export OS_CLIENT_CONFIG_FILE=nephos-data/clouds.yaml OS_CLOUD=nephos
+  openstack server create --image tiny --flavor m1.nano --network private --wait first
+`

@@ -1,0 +1,74 @@
+/** What people type, and what it means. */
+import assert from 'node:assert/strict'
+import { resolve } from 'node:path'
+import { test } from 'node:test'
+import { parseCommand, UsageError } from './options.ts'
+
+function refused(line: string): string {
+  try {
+    parseCommand(line.split(' '))
+  } catch (error) {
+    assert.ok(error instanceof UsageError, `${line}: ${error}`)
+    return error.message
+  }
+  return assert.fail(`${line} was accepted`)
+}
+
+test('`up` alone is a cloud on loopback with its data in the current directory', () => {
+  assert.deepEqual(parseCommand(['up']), {
+    name: 'up',
+    options: {
+      data: resolve('nephos-data'),
+      host: '127.0.0.1',
+      port: 8774,
+      virt: 'auto',
+      network: 'auto',
+      simulated: false,
+      hosts: 1,
+      ephemeral: false,
+      workers: 0,
+      install: true,
+    },
+  })
+})
+
+test('`up` takes every flag of its manual', () => {
+  const line = 'up --data /x --host 0.0.0.0 --port 0 --simulated --hosts 12 --ephemeral --workers 3 --no-install'
+  assert.deepEqual(parseCommand(line.split(' ')), {
+    name: 'up',
+    options: {
+      data: '/x',
+      host: '0.0.0.0',
+      port: 0,
+      virt: 'fake',
+      network: 'fake',
+      simulated: true,
+      hosts: 12,
+      ephemeral: true,
+      workers: 3,
+      install: false,
+    },
+  })
+})
+
+test('two-word commands, help and version', () => {
+  assert.equal(parseCommand(['db', 'check', '--data', '/d']).name, 'db check')
+  assert.deepEqual(parseCommand(['image', 'build', '--out', '/o']), { name: 'image build', options: { out: '/o' } })
+  assert.equal(parseCommand([]).name, 'help')
+  assert.equal(parseCommand(['up', '--help']).name, 'help')
+  assert.equal(parseCommand(['--version']).name, 'version')
+})
+
+test('a mistake is named in one line', () => {
+  assert.equal(refused('up --prot 1'), "up: unknown option '--prot'")
+  assert.equal(refused('up --port 70000'), "--port is a whole number from 0 to 65535: not '70000'")
+  assert.equal(refused('up --port 1e3'), "--port is a whole number from 0 to 65535: not '1e3'")
+  assert.equal(refused('up --virt kvm'), "--virt is auto, qemu, fake: not 'kvm'")
+  assert.equal(refused('up --hosts 3'), '--hosts goes with --simulated only')
+  assert.equal(refused('up --simulated --virt qemu'), '--simulated means fake drivers: drop it, or drop --virt qemu')
+  assert.equal(refused('up here'), "up: unexpected argument 'here'")
+  assert.equal(refused('db'), 'db: say migrate or check')
+  assert.equal(refused('image list'), "image: say build, not 'list'")
+  assert.equal(refused('launch'), "unknown command 'launch'")
+  assert.equal(refused('constructor'), "unknown command 'constructor'")
+})

@@ -1,0 +1,163 @@
+/** The command line as data: every command, its flags, and the one place that reads them. */
+import { resolve } from 'node:path'
+import { type ParseArgsOptionsConfig, parseArgs } from 'node:util'
+
+export type VirtChoice = 'auto' | 'qemu' | 'fake'
+export type NetworkChoice = 'auto' | 'linux' | 'fake'
+
+export interface UpOptions {
+  /** Absolute path of the data directory. */
+  data: string
+  host: string
+  /** 0 lets the system choose. */
+  port: number
+  virt: VirtChoice
+  network: NetworkChoice
+  /** Fake drivers, no root, `hosts` simulated hosts. Then `virt` and `network` are `fake`. */
+  simulated: boolean
+  hosts: number
+  /** Everything in memory, gone at exit. */
+  ephemeral: boolean
+  /** Extra API processes; 0 serves from the main one. */
+  workers: number
+  /** False: never install Debian packages, refuse with the command to run. */
+  install: boolean
+}
+
+export type Command =
+  | { name: 'up'; options: UpOptions }
+  | { name: 'status'; options: { data: string; json: boolean } }
+  | { name: 'doctor'; options: { data: string; host: string; port: number; json: boolean } }
+  | { name: 'image build'; options: { out: string | undefined } }
+  | { name: 'db migrate'; options: { data: string } }
+  | { name: 'db check'; options: { data: string } }
+  | { name: 'config sample'; options: Record<string, never> }
+  | { name: 'serve'; options: { config: string | undefined } }
+  | { name: 'agent'; options: { config: string | undefined } }
+  | { name: 'help'; options: Record<string, never> }
+  | { name: 'version'; options: Record<string, never> }
+
+/** What was typed makes no sense: shown on one line, exit code 2. */
+export class UsageError extends Error {}
+
+const dataFlag = { data: { type: 'string', default: 'nephos-data' } } as const
+const listenFlags = {
+  host: { type: 'string', default: '127.0.0.1' },
+  port: { type: 'string', default: '8774' },
+} as const
+const jsonFlag = { json: { type: 'boolean', default: false } } as const
+const configFlag = { config: { type: 'string' } } as const
+
+const upFlags = {
+  ...dataFlag,
+  ...listenFlags,
+  virt: { type: 'string', default: 'auto' },
+  network: { type: 'string', default: 'auto' },
+  simulated: { type: 'boolean', default: false },
+  hosts: { type: 'string' },
+  ephemeral: { type: 'boolean', default: false },
+  workers: { type: 'string', default: '0' },
+  'no-install': { type: 'boolean', default: false },
+} as const
+
+const readers: Record<string, (words: string[]) => Command> = {
+  up: words => ({ name: 'up', options: upOptions(words) }),
+  status(words) {
+    const flags = read('status', words, { ...dataFlag, ...jsonFlag })
+    return { name: 'status', options: { data: resolve(flags.data), json: flags.json } }
+  },
+  doctor(words) {
+    const flags = read('doctor', words, { ...dataFlag, ...listenFlags, ...jsonFlag })
+    const options = { data: resolve(flags.data), host: flags.host, port: portOf(flags.port), json: flags.json }
+    return { name: 'doctor', options }
+  },
+  'image build'(words) {
+    const { out } = read('image build', words, { out: { type: 'string' } })
+    return { name: 'image build', options: { out: out === undefined ? undefined : resolve(out) } }
+  },
+  'db migrate': words => ({
+    name: 'db migrate',
+    options: { data: resolve(read('db migrate', words, dataFlag).data) },
+  }),
+  'db check': words => ({ name: 'db check', options: { data: resolve(read('db check', words, dataFlag).data) } }),
+  'config sample'(words) {
+    read('config sample', words, {})
+    return { name: 'config sample', options: {} }
+  },
+  serve: words => ({ name: 'serve', options: { config: read('serve', words, configFlag).config } }),
+  agent: words => ({ name: 'agent', options: { config: read('agent', words, configFlag).config } }),
+}
+
+/**
+ * Reads the words after `nephos`. No word at all, `help`, `--help` or `-h` anywhere is the command `help`.
+ * Throws UsageError with a message that names the word at fault.
+ */
+export function parseCommand(words: string[]): Command {
+  const [first = 'help', second = ''] = words
+  if (first === 'help' || words.includes('--help') || words.includes('-h')) return { name: 'help', options: {} }
+  if (first === '--version' || first === '-V') return { name: 'version', options: {} }
+  const single = Object.hasOwn(readers, first) ? readers[first] : undefined
+  if (single) return single(words.slice(1))
+  const double = Object.hasOwn(readers, `${first} ${second}`) ? readers[`${first} ${second}`] : undefined
+  if (double) return double(words.slice(2))
+  const completions = Object.keys(readers).filter(name => name.startsWith(`${first} `))
+  if (completions.length > 0) {
+    const choice = completions.map(name => name.slice(first.length + 1)).join(' or ')
+    throw new UsageError(`${first}: say ${choice}${second ? `, not '${second}'` : ''}`)
+  }
+  throw new UsageError(
+    first.startsWith('-') ? `unknown option '${first}' before the command` : `unknown command '${first}'`,
+  )
+}
+
+function upOptions(words: string[]): UpOptions {
+  const flags = read('up', words, upFlags)
+  const { simulated } = flags
+  if (flags.hosts !== undefined && !simulated) throw new UsageError('--hosts goes with --simulated only')
+  const virt = oneOf('virt', flags.virt, ['auto', 'qemu', 'fake'] as const)
+  const network = oneOf('network', flags.network, ['auto', 'linux', 'fake'] as const)
+  if (simulated && (virt === 'qemu' || network === 'linux')) {
+    const real = virt === 'qemu' ? '--virt qemu' : '--network linux'
+    throw new UsageError(`--simulated means fake drivers: drop it, or drop ${real}`)
+  }
+  return {
+    data: resolve(flags.data),
+    host: flags.host,
+    port: portOf(flags.port),
+    virt: simulated ? 'fake' : virt,
+    network: simulated ? 'fake' : network,
+    simulated,
+    hosts: wholeNumber('hosts', flags.hosts ?? '1', 1, 10_000),
+    ephemeral: flags.ephemeral,
+    workers: wholeNumber('workers', flags.workers, 0, 256),
+    install: !flags['no-install'],
+  }
+}
+
+function read<T extends ParseArgsOptionsConfig>(command: string, words: string[], options: T) {
+  try {
+    return parseArgs({ args: words, options, strict: true, allowPositionals: false }).values
+  } catch (error) {
+    // The rest of Node's message explains what to do with a positional argument that starts with a dash.
+    const [sentence = ''] = (error as Error).message.split('. ')
+    throw new UsageError(`${command}: ${sentence.charAt(0).toLowerCase()}${sentence.slice(1)}`)
+  }
+}
+
+function oneOf<T extends string>(flag: string, value: string, choices: readonly T[]): T {
+  const found = choices.find(choice => choice === value)
+  if (!found) throw new UsageError(`--${flag} is ${choices.join(', ')}: not '${value}'`)
+  return found
+}
+
+function wholeNumber(flag: string, value: string, min: number, max: number): number {
+  const number = /^\d{1,9}$/.test(value) ? Number(value) : Number.NaN
+  if (!(number >= min && number <= max)) {
+    throw new UsageError(`--${flag} is a whole number from ${min} to ${max}: not '${value}'`)
+  }
+  return number
+}
+
+function portOf(value: string): number {
+  return wholeNumber('port', value, 0, 65_535)
+}

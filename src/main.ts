@@ -1,0 +1,33 @@
+/** The commands: reads argv, and loads only what the command needs. */
+import { readFileSync } from 'node:fs'
+import { type Command, parseCommand, UsageError } from './cli/options.ts'
+
+function version(): string {
+  return JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version
+}
+
+/** Runs a command to its end and gives the exit code. */
+async function run(command: Command): Promise<number> {
+  switch (command.name) {
+    case 'help':
+      process.stdout.write((await import('./cli/help.ts')).helpText)
+      return 0
+    case 'version':
+      console.log(`nephos ${version()} (Node ${process.versions.node})`)
+      return 0
+    default:
+      throw new UsageError(`${command.name} is not in this version`)
+  }
+}
+
+try {
+  process.exitCode = await run(parseCommand(process.argv.slice(2)))
+} catch (error) {
+  if (error instanceof UsageError) {
+    console.error(`nephos: ${error.message} (nephos --help lists everything)`)
+    process.exitCode = 2
+  } else {
+    console.error(error)
+    process.exitCode = 1
+  }
+}

@@ -1,0 +1,25 @@
+#!/bin/sh
+# Everything that can be checked without running the program: types, lint, layers, sizes, generated files.
+set -u
+cd "$(dirname -- "$0")/.." || exit 1
+. tools/npm-packages.sh
+npm_packages "$PWD" all
+failed=0
+
+check() {
+  printf '== %s\n' "$1"
+  shift
+  "$@" || failed=1
+}
+
+check types node_modules/.bin/tsc --noEmit -p .
+check lint node_modules/.bin/biome check --error-on-warnings .
+check layers node_modules/.bin/node tools/check-layers.ts
+check sizes node_modules/.bin/node tools/check-sizes.ts
+[ ! -f tools/generate.ts ] || check 'generated files' node_modules/.bin/node tools/generate.ts --check
+
+if [ "$failed" != 0 ]; then
+  echo 'check: failed (format and import order are repaired by: node_modules/.bin/biome check --write .)' >&2
+  exit 1
+fi
+echo 'check: all good'
