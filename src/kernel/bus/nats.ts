@@ -1,0 +1,186 @@
+/** The bus between processes, over NATS. It connects again by itself and keeps what is served and subscribed. */
+import { connect, createInbox, type Msg, type NatsConnection, type Subscription } from '@nats-io/transport-node'
+import type { Clock } from '../clock.ts'
+import { messageOf } from '../errors.ts'
+import type { Log } from '../log.ts'
+import { type Bus, BusClosed, checkSubject, type Handler, matcher, maxPayloadBytes, NoResponder } from './bus.ts'
+import { awaitAnswer, longestTimerMs, type PendingCall } from './pending.ts'
+import { answer, encode, resultOf } from './wire.ts'
+
+export interface NatsOptions {
+  /** `host:port` or `nats://host:port`. */
+  servers: string | string[]
+  user?: string
+  password?: string
+  token?: string
+  /** Shown in the server's list of connections. */
+  name?: string
+}
+
+/** Callers publish the reply subject of a call here when they no longer wait for it. */
+const cancelSubject = '_nephos.cancel'
+/** Room in a NATS message for the frame around a payload. */
+const frameBytes = 1024
+
+export async function natsBus(options: NatsOptions, clock: Clock, log: Log): Promise<Bus> {
+  const { password, ...rest } = options
+  const connection = await connect({
+    ...rest,
+    ...(password !== undefined && { pass: password }),
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: 500,
+    ignoreAuthErrorAbort: true,
+  })
+  const link = { up: true }
+  void watch(connection, link, log)
+  return busOver(connection, link, clock, log)
+}
+
+async function watch(connection: NatsConnection, link: { up: boolean }, log: Log): Promise<void> {
+  for await (const status of connection.status()) {
+    if (status.type === 'disconnect') {
+      link.up = false
+      log.warn({ server: status.server }, 'the bus lost its connection')
+    } else if (status.type === 'reconnect') {
+      link.up = true
+      log.info({ server: status.server }, 'the bus is connected again')
+    } else if (status.type === 'error') {
+      log.error({ err: status.error }, 'the bus reports an error')
+    }
+  }
+}
+
+function busOver(connection: NatsConnection, link: { readonly up: boolean }, clock: Clock, log: Log): Bus {
+  const inbox = createInbox()
+  const waiting = new Map<string, { subject: string; pending: PendingCall }>()
+  const running = new Map<string, AbortController>()
+  let calls = 0
+  // A server takes 1 MB unless its max_payload says otherwise.
+  const limit = () => Math.min(maxPayloadBytes, (connection.info?.max_payload ?? maxPayloadBytes) - frameBytes)
+
+  function ensureOpen() {
+    if (connection.isClosed() || connection.isDraining()) throw new BusClosed()
+  }
+
+  connection.subscribe(`${inbox}.*`, {
+    callback(error, message) {
+      const call = waiting.get(message.subject)
+      if (!call) return
+      if (error) call.pending.fail(error)
+      else if (message.headers?.code === 503) call.pending.fail(new NoResponder(call.subject))
+      else call.pending.answer(message.string())
+    },
+  })
+  connection.subscribe(cancelSubject, {
+    callback(error, message) {
+      if (!error) running.get(message.string())?.abort(new Error('The caller no longer waits.'))
+    },
+  })
+
+  /** Lets what is under way to us or from us arrive, but does not wait long for a connection that is gone. */
+  const orSoon = (work: Promise<unknown>) => Promise.race([work.catch(() => {}), clock.sleep(2000)])
+
+  async function stop(subscription: Subscription): Promise<void> {
+    if (!subscription.isClosed() && !connection.isClosed()) await orSoon(subscription.drain())
+  }
+
+  async function run(handler: Handler, message: Msg): Promise<void> {
+    if (!message.reply) return
+    const { payload, requestId, timeoutMs } = readFrame(message.string())
+    const controller = new AbortController()
+    running.set(message.reply, controller)
+    using _timer = clock.after(Math.min(timeoutMs, longestTimerMs), () =>
+      controller.abort(new Error('The caller no longer waits.')),
+    )
+    const text = await answer(handler, payload, { requestId, signal: controller.signal }, limit())
+    running.delete(message.reply)
+    if (!connection.isClosed()) message.respond(text)
+  }
+
+  return {
+    clock,
+    serve(subject, handler) {
+      ensureOpen()
+      checkSubject(subject)
+      const active = new Set<Promise<unknown>>()
+      const subscription = connection.subscribe(subject, {
+        queue: 'serve',
+        callback(error, message) {
+          if (error) return log.error({ err: error, subject }, 'a subject cannot be served')
+          const work = run(handler, message).catch(cause =>
+            log.error({ err: cause, subject }, 'an answer was not sent'),
+          )
+          active.add(work)
+          void work.finally(() => active.delete(work))
+        },
+      })
+      return {
+        async [Symbol.asyncDispose]() {
+          await stop(subscription)
+          await Promise.all(active)
+        },
+      }
+    },
+    async call(subject, payload, options) {
+      ensureOpen()
+      checkSubject(subject)
+      const text = encode(payload, limit())
+      // What is sent without a connection is lost, so waiting for an answer would be in vain.
+      if (!link.up) throw new NoResponder(subject)
+      const reply = `${inbox}.${calls++}`
+      try {
+        const answered = await awaitAnswer(clock, subject, options, pending => {
+          waiting.set(reply, { subject, pending })
+          connection.publish(subject, writeFrame(text, options.timeoutMs, options.requestId), { reply })
+          return () => {
+            if (!connection.isClosed()) connection.publish(cancelSubject, reply)
+          }
+        })
+        return resultOf(answered)
+      } finally {
+        waiting.delete(reply)
+      }
+    },
+    publish(subject, payload) {
+      ensureOpen()
+      checkSubject(subject)
+      connection.publish(subject, encode(payload, limit()))
+    },
+    subscribe(pattern, listener) {
+      ensureOpen()
+      matcher(pattern)
+      async function deliver(message: Msg) {
+        try {
+          await listener(JSON.parse(message.string()), message.subject)
+        } catch (error) {
+          log.error({ err: error, subject: message.subject }, `a listener failed: ${messageOf(error)}`)
+        }
+      }
+      const subscription = connection.subscribe(pattern, {
+        callback(error, message) {
+          if (error) log.error({ err: error, subject: pattern }, 'a subject cannot be listened to')
+          else void deliver(message)
+        },
+      })
+      return { [Symbol.asyncDispose]: () => stop(subscription) }
+    },
+    flush: () => connection.flush(),
+    async [Symbol.asyncDispose]() {
+      for (const { pending } of waiting.values()) pending.fail(new BusClosed())
+      for (const controller of running.values()) controller.abort(new BusClosed())
+      await orSoon(connection.drain())
+      await connection.close()
+    },
+  }
+}
+
+/** The first line says who asks and how long it waits, as a length of time: clocks of hosts differ. */
+function writeFrame(payload: string, timeoutMs: number, requestId: string | undefined): string {
+  return `${JSON.stringify({ timeoutMs, requestId: requestId?.slice(0, 255) })}\n${payload}`
+}
+
+function readFrame(text: string): { payload: string; timeoutMs: number; requestId: string | undefined } {
+  const end = text.indexOf('\n')
+  const head = JSON.parse(text.slice(0, end)) as { timeoutMs: number; requestId?: string }
+  return { payload: text.slice(end + 1), timeoutMs: head.timeoutMs, requestId: head.requestId }
+}
