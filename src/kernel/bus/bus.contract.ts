@@ -73,6 +73,12 @@ export function busContract(name: string, open: () => Promise<BusPair>): void {
         own: () => new (class Odd extends Fault {})(418, 'Teapot', 'I am one.', { extra: { detail: 'short' } }),
         bug: () => new TypeError('x is not a function'),
         text: () => 'just text',
+        vast: () => new NotFound('Gone.', { extra: { list: 'x'.repeat(maxPayloadBytes) } }),
+        circular: () => {
+          const extra: Record<string, unknown> = {}
+          extra.self = extra
+          return new NotFound('Round.', { extra })
+        },
       }
       far.serve('fail', payload => {
         throw faults[String(payload)]!()
@@ -100,6 +106,14 @@ export function busContract(name: string, open: () => Promise<BusPair>): void {
       assert.deepEqual([bug.name, bug.message], ['TypeError', 'x is not a function'])
       assert.doesNotMatch(bug.stack ?? '', /bus\.contract\.ts.*faults/)
       assert.equal((await failure('text')).message, 'just text')
+      for (const [which, message] of [
+        ['vast', 'Gone.'],
+        ['circular', 'Round.'],
+      ] as const) {
+        const bare = await failure(which)
+        assert.ok(bare instanceof NotFound)
+        assert.deepEqual([bare.message, bare.extra], [message, {}])
+      }
     },
   )
 

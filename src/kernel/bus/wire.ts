@@ -35,8 +35,18 @@ export async function answer(handler: Handler, text: string, context: CallContex
     const reply: Reply = { result: await handler(JSON.parse(text), context) }
     return encode(reply, limit)
   } catch (error) {
-    const reply: Reply = { error: wireError(error) }
-    return encode(reply)
+    return encodeError(error, limit)
+  }
+}
+
+function encodeError(error: unknown, limit?: number): string {
+  const reply = { error: wireError(error) } satisfies Reply
+  try {
+    return encode(reply, limit)
+  } catch {
+    // Only the extra members can be too large or circular.
+    if (reply.error.fault) reply.error.fault = { ...reply.error.fault, headers: {}, extra: {} }
+    return encode(reply, limit)
   }
 }
 
