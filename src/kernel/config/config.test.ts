@@ -112,6 +112,19 @@ test('a setting without a default must be set', () => {
   )
 })
 
+test('an optional group stays absent until it is written, and then must be whole', () => {
+  const tls = Type.Optional(Type.Object({ certificate: Type.String(), port: Type.Integer({ default: 443 }) }))
+  const api = section('api', Type.Object({ tls }))
+  assert.deepEqual(loadConfig([api]).of(api), {})
+  assert.deepEqual(loadConfig([api], { overrides: ['api.tls.certificate=x'] }).of(api), {
+    tls: { certificate: 'x', port: 443 },
+  })
+  assert.deepEqual(
+    problems(() => loadConfig([api], { overrides: ['api.tls.port=1'] })),
+    ['api.tls.certificate must be set'],
+  )
+})
+
 test('no key of a file reaches a prototype', () => {
   const files = [file('__proto__:\n  polluted: 1\ncompute:\n  __proto__: { polluted: 2 }\n')]
   assert.equal(problems(() => loadConfig(sections, { files })).length, 2)

@@ -36,7 +36,12 @@ export function loadConfig(sections: readonly Section[], sources: ConfigSources 
     ...fromOverrides(sources.overrides ?? [], root),
   ]
   const { tree, origins } = merge(assignments)
-  validate(root, tree, origins)
+  const touched = new Set(Object.keys(tree))
+  for (const [name, schema] of Object.entries(root.properties ?? {})) {
+    tree[name] ??= Object.create(null)
+    if (!fillDefaults(schema, tree[name])) touched.add(name)
+  }
+  validate(root, tree, touched, origins)
   const values = structuredClone(tree)
   hideSecrets(values, root)
   return {
@@ -62,9 +67,9 @@ function rootSchema(sections: readonly Section[]): Schema {
   const properties: Record<string, Schema> = {}
   for (const { name, schema } of sections) {
     if (properties[name]) throw new Error(`Two configuration sections are named "${name}".`)
-    properties[name] = { ...closed(schema as Schema), default: {} }
+    properties[name] = closed(schema as Schema)
   }
-  return { type: 'object', properties, additionalProperties: false, required: Object.keys(properties) }
+  return { type: 'object', properties }
 }
 
 function closed(schema: Schema): Schema {
@@ -74,8 +79,11 @@ function closed(schema: Schema): Schema {
   if (copy.properties) {
     copy.properties = each(copy.properties)
     copy.additionalProperties ??= false
-    // A group whose settings all have defaults need not be written.
-    copy.default ??= {}
+    // A group that must be there need not be written when its settings have defaults; an optional one stays absent.
+    for (const key of copy.required ?? []) {
+      const child = copy.properties[key]
+      if (child?.properties) child.default ??= {}
+    }
   }
   if (copy.patternProperties) copy.patternProperties = each(copy.patternProperties)
   if (copy.items) copy.items = closed(copy.items)
@@ -102,15 +110,51 @@ function merge(assignments: readonly Assignment[]): { tree: Tree; origins: Map<s
 
 const isTree = (value: unknown): value is Tree => typeof value === 'object' && value !== null && !Array.isArray(value)
 
-function validate(root: Schema, tree: Tree, origins: ReadonlyMap<string, string>): void {
-  const ajv = new Ajv({ allErrors: true, useDefaults: true, verbose: true, strictTypes: false, strictRequired: false })
+/** Returns whether everything required is there. */
+function fillDefaults(schema: Schema, value: unknown): boolean {
+  if (!isTree(value)) return false
+  let complete = true
+  for (const [key, child] of Object.entries(schema.properties ?? {})) {
+    if (value[key] === undefined && child.default !== undefined) value[key] = structuredClone(child.default)
+    if (value[key] === undefined && schema.required?.includes(key)) complete = false
+    if (child.properties && value[key] !== undefined) complete = fillDefaults(child, value[key]) && complete
+  }
+  return complete
+}
+
+/** Checks only the sections that a source touched or that lack something: compiling all schemas costs a fifth of start-up. */
+function validate(root: Schema, tree: Tree, touched: ReadonlySet<string>, origins: ReadonlyMap<string, string>): void {
+  const known = root.properties ?? {}
+  const names = [...touched]
+  const problems = names
+    .filter(name => !Object.hasOwn(known, name))
+    .map(name => {
+      const origin = originOf([name], origins)
+      return `${origin}: ${name} is not a known section.${didYouMean(name, Object.keys(known))}`
+    })
+  const properties = Object.fromEntries(
+    names.flatMap(name => (Object.hasOwn(known, name) ? [[name, known[name]!]] : [])),
+  )
+  if (names.length > 0) problems.push(...problemsIn({ type: 'object', properties }, tree, origins))
+  if (problems.length > 0) throw new ConfigError([...new Set(problems)])
+}
+
+function problemsIn(schema: Schema, tree: Tree, origins: ReadonlyMap<string, string>): string[] {
+  const ajv = new Ajv({
+    allErrors: true,
+    verbose: true,
+    strictTypes: false,
+    strictRequired: false,
+    validateSchema: false,
+    meta: false,
+    code: { optimize: false },
+  })
   ajv.addKeyword('secret')
-  const check = ajv.compile(root)
-  if (check(tree)) return
-  const problems = (check.errors ?? [])
+  const check = ajv.compile(schema)
+  if (check(tree)) return []
+  return (check.errors ?? [])
     .filter(error => !error.schemaPath.includes('/anyOf/'))
     .map(error => problemOf(error, origins))
-  throw new ConfigError([...new Set(problems)])
 }
 
 function problemOf(error: ErrorObject, origins: ReadonlyMap<string, string>): string {
@@ -122,8 +166,7 @@ function problemOf(error: ErrorObject, origins: ReadonlyMap<string, string>): st
   const schema = (error.parentSchema ?? {}) as Schema
   if (error.keyword === 'additionalProperties') {
     const name = String(error.params.additionalProperty)
-    const kind = parent.length === 0 ? 'section' : 'setting'
-    return at([...parent, name], `is not a known ${kind}.${didYouMean(name, Object.keys(schema.properties ?? {}))}`)
+    return at([...parent, name], `is not a known setting.${didYouMean(name, Object.keys(schema.properties ?? {}))}`)
   }
   if (error.keyword === 'required') return at([...parent, String(error.params.missingProperty)], 'must be set')
   const choices = choicesOf(schema)
