@@ -1,0 +1,130 @@
+/** The database: one transactional truth, on SQLite or PostgreSQL, with the same SQL for both. */
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { type DatabaseConnection, type Dialect, type Driver, Kysely, sql, type Transaction } from 'kysely'
+
+/** Every table by name. Each store adds its own by declaration merging. */
+// biome-ignore lint/suspicious/noEmptyInterface: merged into by the stores
+export interface Tables {}
+
+/** A connection, or the open transaction. Store functions take it first and never close over it. */
+export type Db = Kysely<Tables> | Transaction<Tables>
+
+export type Engine = 'sqlite' | 'postgres'
+
+export interface Database extends AsyncDisposable {
+  readonly engine: Engine
+  /** For queries outside a transaction. Using it inside one is an error: it would wait for itself on SQLite. */
+  readonly root: Db
+  /** Runs `fn` in one transaction: all of it is committed, or none. */
+  transaction<T>(fn: (tx: Db) => Promise<T>): Promise<T>
+  /** How many statements have been sent so far, for tests and metrics. */
+  statements(): number
+  /** False when the database does not answer. */
+  healthy(): Promise<boolean>
+}
+
+/** A unique constraint refused a row. Stores turn it into the API's conflict where a client can cause it. */
+export class UniqueViolation extends Error {
+  /** The engine's own words on what clashed: columns (SQLite) or the constraint's name (PostgreSQL). */
+  readonly constraint: string
+  constructor(constraint: string, cause: unknown) {
+    super(`a row with the same ${constraint} exists`, { cause })
+    this.name = 'UniqueViolation'
+    this.constraint = constraint
+  }
+}
+
+/** Rethrows an engine's error, unique violations as `UniqueViolation`. */
+function translateError(error: unknown): never {
+  const e = error as { code?: string; errcode?: number; constraint?: string; message?: string }
+  if (e?.errcode === 2067 || e?.errcode === 1555) {
+    throw new UniqueViolation(e.message?.replace(/^UNIQUE constraint failed: /, '') ?? 'key', error)
+  }
+  if (e?.code === '23505') throw new UniqueViolation(e.constraint ?? 'key', error)
+  throw error
+}
+
+const insideTransaction = new AsyncLocalStorage<boolean>()
+
+const innerOf = new WeakMap<DatabaseConnection, DatabaseConnection>()
+function inner(connection: DatabaseConnection): DatabaseConnection {
+  return innerOf.get(connection) ?? connection
+}
+
+function countingConnection(connection: DatabaseConnection, count: () => void): DatabaseConnection {
+  const counted: DatabaseConnection = {
+    async executeQuery(query) {
+      count()
+      try {
+        return await connection.executeQuery(query)
+      } catch (error) {
+        translateError(error)
+      }
+    },
+    streamQuery: (query, chunkSize) => connection.streamQuery(query, chunkSize),
+  }
+  innerOf.set(counted, connection)
+  return counted
+}
+
+/** Wraps a dialect's driver so that a query on the root connection inside a transaction fails instead of waiting for ever. */
+function guardedDriver(driver: Driver, count: () => void): Driver {
+  return {
+    init: () => driver.init(),
+    async acquireConnection() {
+      if (insideTransaction.getStore()) {
+        throw new Error("query on the root database inside a transaction: use the transaction's ctx.db")
+      }
+      return countingConnection(await driver.acquireConnection(), count)
+    },
+    beginTransaction: (c, settings) => driver.beginTransaction(inner(c), settings),
+    commitTransaction: c => driver.commitTransaction(inner(c)),
+    rollbackTransaction: c => driver.rollbackTransaction(inner(c)),
+    releaseConnection: c => driver.releaseConnection(inner(c)),
+    destroy: () => driver.destroy(),
+  }
+}
+
+/** Builds a `Database` from a Kysely dialect; used by `sqlite.ts` and `postgres.ts`. */
+export function databaseOf(engine: Engine, dialect: Dialect): Database {
+  let statements = 0
+  const root = new Kysely<Tables>({
+    dialect: {
+      createAdapter: () => dialect.createAdapter(),
+      createDriver: () =>
+        guardedDriver(dialect.createDriver(), () => {
+          statements++
+        }),
+      createIntrospector: db => dialect.createIntrospector(db),
+      createQueryCompiler: () => dialect.createQueryCompiler(),
+    },
+  })
+  return {
+    engine,
+    root,
+    statements: () => statements,
+    transaction: fn => root.transaction().execute(tx => insideTransaction.run(true, () => fn(tx))),
+    async healthy() {
+      try {
+        await sql`select 1`.execute(root)
+        return true
+      } catch {
+        return false
+      }
+    },
+    [Symbol.asyncDispose]: () => root.destroy(),
+  }
+}
+
+/** Runs `fn` as not being in the caller's transaction, for work that a commit sets off. */
+export function outsideTransaction<T>(fn: () => T): T {
+  return insideTransaction.run(false, fn)
+}
+
+/**
+ * Makes other transactions that lock the same key wait until this one ends. PostgreSQL only: SQLite has one writer anyway.
+ * For rules about several rows (a quota is a count) that no unique constraint can say.
+ */
+export async function lock(db: Db, engine: Engine, key: string): Promise<void> {
+  if (engine === 'postgres') await sql`select pg_advisory_xact_lock(hashtextextended(${key}, 0))`.execute(db)
+}

@@ -1,0 +1,38 @@
+/** SQLite by Node's own `node:sqlite`: one connection, WAL, every commit on disk before it is answered. */
+import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
+import { SqliteDialect, type SqliteStatement } from 'kysely'
+import { type Database, databaseOf } from './database.ts'
+
+/** Values as SQLite takes them: booleans are 0 and 1, `undefined` is null. */
+function bind(parameters: readonly unknown[]): SQLInputValue[] {
+  return parameters.map(value =>
+    typeof value === 'boolean' ? Number(value) : value === undefined ? null : (value as SQLInputValue),
+  )
+}
+
+const maxCachedStatements = 1000
+
+/** Opens (and makes) the database file; `:memory:` is gone when closed. */
+export function openSqlite(path: string): Database {
+  const db = new DatabaseSync(path)
+  db.exec('pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on; pragma busy_timeout = 5000')
+  // Preparing costs about ten times an execution, so statements are kept; the oldest goes when there are too many.
+  const cache = new Map<string, SqliteStatement>()
+
+  function prepare(sql: string): SqliteStatement {
+    const known = cache.get(sql)
+    if (known) return known
+    const statement = db.prepare(sql === 'begin' ? 'begin immediate' : sql)
+    const made: SqliteStatement = {
+      reader: statement.columns().length > 0,
+      all: parameters => statement.all(...bind(parameters)),
+      run: parameters => statement.run(...bind(parameters)),
+      iterate: parameters => statement.iterate(...bind(parameters)),
+    }
+    if (cache.size >= maxCachedStatements) cache.delete(cache.keys().next().value!)
+    cache.set(sql, made)
+    return made
+  }
+
+  return databaseOf('sqlite', new SqliteDialect({ database: { prepare, close: () => db.close() } }))
+}

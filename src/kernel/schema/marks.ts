@@ -1,0 +1,126 @@
+/** Marks on fields: which API versions know them. Handlers see the newest shape; the kernel cuts schemas and answers to the version asked for. */
+import { type Static, type TOptional, type TSchema, Type } from 'typebox'
+import { ordinal, type Version } from './version.ts'
+
+interface Marks {
+  'x-since'?: Version
+  'x-until'?: Version
+  'x-by-version'?: Record<string, TSchema>
+}
+
+/** A field that exists from `version` on. Optional for the handler, since older requests cannot carry it. */
+export function since<T extends TSchema>(version: Version, schema: T): TOptional<T> {
+  return Type.Optional({ ...schema, 'x-since': version } as T) as TOptional<T>
+}
+
+/** A field that exists up to and with `version`. */
+export function until<T extends TSchema>(version: Version, schema: T): TOptional<T> {
+  return Type.Optional({ ...schema, 'x-until': version } as T) as TOptional<T>
+}
+
+/** A field that exists from `first` up to and with `last`. */
+export function between<T extends TSchema>(first: Version, last: Version, schema: T): TOptional<T> {
+  return Type.Optional({ ...schema, 'x-since': first, 'x-until': last } as T) as TOptional<T>
+}
+
+/** A field whose schema changes: the one of the highest version not above the request's holds. */
+export function byVersion<T extends TSchema>(schemas: Record<Version, TSchema>, newest: T): T {
+  return { ...newest, 'x-by-version': schemas } as T
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null
+
+/** Every version at which something in the schema changes, ascending. */
+export function boundaries(schema: unknown): number[] {
+  const found = new Set<number>()
+  const walk = (node: unknown) => {
+    if (Array.isArray(node)) return node.forEach(walk)
+    if (!isObject(node)) return
+    const marks = node as Marks
+    if (marks['x-since']) found.add(ordinal(marks['x-since']))
+    if (marks['x-until']) found.add(ordinal(marks['x-until']) + 1)
+    if (marks['x-by-version']) for (const v of Object.keys(marks['x-by-version'])) found.add(ordinal(v))
+    Object.values(node).forEach(walk)
+  }
+  walk(schema)
+  return [...found].sort((a, b) => a - b)
+}
+
+const present = (node: Marks, at: number) =>
+  (node['x-since'] === undefined || ordinal(node['x-since']) <= at) &&
+  (node['x-until'] === undefined || ordinal(node['x-until']) >= at)
+
+function cut(node: unknown, at: number): unknown {
+  if (Array.isArray(node)) return node.filter(item => !isObject(item) || present(item, at)).map(item => cut(item, at))
+  if (!isObject(node)) return node
+  const variants = (node as Marks)['x-by-version']
+  if (variants) {
+    const best = Object.keys(variants)
+      .filter(v => ordinal(v) <= at)
+      .sort((a, b) => ordinal(b) - ordinal(a))[0]
+    if (best) return cut({ ...variants[best], 'x-since': undefined }, at)
+  }
+  const out: Record<string, unknown> = {}
+  for (const [key, value] of Object.entries(node)) {
+    if (key.startsWith('x-')) continue
+    if ((key === 'properties' || key === 'patternProperties') && isObject(value)) {
+      const kept = Object.entries(value).filter(([, field]) => !isObject(field) || present(field, at))
+      out[key] = Object.fromEntries(kept.map(([name, field]) => [name, cut(field, at)]))
+    } else out[key] = cut(value, at)
+  }
+  if (Array.isArray(out.required) && isObject(out.properties)) {
+    const known = out.properties
+    out.required = out.required.filter(name => String(name) in known)
+  }
+  return out
+}
+
+const cache = new WeakMap<TSchema, { boundaries: number[]; shapes: Map<number, TSchema> }>()
+
+function entryOf(schema: TSchema) {
+  const known = cache.get(schema)
+  if (known) return known
+  const entry = { boundaries: boundaries(schema), shapes: new Map<number, TSchema>() }
+  cache.set(schema, entry)
+  return entry
+}
+
+/** The schema as it was at a version (an ordinal): plain JSON Schema without marks. Cached by the ranges in which it is the same. */
+export function schemaAt(schema: TSchema, at: number): TSchema {
+  const entry = entryOf(schema)
+  const range = entry.boundaries.findLast(b => b <= at) ?? 0
+  const known = entry.shapes.get(range)
+  if (known) return known
+  const shape = cut(schema, at) as TSchema
+  entry.shapes.set(range, shape)
+  return shape
+}
+
+/** True when the schema is the same at every version. */
+export function unversioned(schema: TSchema): boolean {
+  return entryOf(schema).boundaries.length === 0
+}
+
+/** Removes from `value`, in place, the fields that `full` names and its version at `at` does not. */
+export function prune(value: unknown, full: TSchema, at: number): void {
+  if (!unversioned(full)) pruneTo(value, full as Record<string, unknown>, at)
+}
+
+function pruneTo(value: unknown, schema: Record<string, unknown>, at: number): void {
+  if (Array.isArray(value)) {
+    const items = schema.items
+    if (isObject(items)) for (const item of value) pruneTo(item, items, at)
+    return
+  }
+  if (!isObject(value)) return
+  for (const branch of (schema.anyOf as Record<string, unknown>[] | undefined) ?? []) pruneTo(value, branch, at)
+  const properties = schema.properties
+  if (!isObject(properties)) return
+  for (const [name, field] of Object.entries(properties)) {
+    if (!(name in value) || !isObject(field)) continue
+    if (present(field, at)) pruneTo(value[name], field, at)
+    else delete value[name]
+  }
+}
+
+export type { Static }

@@ -1,0 +1,149 @@
+/** Validation by Ajv, compiled on first use; error messages in the words that OpenStack's clients know. */
+import { isIP, isIPv4, isIPv6 } from 'node:net'
+import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
+import type { TSchema } from 'typebox'
+
+/** What is wrong with a value: the path of the field (`server.name`) and a sentence. */
+export interface Problem {
+  field: string
+  value: unknown
+  message: string
+  /** The schema keyword that failed. */
+  keyword: string
+}
+
+const uuidPattern = /^[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}$/i
+const macPattern = /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i
+
+export const isUuid = (value: string) => uuidPattern.test(value)
+
+/** True for `address/length` of either family. */
+export function isCidr(value: string): boolean {
+  const [address, length, ...rest] = value.split('/')
+  if (!address || !length || rest.length > 0 || !/^\d{1,3}$/.test(length)) return false
+  return Number(length) <= (isIPv4(address) ? 32 : isIPv6(address) ? 128 : -1)
+}
+
+const formats: Record<string, (value: string) => boolean> = {
+  uuid: isUuid,
+  ip: value => isIP(value) !== 0,
+  ipv4: isIPv4,
+  ipv6: isIPv6,
+  cidr: isCidr,
+  mac: value => macPattern.test(value),
+  'date-time': value =>
+    /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?$/.test(value) && !Number.isNaN(Date.parse(value)),
+  uri: value => URL.canParse(value),
+  base64: value => value.length % 4 === 0 && /^[A-Za-z0-9+/\s]*={0,2}$/.test(value),
+  // No control characters, no leading or trailing white space: names as Nova wants them.
+  name: value => value.trim() === value && !/[\p{Cc}]/u.test(value),
+}
+
+function instance(coerce: boolean): Ajv {
+  const ajv = new Ajv({
+    strict: false,
+    allErrors: false,
+    useDefaults: true,
+    verbose: true,
+    ownProperties: true,
+    ...(coerce && { coerceTypes: 'array' }),
+  })
+  for (const [name, validate] of Object.entries(formats)) ajv.addFormat(name, validate)
+  return ajv
+}
+
+const body = instance(false)
+const query = instance(true)
+const compiled = { body: new WeakMap<TSchema, ValidateFunction>(), query: new WeakMap<TSchema, ValidateFunction>() }
+
+function compile(kind: 'body' | 'query', schema: TSchema): ValidateFunction {
+  const known = compiled[kind].get(schema)
+  if (known) return known
+  const validate = (kind === 'body' ? body : query).compile(schema)
+  compiled[kind].set(schema, validate)
+  return validate
+}
+
+/** Checks a body (strict types) or a query (strings are read as numbers and booleans), filling in defaults. Undefined: all is well. */
+export function problemOf(schema: TSchema, value: unknown, kind: 'body' | 'query' = 'body'): Problem | undefined {
+  const validate = compile(kind, schema)
+  if (validate(value)) return undefined
+  return describe(mostTelling(validate.errors ?? []))
+}
+
+/** Of the errors of alternatives, the one deepest in the value says most. */
+function mostTelling(errors: ErrorObject[]): ErrorObject {
+  const plain = errors.filter(e => e.keyword !== 'anyOf' && e.keyword !== 'oneOf' && e.keyword !== 'if')
+  return plain.reduce(
+    (best, e) => (e.instancePath.length > best.instancePath.length ? e : best),
+    plain[0] ?? errors[0]!,
+  )
+}
+
+/** A value as Python prints it, which is how the messages that clients match show it. */
+export function pythonic(value: unknown): string {
+  if (value === null || value === undefined) return 'None'
+  if (value === true) return 'True'
+  if (value === false) return 'False'
+  if (typeof value === 'number') return String(value)
+  if (typeof value === 'string') {
+    const shown = value.length > 300 ? `${value.slice(0, 300)}…` : value
+    return shown.includes("'") && !shown.includes('"')
+      ? `"${shown}"`
+      : `'${shown.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`
+  }
+  if (Array.isArray(value)) return `[${value.slice(0, 20).map(pythonic).join(', ')}]`
+  return `{${Object.entries(value as object)
+    .slice(0, 20)
+    .map(([k, v]) => `${pythonic(k)}: ${pythonic(v)}`)
+    .join(', ')}}`
+}
+
+function describe(error: ErrorObject): Problem {
+  const field = error.instancePath.slice(1).replaceAll('/', '.').replaceAll('~1', '/').replaceAll('~0', '~')
+  const value = error.data
+  const shown = pythonic(value)
+  const params = error.params as Record<string, unknown>
+  const said = () => {
+    switch (error.keyword) {
+      case 'maxLength':
+        return `${shown} is too long`
+      case 'minLength':
+        return `${shown} is too short`
+      case 'maxItems':
+        return `${shown} is too long`
+      case 'minItems':
+        return `${shown} is too short`
+      case 'maximum':
+      case 'exclusiveMaximum':
+        return `${shown} is greater than the maximum of ${params.limit}`
+      case 'minimum':
+      case 'exclusiveMinimum':
+        return `${shown} is less than the minimum of ${params.limit}`
+      case 'type':
+        return `${shown} is not of type ${[params.type].flat().map(pythonic).join(', ')}`
+      case 'enum':
+        return `${shown} is not one of ${pythonic(params.allowedValues)}`
+      case 'const':
+        return `${shown} is not one of ${pythonic([params.allowedValue])}`
+      case 'pattern':
+        return `${shown} does not match ${pythonic(params.pattern)}`
+      case 'format':
+        return `${shown} is not a ${pythonic(params.format)}`
+      case 'required':
+        return `${pythonic(params.missingProperty)} is a required property`
+      case 'additionalProperties':
+      case 'unevaluatedProperties':
+        return `Additional properties are not allowed (${pythonic(params.additionalProperty ?? params.unevaluatedProperty)} was unexpected)`
+      case 'uniqueItems':
+        return `${shown} has non-unique elements`
+      case 'minProperties':
+        return `${shown} does not have enough properties`
+      case 'maxProperties':
+        return `${shown} has too many properties`
+      default:
+        return error.message ?? `${shown} is not valid`
+    }
+  }
+  return { field, value, message: said(), keyword: error.keyword }
+}
