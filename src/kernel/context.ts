@@ -1,0 +1,170 @@
+/** The context: everything that an operation, a saga step or a reconciler may use. Passed explicitly, never global. */
+import type { Bus } from './bus/bus.ts'
+import type { Clock } from './clock.ts'
+import { type Database, type Db, outsideTransaction } from './db/database.ts'
+import { Forbidden } from './errors.ts'
+import type { Events } from './events/events.ts'
+import type { Ids } from './ids.ts'
+import type { Log } from './log.ts'
+import type { Metrics } from './metrics.ts'
+import type { Credentials, Target } from './policy/credentials.ts'
+import type { Enforcer } from './policy/enforcer.ts'
+import type { Rule } from './policy/rule.ts'
+import type { Sagas } from './saga/engine.ts'
+import { ordinal, type Version } from './schema/version.ts'
+
+/** What each service offers the others. Every `contract.ts` adds its own by declaration merging. */
+// biome-ignore lint/suspicious/noEmptyInterface: merged into by the services
+export interface Contracts {}
+
+/** Each service's configuration. Every `config.ts` adds its section by declaration merging. */
+// biome-ignore lint/suspicious/noEmptyInterface: merged into by the services
+export interface Configs {}
+
+/** Who asks: the credentials that policy sees, and what else a token says. */
+export interface Identity extends Credentials {
+  user_name: string
+  user_domain_id: string
+  project_name?: string
+  role_ids: string[]
+  /** Milliseconds since the epoch. */
+  expires_at: number
+  audit_ids: string[]
+  methods: string[]
+  application_credential_id?: string
+  trust_id?: string
+  /** The token itself, for operations about it. Never logged. */
+  token?: string
+}
+
+/** Cells hold compute's per-server tables. */
+export interface Cells {
+  /** The database of a cell: inside a transaction, that transaction. */
+  for(cell: string): Db
+}
+
+/** What lives as long as the cloud. */
+export interface Env {
+  readonly clock: Clock
+  readonly ids: Ids
+  readonly log: Log
+  readonly database: Database
+  readonly bus: Bus
+  readonly events: Events
+  readonly sagas: Sagas
+  readonly metrics: Metrics
+  readonly policy: Enforcer
+  readonly services: Contracts
+  readonly config: Configs
+  /** The cloud's base address as its users reach it, without a slash at the end. */
+  readonly publicUrl: string
+  /** Who a token belongs to; undefined when it is not valid. */
+  authenticate(token: string): Promise<Identity | undefined>
+  /** Asks a reconciler to run soon. */
+  signal(reconciler: string): void
+}
+
+export interface Ctx extends Env {
+  readonly requestId: string
+  /** The caller's own request id, when another service or client sent one. */
+  readonly globalRequestId: string | undefined
+  readonly identity: Identity
+  /** The base address by which the caller reached us, without a slash at the end. */
+  readonly base: string
+  /** The root database, or the open transaction. */
+  readonly db: Db
+  readonly cells: Cells
+  /** The API version of the request as an ordinal; the newest for internal work. */
+  readonly version: number
+  /** True when the request's API version is at least `version`. */
+  atLeast(version: Version): boolean
+  /** Runs `fn` in a transaction; inside one already, joins it. */
+  transaction<T>(fn: (ctx: Ctx) => Promise<T>): Promise<T>
+  /** Runs `fn` once the transaction is committed; at once outside of one. Not run when it is rolled back. */
+  afterCommit(fn: () => void): void
+  /** Whether the caller may do what the rule guards. Without a target, it is the caller's own project and user. */
+  can(rule: Rule, target?: Target): boolean
+  /** Like `can`, but throws `Forbidden`. */
+  enforce(rule: Rule, target?: Target): void
+  /** The same context acting for the cloud itself, with all rights; for work that the caller may not do directly. */
+  elevated(): Ctx
+}
+
+export interface CtxOptions {
+  requestId: string
+  globalRequestId?: string | undefined
+  identity: Identity
+  base?: string
+  version?: number
+}
+
+/** The identity of the cloud itself: reconcilers and first start act as this. */
+export const systemIdentity: Identity = {
+  user_id: 'system',
+  user_name: 'system',
+  user_domain_id: 'default',
+  system_scope: 'all',
+  roles: ['admin', 'manager', 'member', 'reader', 'service'],
+  role_ids: [],
+  is_admin: true,
+  expires_at: Number.MAX_SAFE_INTEGER,
+  audit_ids: [],
+  methods: [],
+}
+
+/** The identity of a request without a token, for public operations. */
+export const anonymous: Identity = {
+  ...systemIdentity,
+  user_id: '',
+  user_name: '',
+  roles: [],
+  is_admin: false,
+  system_scope: undefined as never,
+}
+
+const newest = Number.MAX_SAFE_INTEGER
+
+export function createCtx(env: Env, options: CtxOptions): Ctx {
+  return build(env, options, env.database.root, undefined)
+}
+
+/** A context for work that no request asked for. */
+export function systemCtx(env: Env, options: { requestId?: string } = {}): Ctx {
+  return createCtx(env, { requestId: options.requestId ?? `req-${env.ids.uuid()}`, identity: systemIdentity })
+}
+
+function build(env: Env, options: CtxOptions, db: Db, commitHooks: (() => void)[] | undefined): Ctx {
+  const { identity } = options
+  const version = options.version ?? newest
+  const log = env.log.child({ request_id: options.requestId, ...(identity.user_id && { user_id: identity.user_id }) })
+  const own: Target = { project_id: identity.project_id, user_id: identity.user_id, domain_id: identity.domain_id }
+  const ctx: Ctx = {
+    ...env,
+    log,
+    requestId: options.requestId,
+    globalRequestId: options.globalRequestId,
+    identity,
+    base: options.base ?? env.publicUrl,
+    db,
+    cells: { for: () => db },
+    version,
+    atLeast: v => version >= ordinal(v),
+    async transaction(fn) {
+      if (commitHooks) return fn(ctx)
+      const hooks: (() => void)[] = []
+      const result = await env.database.transaction(tx => fn(build(env, options, tx, hooks)))
+      for (const hook of hooks) outsideTransaction(hook)
+      return result
+    },
+    afterCommit: fn => (commitHooks ? void commitHooks.push(fn) : outsideTransaction(fn)),
+    can: (rule, target = own) => env.policy.allows(rule.name, identity, target),
+    enforce(rule, target = own) {
+      if (!env.policy.allows(rule.name, identity, target)) {
+        throw new Forbidden(`Policy doesn't allow ${rule.name} to be performed.`, { type: 'PolicyNotAuthorized' })
+      }
+    },
+    elevated: () =>
+      build(env, { ...options, identity: { ...systemIdentity, project_id: identity.project_id! } }, db, commitHooks),
+  }
+  return ctx
+}

@@ -1,0 +1,185 @@
+/** The walk of a request: ids, version, token, operation, policy, validation, handler, answer. */
+import { Readable } from 'node:stream'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { anonymous, type Ctx, createCtx, type Env, type Identity } from '../context.ts'
+import { BadRequest, NotFound, Unauthorized, UnsupportedMediaType } from '../errors.ts'
+import { type Operation, Reply, type Request } from '../operation.ts'
+import { prune, schemaAt } from '../schema/marks.ts'
+import { problemOf } from '../schema/validate.ts'
+import { ordinal } from '../schema/version.ts'
+import type { Service } from '../service.ts'
+import { sendFault } from './faults.ts'
+import { negotiate, versionHeaders } from './negotiate.ts'
+import { requestIds } from './request-id.ts'
+
+type AnyRequest = Request<string, unknown, unknown, unknown>
+
+export function dispatch(env: Env, service: Service, operations: readonly Operation[], validateResponses: boolean) {
+  return async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
+    const ids = requestIds(env, request)
+    let version = 0
+    try {
+      if (service.microversions) {
+        const text = negotiate(service.microversions, request.headers)
+        version = ordinal(text)
+        reply.headers(versionHeaders(service.microversions, text))
+      } else version = Number.MAX_SAFE_INTEGER
+      const isPublic = operations.every(o => o.policy === 'public')
+      const identity = isPublic ? anonymous : await authenticate(env, request)
+      const ctx = createCtx(env, { ...ids, identity, base: baseOf(env, request), version })
+      const operation = choose(operations, version, request.body)
+      const answer = await perform(ctx, operation, request, reply)
+      if (validateResponses) checkAnswer(operation, answer, version)
+      env.metrics.httpRequests.inc({ service: service.type, operation: operation.id, status: String(reply.statusCode) })
+      return send(reply, operation, answer, version, ids.requestId)
+    } catch (error) {
+      return sendFault(env, service, request, reply, error, ids, version)
+    }
+  }
+}
+
+async function authenticate(env: Env, request: FastifyRequest): Promise<Identity> {
+  const token = request.headers['x-auth-token']
+  if (typeof token !== 'string' || token === '') throw new Unauthorized()
+  const identity = await env.authenticate(token)
+  if (!identity) throw new Unauthorized()
+  return identity
+}
+
+/** How the caller reached us, from a Host header that is nothing but a host. */
+function baseOf(env: Env, request: FastifyRequest): string {
+  const host = request.headers.host
+  return host && /^([\w.-]+|\[[0-9a-f:.]+\])(:\d{1,5})?$/i.test(host)
+    ? `${new URL(env.publicUrl).protocol}//${host}`
+    : env.publicUrl
+}
+
+function inVersion({ versions }: Operation, version: number): boolean {
+  return (!versions?.min || ordinal(versions.min) <= version) && (!versions?.max || ordinal(versions.max) >= version)
+}
+
+function choose(operations: readonly Operation[], version: number, body: unknown): Operation {
+  const present = operations.filter(o => inVersion(o, version))
+  const plain = present.find(o => o.action === undefined)
+  if (plain) return plain
+  if (present.length === 0) throw new NotFound()
+  const keys = typeof body === 'object' && body !== null && !(body instanceof Readable) ? Object.keys(body) : []
+  const action = present.find(o => keys.includes(o.action!))
+  if (!action)
+    throw new BadRequest(
+      keys.length === 0
+        ? 'Malformed request body: an action is missing.'
+        : `There is no such action: ${keys.join(', ')}`,
+    )
+  return action
+}
+
+async function perform(ctx: Ctx, operation: Operation, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
+  const abort = new AbortController()
+  reply.raw.once('close', () => {
+    if (!reply.raw.writableFinished) abort.abort(new Error('the client went away'))
+  })
+  const params = { ...(request.params as Record<string, string>) }
+  if ('*' in params) params[/\{([^}]+)\*\}$/.exec(operation.path)?.[1] ?? '*'] = params['*']!
+  if (Object.values(params).some(value => value.includes('\0'))) throw new NotFound()
+  const asked: AnyRequest = {
+    params,
+    query: request.query,
+    body: undefined,
+    target: undefined,
+    headers: request.headers as Record<string, string | undefined>,
+    method: request.method,
+    url: request.url,
+    stream: request.body instanceof Readable ? request.body : Readable.from([]),
+    signal: abort.signal,
+  }
+  if (operation.query) asked.query = validQuery(operation, asked.query, ctx.version)
+  const target = operation.load
+    ? await operation.load(ctx, asked as Request<string, unknown, unknown, undefined>)
+    : undefined
+  asked.target = target
+  if (typeof operation.policy === 'object') ctx.enforce(operation.policy, target)
+  asked.body = validBody(operation, request, ctx.version)
+  return operation.handle(ctx, asked)
+}
+
+function validQuery(operation: Operation, query: unknown, version: number): unknown {
+  const value = { ...(query as Record<string, unknown>) }
+  const problem = problemOf(schemaAt(operation.query!, version), value, 'query')
+  if (problem)
+    throw new BadRequest(
+      `Invalid input for query parameters ${problem.field}. Value: ${String(problem.value)}. ${problem.message}`,
+    )
+  return value
+}
+
+function validBody(operation: Operation, request: FastifyRequest, version: number): unknown {
+  if (operation.raw) return undefined
+  let body = request.body
+  if (body instanceof Readable) {
+    if (operation.request === undefined) return undefined
+    // Some clients send JSON without saying so; an empty body of any type is no body.
+    if (request.headers['content-length'] !== '0' && request.headers['content-type'])
+      throw new UnsupportedMediaType(
+        `Unsupported Content-Type ${request.headers['content-type']}: send application/json.`,
+      )
+    body = undefined
+  }
+  if (operation.request === undefined) return body
+  if (
+    operation.accepts &&
+    !operation.accepts.includes(request.headers['content-type']?.split(';')[0]?.trim().toLowerCase() ?? '')
+  ) {
+    throw new UnsupportedMediaType(`Supported content types are ${operation.accepts.join(', ')}.`)
+  }
+  if (body === undefined || body === null) throw new BadRequest('Malformed request body: a JSON body is required.')
+  const problem = problemOf(schemaAt(operation.request, version), body)
+  if (problem) {
+    // Nova's words; the other services' fault shapes pass them on.
+    throw new BadRequest(
+      problem.field
+        ? `Invalid input for field/attribute ${problem.field.split('.').at(-1)}. Value: ${shown(problem.value)}. ${problem.message}`
+        : problem.message,
+      { extra: { field: problem.field, reason: problem.message } },
+    )
+  }
+  return body
+}
+
+function shown(value: unknown): string {
+  const text = typeof value === 'string' ? value : JSON.stringify(value)
+  return text && text.length > 400 ? `${text.slice(0, 400)}…` : String(text)
+}
+
+function send(
+  reply: FastifyReply,
+  operation: Operation,
+  answer: unknown,
+  version: number,
+  requestId: string,
+): FastifyReply {
+  const full = answer instanceof Reply ? answer : new Reply(answer)
+  const body = full.body
+  if (operation.response && typeof body === 'object' && body !== null && !(body instanceof Readable))
+    prune(body, operation.response, version)
+  const empty = body === undefined || body === null
+  reply.status(full.status ?? operation.status ?? (empty ? 204 : 200))
+  reply.header('x-openstack-request-id', requestId)
+  reply.headers(full.headers)
+  if (empty) return reply.send()
+  if (body instanceof Readable || Buffer.isBuffer(body) || typeof body === 'string') return reply.send(body)
+  if (!reply.hasHeader('content-type')) reply.type('application/json')
+  return reply.send(JSON.stringify(body))
+}
+
+/** In tests: an answer that its own schema does not know is a bug. */
+function checkAnswer(operation: Operation, answer: unknown, version: number): void {
+  const body = answer instanceof Reply ? answer.body : answer
+  const status = answer instanceof Reply ? (answer.status ?? 200) : 200
+  if (!operation.response || body === undefined || body === null || body instanceof Readable || status >= 300) return
+  const copy = JSON.parse(JSON.stringify(body))
+  prune(copy, operation.response, version)
+  const problem = problemOf(schemaAt(operation.response, version), copy)
+  if (problem)
+    throw new Error(`answer of ${operation.id} does not match its schema: ${problem.field}: ${problem.message}`)
+}

@@ -1,0 +1,46 @@
+/** Sends an error in its service's envelope. Whatever is not a `Fault` is a bug: logged whole, told to the caller as a bare 500. */
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Env } from '../context.ts'
+import { Fault, messageOf } from '../errors.ts'
+import type { Service } from '../service.ts'
+import type { RequestIds } from './request-id.ts'
+
+class Unexpected extends Fault {
+  constructor(cause: unknown) {
+    super(
+      500,
+      'Internal Server Error',
+      'The server has either erred or is incapable of performing the requested operation.',
+      { cause },
+    )
+  }
+}
+
+export function sendFault(
+  env: Env,
+  service: Service | undefined,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  error: unknown,
+  ids: RequestIds,
+  version = 0,
+): FastifyReply {
+  const fault = error instanceof Fault ? error : new Unexpected(error)
+  if (fault.status >= 500)
+    env.log.error(
+      { err: fault.cause ?? fault, request_id: ids.requestId, method: request.method, path: request.url.split('?')[0] },
+      'request failed',
+    )
+  else env.log.debug({ status: fault.status, request_id: ids.requestId, err: messageOf(fault) }, 'request refused')
+  env.metrics.httpRequests.inc({ service: service?.type ?? 'none', operation: 'fault', status: String(fault.status) })
+  const { body, contentType } = service
+    ? service.faults(fault, { requestId: ids.requestId, version })
+    : { body: { error: { code: fault.status, title: fault.title, message: fault.message } }, contentType: undefined }
+  reply.headers(fault.headers).header('x-openstack-request-id', ids.requestId)
+  if (fault.status === 401) reply.header('www-authenticate', `Keystone uri="${env.publicUrl}/identity"`)
+  if (request.method === 'HEAD') return reply.status(fault.status).send()
+  return reply
+    .status(fault.status)
+    .type(contentType ?? 'application/json')
+    .send(body)
+}

@@ -1,0 +1,132 @@
+/** The one HTTP port: every service's operations as routes of one Fastify server. */
+import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
+import type { Env } from '../context.ts'
+import { BadRequest, Fault, MethodNotAllowed, NotFound, PayloadTooLarge } from '../errors.ts'
+import type { Operation } from '../operation.ts'
+import type { Service } from '../service.ts'
+import { dispatch } from './dispatch.ts'
+import { sendFault } from './faults.ts'
+import { requestIds } from './request-id.ts'
+
+export interface HttpOptions {
+  /** Largest JSON body in bytes. */
+  bodyLimit?: number
+  /** Checks every answer against its schema; for tests. */
+  validateResponses?: boolean
+}
+
+/** Operations that share a method and path: chosen by the body's key (`/action`) or by API version. */
+interface Route {
+  method: string
+  path: string
+  operations: Operation[]
+}
+
+function routesOf(service: Service): Route[] {
+  const routes = new Map<string, Route>()
+  for (const operation of service.operations) {
+    const key = `${operation.method} ${operation.path.replace(/\{[^}]+\}/g, '{}')}`
+    const route = routes.get(key)
+    if (route) route.operations.push(operation)
+    else routes.set(key, { method: operation.method, path: operation.path, operations: [operation] })
+  }
+  return [...routes.values()]
+}
+
+/** `/servers/{server_id}` as Fastify writes it; `{name*}` takes the rest of the path. */
+function fastifyPath(prefix: string, path: string): string {
+  const full = `${prefix}${path}`.replace(/\{[^}]+\*\}/g, '*').replace(/\{([^}]+)\}/g, ':$1')
+  return full === '' ? '/' : full
+}
+
+/** Reads JSON bodies of any content type that says JSON; everything else stays a stream. */
+function addParsers(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser(
+    /^application\/([\w.+-]*[.+-])?json(-patch|-home)?\b/i,
+    { parseAs: 'string' },
+    (_request, text, done) => {
+      if (text === '') return done(null, undefined)
+      try {
+        done(null, JSON.parse(text as string, dropProto))
+      } catch {
+        done(new BadRequest('Malformed request body: it is not valid JSON.'))
+      }
+    },
+  )
+  app.addContentTypeParser('*', (_request, payload, done) => done(null, payload))
+}
+
+/** `__proto__` in JSON must not reach code that copies objects. */
+function dropProto(key: string, value: unknown): unknown {
+  return key === '__proto__' ? undefined : value
+}
+
+export function createHttp(env: Env, services: readonly Service[], options: HttpOptions = {}): FastifyInstance {
+  const byLongestPath = [...services].sort((a, b) => b.path.length - a.path.length)
+  const serviceOf = (path: string) =>
+    byLongestPath.find(s => path === s.path || path.startsWith(`${s.path}/`) || path.startsWith(`${s.path}?`))
+  const app = fastify({
+    bodyLimit: options.bodyLimit ?? 10 * 1024 * 1024,
+    exposeHeadRoutes: true,
+    routerOptions: { ignoreTrailingSlash: true, ignoreDuplicateSlashes: true, maxParamLength: 500 },
+    logger: false,
+    forceCloseConnections: true,
+    rewriteUrl: request => {
+      const url = request.url ?? '/'
+      const service = serviceOf(url)
+      return service?.rewrite ? service.path + service.rewrite(url.slice(service.path.length)) : url
+    },
+  })
+  addParsers(app)
+
+  const patterns: { service: Service; pattern: RegExp }[] = []
+  for (const service of services) {
+    for (const route of routesOf(service)) {
+      const url = fastifyPath(service.path, route.path)
+      patterns.push({
+        service,
+        pattern: new RegExp(
+          `^${url
+            .replace(/[.]/g, '\\.')
+            .replace(/:[^/]+/g, '[^/]+')
+            .replace('*', '.*')}/?$`,
+        ),
+      })
+      app.route({
+        method: route.method,
+        url,
+        handler: dispatch(env, service, route.operations, options.validateResponses ?? false),
+      })
+    }
+  }
+
+  app.setNotFoundHandler((request, reply) => {
+    const path = request.url.split('?')[0]!
+    const known = patterns.find(({ pattern }) => pattern.test(path))
+    const fault = known ? new MethodNotAllowed() : new NotFound()
+    return sendFault(env, serviceOf(path), request, reply, fault, requestIds(env, request))
+  })
+  app.setErrorHandler((error, request, reply) =>
+    sendFault(env, serviceOf(request.url), request, reply, frameworkFault(error), requestIds(env, request)),
+  )
+  app.get('/healthcheck', (_request, reply) => health(env, reply))
+  app.get('/metrics', async (_request: FastifyRequest, reply: FastifyReply) =>
+    reply.type('text/plain; version=0.0.4').send(await env.metrics.registry.metrics()),
+  )
+  return app
+}
+
+async function health(env: Env, reply: FastifyReply) {
+  const ok = (await env.database.healthy()) && !env.sagas.stopping
+  return reply.status(ok ? 200 : 503).send({ status: ok ? 'ok' : 'error', parts: { database: ok ? 'ok' : 'error' } })
+}
+
+/** What Fastify itself refuses, in our words. */
+function frameworkFault(error: unknown): unknown {
+  if (error instanceof Fault) return error
+  const { code, statusCode } = error as { code?: string; statusCode?: number }
+  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') return new PayloadTooLarge()
+  if (statusCode && statusCode >= 400 && statusCode < 500) return new BadRequest((error as Error).message)
+  return error
+}

@@ -1,0 +1,170 @@
+/** Runs sagas: replays them after a crash, unwinds them on failure, ends them at their deadline, lets a delete win. */
+import { type Ctx, createCtx, type Env, type Identity } from '../context.ts'
+import { messageOf } from '../errors.ts'
+import { journal, type SagaRow, type SagaState } from './journal.ts'
+import { execute, type Outcome } from './run.ts'
+import { DeadlineExceeded, type Saga, SagaCancelled, type SagaError } from './saga.ts'
+
+export interface Sagas extends AsyncDisposable {
+  /** Journals a saga in the caller's transaction and runs it after the commit. Sagas of one subject run in order. Returns its id. */
+  start<Input>(ctx: Ctx, definition: Saga<Input>, input: Input, subject: string): Promise<string>
+  /** Tells the unfinished sagas of a subject to make way: they stop where they are and unwind. */
+  cancel(ctx: Ctx, subject: string): Promise<void>
+  /** Takes up what a crash left unfinished. Called once, when all services are ready. */
+  recover(): Promise<void>
+  /** Resolves when no saga of the subject (or at all) is left running. For tests and clean stops. */
+  idle(subject?: string): Promise<void>
+  /** True while the process is stopping: sagas pause and go on at the next start. */
+  readonly stopping: boolean
+}
+
+interface Live {
+  row: SagaRow
+  abort: AbortController
+  done: Promise<void>
+}
+
+/** Waits between attempts to undo a step: the last is repeated for as long as it takes. */
+const undoRetryDelays = [100, 1_000, 5_000, 30_000]
+
+/** `env` is read when sagas run, so the engine can be part of it. */
+export function createSagas(env: () => Env, definitions: readonly Saga[]): Sagas {
+  const known = new Map(definitions.map(d => [`${d.id}@${d.revision}`, d]))
+  const live = new Map<string, Live>()
+  const tails = new Map<string, Promise<void>>()
+  let stopping = false
+
+  function contextOf(row: SagaRow): Ctx {
+    return createCtx(env(), { requestId: row.request_id, identity: row.identity as unknown as Identity })
+  }
+
+  function launch(row: SagaRow): void {
+    if (stopping || live.has(row.id)) return
+    const abort = new AbortController()
+    const before = tails.get(row.subject) ?? Promise.resolve()
+    const done = before
+      .then(() => runToEnd(row.id, abort))
+      .catch(error => env().log.error({ err: error, saga: row.saga, saga_id: row.id }, 'saga engine failed'))
+    live.set(row.id, { row, abort, done })
+    if (row.cancel) abort.abort(new SagaCancelled('cancelled'))
+    tails.set(row.subject, done)
+    void done.then(() => {
+      live.delete(row.id)
+      if (tails.get(row.subject) === done) tails.delete(row.subject)
+    })
+  }
+
+  async function runToEnd(id: string, abort: AbortController): Promise<void> {
+    const { clock, database, log, metrics } = env()
+    const row = await journal.get(database.root, id)
+    if (!row || row.state === 'done' || row.state === 'failed' || stopping) return
+    if (row.cancel) abort.abort(new SagaCancelled('cancelled'))
+    const definition = known.get(`${row.saga}@${row.revision}`)
+    if (!definition) {
+      log.error(
+        { saga: row.saga, revision: row.revision, saga_id: id },
+        'no such saga in this release: it stays until a release that knows it runs',
+      )
+      return
+    }
+    const ctx = contextOf(row)
+    using _deadline = clock.after(Math.max(0, Date.parse(row.deadline_at) - clock.now()), () =>
+      abort.abort(new DeadlineExceeded(`not done by ${row.deadline_at}`)),
+    )
+    for (let attempt = 0; ; attempt++) {
+      const steps = await journal.steps(database.root, id)
+      const outcome: Outcome = await execute({ ctx, row, definition, steps, abort, stopping: () => stopping })
+      if (outcome.kind === 'paused') return
+      if (outcome.kind === 'done') return finish(ctx, definition, row, 'done', null)
+      if (outcome.kind === 'undone') {
+        log.warn(
+          { saga: row.saga, saga_id: id, subject: row.subject, step: outcome.error.step, err: outcome.error.message },
+          'saga failed and was undone',
+        )
+        return finish(ctx, definition, row, 'failed', outcome.error)
+      }
+      // An undo failed: leaving its effect behind is not an option, so it is tried again for as long as it takes.
+      row.state = 'unwinding'
+      row.error = outcome.error
+      const delay = undoRetryDelays[Math.min(attempt, undoRetryDelays.length - 1)]!
+      log.error(
+        { saga: row.saga, saga_id: id, step: outcome.step, err: outcome.cause, retry_ms: delay },
+        'undo failed; it will be tried again',
+      )
+      metrics.sagaSteps.inc({ saga: row.saga, outcome: 'undo_failed' })
+      await clock.sleep(delay)
+      if (stopping) return
+    }
+  }
+
+  async function finish(
+    ctx: Ctx,
+    definition: Saga,
+    row: SagaRow,
+    state: SagaState,
+    error: SagaError | null,
+  ): Promise<void> {
+    await ctx.transaction(async tx => {
+      if (state === 'failed' && error) await definition.failed?.(tx, row.input, error)
+      await journal.update(tx.db, row.id, { state, error, updated_at: new Date(ctx.clock.now()).toISOString() })
+    })
+  }
+
+  return {
+    async start(ctx, definition, input, subject) {
+      const now = ctx.clock.now()
+      const row: SagaRow = {
+        id: ctx.ids.uuid(),
+        saga: definition.id,
+        revision: definition.revision,
+        subject,
+        state: 'running',
+        input,
+        request_id: ctx.requestId,
+        identity: withoutToken(ctx.identity),
+        project_id: ctx.identity.project_id ?? null,
+        user_id: ctx.identity.user_id || null,
+        started_at: new Date(now).toISOString(),
+        updated_at: new Date(now).toISOString(),
+        deadline_at: new Date(now + definition.deadline).toISOString(),
+        cancel: false,
+        error: null,
+      }
+      if (!known.has(`${row.saga}@${row.revision}`))
+        throw new Error(`saga ${row.saga}@${row.revision} is not in its service's list`)
+      await journal.insert(ctx.db, row)
+      ctx.afterCommit(() => launch(row))
+      return row.id
+    },
+    async cancel(ctx, subject) {
+      await journal.cancel(ctx.db, subject)
+      ctx.afterCommit(() => {
+        for (const { row, abort } of live.values()) {
+          if (row.subject === subject) abort.abort(new SagaCancelled('cancelled'))
+        }
+      })
+    },
+    async recover() {
+      for (const row of await journal.unfinished(env().database.root)) launch(row)
+    },
+    async idle(subject) {
+      const waiting = () =>
+        [...live.values()].filter(l => subject === undefined || l.row.subject === subject).map(l => l.done)
+      for (let all = waiting(); all.length > 0; all = waiting()) await Promise.all(all)
+    },
+    get stopping() {
+      return stopping
+    },
+    async [Symbol.asyncDispose]() {
+      stopping = true
+      for (const { abort } of live.values()) abort.abort(new Error('the process stops'))
+      await Promise.all([...live.values()].map(l => l.done.catch(messageOf)))
+    },
+  }
+}
+
+/** A journal keeps who asked, never with what secret. */
+function withoutToken(identity: Identity): Record<string, unknown> {
+  const { token: _token, ...rest } = identity
+  return rest
+}

@@ -1,0 +1,94 @@
+/** The journal of sagas: what began, which steps are done, how it ended. It is also the record of instance actions. */
+import type { Db } from '../db/database.ts'
+import { rows } from '../db/rows.ts'
+import type { SagaError } from './saga.ts'
+
+export type SagaState = 'running' | 'unwinding' | 'done' | 'failed'
+
+export interface SagaRow {
+  id: string
+  saga: string
+  revision: number
+  /** What it is about: a server's id. Sagas of one subject run one after the other. */
+  subject: string
+  state: SagaState
+  input: unknown
+  request_id: string
+  identity: Record<string, unknown>
+  project_id: string | null
+  user_id: string | null
+  started_at: string
+  updated_at: string
+  deadline_at: string
+  /** Set when it has to make way. */
+  cancel: boolean
+  error: SagaError | null
+}
+
+export interface StepRow {
+  saga_id: string
+  seq: number
+  name: string
+  state: 'done' | 'undone' | 'failed'
+  output: unknown
+  started_at: string
+  finished_at: string
+  error: string | null
+}
+
+declare module '../db/database.ts' {
+  interface Tables {
+    kernel_sagas: SagaRow
+    kernel_saga_steps: StepRow
+  }
+}
+
+const sagas = rows<SagaRow>('kernel_sagas', { json: ['input', 'identity', 'error'], bool: ['cancel'] })
+const steps = rows<StepRow>('kernel_saga_steps', { json: ['output'] })
+
+export const journal = {
+  insert: (db: Db, row: SagaRow) => sagas.insert(db, row),
+  get: (db: Db, id: string) => sagas.find(db, { id }),
+  update: (db: Db, id: string, patch: Partial<SagaRow>) => sagas.update(db, { id }, patch),
+  unfinished: (db: Db) =>
+    sagas.list(
+      db,
+      { state: ['running', 'unwinding'] },
+      {
+        orderBy: [
+          { column: 'started_at', direction: 'asc' },
+          { column: 'id', direction: 'asc' },
+        ],
+      },
+    ),
+  unfinishedOf: (db: Db, subject: string) => sagas.list(db, { subject, state: ['running', 'unwinding'] }),
+  cancel: (db: Db, subject: string) => sagas.update(db, { subject, state: ['running', 'unwinding'] }, { cancel: true }),
+  ofSubject: (db: Db, subject: string) =>
+    sagas.list(
+      db,
+      { subject },
+      {
+        orderBy: [
+          { column: 'started_at', direction: 'desc' },
+          { column: 'id', direction: 'desc' },
+        ],
+      },
+    ),
+  ofRequest: (db: Db, requestId: string) => sagas.list(db, { request_id: requestId }),
+  steps: (db: Db, sagaId: string) =>
+    steps.list(db, { saga_id: sagaId }, { orderBy: [{ column: 'seq', direction: 'asc' }] }),
+  addStep: (db: Db, row: StepRow) => steps.insert(db, row),
+  updateStep: (db: Db, sagaId: string, seq: number, patch: Partial<StepRow>) =>
+    steps.update(db, { saga_id: sagaId, seq }, patch),
+  /** Removes finished sagas that ended before a time. */
+  async expire(db: Db, before: string): Promise<number> {
+    const old = await sagas.list(
+      db,
+      { state: ['done', 'failed'], updated_at: { op: '<', value: before } },
+      { limit: 500 },
+    )
+    const ids = old.map(row => row.id)
+    await steps.remove(db, { saga_id: ids })
+    return sagas.remove(db, { id: ids })
+  },
+}

@@ -1,0 +1,53 @@
+/** A service's front door: one value with all that the composition root needs to serve it. */
+import type { Section } from './config/section.ts'
+import type { Env } from './context.ts'
+import type { Migration } from './db/migrate.ts'
+import type { Fault } from './errors.ts'
+import type { Operation } from './operation.ts'
+import type { Rule } from './policy/rule.ts'
+import type { Reconciler } from './reconcile.ts'
+import type { Saga } from './saga/saga.ts'
+import type { Version } from './schema/version.ts'
+
+export interface Microversions {
+  /** As in `OpenStack-API-Version: compute 2.90`. */
+  serviceType: string
+  /** An older header that carries the bare version (`X-OpenStack-Nova-API-Version`). */
+  legacyHeader?: string
+  min: Version
+  max: Version
+}
+
+/** The body of an error answer, in the service's own shape. Text is sent as it is. */
+export type FaultShape = (
+  fault: Fault,
+  about: { requestId: string; version: number },
+) => { body: unknown; contentType?: string }
+
+export interface Service {
+  /** As in the catalog: `compute`. */
+  readonly type: string
+  /** As in the catalog: `nova`. */
+  readonly name: string
+  /** The prefix on the one port: `/compute`. */
+  readonly path: string
+  readonly microversions?: Microversions
+  readonly operations: readonly Operation[]
+  readonly faults: FaultShape
+  /** Rules that no operation carries, checked by handlers. */
+  readonly rules?: readonly Rule[]
+  readonly sagas?: readonly Saga[]
+  readonly reconcilers?: readonly Reconciler[]
+  readonly migrations?: readonly Migration[]
+  readonly config?: Section
+  /** Functions for the other services; each takes the caller's `ctx`. */
+  readonly contract?: object
+  /** Turns older forms of the service's paths into today's (Nova's project id in the path). */
+  readonly rewrite?: (path: string) => string
+  /** Runs at start, after the migrations: first contents, caches. What it returns is disposed of at the end. */
+  readonly start?: (env: Env) => Promise<AsyncDisposable | undefined>
+}
+
+export function service(definition: Service): Service {
+  return definition
+}
