@@ -1,6 +1,7 @@
 /** The context: everything that an operation, a saga step or a reconciler may use. Passed explicitly, never global. */
 import type { Bus } from './bus/bus.ts'
 import type { Clock } from './clock.ts'
+import type { Config } from './config/load.ts'
 import { type Database, type Db, outsideTransaction } from './db/database.ts'
 import { Forbidden } from './errors.ts'
 import type { Events } from './events/events.ts'
@@ -16,10 +17,6 @@ import { ordinal, type Version } from './schema/version.ts'
 /** What each service offers the others. Every `contract.ts` adds its own by declaration merging. */
 // biome-ignore lint/suspicious/noEmptyInterface: merged into by the services
 export interface Contracts {}
-
-/** Each service's configuration. Every `config.ts` adds its section by declaration merging. */
-// biome-ignore lint/suspicious/noEmptyInterface: merged into by the services
-export interface Configs {}
 
 /** Who asks: the credentials that policy sees, and what else a token says. */
 export interface Identity extends Credentials {
@@ -55,7 +52,7 @@ export interface Env {
   readonly metrics: Metrics
   readonly policy: Enforcer
   readonly services: Contracts
-  readonly config: Configs
+  readonly config: Config
   /** The cloud's base address as its users reach it, without a slash at the end. */
   readonly publicUrl: string
   /** Who a token belongs to; undefined when it is not valid. */
@@ -120,6 +117,18 @@ export const anonymous: Identity = {
   roles: [],
   is_admin: false,
   system_scope: undefined as never,
+}
+
+/** State that lives as long as one cloud (caches, indexes), made when first asked for. Several clouds may share a process. */
+export function perCloud<T>(make: (env: Env) => T): (env: Env) => T {
+  const states = new WeakMap<Database, T>()
+  return env => {
+    const known = states.get(env.database)
+    if (known !== undefined) return known
+    const made = make(env)
+    states.set(env.database, made)
+    return made
+  }
 }
 
 const newest = Number.MAX_SAFE_INTEGER

@@ -17,6 +17,8 @@ type AnyRequest = Request<string, unknown, unknown, unknown>
 export function dispatch(env: Env, service: Service, operations: readonly Operation[], validateResponses: boolean) {
   return async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     const ids = requestIds(env, request)
+    const began = env.clock.monotonic()
+    let operation: Operation | undefined
     let version = 0
     try {
       if (service.microversions) {
@@ -27,13 +29,15 @@ export function dispatch(env: Env, service: Service, operations: readonly Operat
       const isPublic = operations.every(o => o.policy === 'public')
       const identity = isPublic ? anonymous : await authenticate(env, request)
       const ctx = createCtx(env, { ...ids, identity, base: baseOf(env, request), version })
-      const operation = choose(operations, version, request.body)
+      operation = choose(operations, version, request.body)
       const answer = await perform(ctx, operation, request, reply)
       if (validateResponses) checkAnswer(operation, answer, version)
-      env.metrics.httpRequests.inc({ service: service.type, operation: operation.id, status: String(reply.statusCode) })
       return send(reply, operation, answer, version, ids.requestId)
     } catch (error) {
       return sendFault(env, service, request, reply, error, ids, version)
+    } finally {
+      const labels = { service: service.type, operation: operation?.id ?? 'none', status: reply.statusCode }
+      env.metrics.httpRequest(labels, (env.clock.monotonic() - began) / 1000)
     }
   }
 }

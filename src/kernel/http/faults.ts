@@ -32,7 +32,6 @@ export function sendFault(
       'request failed',
     )
   else env.log.debug({ status: fault.status, request_id: ids.requestId, err: messageOf(fault) }, 'request refused')
-  env.metrics.httpRequests.inc({ service: service?.type ?? 'none', operation: 'fault', status: String(fault.status) })
   const { body, contentType } = service
     ? service.faults(fault, { requestId: ids.requestId, version })
     : { body: { error: { code: fault.status, title: fault.title, message: fault.message } }, contentType: undefined }

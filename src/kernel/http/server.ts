@@ -111,9 +111,10 @@ export function createHttp(env: Env, services: readonly Service[], options: Http
     sendFault(env, serviceOf(request.url), request, reply, frameworkFault(error), requestIds(env, request)),
   )
   app.get('/healthcheck', (_request, reply) => health(env, reply))
-  app.get('/metrics', async (_request: FastifyRequest, reply: FastifyReply) =>
-    reply.type('text/plain; version=0.0.4').send(await env.metrics.registry.metrics()),
-  )
+  app.get('/metrics', async (_request: FastifyRequest, reply: FastifyReply) => {
+    const { contentType, body } = await env.metrics.page()
+    return reply.type(contentType).send(body)
+  })
   return app
 }
 

@@ -91,7 +91,7 @@ export function createSagas(env: () => Env, definitions: readonly Saga[]): Sagas
         { saga: row.saga, saga_id: id, step: outcome.step, err: outcome.cause, retry_ms: delay },
         'undo failed; it will be tried again',
       )
-      metrics.sagaSteps.inc({ saga: row.saga, outcome: 'undo_failed' })
+      metrics.sagaStep({ saga: row.saga, step: outcome.step, outcome: 'undo_failed' }, 0)
       await clock.sleep(delay)
       if (stopping) return
     }

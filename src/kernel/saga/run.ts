@@ -51,8 +51,9 @@ export async function execute(pass: Pass): Promise<Outcome> {
   for (const undo of undos.reverse()) {
     if (stopping()) return { kind: 'paused' }
     try {
+      const began = ctx.clock.monotonic()
       await undo.run()
-      ctx.metrics.sagaSteps.inc({ saga: row.saga, outcome: 'undone' })
+      measure(ctx, row, undo.name, 'undone', began)
     } catch (cause) {
       return { kind: 'undo-failed', error, step: undo.name, cause }
     }
@@ -61,6 +62,10 @@ export async function execute(pass: Pass): Promise<Outcome> {
 }
 
 const now = (ctx: Ctx) => new Date(ctx.clock.now()).toISOString()
+
+function measure(ctx: Ctx, row: SagaRow, step: string, outcome: 'done' | 'undone', began: number): void {
+  ctx.metrics.sagaStep({ saga: row.saga, step, outcome }, (ctx.clock.monotonic() - began) / 1000)
+}
 
 function errorOf(error: unknown, step: string | undefined): SagaError {
   return {
@@ -135,9 +140,10 @@ function runOf(
       if (done) return done.output as Awaited<ReturnType<typeof act>>
       mayRun()
       const startedAt = now(ctx)
+      const began = ctx.clock.monotonic()
       const result = await act(abort.signal)
       await journal.addStep(ctx.database.root, stepRow(number, name, result, startedAt))
-      ctx.metrics.sagaSteps.inc({ saga: row.saga, outcome: 'done' })
+      measure(ctx, row, name, 'done', began)
       output = result
       return result
     },
@@ -161,12 +167,13 @@ function runOf(
       }
       mayRun()
       const startedAt = now(ctx)
+      const began = ctx.clock.monotonic()
       const output = await ctx.transaction(async tx => {
         const result = await act(tx)
         await journal.addStep(tx.db, stepRow(number, name, result, startedAt))
         return result
       })
-      ctx.metrics.sagaSteps.inc({ saga: row.saga, outcome: 'done' })
+      measure(ctx, row, name, 'done', began)
       remember(output)
       return output
     },

@@ -1,0 +1,139 @@
+/** The composition root: configuration, database, bus and services become one running, disposable cloud. */
+import type { AddressInfo } from 'node:net'
+import type { FastifyInstance } from 'fastify'
+import type { Bus } from './kernel/bus/bus.ts'
+import type { Clock } from './kernel/clock.ts'
+import { cloudConfig } from './kernel/config/cloud-config.ts'
+import type { Config } from './kernel/config/load.ts'
+import type { Contracts, Ctx, Env } from './kernel/context.ts'
+import { systemCtx } from './kernel/context.ts'
+import type { Database } from './kernel/db/database.ts'
+import { type MigrationSet, migrate } from './kernel/db/migrate.ts'
+import { createEvents } from './kernel/events/events.ts'
+import { housekeeping } from './kernel/housekeeping.ts'
+import { createHttp } from './kernel/http/server.ts'
+import type { Ids } from './kernel/ids.ts'
+import type { Log } from './kernel/log.ts'
+import { createMetrics } from './kernel/metrics.ts'
+import { kernelMigrations } from './kernel/migrations.ts'
+import { enforcer } from './kernel/policy/enforcer.ts'
+import type { CheckSource, Rule } from './kernel/policy/rule.ts'
+import { type ReconcilerRunner, startReconcilers } from './kernel/reconcile.ts'
+import { createSagas } from './kernel/saga/engine.ts'
+import type { Service } from './kernel/service.ts'
+import { services } from './services.ts'
+
+export interface CloudOptions {
+  config: Config
+  database: Database
+  bus: Bus
+  clock: Clock
+  ids: Ids
+  log: Log
+  policyOverrides?: Record<string, CheckSource>
+  /** Checks every answer against its schema; for tests. */
+  validateResponses?: boolean
+}
+
+export interface Cloud extends AsyncDisposable {
+  readonly env: Env
+  readonly http: FastifyInstance
+  readonly services: readonly Service[]
+  /** A context that acts for the cloud itself. */
+  ctx(): Ctx
+  /** Answers on an address from now on; port 0 takes a free one. Returns the base address. */
+  listen(host: string, port: number): Promise<string>
+  /** Begins timers and takes up unfinished sagas. Called once hosts are there. */
+  begin(): Promise<void>
+  /** Runs a reconciler now and waits for its end. */
+  reconcile(id: string): Promise<void>
+}
+
+/** The sections of configuration of all services. */
+export const sections = [cloudConfig, ...services.flatMap(s => (s.config ? [s.config] : []))]
+
+/** Every migration there is, in the order of the services. */
+export const migrationSets: MigrationSet[] = [
+  { owner: 'kernel', migrations: kernelMigrations },
+  ...services.map(s => ({ owner: s.type, migrations: [...(s.migrations ?? [])] })),
+]
+
+function rulesOf(all: readonly Service[]): Rule[] {
+  return all.flatMap(s => [
+    ...(s.rules ?? []),
+    ...s.operations.flatMap(o => (typeof o.policy === 'object' ? [o.policy] : [])),
+  ])
+}
+
+export async function createCloud(options: CloudOptions): Promise<Cloud> {
+  const { config, database, bus, clock, ids, log } = options
+  const disposables: AsyncDisposable[] = []
+  const reconcilers = [housekeeping, ...services.flatMap(s => s.reconcilers ?? [])]
+  let runner: ReconcilerRunner | undefined
+  let address = config.of(cloudConfig).public_url.replace(/\/$/, '')
+
+  const contracts = Object.fromEntries(
+    services.map(s => [s.type.replace(/-./g, m => m[1]!.toUpperCase()), s.contract]),
+  ) as unknown as Contracts
+  const sagas = createSagas(
+    () => env,
+    services.flatMap(s => s.sagas ?? []),
+  )
+  const env: Env = {
+    clock,
+    ids,
+    log,
+    database,
+    bus,
+    config,
+    sagas,
+    events: createEvents(),
+    metrics: createMetrics(),
+    policy: enforcer(rulesOf(services), options.policyOverrides),
+    services: contracts,
+    get publicUrl() {
+      return address
+    },
+    authenticate: token => contracts.identity.authenticate(env, token),
+    signal: id => runner?.signal(id),
+  }
+  for (const warning of env.policy.warnings) log.warn(warning)
+  await migrate(database, migrationSets)
+  for (const service of services) {
+    const started = await service.start?.(env)
+    if (started) disposables.push(started)
+  }
+  const http = createHttp(env, services, {
+    bodyLimit: config.of(cloudConfig).max_body_bytes,
+    validateResponses: options.validateResponses ?? false,
+  })
+
+  return {
+    env,
+    http,
+    services,
+    ctx: () => systemCtx(env),
+    async listen(host, port) {
+      await http.listen({ host, port })
+      const bound = http.server.address() as AddressInfo
+      const shown = bound.family === 'IPv6' ? `[${bound.address}]` : bound.address
+      address ||= `http://${shown}:${bound.port}`
+      return address
+    },
+    async begin() {
+      runner = startReconcilers(env, reconcilers)
+      await sagas.recover()
+    },
+    async reconcile(id) {
+      runner ??= startReconcilers(env, reconcilers)
+      await runner.run(id)
+    },
+    async [Symbol.asyncDispose]() {
+      await http.close()
+      await runner?.[Symbol.asyncDispose]()
+      await sagas[Symbol.asyncDispose]()
+      for (const disposable of disposables.reverse()) await disposable[Symbol.asyncDispose]()
+      env.metrics[Symbol.dispose]()
+    },
+  }
+}

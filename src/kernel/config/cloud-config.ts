@@ -1,0 +1,36 @@
+/** The section of the configuration that belongs to no service. */
+import { Type } from 'typebox'
+import { secret, section } from './section.ts'
+
+export const cloudConfig = section(
+  'cloud',
+  Type.Object(
+    {
+      region: Type.String({ default: 'RegionOne', description: 'Name of the region in the catalog.' }),
+      public_url: Type.String({
+        default: '',
+        description: 'Address by which users reach the cloud; by default the one it listens on.',
+      }),
+      database_url: secret({
+        default: '',
+        description: 'postgres://user:password@host/name; by default SQLite in the data folder.',
+      }),
+      nats_url: secret({ default: '', description: 'nats://host:4222; by default the bus stays inside the process.' }),
+      log_level: Type.Union(
+        [Type.Literal('debug'), Type.Literal('info'), Type.Literal('warn'), Type.Literal('error')],
+        { default: 'info', description: 'The least level that is logged.' },
+      ),
+      max_body_bytes: Type.Integer({
+        default: 10_485_760,
+        minimum: 1024,
+        description: 'Largest JSON body of a request.',
+      }),
+      keep_deleted_days: Type.Integer({
+        default: 30,
+        minimum: 0,
+        description: 'Days that deleted rows and finished work stay in the archive.',
+      }),
+    },
+    { description: 'The cloud as a whole.' },
+  ),
+)
