@@ -1,0 +1,46 @@
+/** What a host's compute agent does when called over the bus: `host.<name>.compute`. Versioned, idempotent. */
+import type {
+  ConsoleEndpoint,
+  GuestSpec,
+  GuestState,
+  HostFacts,
+  NicSpec,
+  PowerState,
+  RebootType,
+} from '../drivers/driver.ts'
+
+export const computeAgentVersion = 1
+
+/** Subject of a host's compute agent. Hosts' names may have dots, so use `subjectWord(host)`. */
+export const computeAgentSubject = (hostWord: string) => `host.${hostWord}.compute`
+
+export interface ComputeAgentMethods {
+  facts(input: null): Promise<HostFacts>
+  spawn(input: { spec: GuestSpec; power_on: boolean }): Promise<null>
+  destroy(input: { id: string }): Promise<null>
+  start(input: { spec: GuestSpec }): Promise<null>
+  stop(input: { id: string; grace_seconds: number }): Promise<null>
+  reboot(input: { spec: GuestSpec; type: RebootType; grace_seconds: number }): Promise<null>
+  pause(input: { id: string }): Promise<null>
+  unpause(input: { id: string }): Promise<null>
+  suspend(input: { id: string }): Promise<null>
+  resume(input: { spec: GuestSpec }): Promise<null>
+  list(input: null): Promise<GuestState[]>
+  state(input: { id: string }): Promise<PowerState>
+  consoleLog(input: { id: string; lines?: number }): Promise<string>
+  console(input: { id: string; type: 'vnc' | 'serial' }): Promise<ConsoleEndpoint>
+  attachNic(input: { id: string; nic: NicSpec }): Promise<null>
+  detachNic(input: { id: string; port_id: string }): Promise<null>
+  /** Uploads the guest's root disk as the image's bytes. */
+  snapshot(input: { id: string; image_id: string; format: 'raw' | 'qcow2' }): Promise<null>
+  diagnostics(input: { id: string }): Promise<Record<string, unknown>>
+  injectNmi(input: { id: string }): Promise<null>
+}
+
+/** What agents call on the control plane: subject `control.compute`. */
+export interface ComputeControlMethods {
+  /** Heartbeat with what the host is and can do; also the guests found there. */
+  report(input: { host: string; facts: HostFacts; guests: GuestState[]; started: boolean }): Promise<null>
+  /** A guest changed its power state by itself. */
+  guestEvent(input: { host: string; id: string; power_state: PowerState; reason: string }): Promise<null>
+}

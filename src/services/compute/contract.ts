@@ -1,0 +1,19 @@
+/** What compute offers the other services. */
+import type { Ctx } from '#kernel/context.ts'
+import type { MetadataResponse } from '../network/drivers/driver.ts'
+
+export interface ComputeContract {
+  /** Answers a guest's request to the metadata service; who asks is known from its port alone. */
+  metadata(
+    ctx: Ctx,
+    request: { server_id: string; path: string; method: string; body: string },
+  ): Promise<MetadataResponse>
+  /** Zones as users choose them, with the hosts in each. */
+  availabilityZones(ctx: Ctx): Promise<{ name: string; hosts: string[] }[]>
+}
+
+declare module '#kernel/context.ts' {
+  interface Contracts {
+    compute: ComputeContract
+  }
+}

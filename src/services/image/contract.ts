@@ -1,0 +1,56 @@
+/** What image offers the other services. */
+import type { Readable } from 'node:stream'
+import type { Ctx, Env } from '#kernel/context.ts'
+
+/** An image as other services need it. */
+export interface ImageInfo {
+  id: string
+  name: string | null
+  status: string
+  owner: string | null
+  disk_format: string | null
+  container_format: string | null
+  size: number | null
+  virtual_size: number | null
+  min_disk: number
+  min_ram: number
+  os_hash_algo: string | null
+  os_hash_value: string | null
+  created_at: string
+  updated_at: string
+  visibility: string
+  tags: string[]
+  properties: Record<string, string>
+}
+
+export interface NewImage {
+  id?: string
+  name: string
+  disk_format: string
+  container_format: string
+  visibility: 'public' | 'private' | 'shared' | 'community'
+  min_disk?: number
+  min_ram?: number
+  properties?: Record<string, string>
+}
+
+export interface ImageContract {
+  /** An image that the caller may see; throws `NotFound` in Glance's words. */
+  get(ctx: Ctx, id: string): Promise<ImageInfo>
+  /** The same for many, by id; those that do not exist or may not be seen are absent. */
+  many(ctx: Ctx, ids: string[]): Promise<Map<string, ImageInfo>>
+  /** The stored bytes of an active image, for hosts. */
+  open(env: Env, id: string, signal?: AbortSignal): Promise<Readable>
+  /** A queued image, owned by the caller's project. */
+  create(ctx: Ctx, image: NewImage): Promise<ImageInfo>
+  /** Stores the bytes of a queued image, checks and activates it; on failure it is queued again and this throws. Not to be called in a transaction. */
+  upload(ctx: Ctx, id: string, bytes: Readable): Promise<ImageInfo>
+  /** Deletes an image that was made by `create`; unknown ids are fine. */
+  remove(ctx: Ctx, id: string): Promise<void>
+}
+
+declare module '#kernel/context.ts' {
+  interface Contracts {
+    image: ImageContract
+  }
+}

@@ -1,0 +1,59 @@
+/** What network offers the other services. Functions that take `ctx` work in the caller's transaction. */
+import type { Ctx } from '#kernel/context.ts'
+import type { NicSpec } from '../compute/drivers/driver.ts'
+
+/** What a server asks for: `auto`, `none`, or a list. */
+export type NetworkRequest =
+  | 'auto'
+  | 'none'
+  | { network_id?: string; port_id?: string; fixed_ip?: string; tag?: string }[]
+
+export interface ServerPort {
+  id: string
+  network_id: string
+  network_name: string
+  mac_address: string
+  fixed_ips: { subnet_id: string; ip_address: string; version: 4 | 6 }[]
+  floating_ips: string[]
+  status: string
+  security_groups: { id: string; name: string }[]
+  tag: string | null
+}
+
+export interface PortOwner {
+  server_id: string
+  /** For the port's DNS name. */
+  hostname: string
+  project_id: string
+  availability_zone: string
+}
+
+export interface NetworkContract {
+  /** Checks a request before anything is made: unknown or foreign networks and ports, ports in use, ambiguous choice. Throws with Nova's words and codes. */
+  validate(ctx: Ctx, request: NetworkRequest, projectId: string): Promise<void>
+  /** Makes the ports of a new server (or takes over those it named): addresses are allocated, nothing is bound yet. `securityGroups` are names or ids. */
+  claimPorts(ctx: Ctx, owner: PortOwner, request: NetworkRequest, securityGroups: string[]): Promise<ServerPort[]>
+  /** Binds a server's ports to a host and asks its agent to wire them after the commit. */
+  bindPorts(ctx: Ctx, serverId: string, host: string): Promise<void>
+  /** Takes a server's ports off their host. */
+  unbindPorts(ctx: Ctx, serverId: string): Promise<void>
+  /** Waits until the host has wired the server's bound ports, and says how the guest attaches to them. Not in a transaction. */
+  wire(ctx: Ctx, serverId: string, host: string, signal: AbortSignal): Promise<NicSpec[]>
+  /** Deletes the ports that compute made and frees those that a user made. */
+  releasePorts(ctx: Ctx, serverId: string): Promise<void>
+  /** Deletes or frees one port of a server. */
+  releasePort(ctx: Ctx, serverId: string, portId: string): Promise<void>
+  /** Ports by server id, in the order of creation. */
+  portsOf(ctx: Ctx, serverIds: string[]): Promise<Map<string, ServerPort[]>>
+  /** `network_data.json` of a server. */
+  networkData(ctx: Ctx, serverId: string): Promise<Record<string, unknown>>
+  /** The server that has an address in a network, for metadata; undefined when none has. */
+  serverAt(ctx: Ctx, networkId: string, address: string): Promise<{ server_id: string; port_id: string } | undefined>
+  setSecurityGroup(ctx: Ctx, serverId: string, group: string, present: boolean): Promise<void>
+}
+
+declare module '#kernel/context.ts' {
+  interface Contracts {
+    network: NetworkContract
+  }
+}

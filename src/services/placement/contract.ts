@@ -1,0 +1,81 @@
+/** What placement offers the other services. Every function works in the caller's transaction. */
+import type { Ctx } from '#kernel/context.ts'
+
+export interface InventorySpec {
+  total: number
+  reserved?: number
+  min_unit?: number
+  max_unit?: number
+  step_size?: number
+  allocation_ratio?: number
+}
+
+export interface ProviderSpec {
+  uuid: string
+  name: string
+  /** By resource class. */
+  inventories: Record<string, InventorySpec>
+  traits: string[]
+}
+
+export interface CandidateRequest {
+  /** Amounts by resource class. */
+  resources: Record<string, number>
+  required_traits: string[]
+  forbidden_traits: string[]
+  /** Each group of aggregates must have the provider in at least one. */
+  member_of: string[][]
+  /** Only this provider tree. */
+  in_tree?: string
+  limit?: number
+}
+
+export interface Candidate {
+  /** Amounts by resource class, by provider. */
+  allocations: Record<string, Record<string, number>>
+  /** The root provider: the host. */
+  root: string
+}
+
+/** Why a provider is no candidate, for explanations. */
+export interface Refusal {
+  provider: string
+  name: string
+  /** `VCPU`, `trait:HW_CPU_X86_AVX2`, `member_of` … */
+  constraint: string
+  asked: string
+  had: string
+}
+
+export interface ConsumerSpec {
+  id: string
+  project_id: string
+  user_id: string
+  /** `INSTANCE`, `MIGRATION` … */
+  type: string
+}
+
+export interface PlacementContract {
+  /** Makes or changes a provider so that it is as said; traits and inventories that are not named go, those in use stay. */
+  ensureProvider(ctx: Ctx, provider: ProviderSpec): Promise<void>
+  /** Removes a provider without allocations. */
+  removeProvider(ctx: Ctx, uuid: string): Promise<void>
+  candidates(ctx: Ctx, request: CandidateRequest): Promise<Candidate[]>
+  /** For each provider that is no candidate, the first constraint that it failed. */
+  explain(ctx: Ctx, request: CandidateRequest): Promise<Refusal[]>
+  /** Replaces all allocations of a consumer. Throws `Conflict` when a provider lacks the room, and nothing is changed then. */
+  claim(ctx: Ctx, consumer: ConsumerSpec, allocations: Record<string, Record<string, number>>): Promise<void>
+  /** Frees what a consumer has; unknown consumers are fine. */
+  release(ctx: Ctx, consumerId: string): Promise<void>
+  allocationsOf(ctx: Ctx, consumerId: string): Promise<Record<string, Record<string, number>>>
+  /** Used amounts of a provider by class. */
+  usagesOf(ctx: Ctx, provider: string): Promise<Record<string, number>>
+  /** Puts a provider in exactly these aggregates. */
+  setAggregates(ctx: Ctx, provider: string, aggregates: string[]): Promise<void>
+}
+
+declare module '#kernel/context.ts' {
+  interface Contracts {
+    placement: PlacementContract
+  }
+}
