@@ -46,6 +46,16 @@ export const rows: Row[] = [
   },
   { from: 'src/services/$X/migrations/**', may: ['src/kernel/**'], why: 'migrations outlive the code around them' },
   {
+    from: 'src/services/$X/contract.ts',
+    may: [
+      'src/kernel/**',
+      'src/services/$X/**',
+      'type:src/services/*/contract.ts',
+      'type:src/services/*/drivers/driver.ts',
+    ],
+    why: "contracts speak of guests and ports in the drivers' words",
+  },
+  {
     from: 'src/services/$X/service.ts',
     may: ['src/kernel/**', 'src/services/$X/**', 'type:src/services/*/contract.ts'],
     why: 'the front door of a service',
@@ -72,14 +82,14 @@ export const rows: Row[] = [
   },
   {
     from: 'src/cli/**',
-    may: ['src/cli/**', 'src/kernel/**', 'src/cloud.ts', 'src/agent.ts', 'type:src/services/**'],
+    may: ['src/cli/**', 'src/kernel/**', 'src/{cloud,agent,services,first-contents}.ts', 'type:src/services/**'],
     why: 'commands start a cloud or speak its API',
   },
   { from: 'src/clients/**', may: ['src/clients/**', 'src/kernel/clock.ts', 'type:src/services/**'], why: 'a client' },
   { from: 'src/dashboard/**', may: ['src/dashboard/**', 'src/clients/**', 'type:src/services/**'], why: 'a client' },
   { from: 'src/main.ts', may: ['src/cli/**'], why: 'main.ts only dispatches' },
   {
-    from: 'src/{cloud,agent}.ts',
+    from: 'src/{cloud,agent,services,first-contents}.ts',
     may: ['src/**'],
     why: 'the composition roots name every part',
   },
