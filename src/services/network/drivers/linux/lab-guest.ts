@@ -3,7 +3,9 @@ import { createSocket } from 'node:dgram'
 import { promises as dns } from 'node:dns'
 import { request } from 'node:http'
 import { connect, createServer } from 'node:net'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { systemClock } from '#kernel/clock.ts'
+
+const clock = systemClock()
 
 const say = (value: unknown) => process.stdout.write(`${JSON.stringify(value)}\n`)
 
@@ -52,13 +54,13 @@ const programs: Record<string, (...args: string[]) => Promise<void> | void> = {
     socket.setBroadcast(true)
     const send = (message: Buffer) => socket.send(message, 67, '255.255.255.255')
     send(dhcpMessage(1, mac, []))
-    await sleep(Number(ms))
+    await clock.sleep(Number(ms))
     const offers = heard.splice(0).filter(offer => offer.type === 2)
     const [first] = offers
     if (first) {
       const bytes = (ip: string) => ip.split('.').map(Number)
       send(dhcpMessage(3, mac, [50, 4, ...bytes(first.address), 54, 4, ...bytes(first.server)]))
-      await sleep(Number(ms))
+      await clock.sleep(Number(ms))
     }
     socket.close()
     say({ offers, ack: heard.find(offer => offer.type === 5) ?? null })
@@ -86,7 +88,11 @@ const programs: Record<string, (...args: string[]) => Promise<void> | void> = {
     const socket = connect(Number(port), host, () => say('connected'))
     socket.on('data', () => say('echo'))
     socket.on('error', error => say({ error: error.message }))
-    setInterval(() => socket.write('x'), Number(ms))
+    const write = () => {
+      socket.write('x')
+      clock.after(Number(ms), write)
+    }
+    write()
   },
 
   connect(host = '', port = '') {
@@ -97,7 +103,7 @@ const programs: Record<string, (...args: string[]) => Promise<void> | void> = {
     }
     socket.on('connect', () => end('connected'))
     socket.on('error', error => end((error as NodeJS.ErrnoException).code ?? 'error'))
-    setTimeout(() => end('timeout'), 1000)
+    clock.after(1000, () => end('timeout'))
   },
 
   fetch(host = '', path = '/', header = '') {
