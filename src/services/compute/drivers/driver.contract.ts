@@ -217,10 +217,10 @@ export function driverContract(name: string, open: () => Promise<DriverUnderTest
 
     it('snapshots a running guest and one that is off', async () => {
       const spec = await booted()
-      assert.equal((await read(await driver.snapshot(spec.id, 'qcow2'))).subarray(0, 4).toString('latin1'), 'QFI\xfb')
+      assert.equal((await read(await driver.snapshot(spec.id, 'qcow2'))).start.toString('latin1'), 'QFI\xfb')
       await expectState(spec.id, powerStates.running)
       await driver.stop(spec.id, 0)
-      assert.equal((await read(await driver.snapshot(spec.id, 'raw'))).length % 512, 0)
+      assert.equal((await read(await driver.snapshot(spec.id, 'raw'))).size % 512, 0)
       await expectState(spec.id, powerStates.shutdown)
       await gone(spec.id)
     })
@@ -306,8 +306,12 @@ export function driverContract(name: string, open: () => Promise<DriverUnderTest
   })
 }
 
-async function read(stream: AsyncIterable<Buffer>): Promise<Buffer> {
-  const parts: Buffer[] = []
-  for await (const part of stream) parts.push(part)
-  return Buffer.concat(parts)
+async function read(stream: AsyncIterable<Buffer>): Promise<{ start: Buffer; size: number }> {
+  let start = Buffer.alloc(0)
+  let size = 0
+  for await (const part of stream) {
+    if (size === 0) start = part.subarray(0, 4)
+    size += part.length
+  }
+  return { start, size }
 }

@@ -1,0 +1,153 @@
+/** What this host has and can do, asked of QEMU and of the kernel. */
+import { execFile } from 'node:child_process'
+import { readFile, statfs } from 'node:fs/promises'
+import { cpus, totalmem } from 'node:os'
+import { GuestError, type HostFacts } from '../driver.ts'
+import type { Accel } from './command-line.ts'
+import type { QemuHost } from './host.ts'
+import { missing } from './run.ts'
+
+export interface QemuVersion {
+  text: string
+  number: number
+}
+
+export interface Sizes {
+  vcpus?: number
+  memory_mb?: number
+  disk_gb?: number
+}
+
+export async function qemuVersion(host: QemuHost): Promise<QemuVersion> {
+  const text = await askQemu(host.qemu, ['--version'])
+  const found = /version (\d+)\.(\d+)\.(\d+)/.exec(text)
+  if (!found) throw new GuestError(`${host.qemu} does not say its version.`)
+  const [major = 0, minor = 0, micro = 0] = found.slice(1).map(Number)
+  return { text: `${major}.${minor}.${micro}`, number: major * 1_000_000 + minor * 1000 + micro }
+}
+
+export async function hostFacts(host: QemuHost, hostname: string, accel: Accel, sizes: Sizes): Promise<HostFacts> {
+  const version = await qemuVersion(host)
+  const features = accel === 'kvm' ? await hostFeatures() : await emulatedFeatures(host)
+  const cores = cpus().length
+  const { blocks, bsize } = await statfs(host.dir)
+  return {
+    hypervisor_type: 'QEMU',
+    hypervisor_version: version.number,
+    hypervisor_hostname: hostname,
+    vcpus: sizes.vcpus ?? cores,
+    memory_mb: sizes.memory_mb ?? Math.floor(totalmem() / 1024 / 1024),
+    disk_gb: sizes.disk_gb ?? Math.max(1, Math.floor((blocks * bsize) / 1024 ** 3)),
+    cpu_info: {
+      arch: 'x86_64',
+      model: accel === 'kvm' ? 'host' : 'qemu64',
+      vendor: /vendor_id\s*: (\S+)/.exec(await readFile('/proc/cpuinfo', 'utf8'))?.[1] ?? 'unknown',
+      features,
+      topology: { cells: 1, sockets: 1, cores, threads: 1 },
+    },
+    traits: [...computeTraits, ...cpuTraits(features)],
+    capabilities: {
+      suspend: true,
+      live_migrate: false,
+      snapshot: true,
+      attach_interface: true,
+      attach_volume: false,
+      vnc: true,
+      serial: true,
+      spice: false,
+    },
+  }
+}
+
+const computeTraits = [
+  'COMPUTE_NODE',
+  'COMPUTE_NET_ATTACH_INTERFACE',
+  'COMPUTE_IMAGE_TYPE_QCOW2',
+  'COMPUTE_IMAGE_TYPE_RAW',
+  'COMPUTE_IMAGE_TYPE_AKI',
+  'COMPUTE_IMAGE_TYPE_ARI',
+  'COMPUTE_STORAGE_BUS_VIRTIO',
+  'COMPUTE_STORAGE_BUS_SCSI',
+  'COMPUTE_STORAGE_BUS_SATA',
+  'COMPUTE_NET_VIF_MODEL_VIRTIO',
+  'COMPUTE_NET_VIF_MODEL_E1000',
+  'COMPUTE_NET_VIF_MODEL_E1000E',
+  'COMPUTE_NET_VIF_MODEL_RTL8139',
+  'COMPUTE_GRAPHICS_MODEL_VGA',
+]
+
+/** CPU flags, as the kernel or QEMU writes them, to placement's traits. */
+const cpuTraitNames: Record<string, string> = {
+  aes: 'AESNI',
+  avx: 'AVX',
+  avx2: 'AVX2',
+  avx512f: 'AVX512F',
+  bmi1: 'BMI',
+  bmi2: 'BMI2',
+  f16c: 'F16C',
+  fma: 'FMA3',
+  mmx: 'MMX',
+  pclmulqdq: 'CLMUL',
+  sha_ni: 'SHA',
+  sse: 'SSE',
+  sse2: 'SSE2',
+  sse4_1: 'SSE41',
+  sse4_2: 'SSE42',
+  ssse3: 'SSSE3',
+  svm: 'SVM',
+  vmx: 'VMX',
+}
+
+const cpuTraits = (features: string[]) =>
+  features.flatMap(flag => (cpuTraitNames[flag] ? [`HW_CPU_X86_${cpuTraitNames[flag]}`] : []))
+
+async function hostFeatures(): Promise<string[]> {
+  return (/flags\s*: (.*)/.exec(await readFile('/proc/cpuinfo', 'utf8'))?.[1] ?? '').split(' ').sort()
+}
+
+/** The flags that QEMU gives the CPU it emulates. */
+async function emulatedFeatures(host: QemuHost): Promise<string[]> {
+  const commands = [
+    { execute: 'qmp_capabilities' },
+    { execute: 'query-cpu-model-expansion', arguments: { type: 'full', model: { name: 'qemu64' } } },
+    { execute: 'quit' },
+  ]
+  const args = [
+    '-machine',
+    'q35',
+    '-accel',
+    'tcg',
+    '-S',
+    '-nodefaults',
+    '-no-user-config',
+    '-display',
+    'none',
+    '-qmp',
+    'stdio',
+  ]
+  const text = await askQemu(host.qemu, args, commands.map(command => JSON.stringify(command)).join('\n'))
+  for (const line of text.split('\n')) {
+    const props = line.startsWith('{') ? JSON.parse(line).return?.model?.props : undefined
+    if (!props) continue
+    const isFlag = (name: string) => /^[a-z0-9_]+$/.test(name.replaceAll(/[.-]/g, '_')) && props[name] === true
+    const names = Object.keys(props).filter(isFlag)
+    return [...new Set(names.map(name => name.replaceAll(/[.-]/g, '_')))].sort()
+  }
+  return []
+}
+
+function askQemu(program: string, args: string[], input = ''): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const child = execFile(
+      program,
+      args,
+      { timeout: 30_000, killSignal: 'SIGKILL', maxBuffer: 4_194_304 },
+      (error, stdout) => {
+        if (!error) return resolve(stdout)
+        if (error.code === 'ENOENT') return reject(missing(program.split('/').at(-1) ?? program))
+        reject(new GuestError(`${program} does not work on this host.`, { cause: error }))
+      },
+    )
+    child.stdin?.on('error', () => {}).end(input)
+  })
+}

@@ -1,0 +1,166 @@
+/** Images kept on the host: downloaded once, checked while they stream, shared by guests as read-only bases, aged out. */
+import { createHash } from 'node:crypto'
+import { createWriteStream } from 'node:fs'
+import { readdir, rename, rm, stat, utimes } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Transform } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { messageOf } from '#kernel/errors.ts'
+import { GuestError, type ImageSource, type ImageSpec } from '../driver.ts'
+import { give, needSpace, type QemuHost, syncDir } from './host.ts'
+import { diskFull } from './run.ts'
+
+export interface ImageCache {
+  /** The name of the image's file in the cache, downloaded when it is not there. */
+  fetch(image: ImageSpec, signal: AbortSignal): Promise<string>
+  /** Notes that the file is in use now. */
+  touch(name: string): Promise<void>
+  /** Removes files that `isUsed` denies and that were not touched for `maxAgeMs`; the bytes freed. */
+  purge(maxAgeMs: number, isUsed: (name: string) => boolean): Promise<number>
+  /** Removes what interrupted downloads left. */
+  sweep(): Promise<void>
+}
+
+interface Download {
+  done: Promise<void>
+  abort: AbortController
+  waiting: number
+}
+
+/** The digest is part of the name: bytes that were checked under another digest are never used. */
+export function cachedName(image: ImageSpec): string {
+  const name = `${image.id}-${image.hash_value.slice(0, 16)}`
+  if (!/^[\w-][\w.-]{0,127}$/.test(name))
+    throw new GuestError(`The image id ${JSON.stringify(image.id)} is not usable.`)
+  return name
+}
+
+export function imageCache(host: QemuHost, source: ImageSource): ImageCache {
+  const downloads = new Map<string, Download>()
+  const pathOf = (name: string) => join(host.images, name)
+
+  async function touch(name: string) {
+    const now = host.clock.now() / 1000
+    await utimes(pathOf(name), now, now).catch(() => {})
+  }
+
+  async function isCached(image: ImageSpec, name: string) {
+    const found = await stat(pathOf(name)).catch(() => undefined)
+    return found?.size === image.size
+  }
+
+  function begin(image: ImageSpec, name: string): Download {
+    const abort = new AbortController()
+    const done = download(host, source, image, pathOf(name), abort.signal).finally(() => downloads.delete(name))
+    done.catch(() => {})
+    const begun = { done, abort, waiting: 0 }
+    downloads.set(name, begun)
+    return begun
+  }
+
+  return {
+    touch,
+    async fetch(image, signal) {
+      const name = cachedName(image)
+      signal.throwIfAborted()
+      if (await isCached(image, name)) {
+        await touch(name)
+        return name
+      }
+      const download = downloads.get(name) ?? begin(image, name)
+      download.waiting++
+      try {
+        await orAborted(download.done, signal)
+      } finally {
+        // The download ends with the last one that waits for it.
+        if (--download.waiting === 0) download.abort.abort(signal.reason)
+      }
+      await touch(name)
+      return name
+    },
+    async purge(maxAgeMs, isUsed) {
+      let freed = 0
+      for (const name of await readdir(host.images)) {
+        if (downloads.has(name.replace(/\.part$/, ''))) continue
+        if (isUsed(name)) {
+          await touch(name)
+          continue
+        }
+        const found = await stat(pathOf(name))
+        if (host.clock.now() - found.mtimeMs < maxAgeMs) continue
+        await rm(pathOf(name), { force: true })
+        freed += found.size
+      }
+      return freed
+    },
+    async sweep() {
+      for (const name of await readdir(host.images)) if (name.endsWith('.part')) await rm(pathOf(name), { force: true })
+    },
+  }
+}
+
+async function orAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
+  const aborted = Promise.withResolvers<never>()
+  const onAbort = () => aborted.reject(signal.reason)
+  signal.addEventListener('abort', onAbort, { once: true })
+  try {
+    await Promise.race([work, aborted.promise])
+  } finally {
+    signal.removeEventListener('abort', onAbort)
+  }
+}
+
+async function download(host: QemuHost, source: ImageSource, image: ImageSpec, path: string, signal: AbortSignal) {
+  await needSpace(host.images, image.size, `image ${image.id}`)
+  const part = `${path}.part`
+  try {
+    const hash = hasher(image)
+    const check = new Transform({
+      transform(chunk: Buffer, _, done) {
+        done(hash.add(chunk), chunk)
+      },
+      flush: done => done(hash.verdict()),
+    })
+    const bytes = await source.open(image, signal)
+    await pipeline(bytes, check, createWriteStream(part, { mode: 0o640, flush: true }), { signal })
+    await giveToGroup(host, part)
+    await rename(part, path)
+    await syncDir(host.images)
+  } catch (error) {
+    await rm(part, { force: true })
+    if (signal.aborted) throw signal.reason
+    if ((error as NodeJS.ErrnoException).code === 'ENOSPC') throw diskFull(error)
+    if (error instanceof GuestError) throw error
+    throw new GuestError(`Image ${image.id} could not be downloaded: ${messageOf(error)}`, { cause: error })
+  }
+}
+
+/** QEMU reads images, and must not be able to change them. */
+async function giveToGroup(host: QemuHost, path: string) {
+  if (host.user) await give({ ...host, user: { uid: 0, gid: host.user.gid } }, path, 0o640)
+}
+
+function hasher(image: ImageSpec) {
+  const wrong = (what: string) =>
+    new GuestError(`Image ${image.id} is corrupt: its ${what} is not what the image service promised.`)
+  let hash: ReturnType<typeof createHash>
+  try {
+    hash = createHash(image.hash_algo)
+  } catch (cause) {
+    throw new GuestError(`Image ${image.id} has a digest of the unknown kind ${JSON.stringify(image.hash_algo)}.`, {
+      cause,
+    })
+  }
+  let size = 0
+  return {
+    add(chunk: Buffer) {
+      size += chunk.length
+      hash.update(chunk)
+      return size > image.size ? wrong('size') : null
+    },
+    verdict() {
+      if (size !== image.size) return wrong('size')
+      return hash.digest('hex') === image.hash_value.toLowerCase() ? null : wrong('digest')
+    },
+  }
+}

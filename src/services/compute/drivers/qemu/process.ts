@@ -1,0 +1,68 @@
+/** QEMU's processes on this host: found by what they are, never by a number in a file, so a reused pid cannot be taken for a guest. */
+import { readdir, readFile, readlink, realpath } from 'node:fs/promises'
+import { basename, dirname } from 'node:path'
+import type { Clock } from '#kernel/clock.ts'
+
+export interface GuestProcess {
+  pid: number
+  /** Start time in clock ticks since boot; with the pid it names one process for ever. */
+  started: string
+}
+
+/** The QEMU processes whose working directory is in `instances`, by guest id. Sees them from their first moment, before QEMU itself runs. */
+export async function findProcesses(instances: string): Promise<Map<string, GuestProcess>> {
+  const found = new Map<string, GuestProcess>()
+  const root = await realpath(instances).catch(() => instances)
+  for (const entry of await readdir('/proc')) {
+    if (!/^\d+$/.test(entry)) continue
+    const pid = Number(entry)
+    const args = await argumentsOf(pid)
+    const id = args[args.indexOf('-uuid') + 1]
+    if (!args.includes('-uuid') || id === undefined) continue
+    const cwd = (await readlink(`/proc/${pid}/cwd`).catch(() => '')).replace(/ \(deleted\)$/, '')
+    if (dirname(cwd) !== root || basename(cwd) !== id) continue
+    const started = await startTime(pid)
+    if (started) found.set(id, { pid, started })
+  }
+  return found
+}
+
+/** The process behind a pid that we just made. */
+export async function processOf(pid: number): Promise<GuestProcess | undefined> {
+  const started = await startTime(pid)
+  return started ? { pid, started } : undefined
+}
+
+/** False when it ended, also while its parent has not taken note yet (a zombie). */
+export async function isAlive(process: GuestProcess): Promise<boolean> {
+  return (await startTime(process.pid)) === process.started
+}
+
+/** Kills it and waits until it is gone, and with it its locks on files. */
+export async function killProcess(target: GuestProcess, clock: Clock): Promise<void> {
+  for (let waited = 0; await isAlive(target); waited++) {
+    if (waited % 100 === 0) signal(target.pid)
+    await clock.sleep(waited < 50 ? 5 : 50)
+  }
+}
+
+function signal(pid: number) {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+  }
+}
+
+async function argumentsOf(pid: number): Promise<string[]> {
+  const text = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')
+  return text.split('\0')
+}
+
+/** Undefined for no process and for a zombie. */
+async function startTime(pid: number): Promise<string | undefined> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')
+  // The second field is the program's name in parentheses and may hold anything: count from its end.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19]
+}

@@ -1,0 +1,261 @@
+/** The virt driver on QEMU: guests are QEMU processes that outlive us; their directories and their monitors are all the state there is. */
+import { rm } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import type { Clock } from '#kernel/clock.ts'
+import type { Log } from '#kernel/log.ts'
+import {
+  GuestError,
+  type GuestEvent,
+  type GuestSpec,
+  type HostFacts,
+  type ImageSource,
+  type VirtDriver,
+} from '../driver.ts'
+import { chooseAccel } from './accel.ts'
+import { buildGuest, imagesOf } from './build.ts'
+import type { Accel, Machine } from './command-line.ts'
+import { lastLines, readConsoleLog } from './console-log.ts'
+import { readDiagnostics } from './diagnostics.ts'
+import { hostFacts, qemuVersion, type Sizes } from './facts.ts'
+import { existing, type Guest, guestsOf } from './guests.ts'
+import { checkDir, exists, findUser, prepareDirs, type QemuHost } from './host.ts'
+import { cachedName, imageCache } from './image-cache.ts'
+import { dropReleasedNics, forgetNic, placeNic, plugNic, unplugNic } from './nics.ts'
+import { powerOff } from './power.ts'
+import { freshMachine, readRecord, rootDisk, writeRecord } from './record.ts'
+import { snapshotDisk } from './snapshot.ts'
+import { saveMemory } from './suspend.ts'
+
+export interface QemuDriverOptions extends Sizes {
+  /** The driver's own directory: images, guests. At most 51 bytes long, since unix sockets are made below it. */
+  dir: string
+  hostname: string
+  log: Log
+  clock: Clock
+  images: ImageSource
+  accel: 'auto' | Accel
+  /** A Linux kernel to try KVM with when `accel` is auto; the host's own by default. */
+  probe_kernel?: string
+  /** QEMU's program. */
+  qemu?: string
+  /** The user that QEMU runs as when we are root. */
+  user?: string
+  /** How much of a guest's serial output is kept. */
+  console_bytes?: number
+}
+
+const trimMs = 1000
+
+/** Fails with a GuestError that names the remedy when this host cannot run guests at all. */
+export async function qemuDriver(options: QemuDriverOptions): Promise<VirtDriver> {
+  const { log, clock } = options
+  const host = await prepareHost(options)
+  const version = await qemuVersion(host)
+  const { accel, reason } = await chooseAccel(host, options.accel, version.text, options.probe_kernel)
+  log.info({ qemu: version.text, accel, reason }, 'QEMU is ready')
+
+  const listeners: ((event: GuestEvent) => void)[] = []
+  const guests = guestsOf(host, event => listeners.forEach(listener => void listener(event)))
+  const images = imageCache(host, options.images)
+  const consoleBytes = options.console_bytes ?? 1024 * 1024
+  /** Images of guests that are being built: in use, though no record says so yet. */
+  const building = new Map<string, string[]>()
+  let facts: HostFacts | undefined
+  let trimmer = clock.after(trimMs, trim)
+  let closed = false
+
+  async function trim() {
+    await guests.trimLogs(consoleBytes)
+    if (!closed) trimmer = clock.after(trimMs, trim)
+  }
+
+  async function build(guest: Guest, spec: GuestSpec, power_on: boolean, signal: AbortSignal) {
+    // What an interrupted attempt left is of no use.
+    await guests.clear(guest)
+    building.set(guest.id, imagesOf(spec).map(cachedName))
+    try {
+      signal.throwIfAborted()
+      const record = await buildGuest(host, images, spec, accel, signal)
+      if (power_on) await guests.run(guest, record, record.machine, signal)
+    } catch (error) {
+      await guests.clear(guest)
+      throw error
+    } finally {
+      building.delete(guest.id)
+    }
+  }
+
+  async function boot(guest: Guest, spec: GuestSpec, signal: AbortSignal) {
+    const record = await existing(guest)
+    await guests.run(guest, record, freshMachine(record.machine, spec, accel), signal)
+  }
+
+  /** Sees to it that the guest is off, whatever it was. */
+  async function turnOff(guest: Guest, graceSeconds: number, signal: AbortSignal) {
+    await existing(guest)
+    if (guest.session) await powerOff(clock, guest.session, graceSeconds, signal)
+    await guests.kill(guest, { flush: true })
+    // Saved memory would belong to a disk that moves on now.
+    await rm(guest.files.memory, { force: true })
+  }
+
+  async function usedImages(): Promise<Set<string>> {
+    const used = new Set([...building.values()].flat())
+    for (const { id } of await guests.list()) {
+      const record = await guests.locked(id, guest => readRecord(guest.files))
+      for (const name of record?.images ?? []) used.add(name)
+    }
+    return used
+  }
+
+  return {
+    name: 'qemu',
+    async facts() {
+      facts ??= await hostFacts(host, options.hostname, accel, options)
+      return facts
+    },
+    async recover() {
+      await images.sweep()
+      await guests.recover()
+      await guests.trimLogs(consoleBytes)
+      return await guests.list()
+    },
+    spawn: (spec, { signal, power_on }) =>
+      guests.locked(spec.id, async (guest, gone) => {
+        const either = signal ? AbortSignal.any([signal, gone]) : gone
+        either.throwIfAborted()
+        const record = await readRecord(guest.files)
+        if (!record) return await build(guest, spec, power_on, either)
+        if (power_on && !guest.session && !(await exists(guest.files.memory))) await boot(guest, spec, either)
+      }),
+    destroy: id =>
+      guests.interrupt(id, async guest => {
+        const record = await readRecord(guest.files).catch(() => undefined)
+        for (const name of record?.images ?? []) await images.touch(name)
+        await guests.clear(guest)
+      }),
+    start: spec =>
+      guests.locked(spec.id, async (guest, gone) => {
+        await existing(guest)
+        if (guest.session) return
+        if (await exists(guest.files.memory)) throw new GuestError(`Guest ${spec.id} is suspended: resume it.`)
+        await boot(guest, spec, gone)
+      }),
+    stop: (id, graceSeconds) => guests.locked(id, (guest, gone) => turnOff(guest, graceSeconds, gone)),
+    reboot: (spec, type, graceSeconds) =>
+      guests.locked(spec.id, async (guest, gone) => {
+        await turnOff(guest, type === 'soft' ? graceSeconds : 0, gone)
+        await boot(guest, spec, gone)
+      }),
+    pause: id =>
+      guests.locked(id, async guest => {
+        const session = await guests.running(guest)
+        if (session.status === 'running') await session.told(() => session.execute('stop'))
+      }),
+    unpause: id =>
+      guests.locked(id, async guest => {
+        const session = await guests.running(guest)
+        if (session.status === 'paused') await session.told(() => session.execute('cont'))
+      }),
+    suspend: id =>
+      guests.locked(id, async (guest, gone) => {
+        const record = await existing(guest)
+        if (!guest.session && (await exists(guest.files.memory))) return
+        const session = await guests.running(guest)
+        await dropReleasedNics(record.machine, session)
+        await writeRecord(guest.files, record)
+        await saveMemory(host, guest.files, session, record.machine.spec.memory_mb, gone)
+        await guests.kill(guest, { flush: false })
+      }),
+    resume: spec =>
+      guests.locked(spec.id, async (guest, gone) => {
+        const record = await existing(guest)
+        if (guest.session?.status === 'running') return
+        if (guest.session) return await guest.session.told(() => guest.session!.execute('cont'))
+        if (!(await exists(guest.files.memory))) throw new GuestError(`Guest ${spec.id} is not suspended.`)
+        await guests.run(guest, record, withTaps(record.machine, spec), gone)
+      }),
+    list: () => guests.list(),
+    state: id => guests.state(id),
+    consoleLog: (id, lines) =>
+      guests.locked(id, async guest => {
+        await existing(guest)
+        return lastLines(await readConsoleLog(guest.files.dir, consoleBytes), lines)
+      }),
+    console: (id, type) =>
+      guests.locked(id, async guest => {
+        await guests.running(guest)
+        return { type: 'unix', path: `${guest.files.run}/${type === 'vnc' ? 'vnc' : 'tty'}` }
+      }),
+    attachNic: (id, nic) =>
+      guests.locked(id, async guest => {
+        const record = await existing(guest)
+        placeNic(record.machine, nic)
+        await writeRecord(guest.files, record)
+        if (guest.session) await plugNic(record.machine, guest.session, nic)
+      }),
+    detachNic: (id, portId) =>
+      guests.locked(id, async (guest, gone) => {
+        const record = await existing(guest)
+        if (guest.session && !(await unplugNic(host, guest.session, portId, gone))) {
+          log.warn({ guest: id, port: portId }, 'the guest did not release a NIC; it is cut off until the next boot')
+          // The device is still there, so the machine keeps it, without its tap.
+          for (const nic of record.machine.spec.nics) if (nic.port_id === portId) delete nic.tap
+        } else forgetNic(record.machine, portId)
+        await writeRecord(guest.files, record)
+      }),
+    snapshot: (id, format) =>
+      guests.locked(id, async (guest, gone) => {
+        const { machine } = await existing(guest)
+        const root = rootDisk(machine.spec)
+        const disk = machine.disks.find(each => each.id === root?.id)
+        if (!disk) throw new GuestError(`Guest ${id} has no root disk on this host.`)
+        return await snapshotDisk(host, guest.files, guest.session, disk, format, gone)
+      }),
+    diagnostics: id =>
+      guests.locked(id, async guest => {
+        const { machine } = await existing(guest)
+        return await readDiagnostics(machine, await guests.running(guest))
+      }),
+    injectNmi: id =>
+      guests.locked(id, async guest => {
+        await (await guests.running(guest)).execute('inject-nmi')
+      }),
+    async purgeImageCache(maxAgeMs) {
+      const used = await usedImages()
+      return await images.purge(maxAgeMs, name => used.has(name))
+    },
+    onEvent: listener => void listeners.push(listener),
+    async [Symbol.asyncDispose]() {
+      closed = true
+      trimmer.cancel()
+      for (const guest of guests.all()) guest.session?.leave()
+    },
+  }
+}
+
+async function prepareHost(options: QemuDriverOptions): Promise<QemuHost> {
+  const dir = resolve(options.dir)
+  checkDir(dir)
+  const host: QemuHost = {
+    dir,
+    images: `${dir}/images`,
+    instances: `${dir}/instances`,
+    qemu: options.qemu ?? 'qemu-system-x86_64',
+    log: options.log,
+    clock: options.clock,
+    user: await findUser(options.user ?? 'nephos-qemu', options.log),
+  }
+  await prepareDirs(host)
+  return host
+}
+
+/** The machine as it was suspended, on the taps of today. */
+function withTaps(machine: Machine, spec: GuestSpec): Machine {
+  const nics = machine.spec.nics.map(nic => {
+    const { tap: _, ...bare } = nic
+    const tap = spec.nics.find(each => each.port_id === nic.port_id)?.tap
+    return tap ? { ...bare, tap } : bare
+  })
+  return { ...machine, spec: { ...machine.spec, nics } }
+}
