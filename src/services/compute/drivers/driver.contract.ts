@@ -307,7 +307,7 @@ export function driverContract(name: string, open: () => Promise<DriverUnderTest
 }
 
 async function read(stream: AsyncIterable<Buffer>): Promise<{ start: Buffer; size: number }> {
-  let start = Buffer.alloc(0)
+  let start: Buffer = Buffer.alloc(0)
   let size = 0
   for await (const part of stream) {
     if (size === 0) start = part.subarray(0, 4)
