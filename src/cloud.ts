@@ -20,6 +20,7 @@ import { enforcer } from '#kernel/policy/enforcer.ts'
 import type { CheckSource, Rule } from '#kernel/policy/rule.ts'
 import { type ReconcilerRunner, startReconcilers } from '#kernel/reconcile.ts'
 import { createSagas } from '#kernel/saga/engine.ts'
+import type { SagaProbe } from '#kernel/saga/run.ts'
 import type { Service } from '#kernel/service.ts'
 import { services } from './services.ts'
 
@@ -31,6 +32,8 @@ export interface CloudOptions {
   ids: Ids
   log: Log
   policyOverrides?: Record<string, CheckSource>
+  /** Called at every step of every saga; for tests. */
+  sagaProbe?: SagaProbe
   /** Checks every answer against its schema; for tests. */
   validateResponses?: boolean
 }
@@ -78,6 +81,7 @@ export async function createCloud(options: CloudOptions): Promise<Cloud> {
   const sagas = createSagas(
     () => env,
     services.flatMap(s => s.sagas ?? []),
+    options.sagaProbe,
   )
   const env: Env = {
     clock,

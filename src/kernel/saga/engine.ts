@@ -2,7 +2,7 @@
 import { type Ctx, createCtx, type Env, type Identity } from '../context.ts'
 import { messageOf } from '../errors.ts'
 import { journal, type SagaRow, type SagaState } from './journal.ts'
-import { execute, type Outcome } from './run.ts'
+import { execute, type Outcome, type SagaProbe } from './run.ts'
 import { DeadlineExceeded, type Saga, SagaCancelled, type SagaError } from './saga.ts'
 
 export interface Sagas extends AsyncDisposable {
@@ -28,7 +28,7 @@ interface Live {
 const undoRetryDelays = [100, 1_000, 5_000, 30_000]
 
 /** `env` is read when sagas run, so the engine can be part of it. */
-export function createSagas(env: () => Env, definitions: readonly Saga[]): Sagas {
+export function createSagas(env: () => Env, definitions: readonly Saga[], probe: SagaProbe = () => {}): Sagas {
   const known = new Map(definitions.map(d => [`${d.id}@${d.revision}`, d]))
   const live = new Map<string, Live>()
   const tails = new Map<string, Promise<void>>()
@@ -73,7 +73,7 @@ export function createSagas(env: () => Env, definitions: readonly Saga[]): Sagas
     )
     for (let attempt = 0; ; attempt++) {
       const steps = await journal.steps(database.root, id)
-      const outcome: Outcome = await execute({ ctx, row, definition, steps, abort, stopping: () => stopping })
+      const outcome: Outcome = await execute({ ctx, row, definition, steps, abort, stopping: () => stopping, probe })
       if (outcome.kind === 'paused') return
       if (outcome.kind === 'done') return finish(ctx, definition, row, 'done', null)
       if (outcome.kind === 'undone') {

@@ -19,7 +19,18 @@ export interface Pass {
   steps: StepRow[]
   abort: AbortController
   stopping: () => boolean
+  probe: SagaProbe
 }
+
+/** A place in a saga at which a test may fail it, stop it or kill it. */
+export interface ProbePoint {
+  saga: string
+  subject: string
+  step: string
+  /** `acted`: the effect is there, the journal does not know yet. */
+  at: 'before' | 'acted' | 'journaled' | 'undo'
+}
+export type SagaProbe = (point: ProbePoint) => Promise<void> | void
 
 interface Undo {
   name: string
@@ -78,7 +89,7 @@ function errorOf(error: unknown, step: string | undefined): SagaError {
 }
 
 function runOf(
-  { ctx, row, steps, abort }: Pass,
+  { ctx, row, steps, abort, probe }: Pass,
   undos: Undo[],
   position: { step: string | undefined },
   replayOnly: boolean,
@@ -102,6 +113,8 @@ function runOf(
     if (replayOnly) throw new EndOfJournal()
     abort.signal.throwIfAborted()
   }
+
+  const at = (place: ProbePoint['at'], step: string) => probe({ saga: row.saga, subject: row.subject, step, at: place })
 
   function markUndone(number: number) {
     return journal.updateStep(ctx.database.root, row.id, number, { state: 'undone', finished_at: now(ctx) })
@@ -132,6 +145,7 @@ function runOf(
         undos.push({
           name,
           run: async () => {
+            await at('undo', name)
             await undo(output)
             if (done || output !== undefined) await markUndone(number)
           },
@@ -141,10 +155,13 @@ function runOf(
       mayRun()
       const startedAt = now(ctx)
       const began = ctx.clock.monotonic()
+      await at('before', name)
       const result = await act(abort.signal)
+      await at('acted', name)
       await journal.addStep(ctx.database.root, stepRow(number, name, result, startedAt))
       measure(ctx, row, name, 'done', began)
       output = result
+      await at('journaled', name)
       return result
     },
     async record(name, act, undo) {
@@ -168,6 +185,7 @@ function runOf(
       mayRun()
       const startedAt = now(ctx)
       const began = ctx.clock.monotonic()
+      await at('before', name)
       const output = await ctx.transaction(async tx => {
         const result = await act(tx)
         await journal.addStep(tx.db, stepRow(number, name, result, startedAt))
@@ -175,6 +193,7 @@ function runOf(
       })
       measure(ctx, row, name, 'done', began)
       remember(output)
+      await at('journaled', name)
       return output
     },
   }

@@ -1,0 +1,141 @@
+/** The database on both engines: rows, transactions, constraints, migrations. */
+import assert from 'node:assert/strict'
+import { onEachEngine } from '../../../test/engines.ts'
+import { type Database, UniqueViolation } from './database.ts'
+import { migrate, pendingMigrations } from './migrate.ts'
+import { rows } from './rows.ts'
+
+interface Thing {
+  id: string
+  name: string | null
+  size: number
+  on_shelf: boolean
+  labels: string[]
+}
+
+const things = rows<Thing>('test_things', { json: ['labels'], bool: ['on_shelf'] })
+
+const sets = [
+  {
+    owner: 'test',
+    migrations: [
+      {
+        name: '0001-initial',
+        up: (db: Parameters<import('./migrate.ts').Migration['up']>[0]) =>
+          db.schema
+            .createTable('test_things')
+            .addColumn('id', 'text', c => c.primaryKey())
+            .addColumn('name', 'text', c => c.unique())
+            .addColumn('size', 'bigint', c => c.notNull())
+            .addColumn('on_shelf', 'integer', c => c.notNull())
+            .addColumn('labels', 'text', c => c.notNull())
+            .execute(),
+      },
+    ],
+  },
+]
+
+const thing = (id: string, patch: Partial<Thing> = {}): Thing => ({
+  id,
+  name: `n-${id}`,
+  size: 1,
+  on_shelf: true,
+  labels: ['x'],
+  ...patch,
+})
+
+async function filled(database: Database) {
+  await migrate(database, sets)
+  await things.insertMany(database.root, [
+    thing('a', { size: 3 }),
+    thing('b', { size: 5_000_000_000, name: null }),
+    thing('c', { on_shelf: false, labels: [] }),
+    thing('d', { size: 3 }),
+  ])
+}
+
+onEachEngine('rows come back as they went in', async database => {
+  await filled(database)
+  assert.deepEqual(
+    { ...(await things.find(database.root, { id: 'b' })) },
+    thing('b', { size: 5_000_000_000, name: null }),
+  )
+  assert.deepEqual(
+    { ...(await things.find(database.root, { on_shelf: false })) },
+    thing('c', { on_shelf: false, labels: [] }),
+  )
+  assert.equal(await things.find(database.root, { id: 'nothing' }), undefined)
+})
+
+onEachEngine('conditions: null, lists, comparisons, an empty list matches nothing', async database => {
+  await filled(database)
+  const ids = async (where: Parameters<typeof things.list>[1]) =>
+    (await things.list(database.root, where, { orderBy: [{ column: 'id', direction: 'asc' }] })).map(t => t.id)
+  assert.deepEqual(await ids({ name: null }), ['b'])
+  assert.deepEqual(await ids({ id: ['a', 'c'] }), ['a', 'c'])
+  assert.deepEqual(await ids({ id: [] }), [])
+  assert.deepEqual(await ids({ size: { op: '>', value: 1 } }), ['a', 'b', 'd'])
+  assert.deepEqual(await ids({ name: { op: '!=', value: null } }), ['a', 'c', 'd'])
+  assert.equal(await things.count(database.root, { size: 3 }), 2)
+})
+
+onEachEngine('paging by any column, with ties and nulls, misses and repeats nothing', async database => {
+  await filled(database)
+  for (const column of ['size', 'name', 'id'] as const) {
+    for (const direction of ['asc', 'desc'] as const) {
+      const orderBy = [
+        { column, direction },
+        { column: 'id' as const, direction: 'asc' as const },
+      ]
+      const whole = (await things.list(database.root, {}, { orderBy })).map(t => t.id)
+      const paged: string[] = []
+      let after: Thing | undefined
+      for (;;) {
+        const [next] = await things.list(database.root, {}, { orderBy, limit: 1, ...(after && { after }) })
+        if (!next) break
+        paged.push(next.id)
+        after = next
+      }
+      assert.deepEqual(paged, whole, `${column} ${direction}`)
+      const last = await things.find(database.root, { id: whole.at(-1)! })
+      const before = await things.list(database.root, {}, { orderBy, limit: 2, before: last! })
+      assert.deepEqual(
+        before.map(t => t.id),
+        whole.slice(1, 3),
+        `before, ${column} ${direction}`,
+      )
+    }
+  }
+})
+
+onEachEngine('a failed transaction leaves nothing, and unique constraints have a name', async database => {
+  await filled(database)
+  const failed = database.transaction(async tx => {
+    await things.insert(tx, thing('e'))
+    await things.insert(tx, thing('f', { name: 'n-a' }))
+  })
+  await assert.rejects(failed, (error: unknown) => error instanceof UniqueViolation && /name/.test(error.constraint))
+  assert.equal(await things.find(database.root, { id: 'e' }), undefined)
+})
+
+onEachEngine('compare-and-set says who won', async database => {
+  await filled(database)
+  const both = await Promise.all(
+    [1, 2].map(n => database.transaction(tx => things.update(tx, { id: 'a', size: 3 }, { size: 10 + n }))),
+  )
+  assert.deepEqual(both.sort(), [0, 1])
+})
+
+onEachEngine('the root database inside a transaction is an error, not a deadlock', async database => {
+  await filled(database)
+  await assert.rejects(
+    database.transaction(async () => things.count(database.root)),
+    /inside a transaction/,
+  )
+})
+
+onEachEngine('migrations run once', async database => {
+  assert.deepEqual(await pendingMigrations(database, sets), ['test/0001-initial'])
+  assert.deepEqual(await migrate(database, sets), ['test/0001-initial'])
+  assert.deepEqual(await migrate(database, sets), [])
+})

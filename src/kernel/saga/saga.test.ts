@@ -1,0 +1,190 @@
+/** Sagas: what was begun ends, whatever happens in between. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { testCloud } from '../../../test/harness.ts'
+import { createCtx, type Env, systemIdentity } from '../context.ts'
+import { createSagas } from './engine.ts'
+import { journal } from './journal.ts'
+import type { ProbePoint, SagaProbe } from './run.ts'
+import { anySaga, type SagaError, saga } from './saga.ts'
+
+/** A world outside the database, where effects can be seen: a set of things that exist. */
+interface World {
+  things: Set<string>
+  log: string[]
+  errors: SagaError[]
+}
+
+const stepNames = ['make a', 'make b', 'note c', 'make d']
+
+function buildSaga(world: World) {
+  const make = (name: string) => async () => {
+    world.things.add(name)
+    world.log.push(`+${name}`)
+    return name
+  }
+  const unmake = (name: string) => async () => {
+    world.things.delete(name)
+    world.log.push(`-${name}`)
+  }
+  return saga<{ server: string }>(
+    'test.build',
+    { revision: 1, deadline: 60_000, failed: async (_ctx, _input, error) => void world.errors.push(error) },
+    async s => {
+      const a = await s.step('make a', make('a'), unmake('a'))
+      assert.equal(a, 'a')
+      await s.step('make b', make('b'), unmake('b'))
+      await s.record('note c', ctx => ctx.events.emit(ctx, 'test.c', 'server', {}))
+      await s.step('make d', make('d'), unmake('d'))
+    },
+  )
+}
+
+/** A cloud whose saga engine can be thrown away and made anew on the same database, as a crash does. */
+async function stage(probe: SagaProbe = () => {}) {
+  const cloud = await testCloud()
+  const world: World = { things: new Set(), log: [], errors: [] }
+  const definition = buildSaga(world)
+  const engine = (p: SagaProbe) => {
+    const env: Env = {
+      ...cloud.env,
+      get sagas() {
+        return sagas
+      },
+    }
+    const sagas = createSagas(() => env, [anySaga(definition)], p)
+    return { sagas, ctx: () => createCtx(env, { requestId: 'req-test', identity: systemIdentity }) }
+  }
+  return { cloud, world, definition, engine, first: engine(probe) }
+}
+
+const states = async (ctx: ReturnType<typeof createCtx>) =>
+  (await journal.ofSubject(ctx.db, 'server')).map(row => row.state)
+
+/** A promise that never settles: what a killed process looks like from inside. */
+const killed = () => new Promise<never>(() => {})
+
+test('a saga runs its steps once, in order, and is journaled', async () => {
+  const { cloud, world, definition, first } = await stage()
+  await using _cloud = cloud
+  const ctx = first.ctx()
+  const id = await ctx.transaction(tx => first.sagas.start(tx, definition, { server: 'server' }, 'server'))
+  await first.sagas.idle()
+  assert.deepEqual([...world.things], ['a', 'b', 'd'])
+  assert.deepEqual(await states(ctx), ['done'])
+  assert.deepEqual(
+    (await journal.steps(ctx.db, id)).map(s => [s.name, s.state]),
+    stepNames.map(n => [n, 'done']),
+  )
+})
+
+test('a rolled back transaction starts no saga', async () => {
+  const { cloud, world, definition, first } = await stage()
+  await using _cloud = cloud
+  const ctx = first.ctx()
+  const failed = ctx.transaction(async tx => {
+    await first.sagas.start(tx, definition, { server: 'server' }, 'server')
+    throw new Error('no')
+  })
+  await assert.rejects(failed, /no/)
+  await first.sagas.idle()
+  assert.deepEqual(await states(ctx), [])
+  assert.equal(world.things.size, 0)
+})
+
+for (const name of stepNames) {
+  test(`failing at "${name}" leaves nothing`, async () => {
+    const reached: ProbePoint[] = []
+    const { cloud, world, definition, first } = await stage(point => {
+      if (point.step === name && point.at === 'before') {
+        reached.push(point)
+        throw new Error('injected')
+      }
+    })
+    await using _cloud = cloud
+    const ctx = first.ctx()
+    await first.sagas.start(ctx, definition, { server: 'server' }, 'server')
+    await first.sagas.idle()
+    assert.equal(reached.length, 1, 'the injection was reached')
+    assert.deepEqual([...world.things], [])
+    assert.deepEqual(await states(ctx), ['failed'])
+    assert.equal(world.errors[0]?.message, 'injected')
+    assert.equal(world.errors[0]?.step, name)
+  })
+
+  for (const at of ['before', 'acted', 'journaled'] as const) {
+    if (name === 'note c' && at === 'acted') continue
+    test(`a crash ${at} "${name}" is taken up by the next process`, async () => {
+      let reached = 0
+      const { cloud, world, definition, engine, first } = await stage(point => {
+        if (point.step === name && point.at === at) {
+          reached++
+          return killed()
+        }
+      })
+      await using _cloud = cloud
+      await first.sagas.start(first.ctx(), definition, { server: 'server' }, 'server')
+      while (reached === 0) await new Promise(resolve => setImmediate(resolve))
+      const second = engine(() => {})
+      await second.sagas.recover()
+      await second.sagas.idle()
+      assert.deepEqual([...world.things].sort(), ['a', 'b', 'd'])
+      assert.deepEqual(await states(second.ctx()), ['done'])
+      assert.equal(world.log.filter(line => line === '+a').length, name === 'make a' && at === 'acted' ? 2 : 1)
+      assert.equal(
+        (await second.ctx().events.since(second.ctx(), 0, 10)).length,
+        1,
+        'the database step was done exactly once',
+      )
+    })
+  }
+
+  test(`a crash while undoing because "${name}" failed goes on undoing`, async () => {
+    let reached = 0
+    const { cloud, world, definition, engine, first } = await stage(point => {
+      if (point.step === name && point.at === 'acted') throw new Error('injected')
+      if (point.step === name && point.at === 'journaled') throw new Error('injected')
+      if (point.at === 'undo' && ++reached === 1) return killed()
+    })
+    await using _cloud = cloud
+    await first.sagas.start(first.ctx(), definition, { server: 'server' }, 'server')
+    while (reached === 0) await new Promise(resolve => setImmediate(resolve))
+    const second = engine(() => {})
+    await second.sagas.recover()
+    await second.sagas.idle()
+    assert.deepEqual([...world.things], [])
+    assert.deepEqual(await states(second.ctx()), ['failed'])
+  })
+}
+
+test('a cancelled saga makes way and unwinds before the next of its subject runs', async () => {
+  let reached = 0
+  const { cloud, world, definition, first } = await stage(async point => {
+    if (point.step === 'make b' && point.at === 'acted' && ++reached === 1) {
+      const ctx = first.ctx()
+      await ctx.transaction(async tx => {
+        await first.sagas.cancel(tx, 'server')
+        await first.sagas.start(tx, definition, { server: 'server' }, 'server')
+      })
+    }
+  })
+  await using _cloud = cloud
+  await first.sagas.start(first.ctx(), definition, { server: 'server' }, 'server')
+  await first.sagas.idle()
+  assert.deepEqual(world.log, ['+a', '+b', '-b', '-a', '+a', '+b', '+d'])
+  assert.equal(world.errors[0]?.cancelled, true)
+})
+
+test('an undo that fails is tried again until it works', async () => {
+  let failures = 2
+  const { cloud, world, definition, first } = await stage(point => {
+    if (point.step === 'make d' && point.at === 'before') throw new Error('injected')
+    if (point.step === 'make a' && point.at === 'undo' && failures-- > 0) throw new Error('not now')
+  })
+  await using _cloud = cloud
+  await first.sagas.start(first.ctx(), definition, { server: 'server' }, 'server')
+  await first.sagas.idle()
+  assert.deepEqual([...world.things], [])
+  assert.deepEqual(await states(first.ctx()), ['failed'])
+  assert.ok(failures < 0)
+})

@@ -1,0 +1,86 @@
+/** Microversion marks and validation. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Type } from 'typebox'
+import { byVersion, prune, schemaAt, since, until, unversioned } from './marks.ts'
+import { problemOf } from './validate.ts'
+import { ordinal } from './version.ts'
+
+const server = Type.Object(
+  {
+    server: Type.Object(
+      {
+        name: Type.String({ minLength: 1, maxLength: 8, format: 'name' }),
+        tags: since('2.52', Type.Array(Type.String(), { maxItems: 2 })),
+        personality: until('2.56', Type.Array(Type.Unknown())),
+        networks: byVersion(
+          { '2.1': Type.Array(Type.Unknown()), '2.37': Type.Union([Type.Array(Type.Unknown()), Type.Literal('auto')]) },
+          Type.Unknown(),
+        ),
+      },
+      { additionalProperties: false },
+    ),
+  },
+  { additionalProperties: false },
+)
+
+const at = (version: string, body: unknown) => problemOf(schemaAt(server, ordinal(version)), body)
+
+test('a field exists in its versions only', () => {
+  assert.equal(at('2.52', { server: { name: 'a', networks: [], tags: [] } }), undefined)
+  assert.match(
+    at('2.51', { server: { name: 'a', networks: [], tags: [] } })?.message ?? '',
+    /Additional properties are not allowed \('tags' was unexpected\)/,
+  )
+  assert.equal(at('2.56', { server: { name: 'a', networks: [], personality: [] } }), undefined)
+  assert.match(
+    at('2.57', { server: { name: 'a', networks: [], personality: [] } })?.message ?? '',
+    /'personality' was unexpected/,
+  )
+})
+
+test('a field may change its schema', () => {
+  assert.equal(at('2.37', { server: { name: 'a', networks: 'auto' } }), undefined)
+  assert.equal(at('2.36', { server: { name: 'a', networks: 'auto' } })?.field, 'server.networks')
+})
+
+test('problems name the field and speak as upstream does', () => {
+  assert.deepEqual(at('2.1', { server: { name: '', networks: [] } }), {
+    field: 'server.name',
+    value: '',
+    message: "'' is too short",
+    keyword: 'minLength',
+  })
+  assert.equal(at('2.1', { server: { name: 'x'.repeat(9), networks: [] } })?.message, "'xxxxxxxxx' is too long")
+  assert.equal(at('2.1', { server: { networks: [] } })?.message, "'name' is a required property")
+  assert.equal(at('2.1', { server: { name: 7, networks: [] } })?.message, "7 is not of type 'string'")
+  assert.equal(
+    at('2.60', { server: { name: 'a', networks: [], tags: ['a', 'b', 'c'] } })?.message,
+    "['a', 'b', 'c'] is too long",
+  )
+})
+
+test('queries read numbers and booleans from text', () => {
+  const query = Type.Object({
+    limit: Type.Optional(Type.Integer({ minimum: 0 })),
+    deleted: Type.Optional(Type.Boolean()),
+  })
+  const value = { limit: '5', deleted: 'true' }
+  assert.equal(problemOf(query, value, 'query'), undefined)
+  assert.deepEqual(value, { limit: 5, deleted: true })
+  assert.match(problemOf(query, { limit: 'x' }, 'query')?.message ?? '', /is not of type/)
+})
+
+test('answers are cut to the version asked for', () => {
+  const list = Type.Object({
+    servers: Type.Array(Type.Object({ id: Type.String(), locked: since('2.9', Type.Boolean()) })),
+  })
+  const body = () => ({ servers: [{ id: 'a', locked: false }] })
+  const old = body()
+  prune(old, list, ordinal('2.8'))
+  assert.deepEqual(old, { servers: [{ id: 'a' }] })
+  const recent = body()
+  prune(recent, list, ordinal('2.9'))
+  assert.deepEqual(recent, body())
+  assert.ok(unversioned(Type.Object({ id: Type.String() })))
+})
