@@ -15,6 +15,8 @@ async function run(command: Command): Promise<number> {
     case 'version':
       console.log(`nephos ${version()} (Node ${process.versions.node})`)
       return 0
+    case 'image build':
+      return (await import('./cli/image-build.ts')).imageBuild(command.options)
     default:
       throw new UsageError(`${command.name} is not in this version`)
   }
