@@ -1,5 +1,6 @@
 /** The services of a cloud, in the order in which they start. */
 import type { Service } from '#kernel/service.ts'
+import { computeService } from './services/compute/service.ts'
 import { identityService } from './services/identity/service.ts'
 
-export const services: readonly Service[] = [identityService]
+export const services: readonly Service[] = [identityService, computeService]

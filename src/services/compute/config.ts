@@ -1,0 +1,80 @@
+/** Configuration of the compute service. */
+import { Type } from 'typebox'
+import { section } from '#kernel/config/section.ts'
+
+const limit = (value: number, description: string) => Type.Integer({ default: value, minimum: -1, description })
+
+export const computeConfig = section(
+  'compute',
+  Type.Object(
+    {
+      default_availability_zone: Type.String({
+        default: 'nova',
+        description: 'Zone of hosts that no aggregate puts in another one.',
+      }),
+      build_timeout_seconds: Type.Integer({
+        default: 1800,
+        minimum: 10,
+        description: 'How long a server may take to build before it is undone and put in ERROR.',
+      }),
+      schedule_attempts: Type.Integer({
+        default: 3,
+        minimum: 1,
+        description: 'How many hosts are tried for a new server.',
+      }),
+      stop_grace_seconds: Type.Integer({
+        default: 60,
+        minimum: 0,
+        description: 'How long a guest may take to shut down before its power is cut.',
+      }),
+      force_config_drive: Type.Boolean({
+        default: false,
+        description: 'Gives every new server a config drive, asked for or not.',
+      }),
+      max_page: Type.Integer({ default: 1000, minimum: 1, description: 'Most servers in one answer of a list.' }),
+      orphan_grace_seconds: Type.Integer({
+        default: 600,
+        minimum: 0,
+        description: 'How long a guest that no server stands for is left alone before it is destroyed.',
+      }),
+      scheduler: Type.Object({
+        filters: Type.Array(Type.String(), {
+          default: [
+            'ComputeFilter',
+            'AvailabilityZoneFilter',
+            'ComputeCapabilitiesFilter',
+            'ImagePropertiesFilter',
+            'ServerGroupAntiAffinityFilter',
+            'ServerGroupAffinityFilter',
+            'SameHostFilter',
+            'DifferentHostFilter',
+          ],
+          description: 'Rules that a host must pass to take a server, in this order.',
+        }),
+        ram_weight: Type.Number({
+          default: 1,
+          description: 'Above 0 spreads servers by free RAM, below 0 packs them.',
+        }),
+        cpu_weight: Type.Number({ default: 1, description: 'The same by free vCPUs.' }),
+        max_candidates: Type.Integer({
+          default: 1000,
+          minimum: 1,
+          description: 'Most hosts that are looked at for one server.',
+        }),
+      }),
+      quota: Type.Object({
+        instances: limit(10, 'Servers of a project; -1 is no limit.'),
+        cores: limit(20, 'vCPUs of a project.'),
+        ram: limit(51_200, 'MiB of memory of a project.'),
+        metadata_items: limit(128, 'Metadata items of a server or image.'),
+        injected_files: limit(5, 'Files put into a server at creation.'),
+        injected_file_content_bytes: limit(10_240, 'Size of such a file.'),
+        injected_file_path_bytes: limit(255, "Length of such a file's path."),
+        key_pairs: limit(100, 'Key pairs of a user.'),
+        server_groups: limit(10, 'Server groups of a project.'),
+        server_group_members: limit(10, 'Servers of a group.'),
+      }),
+    },
+    { description: 'Servers and hosts.' },
+  ),
+)

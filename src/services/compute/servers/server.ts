@@ -1,0 +1,155 @@
+/** A server: its row, its states, and how they read in the API. */
+
+export const vmStates = ['building', 'active', 'paused', 'suspended', 'stopped', 'error'] as const
+export type VmState = (typeof vmStates)[number]
+
+/** What is being done to a server; null when nothing is. */
+export type TaskState =
+  | 'scheduling'
+  | 'networking'
+  | 'spawning'
+  | 'deleting'
+  | 'powering-off'
+  | 'powering-on'
+  | 'rebooting'
+  | 'rebooting_hard'
+  | 'pausing'
+  | 'unpausing'
+  | 'suspending'
+  | 'resuming'
+  | 'image_snapshot'
+
+/** The flavor as it was when the server was made: flavors may change or go, servers stay as they are. */
+export interface ServerFlavor {
+  id: string
+  name: string
+  vcpus: number
+  ram: number
+  disk: number
+  ephemeral: number
+  swap: number
+  extra_specs: Record<string, string>
+}
+
+/** What a host needs to know of the image for as long as the server lives, even when the image is gone. */
+export interface ServerImage {
+  id: string
+  name: string | null
+  size: number
+  disk_format: 'raw' | 'qcow2'
+  hash_algo: string
+  hash_value: string
+  min_disk: number
+  min_ram: number
+  properties: Record<string, string>
+}
+
+export interface ServerFault {
+  code: number
+  message: string
+  /** For admins. */
+  details: string
+  created: string
+}
+
+export interface ServerRow {
+  id: string
+  project_id: string
+  user_id: string
+  /** Shared by the servers of one request. */
+  reservation_id: string
+  launch_index: number
+  display_name: string
+  display_description: string | null
+  hostname: string
+  /** Null until a host has been chosen, and after a failed build. */
+  host: string | null
+  node: string | null
+  availability_zone: string | null
+  image: ServerImage | null
+  image_ref: string | null
+  flavor: ServerFlavor
+  flavor_id: string
+  vcpus: number
+  memory_mb: number
+  vm_state: VmState
+  task_state: TaskState | null
+  power_state: number
+  progress: number
+  created_at: string
+  updated_at: string
+  launched_at: string | null
+  key_name: string | null
+  config_drive: boolean
+  metadata: Record<string, string>
+  access_ip_v4: string | null
+  access_ip_v6: string | null
+  locked_by: 'owner' | 'admin' | null
+  locked_reason: string | null
+  root_device_name: string
+  disk_config: 'AUTO' | 'MANUAL'
+  trusted_image_certificates: string[] | null
+  fault: ServerFault | null
+}
+
+/** A file to be put into the guest. `contents` is base64. */
+export interface InjectedFile {
+  path: string
+  contents: string
+}
+
+export interface GuestDataRow {
+  server_id: string
+  /** Base64, as sent. */
+  user_data: string | null
+  public_key: string | null
+  key_type: string | null
+  /** Kept only until the server is built: it is told to the guest and to the caller once. */
+  admin_password: string | null
+  personality: InjectedFile[] | null
+}
+
+/** What was asked for, kept for choosing hosts again. */
+export interface RequestSpec {
+  availability_zone: string | null
+  /** A host (or hypervisor) that an admin named. */
+  requested_host: string | null
+  scheduler_hints: Record<string, string[]>
+  group_id: string | null
+}
+
+type Task = TaskState | null
+
+/** The status that users see. */
+export function statusOf({ vm_state, task_state }: { vm_state: VmState; task_state: Task }): string {
+  switch (vm_state) {
+    case 'building':
+      return 'BUILD'
+    case 'active':
+      if (task_state === 'rebooting') return 'REBOOT'
+      return task_state === 'rebooting_hard' ? 'HARD_REBOOT' : 'ACTIVE'
+    case 'stopped':
+      return task_state === 'rebooting_hard' ? 'HARD_REBOOT' : 'SHUTOFF'
+    default:
+      if (task_state === 'rebooting_hard') return 'HARD_REBOOT'
+      return vm_state.toUpperCase()
+  }
+}
+
+/** The states and tasks that a status in a filter stands for; undefined for unknown statuses. */
+export function statesOf(status: string): { vm_state: VmState; task_states?: TaskState[] } | undefined {
+  switch (status.toUpperCase()) {
+    case 'BUILD':
+      return { vm_state: 'building' }
+    case 'SHUTOFF':
+      return { vm_state: 'stopped' }
+    case 'REBOOT':
+      return { vm_state: 'active', task_states: ['rebooting'] }
+    case 'HARD_REBOOT':
+      return { vm_state: 'active', task_states: ['rebooting_hard'] }
+    default: {
+      const vm_state = vmStates.find(state => state === status.toLowerCase())
+      return vm_state && vm_state !== 'building' && vm_state !== 'stopped' ? { vm_state } : undefined
+    }
+  }
+}

@@ -1,0 +1,223 @@
+/** Servers in the database: the only place that names their tables. Per-server tables are reached through their cell. */
+import { sql } from 'kysely'
+import type { Cells, Ctx } from '#kernel/context.ts'
+import { archive } from '#kernel/db/archive.ts'
+import type { Db } from '#kernel/db/database.ts'
+import { type ListOptions, rows, type Where } from '#kernel/db/rows.ts'
+import type { GuestDataRow, RequestSpec, ServerRow, TaskState, VmState } from './server.ts'
+
+interface TagRow {
+  server_id: string
+  tag: string
+}
+interface MappingRow {
+  server_id: string
+  cell: string
+  project_id: string
+}
+interface RequestSpecRow {
+  server_id: string
+  spec: RequestSpec
+}
+
+declare module '#kernel/db/database.ts' {
+  interface Tables {
+    compute_servers: ServerRow
+    compute_server_guest_data: GuestDataRow
+    compute_server_tags: TagRow
+    compute_server_mappings: MappingRow
+    compute_request_specs: RequestSpecRow
+  }
+}
+
+const servers = rows<ServerRow>('compute_servers', {
+  json: ['image', 'flavor', 'metadata', 'trusted_image_certificates', 'fault'],
+  bool: ['config_drive'],
+})
+const guestData = rows<GuestDataRow>('compute_server_guest_data', { json: ['personality'] })
+const tags = rows<TagRow>('compute_server_tags')
+const mappings = rows<MappingRow>('compute_server_mappings')
+const requestSpecs = rows<RequestSpecRow>('compute_request_specs', { json: ['spec'] })
+
+/** Servers that could not be placed live here. */
+export const cell0 = 'cell0'
+/** The cell of hosts that belong to no other. */
+export const cell1 = 'cell1'
+
+/** The databases of all cells, each once: several cells may share one. */
+export function cellDatabases(cells: Cells): Db[] {
+  return [...new Set([cells.for(cell0), cells.for(cell1)])]
+}
+
+/** Where a server's rows are; undefined when there is no such server. */
+export async function cellOf(ctx: Ctx, id: string): Promise<Db | undefined> {
+  const mapping = await mappings.find(ctx.db, { server_id: id })
+  return mapping && ctx.cells.for(mapping.cell)
+}
+
+export async function findServer(ctx: Ctx, id: string): Promise<ServerRow | undefined> {
+  const db = await cellOf(ctx, id)
+  return db && servers.find(db, { id })
+}
+
+export interface NewServer {
+  row: ServerRow
+  cell: string
+  spec: RequestSpec
+  guestData: Omit<GuestDataRow, 'server_id'>
+  tags: string[]
+}
+
+/** Writes a new server: its cell's rows and the global ones. */
+export async function insertServer(ctx: Ctx, { row, cell, spec, guestData: data, tags: names }: NewServer) {
+  const db = ctx.cells.for(cell)
+  await mappings.insert(ctx.db, { server_id: row.id, cell, project_id: row.project_id })
+  await requestSpecs.insert(ctx.db, { server_id: row.id, spec })
+  await servers.insert(db, row)
+  await guestData.insert(db, { server_id: row.id, ...data })
+  await tags.insertMany(
+    db,
+    names.map(tag => ({ server_id: row.id, tag })),
+  )
+}
+
+/** Changes a server, if it still is as `expected` says. False when someone else was faster, or it is gone. */
+export async function updateServer(
+  ctx: Ctx,
+  id: string,
+  patch: Partial<ServerRow>,
+  expected: Where<ServerRow> = {},
+): Promise<boolean> {
+  const db = await cellOf(ctx, id)
+  if (!db) return false
+  const updated_at = new Date(ctx.clock.now()).toISOString()
+  return (await servers.update(db, { ...expected, id }, { updated_at, ...patch })) > 0
+}
+
+export interface Transition {
+  vm_state?: VmState[]
+  task_state?: (TaskState | null)[]
+}
+
+/** Sets the task of a server that is in one of the states and does nothing else now: a compare-and-set. */
+export function beginTask(ctx: Ctx, server: ServerRow, task: TaskState, from: readonly VmState[]): Promise<boolean> {
+  return updateServer(ctx, server.id, { task_state: task }, { vm_state: from, task_state: server.task_state })
+}
+
+/** Removes a server and all that hangs on it; its row goes to the archive. */
+export async function removeServer(ctx: Ctx, row: ServerRow): Promise<void> {
+  const db = await cellOf(ctx, row.id)
+  if (!db) return
+  if ((await servers.remove(db, { id: row.id })) === 0) return
+  await archive(ctx, servers.table, row.id, { ...row, tags: await tagsOf(ctx, row.id) })
+  await guestData.remove(db, { server_id: row.id })
+  await tags.remove(db, { server_id: row.id })
+  await requestSpecs.remove(ctx.db, { server_id: row.id })
+  await mappings.remove(ctx.db, { server_id: row.id })
+}
+
+/** Moves a server's rows to another cell. */
+export async function moveToCell(ctx: Ctx, row: ServerRow, cell: string): Promise<void> {
+  const from = await cellOf(ctx, row.id)
+  const to = ctx.cells.for(cell)
+  await mappings.update(ctx.db, { server_id: row.id }, { cell })
+  if (!from || from === to) return
+  const data = await guestData.find(from, { server_id: row.id })
+  const named = await tags.list(from, { server_id: row.id })
+  await servers.remove(from, { id: row.id })
+  await guestData.remove(from, { server_id: row.id })
+  await tags.remove(from, { server_id: row.id })
+  await servers.insert(to, row)
+  if (data) await guestData.insert(to, data)
+  await tags.insertMany(to, named)
+}
+
+/** Servers of all cells in the order asked for. */
+export async function listServers(
+  ctx: Ctx,
+  where: Where<ServerRow>,
+  options: ListOptions<ServerRow> = {},
+): Promise<ServerRow[]> {
+  const parts = await Promise.all(cellDatabases(ctx.cells).map(db => servers.list(db, where, options)))
+  if (parts.length === 1) return parts[0]!
+  const merged = parts.flat().sort((a, b) => compareBy(options.orderBy ?? [], a, b))
+  return options.limit === undefined ? merged : merged.slice(0, options.limit)
+}
+
+function compareBy(order: NonNullable<ListOptions<ServerRow>['orderBy']>, a: ServerRow, b: ServerRow): number {
+  for (const { column, direction } of order) {
+    const [x, y] = [a[column] ?? '', b[column] ?? '']
+    if (x !== y) return (x < y ? -1 : 1) * (direction === 'asc' ? 1 : -1)
+  }
+  return 0
+}
+
+export interface ProjectUsage {
+  instances: number
+  cores: number
+  ram: number
+}
+
+/** What a project's servers use of its quota. */
+export async function usageOf(ctx: Ctx, project: string): Promise<ProjectUsage> {
+  const usage: ProjectUsage = { instances: 0, cores: 0, ram: 0 }
+  for (const db of cellDatabases(ctx.cells)) {
+    const part = await db
+      .selectFrom('compute_servers')
+      .select([
+        sql<number>`count(*)`.as('instances'),
+        sql<number>`coalesce(sum(vcpus), 0)`.as('cores'),
+        sql<number>`coalesce(sum(memory_mb), 0)`.as('ram'),
+      ])
+      .where('project_id', '=', project)
+      .executeTakeFirstOrThrow()
+    usage.instances += Number(part.instances)
+    usage.cores += Number(part.cores)
+    usage.ram += Number(part.ram)
+  }
+  return usage
+}
+
+export async function guestDataOf(ctx: Ctx, id: string): Promise<GuestDataRow | undefined> {
+  const db = await cellOf(ctx, id)
+  return db && guestData.find(db, { server_id: id })
+}
+
+/** Guest data by server id, for lists. */
+export async function guestDataOfMany(ctx: Ctx, ids: string[]): Promise<Map<string, GuestDataRow>> {
+  const parts = await Promise.all(cellDatabases(ctx.cells).map(db => guestData.list(db, { server_id: ids })))
+  return new Map(parts.flat().map(row => [row.server_id, row]))
+}
+
+export async function forgetAdminPassword(ctx: Ctx, id: string): Promise<void> {
+  const db = await cellOf(ctx, id)
+  if (db) await guestData.update(db, { server_id: id }, { admin_password: null })
+}
+
+export async function requestSpecOf(ctx: Ctx, id: string): Promise<RequestSpec | undefined> {
+  return (await requestSpecs.find(ctx.db, { server_id: id }))?.spec
+}
+
+export async function tagsOf(ctx: Ctx, id: string): Promise<string[]> {
+  return (await tagsOfMany(ctx, [id])).get(id) ?? []
+}
+
+/** Tags by server id, in alphabetical order. */
+export async function tagsOfMany(ctx: Ctx, ids: string[]): Promise<Map<string, string[]>> {
+  const found = new Map<string, string[]>(ids.map(id => [id, []]))
+  for (const db of cellDatabases(ctx.cells)) {
+    const named = await tags.list(db, { server_id: ids }, { orderBy: [{ column: 'tag', direction: 'asc' }] })
+    for (const { server_id, tag } of named) found.get(server_id)?.push(tag)
+  }
+  return found
+}
+
+export async function setTags(ctx: Ctx, id: string, names: string[]): Promise<void> {
+  const db = await cellOf(ctx, id)
+  if (!db) return
+  await tags.remove(db, { server_id: id })
+  await tags.insertMany(
+    db,
+    names.map(tag => ({ server_id: id, tag })),
+  )
+}

@@ -1,0 +1,29 @@
+/** Compute (Nova): servers, and the hosts that run them. */
+import { service } from '#kernel/service.ts'
+import { computeConfig } from './config.ts'
+import { computeFaults } from './faults.ts'
+import { initial } from './migrations/0001-initial.ts'
+
+export const computeService = service({
+  type: 'compute',
+  name: 'nova',
+  path: '/compute',
+  microversions: {
+    serviceType: 'compute',
+    legacyHeader: 'X-OpenStack-Nova-API-Version',
+    min: '2.1',
+    max: '2.96',
+  },
+  operations: [],
+  faults: computeFaults,
+  sagas: [],
+  reconcilers: [],
+  migrations: [initial],
+  config: computeConfig,
+  rewrite: withoutProject,
+})
+
+/** Before 2.18 the project's id is the first part of every path; later it may be. */
+function withoutProject(path: string): string {
+  return path.replace(/^\/v2\.1\/(?:[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?=\/|\?|$)/i, '/v2.1')
+}
