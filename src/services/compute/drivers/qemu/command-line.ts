@@ -168,7 +168,8 @@ function diskDevice(machine: Machine, disk: DiskFile, nextSata: () => number): O
     id: `${diskNode(disk.id)}-device`,
     drive: diskNode(disk.id),
     serial: disk.id.slice(0, 20),
-    ...(disk.boot_index >= 0 ? { bootindex: disk.boot_index } : {}),
+    // A kernel of its own boots first by itself, under the same number.
+    ...(disk.boot_index >= 0 && !machine.direct_boot ? { bootindex: disk.boot_index } : {}),
   }
   if (disk.bus === 'scsi') return { driver: 'scsi-hd', bus: 'scsi0.0', ...shared }
   if (disk.bus === 'sata') return { driver: 'ide-hd', bus: `ide.${nextSata()}`, ...shared }

@@ -40,6 +40,7 @@ export async function prepareDirs(host: QemuHost): Promise<void> {
     await mkdir(dir, { recursive: true })
     await chmod(dir, 0o711)
   }
+  await openTapDevice(host)
 }
 
 /** The user that QEMU drops to. Only root can drop; without such a user QEMU runs as root, and the log says so. */
@@ -52,6 +53,19 @@ export async function findUser(name: string, log: Log): Promise<QemuUser | undef
     `Guests run as root, because the user ${name} does not exist. Make it: useradd --system --no-create-home --shell /usr/sbin/nologin ${name}`,
   )
   return undefined
+}
+
+/**
+ * Lets QEMU's user open taps. Mode 0666 is what udev gives the device everywhere and what the kernel's documentation asks for: it is the
+ * tap that grants or refuses, not the device. Containers often make it root's alone.
+ */
+async function openTapDevice(host: QemuHost): Promise<void> {
+  const tun = '/dev/net/tun'
+  const found = await stat(tun).catch(() => undefined)
+  if (!host.user || !found || (found.mode & 0o006) === 0o006) return
+  await chmod(tun, 0o666).catch(error =>
+    host.log.warn({ err: error }, `${tun} cannot be opened to QEMU: guests with taps will fail`),
+  )
 }
 
 /** Hands a path to QEMU's user. */

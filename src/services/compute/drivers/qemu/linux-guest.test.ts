@@ -1,0 +1,202 @@
+/** The QEMU driver with a Linux guest: boots from disk and from a kernel, config drive, power button, NICs on taps, suspend, snapshot. */
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { once } from 'node:events'
+import { createReadStream, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { createConnection } from 'node:net'
+import { homedir, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import { systemClock } from '#kernel/clock.ts'
+import { systemIds } from '#kernel/ids.ts'
+import { silentLog } from '#kernel/log.ts'
+import { type GuestSpec, type ImageSpec, powerStates, type VirtDriver } from '../driver.ts'
+import { findProcesses, killProcess } from './process.ts'
+import { qemuDriver } from './qemu.ts'
+import { imageOf } from './test-guest.ts'
+
+const clock = systemClock()
+const ids = systemIds()
+
+/** Holds tiny.qcow2, and vmlinux, boot.cpio and root.ext4.qcow2. */
+const tiny =
+  process.env.NEPHOS_TINY_DIR ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'nephos', 'tiny')
+const files = { disk: 'tiny.qcow2', kernel: 'vmlinux', ramdisk: 'boot.cpio', root: 'root.ext4.qcow2' }
+const absent = Object.values(files).filter(name => !existsSync(join(tiny, name)))
+const skip =
+  process.getuid?.() !== 0
+    ? 'taps and namespaces need root'
+    : absent.length > 0
+      ? `the tiny Linux guest is not built (set NEPHOS_TINY_DIR to a directory with ${absent.join(', ')})`
+      : false
+if (skip) console.error(`SKIPPED: tests with a Linux guest: ${skip}`)
+
+const ip = (...args: string[]) => execFileSync('ip', args, { stdio: ['ignore', 'pipe', 'pipe'] }).toString()
+
+describe('QEMU driver with a Linux guest', { skip }, () => {
+  const netns = `nqt-${ids.hex().slice(0, 8)}`
+  const dir = mkdtempSync(join(tmpdir(), 'nephos-linux-'))
+  const image = (name: keyof typeof files, more: Partial<ImageSpec>) =>
+    imageOf(name, readFileSync(join(tiny, files[name])), more)
+  let driver: VirtDriver
+  const open = () =>
+    qemuDriver({
+      dir,
+      hostname: 'h1',
+      log: silentLog(),
+      clock,
+      images: { open: async image => createReadStream(join(tiny, files[image.id as keyof typeof files])) },
+      accel: 'tcg',
+      user: 'nobody',
+    })
+
+  function spec(root: ImageSpec, overrides: Partial<GuestSpec> = {}): GuestSpec {
+    return {
+      id: ids.uuid(),
+      name: 'linux',
+      vcpus: 1,
+      memory_mb: 128,
+      disks: [{ id: 'root', source: { type: 'image', image: root }, size_gb: 1, boot_index: 0 }],
+      nics: [],
+      extra_specs: {},
+      ...overrides,
+    }
+  }
+
+  async function until(what: string, check: () => boolean | Promise<boolean>, seconds = 40) {
+    for (const start = clock.monotonic(); !(await check()); await clock.sleep(100)) {
+      assert.ok(clock.monotonic() - start < seconds * 1000, `${what} did not happen in ${seconds} s`)
+    }
+  }
+
+  const says = (id: string, text: RegExp) =>
+    until(String(text), async () => text.test(await driver.consoleLog(id))).catch(async error => {
+      throw new Error(`${error.message}; the console's end: ${await driver.consoleLog(id, 20)}`)
+    })
+
+  /** Runs a shell command in the guest over its serial console and waits for `expected` in the console's log. */
+  async function inGuest(id: string, command: string, expected: RegExp) {
+    const endpoint = await driver.console(id, 'serial')
+    assert.ok(endpoint.type === 'unix')
+    const socket = createConnection(endpoint.path)
+    await once(socket, 'connect')
+    socket.resume()
+    socket.write(`${command}\n`)
+    await says(id, expected)
+    socket.destroy()
+  }
+
+  async function logIn(id: string) {
+    await says(id, /login: $/)
+    await inGuest(id, 'root', /Password: $/)
+    await inGuest(id, 'tiny', /~ # \S*$/)
+  }
+
+  function tap(name: string, address: string) {
+    ip('-n', netns, 'tuntap', 'add', 'dev', name, 'mode', 'tap')
+    ip('-n', netns, 'addr', 'add', address, 'dev', name)
+    ip('-n', netns, 'link', 'set', name, 'up')
+    return { name, netns }
+  }
+
+  const ping = (address: string) => {
+    try {
+      return ip('netns', 'exec', netns, 'ping', '-c', '1', '-W', '2', address).includes(' 0% packet loss')
+    } catch {
+      return false
+    }
+  }
+
+  before(async () => {
+    ip('netns', 'add', netns)
+    driver = await open()
+  })
+  after(async () => {
+    for (const process of (await findProcesses(join(dir, 'instances'))).values()) await killProcess(process, clock)
+    await driver[Symbol.asyncDispose]()
+    ip('netns', 'del', netns)
+    rmSync(dir, { recursive: true, force: true })
+  })
+
+  it('boots a disk, reads its config drive, reaches the network, takes another NIC and gives it back', async () => {
+    const first = { port_id: ids.uuid(), mac: 'fa:16:3e:00:01:01', mtu: 1400, tap: tap('nqt0', '10.99.0.1/24') }
+    const second = { port_id: ids.uuid(), mac: 'fa:16:3e:00:01:02', mtu: 1500, tap: tap('nqt1', '10.99.1.1/24') }
+    const guest = spec(image('disk', { disk_format: 'qcow2' }), {
+      nics: [first],
+      config_drive: {
+        'openstack/latest/meta_data.json': '{"hostname": "from-config-drive"}',
+        'openstack/latest/user_data':
+          '#!/bin/sh\nip addr add 10.99.0.2/24 dev eth0\necho user data $(cat /sys/class/net/eth0/mtu)\n',
+      },
+    })
+    await driver.spawn(guest, { power_on: true })
+    await says(guest.id, /user data 1400/)
+    await says(guest.id, /root grown to 1\d\d\d MiB/)
+    assert.ok(ping('10.99.0.2'))
+    await logIn(guest.id)
+    await inGuest(guest.id, 'hostname', /\nfrom-config-drive/)
+    await inGuest(guest.id, 'cat /sys/block/vda/serial; echo', /\nroot\r?\n/)
+    await inGuest(guest.id, 'cat /sys/class/dmi/id/product_name', /\nOpenStack Nova/)
+
+    await driver.attachNic(guest.id, second)
+    await inGuest(
+      guest.id,
+      'sleep 1; ip addr add 10.99.1.2/24 dev eth1; ip link set eth1 up; echo plugged $?',
+      /\nplugged 0/,
+    )
+    await until('the answer', () => ping('10.99.1.2'), 10)
+    const { nic_details } = await driver.diagnostics(guest.id)
+    assert.ok((nic_details as { tx_packets: number }[])[1]!.tx_packets > 0)
+
+    await driver.suspend(guest.id)
+    assert.deepEqual([...(await findProcesses(join(dir, 'instances'))).keys()], [])
+    await driver.resume({ ...guest, nics: [first, second] })
+    await until('the answer', () => ping('10.99.1.2'), 10)
+    assert.ok(ping('10.99.0.2'))
+
+    await driver.detachNic(guest.id, second.port_id)
+    await inGuest(guest.id, 'ls /sys/class/net; echo listed', /\neth0\s+lo\s+listed/)
+    assert.ok(!ping('10.99.1.2'))
+    await driver.stop(guest.id, 60)
+    assert.match(await driver.consoleLog(guest.id), /power down|Power down|poweroff|going down/i)
+    await driver.destroy(guest.id)
+    assert.deepEqual(readdirSync(join(dir, 'instances')), [])
+  })
+
+  it('boots a kernel and a ramdisk of its own, and reboots when the guest says so', async () => {
+    const root = image('root', {
+      disk_format: 'qcow2',
+      properties: { os_command_line: 'console=ttyS0 tiny.root=/dev/vda tiny.nometa quiet tsc=unstable no_timer_check' },
+      kernel: image('kernel', {}),
+      ramdisk: image('ramdisk', {}),
+    })
+    const guest = spec(root)
+    const seen: number[] = []
+    driver.onEvent(event => seen.push(event.power_state))
+    await driver.spawn(guest, { power_on: true })
+    await logIn(guest.id)
+    const boots = async () => (await driver.consoleLog(guest.id)).split('modules loaded').length - 1
+    await inGuest(guest.id, 'echo kept > /root/kept; sync; reboot', /modules loaded.*modules loaded/s)
+    assert.equal(await boots(), 2)
+    await driver.reboot(guest, 'soft', 60)
+    await until('the third boot', async () => (await boots()) === 3)
+    await until('the login', async () => /login: $/.test(await driver.consoleLog(guest.id)))
+    await logIn(guest.id)
+    await inGuest(guest.id, 'cat /root/kept', /\nkept/)
+    assert.deepEqual(seen, [])
+
+    const copy = await driver.snapshot(guest.id, 'raw')
+    let found = false
+    let rest = ''
+    for await (const part of copy) {
+      const text = rest + part.toString('latin1')
+      found ||= text.includes('kept\n')
+      rest = text.slice(-8)
+    }
+    assert.ok(found, 'what the guest wrote is in the snapshot')
+    await inGuest(guest.id, 'poweroff', /./)
+    await until('the event', () => seen.length > 0)
+    assert.deepEqual(seen, [powerStates.shutdown])
+    await driver.destroy(guest.id)
+  })
+})
