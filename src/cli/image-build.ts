@@ -1,6 +1,6 @@
 /** Builds the tiny guest image from Debian packages: no root, nothing mounted, nothing installed but qemu-img. Kept in a cache. */
 import { createHash } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { copyFile, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
@@ -95,15 +95,9 @@ function recipeDigest(): string {
   const names = (readdirSync(folder, { recursive: true }) as string[]).sort().map(name => join('tiny', name))
   const parts = ['image-build.ts', ...names].flatMap(name => {
     const path = join(import.meta.dirname, name)
-    return name.endsWith('.test.ts') || isFolder(path) ? [] : [name, readFileSync(path, 'latin1')]
+    return name.endsWith('.test.ts') || statSync(path).isDirectory() ? [] : [name, readFileSync(path, 'latin1')]
   })
   return digest(parts)
-}
-
-function isFolder(path: string): boolean {
-  return readdirSync(join(path, '..'), { withFileTypes: true }).some(
-    entry => entry.isDirectory() && path.endsWith(`/${entry.name}`),
-  )
 }
 
 function keptImage(images: string, recipe: string): string | undefined {
@@ -111,11 +105,13 @@ function keptImage(images: string, recipe: string): string | undefined {
   return name && join(images, name)
 }
 
-/** Older results; folders of builds that run now stay. */
+/** Older results, and what builds that were killed have left. Folders of builds that may be running stay. */
 async function forgetOthers(images: string, keep: string) {
+  const longAgo = systemClock().now() - 3_600_000
   for (const entry of readdirSync(images)) {
     const path = join(images, entry)
-    if (path !== keep && !entry.startsWith('build-')) await rm(path, { recursive: true, force: true })
+    const running = entry.startsWith('build-') && statSync(path).mtimeMs > longAgo
+    if (path !== keep && !running) await rm(path, { recursive: true, force: true })
   }
 }
 

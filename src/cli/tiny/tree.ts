@@ -3,11 +3,11 @@ import {
   chmodSync,
   copyFileSync,
   cpSync,
-  existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
   realpathSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
@@ -71,20 +71,10 @@ function fixModes(root: string) {
   for (const name of readdirSync(overlay, { recursive: true }) as string[]) {
     if (name === 'init') continue
     const path = join(root, name)
-    if (existsSync(path) && !isFolder(path))
-      chmodSync(path, readFileSync(path, 'latin1').startsWith('#!') ? 0o755 : 0o644)
-    else chmodSync(path, 0o755)
+    const plain = statSync(path).isFile() && !readFileSync(path, 'latin1').startsWith('#!')
+    chmodSync(path, plain ? 0o644 : 0o755)
   }
   chmodSync(join(root, 'etc/shadow'), 0o600)
-}
-
-function isFolder(path: string): boolean {
-  try {
-    readdirSync(path)
-    return true
-  } catch {
-    return false
-  }
 }
 
 async function addBusybox(from: Unpacked, root: string, options: RunOptions) {
