@@ -15,6 +15,8 @@ async function run(command: Command): Promise<number> {
     case 'version':
       console.log(`nephos ${version()} (Node ${process.versions.node})`)
       return 0
+    case 'doctor':
+      return (await import('./cli/doctor.ts')).doctor(command.options)
     case 'image build':
       return (await import('./cli/image-build.ts')).imageBuild(command.options)
     default:

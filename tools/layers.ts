@@ -81,6 +81,11 @@ export const rows: Row[] = [
     why: "a resource meets its siblings at <noun>.ts, store.ts and steps.ts, and other services at their contract's types",
   },
   {
+    from: 'src/cli/doctor.ts',
+    may: ['src/cli/**', 'src/kernel/**', 'src/services/*/drivers/**'],
+    why: 'the doctor asks the drivers to try what they need',
+  },
+  {
     from: 'src/cli/**',
     may: ['src/cli/**', 'src/kernel/**', 'src/{cloud,agent,services,first-contents}.ts', 'type:src/services/**'],
     why: 'commands start a cloud or speak its API',

@@ -53,6 +53,13 @@ export function cacheFolder(env: NodeJS.ProcessEnv = process.env): string {
   return join(env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'nephos')
 }
 
+/** The image in the cache that this version of Nephos built, if there is one. */
+export function keptTinyImage(cache = cacheFolder()): TinyImage | undefined {
+  const images = join(cache, 'tiny')
+  const folder = existsSync(images) ? keptImage(images, recipeDigest()) : undefined
+  return folder ? imageIn(folder, folder.slice(folder.lastIndexOf('-') + 1)) : undefined
+}
+
 /** Builds the image, or takes it from the cache. Takes 10 to 20 seconds and 30 MB of packages the first time. */
 export async function buildTinyImage(options: TinyOptions = {}): Promise<TinyImage> {
   const { log = () => {}, cache = cacheFolder(), refresh = true } = options
@@ -122,8 +129,12 @@ async function finish(folder: string, { out, log = () => {} }: TinyOptions): Pro
     for (const name of Object.values(fileNames)) await copyFile(join(folder, name), join(out, name))
   }
   log(`the tiny image is ${join(place, fileNames.disk)}`)
+  return imageIn(place, folder.slice(folder.lastIndexOf('-') + 1))
+}
+
+function imageIn(place: string, key: string): TinyImage {
   return {
-    key: folder.slice(folder.lastIndexOf('-') + 1),
+    key,
     disk: join(place, fileNames.disk),
     kernel: join(place, fileNames.kernel),
     ramdisk: join(place, fileNames.ramdisk),
