@@ -1,9 +1,8 @@
 /** Addresses as text: checked, normalized, compared. */
 import ipaddr from 'ipaddr.js'
 
-/** Addresses that metadata is served at. The latter is the only link-local address that this plane sets itself. */
+/** Address that metadata is served at. */
 export const metadataV4 = '169.254.169.254'
-export const metadataV6 = 'fe80::a9fe:a9fe'
 
 export type IpVersion = 4 | 6
 

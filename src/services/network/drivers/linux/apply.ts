@@ -136,12 +136,11 @@ async function batch(key: string, lines: readonly BatchLine[]): Promise<Problem[
   return failures.map(({ owner, message }) => ({ id: owner, message }))
 }
 
-/** Tells neighbours where addresses live now. */
+/** Tells neighbours where addresses live now: as request and as reply, since some heed only one, and twice, since one may be lost. */
 export async function announce(added: LinksApplied['added']): Promise<void> {
   const v4 = added.filter(({ address }) => !address.includes(':'))
-  await inPool(v4, 8, async ({ netns, device, address }) => {
-    for (const kind of ['-U', '-A']) {
-      await runIn(netns, 'arping', [kind, '-c', '1', '-w', '1', '-I', device, address.split('/')[0]!])
-    }
+  await inPool(v4, 16, async ({ netns, device, address }) => {
+    const args = ['-c', '2', '-w', '2', '-I', device, address.split('/')[0]!]
+    await Promise.all(['-U', '-A'].map(kind => runIn(netns, 'arping', [kind, ...args])))
   })
 }

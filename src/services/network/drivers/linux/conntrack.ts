@@ -1,4 +1,6 @@
 /** Live connections: read from conntrack, judged against what is allowed now, and cut when they are not. Pure but for the two commands. */
+import { rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { HostNetworkState, NetworkSpec, PortSpec, RouterSpec, RuleSpec, SecurityGroupSpec } from '../driver.ts'
 import { type Cidr, contains, normalIp, parseCidr } from './addresses.ts'
 import { runIn } from './exec.ts'
@@ -40,7 +42,10 @@ export function parseFlow(line: string): Flow | undefined {
   if (words[0] !== '-A') return undefined
   const options = new Map<string, string>()
   for (let i = 1; i + 1 < words.length; i += 2) options.set(words[i]!, words[i + 1]!)
-  const [source, destination, replySource, replyDestination] = ['-s', '-d', '-r', '-q'].map(key => options.get(key))
+  const [source, destination] = [options.get('-s'), options.get('-d')]
+  // A translated end is written as what it is translated to.
+  const replySource = options.get('-r') ?? options.get('-g')
+  const replyDestination = options.get('-q') ?? options.get('-n')
   const protocol = options.get('-p') ?? ''
   if (!source || !destination || !replySource || !replyDestination) return undefined
   const number = (key: string) => (options.has(key) ? Number(options.get(key)) : undefined)
@@ -66,10 +71,13 @@ export async function readFlows(netns: string): Promise<Flow[]> {
   return outcome.stdout.split('\n').flatMap(line => parseFlow(line) ?? [])
 }
 
-export async function cutFlows(netns: string, flows: readonly Flow[]): Promise<void> {
+/** Deletes flows; `dir` holds the list for a moment, because conntrack takes it from a file only. */
+export async function cutFlows(netns: string, flows: readonly Flow[], dir: string): Promise<void> {
   if (flows.length === 0) return
-  const input = `${flows.map(flow => flow.deletion).join('\n')}\n`
-  await runIn(netns, 'conntrack', ['-R', '-'], { input })
+  const file = join(dir, `${netns}.flows`)
+  await writeFile(file, `${flows.map(flow => flow.deletion).join('\n')}\n`, { mode: 0o600 })
+  await runIn(netns, 'conntrack', ['-R', file])
+  await rm(file, { force: true })
 }
 
 /** Which of the data-plane namespace's flows the desired state does not allow (any more). */

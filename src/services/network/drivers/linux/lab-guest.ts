@@ -106,19 +106,33 @@ const programs: Record<string, (...args: string[]) => Promise<void> | void> = {
     clock.after(1000, () => end('timeout'))
   },
 
-  fetch(host = '', path = '/', header = '') {
-    const headers = header ? { 'x-forwarded-for': header } : {}
-    const sent = request({ host, port: 80, path, headers, timeout: 3000 }, response => {
-      let body = ''
-      response.on('data', chunk => {
-        body += chunk
-      })
-      response.on('end', () => say({ status: response.statusCode, body }))
-    })
-    sent.on('timeout', () => sent.destroy(new Error('timeout')))
-    sent.on('error', error => say({ status: 0, body: error.message }))
-    sent.end()
+  fetch(host = '', path = '/', forwarded = '') {
+    ask(host, path, 'GET', forwarded ? { 'x-forwarded-for': forwarded } : {}, 0)
   },
+
+  post(host = '', path = '/', size = '0') {
+    ask(host, path, 'POST', {}, Number(size))
+  },
+}
+
+/** One request to port 80; prints status and body, status 0 when there was no answer. */
+function ask(host: string, path: string, method: string, headers: Record<string, string>, size: number): void {
+  const sent = request({ host, port: 80, path, method, headers, timeout: 3000 }, response => {
+    let body = ''
+    response.on('data', chunk => {
+      body += chunk
+    })
+    response.on('end', () => {
+      say({ status: response.statusCode, body })
+      process.exit(0)
+    })
+  })
+  sent.on('timeout', () => sent.destroy(new Error('timeout')))
+  sent.on('error', error => {
+    say({ status: 0, body: error.message })
+    process.exit(0)
+  })
+  sent.end(Buffer.alloc(size))
 }
 
 const [name = '', ...args] = process.argv.slice(2)

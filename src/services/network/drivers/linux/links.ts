@@ -1,5 +1,5 @@
 /** Network devices as data: what the kernel has, what is wanted, and the `ip -batch` lines between the two. */
-import { metadataV6, normalIp } from './addresses.ts'
+import { normalIp } from './addresses.ts'
 import { runIn } from './exec.ts'
 
 export interface Link {
@@ -53,7 +53,8 @@ export function parseLinks(json: string): Map<string, KernelLink> {
   const listed = JSON.parse(json || '[]') as Partial<IpLinkJson>[]
   for (const { ifname, mtu, address, master, flags = [], linkinfo, addr_info = [] } of listed) {
     if (ifname === undefined || ifname === 'lo') continue
-    const kept = addr_info.filter(info => info.scope !== 'link' || info.local === metadataV6 || info.family === 'inet')
+    // The kernel sets link-local addresses of IPv6 by itself.
+    const kept = addr_info.filter(info => info.scope !== 'link' || info.family === 'inet')
     links.set(ifname, {
       kind: linkinfo?.info_kind === 'tun' ? 'tap' : (linkinfo?.info_kind ?? 'other'),
       mtu: mtu ?? 0,

@@ -1,12 +1,15 @@
-/** Metadata at 169.254.169.254 and fe80::a9fe:a9fe in each network's namespace: who asks is told by the packet, never by a header. */
+/**
+ * Metadata at 169.254.169.254 in each network's namespace: who asks is told by the packet, never by a header. Not at fe80::a9fe:a9fe: the
+ * runtime throws when it names a link-local peer behind an interface that only another namespace has.
+ */
 import { spawn } from 'node:child_process'
 import { createServer, type Server as HttpServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { Server as NetServer, Socket } from 'node:net'
+import type { Server as NetServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { messageOf } from '#kernel/errors.ts'
 import type { Log } from '#kernel/log.ts'
 import type { MetadataHandler, MetadataResponse } from '../driver.ts'
-import { metadataV4, metadataV6, normalIp } from './addresses.ts'
+import { metadataV4 } from './addresses.ts'
 import { inPool } from './exec.ts'
 
 const maxBody = 64 * 1024
@@ -66,15 +69,11 @@ export function metadataListeners({ nodePath, log }: { nodePath: string; log: Lo
       },
     )
     server.maxConnections = 512
-    // The port is open on all addresses of the namespace; only the well-known ones are for this.
-    server.on('connection', (socket: Socket) => {
-      if (![metadataV4, metadataV6].includes(plainAddress(socket.localAddress))) socket.destroy()
-    })
     return server
   }
 
   async function answer(networkId: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const source_ip = plainAddress(request.socket.remoteAddress)
+    const source_ip = request.socket.remoteAddress ?? ''
     const body = await readBody(request)
     if (body === undefined) {
       response.writeHead(413, { 'content-type': 'text/plain', connection: 'close' }).end('Request Entity Too Large\n')
@@ -106,12 +105,6 @@ export function metadataListeners({ nodePath, log }: { nodePath: string; log: Lo
   return listeners
 }
 
-/** An address as rows have it: no IPv4 in IPv6's clothes, no interface. */
-function plainAddress(text = ''): string {
-  const address = text.replace(/%.*$/, '').replace(/^::ffff:(?=\d+\.)/, '')
-  return address ? normalIp(address) : ''
-}
-
 async function readBody(request: IncomingMessage): Promise<Buffer | undefined> {
   const chunks: Buffer[] = []
   let size = 0
@@ -126,7 +119,7 @@ async function readBody(request: IncomingMessage): Promise<Buffer | undefined> {
 function listenIn(netns: string, nodePath: string): Promise<NetServer> {
   return new Promise((resolve, reject) => {
     const script = fileURLToPath(import.meta.resolve('./metadata-listen.ts'))
-    const child = spawn('ip', ['netns', 'exec', netns, nodePath, script], {
+    const child = spawn('ip', ['netns', 'exec', netns, nodePath, script, metadataV4], {
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       timeout: 30_000,
       killSignal: 'SIGKILL',

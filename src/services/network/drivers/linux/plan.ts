@@ -1,6 +1,6 @@
 /** The desired state as kernel objects: a pure function from what a host must carry to its namespaces, devices, routes, rules and daemons. */
 import type { HostNetworkState, NetworkSpec } from '../driver.ts'
-import { metadataV4, metadataV6, normalIp, parseCidr } from './addresses.ts'
+import { metadataV4, normalIp, parseCidr } from './addresses.ts'
 import { dhcpDaemon, routerDaemon } from './dhcp.ts'
 import type { DaemonPlan } from './dnsmasq.ts'
 import {
@@ -152,7 +152,7 @@ function addNetwork(plan: Plan, dataplane: NamespacePlan, network: NetworkSpec, 
     outer: dhcpOuter(dhcp_port.id),
     inner: dhcpInner(dhcp_port.id),
     mac: dhcp_port.mac,
-    addresses: [...own, `${metadataV4}/32`, `${metadataV6}/64`],
+    addresses: [...own, `${metadataV4}/32`],
     netns,
   })
   for (const version of [4, 6] as const) {

@@ -38,6 +38,8 @@ export function linuxPlane(config: LinuxPlaneConfig): DataPlane {
   let kernel: KernelState | undefined
   let features: ReturnType<typeof probe> | undefined
   let last = -1
+  /** Takes seconds, so nobody waits for it but a purge. */
+  let announcing: Promise<void> | undefined
 
   async function plan(desired: HostNetworkState): Promise<{ state: HostNetworkState; plan: Plan }> {
     const { state, problems } = checkedState(desired)
@@ -70,12 +72,12 @@ export function linuxPlane(config: LinuxPlaneConfig): DataPlane {
 
   async function cut(state: HostNetworkState, shrunk: ReadonlySet<string>): Promise<void> {
     if (shrunk.has(names.dataplane)) {
-      await cutFlows(names.dataplane, revoked(state, await readFlows(names.dataplane)))
+      await cutFlows(names.dataplane, revoked(state, await readFlows(names.dataplane)), dir)
     }
     const routers = state.routers.filter(router => router.admin_state_up && shrunk.has(names.router(router.id)))
     await inPool(routers, 4, async router => {
       const netns = names.router(router.id)
-      await cutFlows(netns, mistranslated(router, await readFlows(netns)))
+      await cutFlows(netns, mistranslated(router, await readFlows(netns)), dir)
     })
   }
 
@@ -104,7 +106,7 @@ export function linuxPlane(config: LinuxPlaneConfig): DataPlane {
     const metadataProblems = await metadata.converge(wanted.metadata, fresh)
     await removeStale(known, wanted)
     await cut(state, rules.shrunk)
-    await announce(links.added.filter(({ netns }) => netns.startsWith(names.router(''))))
+    announcing = announce(links.added.filter(({ netns }) => netns.startsWith(names.router(''))))
     const failed = rules.problems.length + links.problems.length > 0
     // What failed half-way is looked at afresh next time.
     if (failed) kernel = undefined
@@ -127,6 +129,7 @@ export function linuxPlane(config: LinuxPlaneConfig): DataPlane {
   async function purge(): Promise<void> {
     kernel = undefined
     last = -1
+    await announcing
     await metadata.close()
     await daemons.stopAll()
     const mine = await listNamespaces(names.isNamespace)
