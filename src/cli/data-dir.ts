@@ -1,0 +1,110 @@
+/** The data directory of a cloud: one process at a time, the names and passwords made at first start, the clients' configuration. */
+import { createHash } from 'node:crypto'
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { parse, stringify } from 'yaml'
+import { type Ids, randomPassword } from '#kernel/ids.ts'
+
+/** Something that the user has to mend: shown on one line, exit code 1. */
+export class StartError extends Error {}
+
+export interface DataDir extends Disposable {
+  readonly path: string
+  file(name: string): string
+}
+
+/** Who runs on a data directory, for `nephos status`. */
+export interface RunFile {
+  pid: number
+  url: string
+  started_at: string
+  simulated: boolean
+}
+
+/** Makes the directory and takes it for this process; a second process is refused. The lock ends with the process, however it ends. */
+export function openDataDir(path: string): DataDir {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 })
+  } catch (cause) {
+    throw new StartError(`cannot make the data directory ${path}: ${(cause as Error).message}`, { cause })
+  }
+  const lock = new DatabaseSync(join(path, 'lock.db'), { timeout: 0 })
+  try {
+    lock.exec('pragma journal_mode = delete; begin exclusive')
+  } catch (cause) {
+    lock.close()
+    const running = readRunFile(path)
+    const who = running ? ` (process ${running.pid}, ${running.url})` : ''
+    throw new StartError(`another nephos runs on ${path}${who}: stop it first, or give another --data`, { cause })
+  }
+  return {
+    path,
+    file: name => join(path, name),
+    [Symbol.dispose]() {
+      rmSync(join(path, 'run.json'), { force: true })
+      lock.close()
+    },
+  }
+}
+
+/** Writes a file whole or not at all. */
+export function writeFile(path: string, text: string, mode = 0o600): void {
+  const temporary = `${path}.new`
+  writeFileSync(temporary, text, { mode, flush: true })
+  chmodSync(temporary, mode)
+  renameSync(temporary, path)
+}
+
+export function writeRunFile(dir: DataDir, run: RunFile): void {
+  writeFile(dir.file('run.json'), `${JSON.stringify(run)}\n`, 0o644)
+}
+
+export function readRunFile(path: string): RunFile | undefined {
+  try {
+    return JSON.parse(readFileSync(join(path, 'run.json'), 'utf8')) as RunFile
+  } catch {
+    return undefined
+  }
+}
+
+/** What begins the names of this cloud's things on the machine: the same at every start, another for another directory. */
+export function prefixOf(path: string): string {
+  return `n${createHash('sha256').update(path).digest('hex').slice(0, 5)}`
+}
+
+export interface Passwords {
+  admin: string
+  demo: string
+}
+
+interface CloudEntry {
+  auth: Record<string, string>
+  [key: string]: unknown
+}
+
+/** The passwords of an earlier start, or new ones. */
+export function passwordsOf(cloudsFile: string, ids: Ids): Passwords {
+  const clouds = existsSync(cloudsFile)
+    ? ((parse(readFileSync(cloudsFile, 'utf8')) as { clouds?: Record<string, CloudEntry> })?.clouds ?? {})
+    : {}
+  const of = (cloud: string) => clouds[cloud]?.auth.password ?? randomPassword(ids)
+  return { admin: of('nephos-admin'), demo: of('nephos') }
+}
+
+/** Writes `clouds.yaml`: `nephos` (project demo), `nephos-admin` (project admin) and `nephos-system` (the whole system). */
+export function writeClouds(cloudsFile: string, url: string, region: string, passwords: Passwords): void {
+  const user = (username: string, password: string, scope: Record<string, string>) => ({
+    auth: { auth_url: `${url}/identity/v3`, username, password, user_domain_name: 'Default', ...scope },
+    region_name: region,
+    identity_api_version: 3,
+    interface: 'public',
+  })
+  const project = (name: string) => ({ project_name: name, project_domain_name: 'Default' })
+  const clouds = {
+    nephos: user('demo', passwords.demo, project('demo')),
+    'nephos-admin': user('admin', passwords.admin, project('admin')),
+    'nephos-system': user('admin', passwords.admin, { system_scope: 'all' }),
+  }
+  writeFile(cloudsFile, stringify({ clouds }))
+}

@@ -1,0 +1,188 @@
+/** A stage for journeys: a cloud started as a user starts it, in a network namespace of its own, and the real openstack client. */
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { promisify } from 'node:util'
+
+const exec = promisify(execFile)
+const launcher = resolve(import.meta.dirname, '../../nephos')
+
+export interface Ran {
+  code: number
+  out: string
+  err: string
+}
+
+export interface StageOptions {
+  /** Flags of `nephos up` beyond --data. */
+  flags?: string[]
+  /** Starts no cloud yet. */
+  cold?: boolean
+}
+
+/** What a real cloud needs from the machine; a text that says what is missing, or false. */
+export function missingForReal(): string | false {
+  if (process.getuid?.() !== 0) return 'needs root'
+  const programs = ['/usr/bin/qemu-system-x86_64', '/usr/sbin/nft', '/usr/sbin/dnsmasq', '/usr/bin/openstack']
+  const absent = programs.filter(p => !existsSync(p) && !existsSync(p.replace('/usr', '')))
+  return absent.length > 0 && `needs ${absent.join(', ')}`
+}
+
+export function missingForClient(): string | false {
+  if (process.getuid?.() !== 0) return 'needs root (for a network namespace)'
+  return !existsSync('/usr/bin/openstack') && 'needs python3-openstackclient'
+}
+
+let stages = 0
+
+export async function createStage(options: StageOptions = {}) {
+  const netns = `nj${process.pid}x${stages++}`
+  const dir = mkdtempSync(join(tmpdir(), 'nephos-journey-'))
+  const data = join(dir, 'data')
+  const inside = (command: string, args: string[]): [string, string[]] => ['ip', ['netns', 'exec', netns, command, ...args]]
+  let cloud: ChildProcess | undefined
+  let output = ''
+
+  await exec('ip', ['netns', 'add', netns])
+  await exec('ip', ['-n', netns, 'link', 'set', 'lo', 'up'])
+
+  /** Runs a program inside the namespace; never throws for its exit code. */
+  async function run(command: string, args: string[], { timeout = 120_000, cloudName = 'nephos', env = {} }: { timeout?: number; cloudName?: string; env?: Record<string, string> } = {}): Promise<Ran> {
+    const [file, argv] = inside(command, args)
+    return new Promise(done => {
+      execFile(
+        file,
+        argv,
+        { timeout, maxBuffer: 16 * 1024 * 1024, env: { ...process.env, OS_CLIENT_CONFIG_FILE: join(data, 'clouds.yaml'), OS_CLOUD: cloudName, ...env } },
+        (error, out, err) => done({ code: error ? (typeof error.code === 'number' ? error.code : 1) : 0, out, err }),
+      )
+    })
+  }
+
+  const stage = {
+    netns,
+    dir,
+    data,
+    run,
+    /** Everything that the cloud has printed. */
+    output: () => output,
+    /** Starts `nephos up` and waits until it is ready. */
+    async up(flags: string[] = options.flags ?? [], { timeout = 180_000 } = {}): Promise<void> {
+      const [file, argv] = inside(launcher, ['up', '--data', data, ...flags])
+      output = ''
+      const child = spawn(file, argv, { stdio: ['ignore', 'pipe', 'pipe'] })
+      cloud = child
+      const take = (chunk: Buffer) => {
+        output += chunk
+      }
+      child.stdout.on('data', take)
+      child.stderr.on('data', take)
+      const deadline = Date.now() + timeout
+      while (!/^ready http/m.test(output)) {
+        if (child.exitCode !== null) throw new Error(`nephos up ended with ${child.exitCode}:\n${output}`)
+        if (Date.now() > deadline) throw new Error(`nephos up was not ready in time:\n${output}`)
+        await sleep(20)
+      }
+    },
+    /** Kills the cloud without warning. */
+    async kill(): Promise<void> {
+      await ended(cloud, 'SIGKILL')
+    },
+    /** Stops the cloud as systemd would; returns its exit code. */
+    async stop(): Promise<number | null> {
+      return ended(cloud, 'SIGTERM')
+    },
+    pid: () => cloud?.pid,
+    /** Runs the openstack client; throws when it fails. */
+    async os(args: string[], { as = 'nephos', timeout = 300_000 } = {}): Promise<string> {
+      const ran = await run('openstack', args, { cloudName: as, timeout })
+      if (ran.code !== 0) throw new Error(`openstack ${args.join(' ')} failed:\n${ran.err}${ran.out}`)
+      return ran.out
+    },
+    /** The same, with the answer as JSON. */
+    async json<T = Record<string, unknown>>(args: string[], more: { as?: string; timeout?: number } = {}): Promise<T> {
+      return JSON.parse(await stage.os([...args, '-f', 'json'], more)) as T
+    },
+    /** Waits until `check` gives something true. */
+    async until<T>(what: string, check: () => Promise<T>, { timeout = 60_000, every = 500 } = {}): Promise<NonNullable<T>> {
+      const deadline = Date.now() + timeout
+      for (;;) {
+        const value = await check()
+        if (value) return value
+        if (Date.now() > deadline) throw new Error(`${what}: not within ${timeout / 1000} s`)
+        await sleep(every)
+      }
+    },
+    /** QEMU processes whose command line names this stage's data. */
+    guests(): number[] {
+      return processesOf(dir).filter(p => p.command.includes('qemu-system')).map(p => p.pid)
+    },
+    /** Files and folders under the data directory's hosts that belong to a guest. */
+    guestFolders(): string[] {
+      const hosts = join(data, 'hosts')
+      if (!existsSync(hosts)) return []
+      return readdirSync(hosts).flatMap(host => {
+        const instances = join(hosts, host, 'instances')
+        return existsSync(instances) ? readdirSync(instances) : []
+      })
+    },
+    async [Symbol.asyncDispose]() {
+      await ended(cloud, 'SIGKILL')
+      for (const { pid } of processesOf(dir)) tryKill(pid)
+      for (const name of await namespacesOf(data)) {
+        for (const pid of (await exec('ip', ['netns', 'pids', name])).stdout.split('\n').filter(Boolean)) tryKill(Number(pid))
+        await exec('ip', ['netns', 'del', name]).catch(() => {})
+      }
+      for (const pid of (await exec('ip', ['netns', 'pids', netns]).catch(() => ({ stdout: '' }))).stdout.split('\n').filter(Boolean)) tryKill(Number(pid))
+      await exec('ip', ['netns', 'del', netns]).catch(() => {})
+      rmSync(dir, { recursive: true, force: true })
+    },
+  }
+  if (!options.cold) {
+    try {
+      await stage.up()
+    } catch (error) {
+      await stage[Symbol.asyncDispose]()
+      throw error
+    }
+  }
+  return stage
+}
+
+export type Stage = Awaited<ReturnType<typeof createStage>>
+
+/** Namespaces that the cloud on this data directory made: they begin with its prefix. */
+export async function namespacesOf(data: string): Promise<string[]> {
+  const { prefixOf } = await import('../../src/cli/data-dir.ts')
+  const { stdout } = await exec('ip', ['netns', 'list'])
+  return stdout.split('\n').map(line => line.split(' ')[0]!).filter(name => name.startsWith(`${prefixOf(data)}-`))
+}
+
+function tryKill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {
+    // It has ended already.
+  }
+}
+
+async function ended(child: ChildProcess | undefined, signal: NodeJS.Signals): Promise<number | null> {
+  if (!child || child.exitCode !== null || child.signalCode !== null) return child?.exitCode ?? null
+  const exit = new Promise<number | null>(done => child.once('exit', code => done(code)))
+  child.kill(signal)
+  return exit
+}
+
+/** Processes whose command line names a folder. */
+export function processesOf(folder: string): { pid: number; command: string }[] {
+  return readdirSync('/proc').filter(name => /^\d+$/.test(name)).flatMap(name => {
+    try {
+      const command = readFileSync(`/proc/${name}/cmdline`, 'utf8').replaceAll('\0', ' ')
+      return command.includes(folder) ? [{ pid: Number(name), command }] : []
+    } catch {
+      return []
+    }
+  })
+}
