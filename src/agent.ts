@@ -3,12 +3,12 @@ import { mkdir, symlink, unlink } from 'node:fs/promises'
 import type { Bus } from '#kernel/bus/bus.ts'
 import type { Clock } from '#kernel/clock.ts'
 import type { Log } from '#kernel/log.ts'
+import type { SnapshotSink } from './services/compute/agent/agent.ts'
 import { computeAgent } from './services/compute/agent/agent.ts'
 import type { ImageSource, VirtDriver } from './services/compute/drivers/driver.ts'
 import { networkAgent } from './services/network/agent/agent.ts'
 import type { DataPlane } from './services/network/drivers/driver.ts'
 import type { PhysicalNetwork } from './services/network/drivers/linux/plan.ts'
-import type { SnapshotSink } from './services/compute/agent/agent.ts'
 
 export interface HostOptions {
   /** The host's name in the cloud. */
@@ -74,5 +74,12 @@ export async function makePlane(kind: 'linux' | 'fake', options: RealDrivers): P
   const dir = `/run/nephos-${prefix}-plane`
   await mkdir(dir, { recursive: true, mode: 0o755 })
   const { linuxPlane } = await import('./services/network/drivers/linux/plane.ts')
-  return linuxPlane({ prefix, dir, log, clock, physical_networks: options.physicalNetworks, nodePath: process.execPath })
+  return linuxPlane({
+    prefix,
+    dir,
+    log,
+    clock,
+    physical_networks: options.physicalNetworks,
+    nodePath: process.execPath,
+  })
 }

@@ -28,7 +28,9 @@ export async function status({ data, json }: { data: string; json: boolean }): P
   if (json) console.log(JSON.stringify(found))
   else if (!found.running) console.log(`No cloud runs on ${data}. Start one with: nephos up --data ${data}`)
   else {
-    console.log(`A ${found.simulated ? 'simulated ' : ''}cloud runs at ${found.url} (process ${found.pid}, since ${found.started_at}).`)
+    console.log(
+      `A ${found.simulated ? 'simulated ' : ''}cloud runs at ${found.url} (process ${found.pid}, since ${found.started_at}).`,
+    )
     for (const [part, state] of Object.entries(found.health ?? {})) console.log(`  ${part.padEnd(12)} ${state}`)
   }
   const healthy = found.running && Object.values(found.health ?? {}).every(state => state === 'ok')

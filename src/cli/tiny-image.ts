@@ -4,13 +4,24 @@ import { join } from 'node:path'
 import { messageOf } from '#kernel/errors.ts'
 import type { Cloud } from '../cloud.ts'
 
-export async function ensureTinyImage(cloud: Cloud, { simulated, dir }: { simulated: boolean; dir: string }): Promise<void> {
+export async function ensureTinyImage(
+  cloud: Cloud,
+  { simulated, dir }: { simulated: boolean; dir: string },
+): Promise<void> {
   const ctx = cloud.ctx()
   const { image } = ctx.services
   if (await image.findPublic(ctx, 'tiny')) return
   const { path, disk_format } = simulated ? emptyDisk(dir) : await built(cloud)
   if (!path) return
-  await image.ensureFromFile(ctx, { name: 'tiny', path, disk_format, container_format: 'bare', min_disk: 1, min_ram: 64, properties: { os_distro: 'nephos-tiny' } })
+  await image.ensureFromFile(ctx, {
+    name: 'tiny',
+    path,
+    disk_format,
+    container_format: 'bare',
+    min_disk: 1,
+    min_ram: 64,
+    properties: { os_distro: 'nephos-tiny' },
+  })
 }
 
 /** Simulated guests read no disk, but an image has bytes. */
@@ -27,7 +38,9 @@ async function built(cloud: Cloud) {
     return { path: (await buildTinyImage()).disk, disk_format: 'qcow2' as const }
   } catch (error) {
     cloud.env.log.error({ err: error }, 'the tiny image could not be built')
-    process.stderr.write(`The image "tiny" could not be built: ${messageOf(error)}\nUpload another with: openstack image create --file FILE --disk-format qcow2 NAME\n`)
+    process.stderr.write(
+      `The image "tiny" could not be built: ${messageOf(error)}\nUpload another with: openstack image create --file FILE --disk-format qcow2 NAME\n`,
+    )
     return { path: undefined, disk_format: 'qcow2' as const }
   }
 }

@@ -2,9 +2,6 @@
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { makeDriver, makePlane, type RealDrivers, startHost } from '../agent.ts'
-import { type Cloud, createCloud, sections } from '../cloud.ts'
-import { ensureFirstContents } from '../first-contents.ts'
 import { inProcessBus } from '#kernel/bus/in-process.ts'
 import { systemClock } from '#kernel/clock.ts'
 import { cloudConfig } from '#kernel/config/cloud-config.ts'
@@ -13,8 +10,11 @@ import { openSqlite } from '#kernel/db/sqlite.ts'
 import { systemIds } from '#kernel/ids.ts'
 import { createLog } from '#kernel/log.ts'
 import { readPolicyFile } from '#kernel/policy/policy-file.ts'
-import { openDatabase } from './database.ts'
+import { makeDriver, makePlane, type RealDrivers, startHost } from '../agent.ts'
+import { type Cloud, createCloud, sections } from '../cloud.ts'
+import { ensureFirstContents } from '../first-contents.ts'
 import { type DataDir, openDataDir, passwordsOf, prefixOf, StartError, writeClouds, writeRunFile } from './data-dir.ts'
+import { openDatabase } from './database.ts'
 import { chooseDrivers, type Drivers } from './drivers.ts'
 import type { UpOptions } from './options.ts'
 import { ensureTinyImage } from './tiny-image.ts'
@@ -28,7 +28,12 @@ export async function up(options: UpOptions): Promise<number> {
   const dir = stack.use(openDataDir(path))
   const cloud = await start(options, drivers, dir, stack)
   const url = await listen(cloud, options)
-  const run = { pid: process.pid, url, started_at: new Date(cloud.env.clock.now()).toISOString(), simulated: options.simulated }
+  const run = {
+    pid: process.pid,
+    url,
+    started_at: new Date(cloud.env.clock.now()).toISOString(),
+    simulated: options.simulated,
+  }
   writeRunFile(dir, run)
   const { region } = cloud.env.config.of(cloudConfig)
   writeClouds(dir.file('clouds.yaml'), url, region, passwordsOf(dir.file('clouds.yaml'), cloud.env.ids))
@@ -46,14 +51,24 @@ async function start(options: UpOptions, drivers: Drivers, dir: DataDir, stack: 
   const config = loadConfig(sections, { files, env: process.env, overrides: [directory] })
   const log = createLog({ level: config.of(cloudConfig).log_level, destination: dir.file('nephos.log') })
   const bus = stack.use(inProcessBus(clock, log))
-  const database = stack.use(options.ephemeral ? openSqlite(':memory:') : openDatabase(config.of(cloudConfig), dir.path))
+  const database = stack.use(
+    options.ephemeral ? openSqlite(':memory:') : openDatabase(config.of(cloudConfig), dir.path),
+  )
   const policyFile = dir.file('policy.yaml')
   const policyOverrides = existsSync(policyFile) ? readPolicyFile(policyFile) : {}
+  // Disposed of after the cloud: sagas pause before the hosts that they call are gone.
+  const hosts = stack.use(new AsyncDisposableStack())
   const cloud = stack.use(await createCloud({ config, database, bus, clock, ids, log, policyOverrides }))
 
   const passwords = passwordsOf(dir.file('clouds.yaml'), ids)
   // Written before the users are made: a crash in between must not lose the passwords.
-  if (!existsSync(dir.file('clouds.yaml'))) writeClouds(dir.file('clouds.yaml'), `http://${options.host}:${options.port}`, config.of(cloudConfig).region, passwords)
+  if (!existsSync(dir.file('clouds.yaml')))
+    writeClouds(
+      dir.file('clouds.yaml'),
+      `http://${options.host}:${options.port}`,
+      config.of(cloudConfig).region,
+      passwords,
+    )
   await ensureFirstContents(cloud, { admin_password: passwords.admin, demo_password: passwords.demo })
   await ensureTinyImage(cloud, { simulated: drivers.virt === 'fake', dir: dir.path })
 
@@ -68,9 +83,12 @@ async function start(options: UpOptions, drivers: Drivers, dir: DataDir, stack: 
       images: { open: (image, signal) => cloud.env.services.image.open(cloud.env, image.id, signal) },
       physicalNetworks: cloud.env.services.network.physicalNetworks(cloud.env),
     }
-    const uploads = { put: async (imageId: string, bytes: import('node:stream').Readable) => void (await cloud.env.services.image.upload(cloud.ctx(), imageId, bytes)) }
+    const uploads = {
+      put: async (imageId: string, bytes: import('node:stream').Readable) =>
+        void (await cloud.env.services.image.upload(cloud.ctx(), imageId, bytes)),
+    }
     const [driver, plane] = [await makeDriver(drivers.virt, parts), await makePlane(drivers.network, parts)]
-    stack.use(await startHost({ host, bus, clock, log, driver, plane, images: parts.images, uploads }))
+    hosts.use(await startHost({ host, bus, clock, log, driver, plane, images: parts.images, uploads }))
   }
   await cloud.begin()
   return cloud
@@ -81,8 +99,10 @@ async function listen(cloud: Cloud, { host, port }: UpOptions): Promise<string> 
     return await cloud.listen(host, port)
   } catch (cause) {
     const { code } = cause as { code?: string }
-    if (code === 'EADDRINUSE') throw new StartError(`port ${port} of ${host} is in use: stop what uses it, or give another --port`, { cause })
-    if (code === 'EADDRNOTAVAIL') throw new StartError(`${host} is no address of this machine: give another --host`, { cause })
+    if (code === 'EADDRINUSE')
+      throw new StartError(`port ${port} of ${host} is in use: stop what uses it, or give another --port`, { cause })
+    if (code === 'EADDRNOTAVAIL')
+      throw new StartError(`${host} is no address of this machine: give another --host`, { cause })
     if (code === 'EACCES') throw new StartError(`port ${port} needs root: give a --port above 1023`, { cause })
     throw cause
   }

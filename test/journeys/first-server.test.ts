@@ -17,20 +17,41 @@ interface Shown {
 }
 
 async function createServer(stage: Stage, name: string, extra: string[] = [], as = 'nephos'): Promise<Shown> {
-  return stage.json<Shown>(['server', 'create', '--image', 'tiny', '--flavor', 'm1.nano', '--network', 'private', '--wait', ...extra, name], { as })
+  return stage.json<Shown>(
+    ['server', 'create', '--image', 'tiny', '--flavor', 'm1.nano', '--network', 'private', '--wait', ...extra, name],
+    { as },
+  )
 }
 
-const ipv4 = (server: Shown, network = 'private') => server.addresses[network]!.find(a => /^\d+\.\d+\.\d+\.\d+$/.test(a))!
+const ipv4 = (server: Shown, network = 'private') =>
+  server.addresses[network]!.find(a => /^\d+\.\d+\.\d+\.\d+$/.test(a))!
 
 async function consoleHas(stage: Stage, server: string, text: RegExp, as = 'nephos'): Promise<string> {
-  return stage.until(`${text} on the console of ${server}`, async () => {
-    const log = await stage.os(['console', 'log', 'show', server], { as })
-    return text.test(log) ? log : undefined
-  }, { timeout: 120_000, every: 1000 })
+  return stage.until(
+    `${text} on the console of ${server}`,
+    async () => {
+      const log = await stage.os(['console', 'log', 'show', server], { as })
+      return text.test(log) ? log : undefined
+    },
+    { timeout: 120_000, every: 1000 },
+  )
 }
 
 function ssh(stage: Stage, key: string, address: string, command: string) {
-  const options = ['-i', key, '-o', 'StrictHostKeyChecking=no', '-o', 'UserKnownHostsFile=/dev/null', '-o', 'ConnectTimeout=10', '-o', 'BatchMode=yes', '-o', 'LogLevel=ERROR']
+  const options = [
+    '-i',
+    key,
+    '-o',
+    'StrictHostKeyChecking=no',
+    '-o',
+    'UserKnownHostsFile=/dev/null',
+    '-o',
+    'ConnectTimeout=10',
+    '-o',
+    'BatchMode=yes',
+    '-o',
+    'LogLevel=ERROR',
+  ]
   return stage.run('ssh', [...options, `root@${address}`, command], { timeout: 60_000 })
 }
 
@@ -47,7 +68,10 @@ async function leftovers(stage: Stage): Promise<string[]> {
   ]
 }
 
-test('from a fresh data directory to a real server, and back to nothing', { skip: missingForReal(), timeout: 1_200_000 }, async t => {
+test('from a fresh data directory to a real server, and back to nothing', {
+  skip: missingForReal(),
+  timeout: 1_200_000,
+}, async t => {
   await using stage = await createStage({ flags: ['--virt', 'qemu', '--network', 'linux'] })
   const key = join(stage.dir, 'key')
   const userData = join(stage.dir, 'user-data')
@@ -57,9 +81,16 @@ test('from a fresh data directory to a real server, and back to nothing', { skip
     const token = await stage.json<{ id: string }>(['token', 'issue'])
     assert.ok(token.id.length < 255)
     const catalog = await stage.json<{ Type: string }[]>(['catalog', 'list'])
-    for (const type of ['identity', 'compute', 'image', 'network', 'placement']) assert.ok(catalog.some(e => e.Type === type), type)
+    for (const type of ['identity', 'compute', 'image', 'network', 'placement'])
+      assert.ok(
+        catalog.some(e => e.Type === type),
+        type,
+      )
     const images = await stage.json<{ Name: string; Status: string }[]>(['image', 'list'])
-    assert.deepEqual(images.map(i => [i.Name, i.Status]), [['tiny', 'active']])
+    assert.deepEqual(
+      images.map(i => [i.Name, i.Status]),
+      [['tiny', 'active']],
+    )
   })
 
   await t.test('a key pair and security group rules', async () => {
@@ -78,7 +109,8 @@ test('from a fresh data directory to a real server, and back to nothing', { skip
 
   let floating = ''
   await t.test('ssh over a floating IP shows the name from the metadata', async () => {
-    floating = (await stage.json<{ floating_ip_address: string }>(['floating', 'ip', 'create', 'public'])).floating_ip_address
+    floating = (await stage.json<{ floating_ip_address: string }>(['floating', 'ip', 'create', 'public']))
+      .floating_ip_address
     await stage.os(['server', 'add', 'floating', 'ip', 'one', floating])
     const ran = await stage.until('ssh', async () => {
       const tried = await ssh(stage, key, floating, 'hostname')
@@ -97,7 +129,14 @@ test('from a fresh data directory to a real server, and back to nothing', { skip
   })
 
   await t.test('a running ping stops when its rule is deleted', async () => {
-    const rules = await stage.json<{ ID: string; 'IP Protocol': string | null; Direction?: string }[]>(['security', 'group', 'rule', 'list', 'default', '--long'])
+    const rules = await stage.json<{ ID: string; 'IP Protocol': string | null; Direction?: string }[]>([
+      'security',
+      'group',
+      'rule',
+      'list',
+      'default',
+      '--long',
+    ])
     const icmp = rules.find(r => r['IP Protocol'] === 'icmp')!
     const ping = stage.run('ping', ['-c', '40', '-i', '0.5', '-W', '1', floating])
     await stage.os(['security', 'group', 'rule', 'delete', icmp.ID])
@@ -113,11 +152,25 @@ test('from a fresh data directory to a real server, and back to nothing', { skip
     await stage.os(['project', 'create', 'other'], { as: admin })
     await stage.os(['role', 'add', '--project', 'other', '--user', 'demo', 'member'], { as: admin })
     const other = ['--os-project-name', 'other']
-    const subnet = (await stage.json<{ Subnet: string }[]>(['subnet', 'list', '--network', 'private', '--ip-version', '4']))[0]!.Subnet
+    const subnet = (
+      await stage.json<{ Subnet: string }[]>(['subnet', 'list', '--network', 'private', '--ip-version', '4'])
+    )[0]!.Subnet
     await stage.os([...other, 'network', 'create', 'private-other'])
     await stage.os([...other, 'subnet', 'create', '--network', 'private-other', '--subnet-range', subnet, 'same'])
     assert.deepEqual(await stage.json([...other, 'server', 'list']), [])
-    const server = await stage.json<Shown>([...other, 'server', 'create', '--image', 'tiny', '--flavor', 'm1.nano', '--network', 'private-other', '--wait', 'stranger'])
+    const server = await stage.json<Shown>([
+      ...other,
+      'server',
+      'create',
+      '--image',
+      'tiny',
+      '--flavor',
+      'm1.nano',
+      '--network',
+      'private-other',
+      '--wait',
+      'stranger',
+    ])
     assert.equal(server.status, 'ACTIVE')
     const seen = await ssh(stage, key, floating, `ping -c 2 -W 1 ${ipv4(server, 'private-other')}`)
     assert.notEqual(seen.code, 0, 'no packet gets across')
@@ -126,13 +179,23 @@ test('from a fresh data directory to a real server, and back to nothing', { skip
 
   await t.test('stop, start, reboot, pause, suspend, resume', async () => {
     const status = async () => (await stage.json<Shown>(['server', 'show', 'one'])).status
-    const reaches = (wanted: string) => stage.until(wanted, async () => (await status()) === wanted, { timeout: 120_000 })
-    for (const [action, wanted] of [['stop', 'SHUTOFF'], ['start', 'ACTIVE'], ['pause', 'PAUSED'], ['unpause', 'ACTIVE'], ['suspend', 'SUSPENDED'], ['resume', 'ACTIVE']] as const) {
+    const reaches = (wanted: string) =>
+      stage.until(wanted, async () => (await status()) === wanted, { timeout: 120_000 })
+    for (const [action, wanted] of [
+      ['stop', 'SHUTOFF'],
+      ['start', 'ACTIVE'],
+      ['pause', 'PAUSED'],
+      ['unpause', 'ACTIVE'],
+      ['suspend', 'SUSPENDED'],
+      ['resume', 'ACTIVE'],
+    ] as const) {
       await stage.os(['server', action, 'one'])
       await reaches(wanted)
     }
     await stage.os(['server', 'reboot', '--hard', '--wait', 'one'])
-    await stage.until('ssh after all that', async () => (await ssh(stage, key, floating, 'true')).code === 0, { timeout: 120_000 })
+    await stage.until('ssh after all that', async () => (await ssh(stage, key, floating, 'true')).code === 0, {
+      timeout: 120_000,
+    })
   })
 
   await t.test('the cloud is stopped and started while the guest runs on', async () => {
@@ -147,8 +210,12 @@ test('from a fresh data directory to a real server, and back to nothing', { skip
   await t.test('after the deletes nothing is left', async () => {
     await stage.os(['server', 'delete', '--wait', 'one', 'two'])
     assert.deepEqual(await stage.json(['server', 'list', '--all-projects'], { as: 'nephos-admin' }), [])
-    await stage.until('nothing left on the host', async () => (await leftovers(stage)).length === 0, { timeout: 20_000 }).catch(async () => assert.deepEqual(await leftovers(stage), []))
-    const ports = await stage.json<{ ID: string }[]>(['port', 'list', '--device-owner', 'compute:nova'], { as: 'nephos-admin' })
+    await stage
+      .until('nothing left on the host', async () => (await leftovers(stage)).length === 0, { timeout: 20_000 })
+      .catch(async () => assert.deepEqual(await leftovers(stage), []))
+    const ports = await stage.json<{ ID: string }[]>(['port', 'list', '--device-owner', 'compute:nova'], {
+      as: 'nephos-admin',
+    })
     assert.deepEqual(ports, [])
     const limits = await stage.json<{ Name: string; Value: number }[]>(['limits', 'show', '--absolute'])
     assert.equal(limits.find(l => l.Name === 'totalInstancesUsed')?.Value, 0)

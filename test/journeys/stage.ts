@@ -41,7 +41,10 @@ export async function createStage(options: StageOptions = {}) {
   const netns = `nj${process.pid}x${stages++}`
   const dir = mkdtempSync(join(tmpdir(), 'nephos-journey-'))
   const data = join(dir, 'data')
-  const inside = (command: string, args: string[]): [string, string[]] => ['ip', ['netns', 'exec', netns, command, ...args]]
+  const inside = (command: string, args: string[]): [string, string[]] => [
+    'ip',
+    ['netns', 'exec', netns, command, ...args],
+  ]
   let cloud: ChildProcess | undefined
   let output = ''
 
@@ -49,13 +52,25 @@ export async function createStage(options: StageOptions = {}) {
   await exec('ip', ['-n', netns, 'link', 'set', 'lo', 'up'])
 
   /** Runs a program inside the namespace; never throws for its exit code. */
-  async function run(command: string, args: string[], { timeout = 120_000, cloudName = 'nephos', env = {} }: { timeout?: number; cloudName?: string; env?: Record<string, string> } = {}): Promise<Ran> {
+  async function run(
+    command: string,
+    args: string[],
+    {
+      timeout = 120_000,
+      cloudName = 'nephos',
+      env = {},
+    }: { timeout?: number; cloudName?: string; env?: Record<string, string> } = {},
+  ): Promise<Ran> {
     const [file, argv] = inside(command, args)
     return new Promise(done => {
       execFile(
         file,
         argv,
-        { timeout, maxBuffer: 16 * 1024 * 1024, env: { ...process.env, OS_CLIENT_CONFIG_FILE: join(data, 'clouds.yaml'), OS_CLOUD: cloudName, ...env } },
+        {
+          timeout,
+          maxBuffer: 16 * 1024 * 1024,
+          env: { ...process.env, OS_CLIENT_CONFIG_FILE: join(data, 'clouds.yaml'), OS_CLOUD: cloudName, ...env },
+        },
         (error, out, err) => done({ code: error ? (typeof error.code === 'number' ? error.code : 1) : 0, out, err }),
       )
     })
@@ -106,7 +121,11 @@ export async function createStage(options: StageOptions = {}) {
       return JSON.parse(await stage.os([...args, '-f', 'json'], more)) as T
     },
     /** Waits until `check` gives something true. */
-    async until<T>(what: string, check: () => Promise<T>, { timeout = 60_000, every = 500 } = {}): Promise<NonNullable<T>> {
+    async until<T>(
+      what: string,
+      check: () => Promise<T>,
+      { timeout = 60_000, every = 500 } = {},
+    ): Promise<NonNullable<T>> {
       const deadline = Date.now() + timeout
       for (;;) {
         const value = await check()
@@ -117,7 +136,9 @@ export async function createStage(options: StageOptions = {}) {
     },
     /** QEMU processes whose command line names this stage's data. */
     guests(): number[] {
-      return processesOf(dir).filter(p => p.command.includes('qemu-system')).map(p => p.pid)
+      return processesOf(dir)
+        .filter(p => p.command.includes('qemu-system'))
+        .map(p => p.pid)
     },
     /** Files and folders under the data directory's hosts that belong to a guest. */
     guestFolders(): string[] {
@@ -132,10 +153,14 @@ export async function createStage(options: StageOptions = {}) {
       await ended(cloud, 'SIGKILL')
       for (const { pid } of processesOf(dir)) tryKill(pid)
       for (const name of await namespacesOf(data)) {
-        for (const pid of (await exec('ip', ['netns', 'pids', name])).stdout.split('\n').filter(Boolean)) tryKill(Number(pid))
+        for (const pid of (await exec('ip', ['netns', 'pids', name])).stdout.split('\n').filter(Boolean))
+          tryKill(Number(pid))
         await exec('ip', ['netns', 'del', name]).catch(() => {})
       }
-      for (const pid of (await exec('ip', ['netns', 'pids', netns]).catch(() => ({ stdout: '' }))).stdout.split('\n').filter(Boolean)) tryKill(Number(pid))
+      for (const pid of (await exec('ip', ['netns', 'pids', netns]).catch(() => ({ stdout: '' }))).stdout
+        .split('\n')
+        .filter(Boolean))
+        tryKill(Number(pid))
       await exec('ip', ['netns', 'del', netns]).catch(() => {})
       rmSync(dir, { recursive: true, force: true })
     },
@@ -157,7 +182,10 @@ export type Stage = Awaited<ReturnType<typeof createStage>>
 export async function namespacesOf(data: string): Promise<string[]> {
   const { prefixOf } = await import('../../src/cli/data-dir.ts')
   const { stdout } = await exec('ip', ['netns', 'list'])
-  return stdout.split('\n').map(line => line.split(' ')[0]!).filter(name => name.startsWith(`${prefixOf(data)}-`))
+  return stdout
+    .split('\n')
+    .map(line => line.split(' ')[0]!)
+    .filter(name => name.startsWith(`${prefixOf(data)}-`))
 }
 
 function tryKill(pid: number): void {
@@ -177,12 +205,14 @@ async function ended(child: ChildProcess | undefined, signal: NodeJS.Signals): P
 
 /** Processes whose command line names a folder. */
 export function processesOf(folder: string): { pid: number; command: string }[] {
-  return readdirSync('/proc').filter(name => /^\d+$/.test(name)).flatMap(name => {
-    try {
-      const command = readFileSync(`/proc/${name}/cmdline`, 'utf8').replaceAll('\0', ' ')
-      return command.includes(folder) ? [{ pid: Number(name), command }] : []
-    } catch {
-      return []
-    }
-  })
+  return readdirSync('/proc')
+    .filter(name => /^\d+$/.test(name))
+    .flatMap(name => {
+      try {
+        const command = readFileSync(`/proc/${name}/cmdline`, 'utf8').replaceAll('\0', ' ')
+        return command.includes(folder) ? [{ pid: Number(name), command }] : []
+      } catch {
+        return []
+      }
+    })
 }
