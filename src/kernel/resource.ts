@@ -1,5 +1,5 @@
 /** A resource in the network API's dialect: five operations from one attribute map, bulk create, filters, sorting, paging, revisions. */
-import { type TSchema, Type } from 'typebox'
+
 import type { Ctx } from './context.ts'
 import type { Rows, Where } from './db/rows.ts'
 import { BadRequest, Forbidden, NotFound, PreconditionFailed } from './errors.ts'
@@ -7,6 +7,7 @@ import { type Operation, operation, reply } from './operation.ts'
 import type { Target } from './policy/credentials.ts'
 import { type Rule, rule } from './policy/rule.ts'
 import { type ListSpec, listRows, selectFields } from './resource-list.ts'
+import { type TSchema, Type } from './schema/type.ts'
 import { problemOf, pythonic } from './schema/validate.ts'
 
 export interface Attribute {

@@ -30,7 +30,11 @@ function quantile(sorted: number[], q: number): number {
 }
 
 /** Times of `count` calls made by `clients` at once. */
-async function timed(count: number, clients: number, call: (i: number) => Promise<void>): Promise<{ p50: number; p99: number; perSecond: number }> {
+async function timed(
+  count: number,
+  clients: number,
+  call: (i: number) => Promise<void>,
+): Promise<{ p50: number; p99: number; perSecond: number }> {
   const times: number[] = []
   let next = 0
   const began = performance.now()
@@ -50,7 +54,11 @@ async function timed(count: number, clients: number, call: (i: number) => Promis
 
 async function start(data: string): Promise<{ child: ChildProcess; took: number }> {
   const began = performance.now()
-  const child = spawn(join(root, 'nephos'), ['up', '--data', data, '--simulated', '--hosts', '3', '--port', String(port)], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(
+    join(root, 'nephos'),
+    ['up', '--data', data, '--simulated', '--hosts', '3', '--port', String(port)],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  )
   await new Promise<void>((done, fail) => {
     let text = ''
     child.stdout!.on('data', chunk => {
@@ -84,7 +92,12 @@ async function login(entry: Entry): Promise<string> {
   const answer = await fetch(`${base}/identity/v3/auth/tokens`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ auth: { identity: { methods: ['password'], password: { user: { name: username, domain, password } } }, scope: { project: { name: project_name, domain } } } }),
+    body: JSON.stringify({
+      auth: {
+        identity: { methods: ['password'], password: { user: { name: username, domain, password } } },
+        scope: { project: { name: project_name, domain } },
+      },
+    }),
   })
   await answer.text()
   if (answer.status !== 201) throw new Error(`login: ${answer.status}`)
@@ -120,7 +133,11 @@ async function main(): Promise<void> {
     return text
   }
   const send = async (method: string, path: string, body: unknown, expect: number, as = token) => {
-    const answer = await fetch(base + path, { method, headers: { 'x-auth-token': as, 'content-type': 'application/json', 'openstack-api-version': 'compute 2.90' }, body: JSON.stringify(body) })
+    const answer = await fetch(base + path, {
+      method,
+      headers: { 'x-auth-token': as, 'content-type': 'application/json', 'openstack-api-version': 'compute 2.90' },
+      body: JSON.stringify(body),
+    })
     const text = await answer.text()
     if (answer.status !== expect) throw new Error(`${method} ${path}: ${answer.status} ${text}`)
     return text ? JSON.parse(text) : undefined
@@ -129,7 +146,11 @@ async function main(): Promise<void> {
   await timed(20, 1, async () => void (await login(demo)))
   const issue = await timed(200, 4, async () => void (await login(demo)))
   note('token issue by password, 4 clients', '-', `${issue.perSecond.toFixed(0)} /s, p50 ${ms(issue.p50)}`)
-  const validate = await timed(2000, 8, async () => void (await get('/identity/v3/auth/tokens', admin, 200, { 'x-subject-token': token })))
+  const validate = await timed(
+    2000,
+    8,
+    async () => void (await get('/identity/v3/auth/tokens', admin, 200, { 'x-subject-token': token })),
+  )
   note('token validation, 8 clients', '-', `${validate.perSecond.toFixed(0)} /s, p50 ${ms(validate.p50)}`)
 
   const { flavors } = JSON.parse(await get('/compute/v2.1/flavors')) as { flavors: { id: string; name: string }[] }
@@ -139,12 +160,15 @@ async function main(): Promise<void> {
   note('GET flavor by id', 'p99 < 5 ms', `p50 ${ms(flavor.p50)}, p99 ${ms(flavor.p99)}`)
 
   const quota = { quota_set: { instances: -1, cores: -1, ram: -1 } }
-  const demoProject = (JSON.parse(await get('/identity/v3/auth/projects')) as { projects: { id: string }[] }).projects[0]!.id
+  const demoProject = (JSON.parse(await get('/identity/v3/auth/projects')) as { projects: { id: string }[] })
+    .projects[0]!.id
   await send('PUT', `/compute/v2.1/os-quota-sets/${demoProject}`, quota, 200, admin)
   await send('PUT', `/network/v2.0/quotas/${demoProject}`, { quota: { port: -1 } }, 200, admin)
   const { images } = JSON.parse(await get('/image/v2/images')) as { images: { id: string }[] }
   const { networks } = JSON.parse(await get('/network/v2.0/networks?name=private')) as { networks: { id: string }[] }
-  const body = (name: string, network: unknown) => ({ server: { name, imageRef: images[0]!.id, flavorRef: nano.id, networks: network } })
+  const body = (name: string, network: unknown) => ({
+    server: { name, imageRef: images[0]!.id, flavorRef: nano.id, networks: network },
+  })
   const withPort = [{ uuid: networks[0]!.id }]
   const active = async (id: string) => {
     for (;;) {
@@ -172,7 +196,21 @@ async function main(): Promise<void> {
   const show = await timed(1000, 1, async i => void (await get(`/compute/v2.1/servers/${made[i % made.length]}`)))
   note('GET server by id', 'p99 < 5 ms', `p50 ${ms(show.p50)}, p99 ${ms(show.p99)}`)
 
-  while (made.length < 1000) await send('POST', '/compute/v2.1/servers', { server: { name: 'bulk', imageRef: images[0]!.id, flavorRef: nano.id, networks: 'none', min_count: Math.min(100, 1000 - made.length) } }, 202).then(() => made.push(...Array.from({ length: Math.min(100, 1000 - made.length) }, () => '')))
+  while (made.length < 1000)
+    await send(
+      'POST',
+      '/compute/v2.1/servers',
+      {
+        server: {
+          name: 'bulk',
+          imageRef: images[0]!.id,
+          flavorRef: nano.id,
+          networks: 'none',
+          min_count: Math.min(100, 1000 - made.length),
+        },
+      },
+      202,
+    ).then(() => made.push(...Array.from({ length: Math.min(100, 1000 - made.length) }, () => '')))
   await sleep(5000)
   const list = await timed(30, 1, async () => void (await get('/compute/v2.1/servers/detail?limit=1000')))
   note('list 1,000 servers, detail', '< 25 ms', `p50 ${ms(list.p50)}, p99 ${ms(list.p99)}`)
@@ -183,7 +221,11 @@ async function main(): Promise<void> {
 }
 
 function write(): void {
-  const table = ['| what | budget | measured |', '|---|---|---|', ...rows.map(r => `| ${r.what} | ${r.budget} | ${r.measured} |`)].join('\n')
+  const table = [
+    '| what | budget | measured |',
+    '|---|---|---|',
+    ...rows.map(r => `| ${r.what} | ${r.budget} | ${r.measured} |`),
+  ].join('\n')
   writeFileSync(
     join(root, 'docs/performance.md'),
     `# Performance

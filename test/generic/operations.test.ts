@@ -17,12 +17,17 @@ const all = services.flatMap(service => service.operations.map(operation => ({ s
 /** At the newest version that the operation knows, so that it is there. */
 function headersOf(service: Service, operation: Operation): Record<string, string> {
   if (!service.microversions) return {}
-  return { 'openstack-api-version': `${service.microversions.serviceType} ${operation.versions?.max ?? service.microversions.max}` }
+  return {
+    'openstack-api-version': `${service.microversions.serviceType} ${operation.versions?.max ?? service.microversions.max}`,
+  }
 }
 
 test('ids are unique and read service.resource.verb', () => {
   const ids = all.map(({ operation }) => operation.id)
-  assert.deepEqual(ids.filter((id, i) => ids.indexOf(id) !== i), [])
+  assert.deepEqual(
+    ids.filter((id, i) => ids.indexOf(id) !== i),
+    [],
+  )
   for (const { service, operation } of all) {
     assert.match(operation.id, /^[a-z-]+(\.[a-z0-9_-]+){2,3}$/i, operation.id)
     assert.ok(operation.id.startsWith(`${service.type}.`), operation.id)
@@ -39,7 +44,9 @@ test('without a token, or with one that is not ours, every operation that is not
       const answer = await cloud.request(operation.method, urlOf(service, operation), {
         ...(token && { token }),
         headers: headersOf(service, operation),
-        ...(operation.method !== 'GET' && operation.method !== 'HEAD' && !operation.raw && { body: operation.action ? { [operation.action]: null } : {} }),
+        ...(operation.method !== 'GET' &&
+          operation.method !== 'HEAD' &&
+          !operation.raw && { body: operation.action ? { [operation.action]: null } : {} }),
       })
       assert.equal(answer.status, 401, `${operation.id} with ${token ?? 'no token'}`)
     }
@@ -53,16 +60,27 @@ test('no body of a wrong shape and no unknown id is ever a 500', async () => {
   for (const who of ['demo', 'admin'] as const) {
     for (const { service, operation } of all) {
       if (operation.raw || operation.id === 'identity.tokens.revoke') continue
-      const bodies = operation.method === 'GET' || operation.method === 'HEAD' || operation.method === 'DELETE' ? [undefined] : operation.action ? garbage.map(g => ({ [operation.action!]: g })) : garbage
+      const bodies =
+        operation.method === 'GET' || operation.method === 'HEAD' || operation.method === 'DELETE'
+          ? [undefined]
+          : operation.action
+            ? garbage.map(g => ({ [operation.action!]: g }))
+            : garbage
       for (const body of bodies) {
         // Some of these operations change the user itself: a fresh token each time.
         const token = await cloud.login(who)
         const answer = await cloud.request(operation.method, urlOf(service, operation), {
           token,
-          headers: { ...headersOf(service, operation), ...(body !== undefined && { 'content-type': operation.accepts?.[0] ?? 'application/json' }) },
+          headers: {
+            ...headersOf(service, operation),
+            ...(body !== undefined && { 'content-type': operation.accepts?.[0] ?? 'application/json' }),
+          },
           ...(body !== undefined && { body: JSON.stringify(body) }),
         })
-        assert.ok(answer.status < 500, `${operation.id} as ${who} with ${JSON.stringify(body)}: ${answer.status} ${JSON.stringify(answer.body)}`)
+        assert.ok(
+          answer.status < 500,
+          `${operation.id} as ${who} with ${JSON.stringify(body)}: ${answer.status} ${JSON.stringify(answer.body)}`,
+        )
       }
     }
   }

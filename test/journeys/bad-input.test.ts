@@ -13,15 +13,39 @@ test('what a user gets wrong', { skip: missingForClient() }, async t => {
   await using stage = await createStage({ flags: ['--simulated'] })
 
   const cases: { what: string; args: string[]; says: RegExp }[] = [
-    { what: 'an unknown image', args: [...replaced('--image', 'nothing'), 'x'], says: /No image found for nothing|No Image found for nothing|Could not find resource nothing/i },
-    { what: 'an unknown flavor', args: [...replaced('--flavor', 'nothing'), 'x'], says: /No flavor.*nothing|Could not find resource nothing/i },
+    {
+      what: 'an unknown image',
+      args: [...replaced('--image', 'nothing'), 'x'],
+      says: /No image found for nothing|No Image found for nothing|Could not find resource nothing/i,
+    },
+    {
+      what: 'an unknown flavor',
+      args: [...replaced('--flavor', 'nothing'), 'x'],
+      says: /No flavor.*nothing|Could not find resource nothing/i,
+    },
     { what: 'an unknown network', args: [...replaced('--network', 'nothing'), 'x'], says: /nothing/ },
     { what: 'a name that is too long', args: [...create, 'x'.repeat(256)], says: /too long.*HTTP 400/s },
-    { what: 'a server that does not exist', args: ['server', 'show', 'nothing'], says: /No server.*nothing|No Server found for nothing/i },
-    { what: 'a network named in no form', args: ['subnet', 'create', '--network', 'private', '--subnet-range', '10.0.0.0/99', 's'], says: /10\.0\.0\.0\/99/ },
-    { what: 'an address of another subnet', args: ['port', 'create', '--network', 'private', '--fixed-ip', 'ip-address=8.8.8.8', 'p'], says: /8\.8\.8\.8|not a valid/i },
+    {
+      what: 'a server that does not exist',
+      args: ['server', 'show', 'nothing'],
+      says: /No server.*nothing|No Server found for nothing/i,
+    },
+    {
+      what: 'a network named in no form',
+      args: ['subnet', 'create', '--network', 'private', '--subnet-range', '10.0.0.0/99', 's'],
+      says: /10\.0\.0\.0\/99/,
+    },
+    {
+      what: 'an address of another subnet',
+      args: ['port', 'create', '--network', 'private', '--fixed-ip', 'ip-address=8.8.8.8', 'p'],
+      says: /8\.8\.8\.8|not a valid/i,
+    },
     { what: 'an admin command', args: ['hypervisor', 'list'], says: /HTTP 403/ },
-    { what: 'a port range upside down', args: ['security', 'group', 'rule', 'create', '--protocol', 'tcp', '--dst-port', '90:80', 'default'], says: /port_range_min|<= port_range_max/ },
+    {
+      what: 'a port range upside down',
+      args: ['security', 'group', 'rule', 'create', '--protocol', 'tcp', '--dst-port', '90:80', 'default'],
+      says: /port_range_min|<= port_range_max/,
+    },
   ]
   for (const { what, args, says } of cases) {
     await t.test(what, async () => {
@@ -31,15 +55,27 @@ test('what a user gets wrong', { skip: missingForClient() }, async t => {
     })
   }
 
-  await t.test('a qcow2 with a backing file is refused and never active', { skip: !existsSync('/usr/bin/qemu-img') && 'needs qemu-utils' }, async () => {
-    const base = join(stage.dir, 'base.raw')
-    const evil = join(stage.dir, 'evil.qcow2')
-    writeFileSync(base, Buffer.alloc(1024 * 1024))
-    execFileSync('qemu-img', ['create', '-f', 'qcow2', '-b', base, '-F', 'raw', evil], { stdio: 'ignore' })
-    const { code, err, out } = await stage.run('openstack', ['image', 'create', '--file', evil, '--disk-format', 'qcow2', 'evil'])
-    assert.notEqual(code, 0)
-    assert.match(err + out, /backing file|415/i)
-    const images = await stage.json<{ Name: string; Status: string }[]>(['image', 'list'])
-    assert.ok(!images.some(i => i.Name === 'evil' && i.Status === 'active'))
-  })
+  await t.test(
+    'a qcow2 with a backing file is refused and never active',
+    { skip: !existsSync('/usr/bin/qemu-img') && 'needs qemu-utils' },
+    async () => {
+      const base = join(stage.dir, 'base.raw')
+      const evil = join(stage.dir, 'evil.qcow2')
+      writeFileSync(base, Buffer.alloc(1024 * 1024))
+      execFileSync('qemu-img', ['create', '-f', 'qcow2', '-b', base, '-F', 'raw', evil], { stdio: 'ignore' })
+      const { code, err, out } = await stage.run('openstack', [
+        'image',
+        'create',
+        '--file',
+        evil,
+        '--disk-format',
+        'qcow2',
+        'evil',
+      ])
+      assert.notEqual(code, 0)
+      assert.match(err + out, /backing file|415/i)
+      const images = await stage.json<{ Name: string; Status: string }[]>(['image', 'list'])
+      assert.ok(!images.some(i => i.Name === 'evil' && i.Status === 'active'))
+    },
+  )
 })

@@ -12,7 +12,9 @@ const skip = missingForClient()
 
 function nephos(args: string[]): Promise<Ran> {
   return new Promise(done => {
-    execFile(launcher, args, { timeout: 60_000 }, (error, out, err) => done({ code: error ? Number(error.code ?? 1) : 0, out, err }))
+    execFile(launcher, args, { timeout: 60_000 }, (error, out, err) =>
+      done({ code: error ? Number(error.code ?? 1) : 0, out, err }),
+    )
   })
 }
 
@@ -36,7 +38,9 @@ test('a simulated cloud starts, refuses a second one, tells its status, and stop
   await t.test('clouds.yaml is for its owner only and works', async () => {
     const file = join(stage.data, 'clouds.yaml')
     assert.equal(statSync(file).mode & 0o777, 0o600)
-    const { clouds } = parse(readFileSync(file, 'utf8')) as { clouds: Record<string, { auth: { project_name?: string } }> }
+    const { clouds } = parse(readFileSync(file, 'utf8')) as {
+      clouds: Record<string, { auth: { project_name?: string } }>
+    }
     assert.equal(clouds.nephos?.auth.project_name, 'demo')
     assert.equal(clouds['nephos-admin']?.auth.project_name, 'admin')
     assert.match(await stage.os(['token', 'issue']), /expires/)
@@ -59,11 +63,26 @@ test('a simulated cloud starts, refuses a second one, tells its status, and stop
     const { code, out } = await stage.run(launcher, ['status', '--data', stage.data])
     assert.equal(code, 0)
     assert.match(out, /simulated cloud runs at http:\/\/127\.0\.0\.1:8774/)
-    assert.match((await stage.run('curl', ['-s', '-o', '/dev/null', '-w', '%{http_code}', 'http://127.0.0.1:8774/healthcheck'])).out, /200/)
+    assert.match(
+      (await stage.run('curl', ['-s', '-o', '/dev/null', '-w', '%{http_code}', 'http://127.0.0.1:8774/healthcheck']))
+        .out,
+      /200/,
+    )
   })
 
   await t.test('a server on a simulated host', async () => {
-    const server = await stage.json<{ status: string }>(['server', 'create', '--image', 'tiny', '--flavor', 'm1.nano', '--network', 'private', '--wait', 'one'])
+    const server = await stage.json<{ status: string }>([
+      'server',
+      'create',
+      '--image',
+      'tiny',
+      '--flavor',
+      'm1.nano',
+      '--network',
+      'private',
+      '--wait',
+      'one',
+    ])
     assert.equal(server.status, 'ACTIVE')
   })
 
@@ -73,7 +92,10 @@ test('a simulated cloud starts, refuses a second one, tells its status, and stop
     assert.equal((await stage.run(launcher, ['db', 'check', '--data', stage.data])).code, 0)
     await stage.up(['--simulated', '--hosts', '3'])
     const servers = await stage.json<{ Name: string; Status: string }[]>(['server', 'list'])
-    assert.deepEqual(servers.map(s => s.Name), ['one'])
+    assert.deepEqual(
+      servers.map(s => s.Name),
+      ['one'],
+    )
   })
 })
 

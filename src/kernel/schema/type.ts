@@ -58,4 +58,4 @@ function rest(schema: Schema): Options {
 }
 
 export const Type = builders as unknown as Pick<typeof TypeBox.Type, keyof typeof builders>
-export type { Static, TArray, TObject, TOptional, TSchema } from 'typebox'
+export type { Static, TArray, TObject, TOptional, TProperties, TSchema } from 'typebox'

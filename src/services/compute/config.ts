@@ -1,6 +1,7 @@
 /** Configuration of the compute service. */
-import { Type } from 'typebox'
+
 import { section } from '#kernel/config/section.ts'
+import { Type } from '#kernel/schema/type.ts'
 
 const limit = (value: number, description: string) => Type.Integer({ default: value, minimum: -1, description })
 

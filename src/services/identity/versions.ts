@@ -1,7 +1,8 @@
 /** Version discovery of the identity API. */
-import { Type } from 'typebox'
+
 import type { Ctx } from '#kernel/context.ts'
 import { operation, reply } from '#kernel/operation.ts'
+import { Type } from '#kernel/schema/type.ts'
 
 function version(ctx: Ctx) {
   return {
