@@ -19,6 +19,14 @@ async function run(command: Command): Promise<number> {
       return (await import('./cli/doctor.ts')).doctor(command.options)
     case 'image build':
       return (await import('./cli/image-build.ts')).imageBuild(command.options)
+    case 'status':
+      return (await import('./cli/status.ts')).status(command.options)
+    case 'db migrate':
+      return (await import('./cli/database.ts')).dbMigrate(command.options)
+    case 'db check':
+      return (await import('./cli/database.ts')).dbCheck(command.options)
+    case 'config sample':
+      return (await import('./cli/config-sample.ts')).configSample()
     default:
       throw new UsageError(`${command.name} is not in this version`)
   }
@@ -31,7 +39,10 @@ try {
     console.error(`nephos: ${error.message} (nephos --help lists everything)`)
     process.exitCode = 2
   } else {
-    console.error(error)
+    // What the user can mend is a sentence; anything else is a bug and shows where.
+    const plain =
+      error instanceof Error && ['StartError', 'InstallError', 'ConfigError'].includes(error.constructor.name)
+    console.error(plain ? `nephos: ${error.message}` : error)
     process.exitCode = 1
   }
 }

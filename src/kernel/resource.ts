@@ -7,7 +7,7 @@ import { type Operation, operation, reply } from './operation.ts'
 import type { Target } from './policy/credentials.ts'
 import { type Rule, rule } from './policy/rule.ts'
 import { type ListSpec, listRows, selectFields } from './resource-list.ts'
-import { type TSchema, Type } from './schema/type.ts'
+import { type TSchema, Type } from './schema/builders.ts'
 import { problemOf, pythonic } from './schema/validate.ts'
 
 export interface Attribute {

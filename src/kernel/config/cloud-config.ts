@@ -1,5 +1,5 @@
 /** The section of the configuration that belongs to no service. */
-import { Type } from '../schema/type.ts'
+import { Type } from '../schema/builders.ts'
 import { secret, section } from './section.ts'
 
 export const cloudConfig = section(

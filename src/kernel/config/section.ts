@@ -1,5 +1,5 @@
 /** A section of the configuration: a name and a schema with defaults and descriptions, placed beside what it configures. */
-import { type Static, type TObject, Type } from '../schema/type.ts'
+import { type Static, type TObject, Type } from '../schema/builders.ts'
 
 export interface Section<T extends TObject = TObject> {
   readonly name: string

@@ -1,5 +1,5 @@
 /** Marks on fields: which API versions know them. Handlers see the newest shape; the kernel cuts schemas and answers to the version asked for. */
-import { type Static, type TOptional, type TSchema, Type } from './type.ts'
+import { type Static, type TOptional, type TSchema, Type } from './builders.ts'
 import { ordinal, type Version } from './version.ts'
 
 interface Marks {

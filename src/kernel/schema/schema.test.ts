@@ -1,8 +1,8 @@
 /** Microversion marks and validation. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { Type } from './builders.ts'
 import { byVersion, prune, schemaAt, since, until, unversioned } from './marks.ts'
-import { Type } from './type.ts'
 import { problemOf } from './validate.ts'
 import { ordinal } from './version.ts'
 

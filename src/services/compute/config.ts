@@ -1,7 +1,7 @@
 /** Configuration of the compute service. */
 
 import { section } from '#kernel/config/section.ts'
-import { Type } from '#kernel/schema/type.ts'
+import { Type } from '#kernel/schema/builders.ts'
 
 const limit = (value: number, description: string) => Type.Integer({ default: value, minimum: -1, description })
 

@@ -2,7 +2,7 @@
 
 import type { Ctx } from '#kernel/context.ts'
 import { operation, reply } from '#kernel/operation.ts'
-import { Type } from '#kernel/schema/type.ts'
+import { Type } from '#kernel/schema/builders.ts'
 
 function version(ctx: Ctx) {
   return {
