@@ -25,7 +25,19 @@ export interface Answer<T = Record<string, never>> {
   body: T
 }
 
+export interface TestProject {
+  id: string
+  name: string
+  user_id: string
+  /** Token of a member. */
+  token: string
+}
+
 export interface TestCloud extends Cloud {
+  /** A token of `admin` (role admin on project admin) or `demo` (role member on project demo); their passwords are their names. */
+  login(user: string, scope?: unknown): Promise<string>
+  /** A project of its own, with a user who has the role there (by default member) and the user's token. */
+  project(name: string, role?: string): Promise<TestProject>
   /** A request as `who` (a token), without a socket. */
   request<T = Record<string, never>>(
     method: string,
@@ -34,12 +46,22 @@ export interface TestCloud extends Cloud {
   ): Promise<Answer<T>>
 }
 
+/** Hashing a password as slowly as a real cloud must is wasted on tests. */
+const testSettings = [
+  'cloud.public_url=http://cloud.test',
+  'identity.password_memory_kib=8',
+  'identity.password_passes=1',
+]
+
+/** Paths of endpoints in the catalog, where they are longer than the service's own. */
+const endpointPaths: Record<string, string> = { compute: '/compute/v2.1', volume: '/volume/v3' }
+
 export async function testCloud(options: TestCloudOptions = {}): Promise<TestCloud> {
   const clock = options.clock ?? systemClock()
   const log = options.verbose ? createLog({ level: 'debug' }) : silentLog()
   const database = options.database ?? openSqlite(':memory:')
   const bus = inProcessBus(clock, log)
-  const config = loadConfig(sections, { overrides: ['cloud.public_url=http://cloud.test', ...(options.set ?? [])] })
+  const config = loadConfig(sections, { overrides: [...testSettings, ...(options.set ?? [])] })
   const cloud = await createCloud({
     config,
     database,
@@ -49,8 +71,30 @@ export async function testCloud(options: TestCloudOptions = {}): Promise<TestClo
     log,
     validateResponses: true,
   })
-  return {
+  await cloud.env.services.identity.bootstrap(cloud.ctx(), {
+    admin_password: 'admin',
+    demo_password: 'demo',
+    region: 'RegionOne',
+    endpoints: cloud.services.map(s => ({ type: s.type, name: s.name, path: endpointPaths[s.type] ?? s.path })),
+  })
+  const harness: TestCloud = {
     ...cloud,
+    async login(name, scope) {
+      const user = { name, domain: { id: 'default' }, password: name }
+      const auth = { identity: { methods: ['password'], password: { user } }, ...(scope !== undefined && { scope }) }
+      const answer = await harness.request('POST', '/identity/v3/auth/tokens?nocatalog', { body: { auth } })
+      if (answer.status !== 201) throw new Error(`no token for ${name}: ${JSON.stringify(answer.body)}`)
+      return answer.headers['x-subject-token']!
+    },
+    async project(name, role = 'member') {
+      const { project_id, user_id } = await cloud.env.services.identity.ensureAccount(cloud.ctx(), {
+        project: name,
+        user: name,
+        password: name,
+        role,
+      })
+      return { id: project_id, name, user_id, token: await harness.login(name) }
+    },
     async request<T>(
       method: string,
       url: string,
@@ -76,4 +120,5 @@ export async function testCloud(options: TestCloudOptions = {}): Promise<TestClo
       await database[Symbol.asyncDispose]()
     },
   }
+  return harness
 }

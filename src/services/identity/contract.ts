@@ -1,10 +1,42 @@
 /** What identity offers the other services. */
-import type { Env, Identity } from '#kernel/context.ts'
+import type { Ctx, Env, Identity } from '#kernel/context.ts'
+import { type Account, bootstrap, ensureAccount, type FirstContents } from './bootstrap.ts'
+import { projects } from './projects/store.ts'
+import { authenticate } from './tokens/validate.ts'
+import { users } from './users/store.ts'
+
+export interface KnownProject {
+  id: string
+  name: string
+  domain_id: string
+  enabled: boolean
+}
 
 export const identityContract = {
   /** Who a token belongs to; undefined when it is not valid. */
-  async authenticate(_env: Env, _token: string): Promise<Identity | undefined> {
-    return undefined
+  authenticate: (env: Env, token: string): Promise<Identity | undefined> => authenticate(env, token),
+
+  /** Makes the first contents of the cloud. Running it again adds what is missing and changes no password. */
+  bootstrap: (ctx: Ctx, contents: FirstContents): Promise<void> => bootstrap(ctx, contents),
+
+  /** A project of the domain Default with a user who has a role there; what is there already stays as it is. */
+  ensureAccount: (ctx: Ctx, account: Account): Promise<{ project_id: string; user_id: string }> =>
+    ensureAccount(ctx, account),
+
+  /** A project by id; undefined when there is none. */
+  async project(ctx: Ctx, id: string): Promise<KnownProject | undefined> {
+    const row = await projects.find(ctx.db, { id })
+    return row && { id: row.id, name: row.name, domain_id: row.domain_id ?? row.id, enabled: row.enabled }
+  },
+
+  /** The name of a project by id; undefined when there is none. */
+  async projectName(ctx: Ctx, id: string): Promise<string | undefined> {
+    return (await projects.find(ctx.db, { id }))?.name
+  },
+
+  /** The name of a user by id; undefined when there is none. */
+  async userName(ctx: Ctx, id: string): Promise<string | undefined> {
+    return (await users.find(ctx.db, { id }))?.name
   },
 }
 

@@ -1,0 +1,154 @@
+/** First contents of identity: the Default domain, projects, roles, users and the catalog. Running it again adds what is missing. */
+import type { Ctx } from '#kernel/context.ts'
+import { type Assignment, assignments } from './assignments/store.ts'
+import { endpoints, regions, services } from './catalog/store.ts'
+import { projects } from './projects/store.ts'
+import { identityChanged } from './revocations/revocation.ts'
+import { builtInRoles } from './roles/role.ts'
+import { impliedRoles, roles } from './roles/store.ts'
+import { users } from './users/store.ts'
+import { newPasswordHash } from './users/user.ts'
+
+export interface FirstContents {
+  admin_password: string
+  demo_password: string
+  region: string
+  /** Where each service answers; `path` is below the cloud's address, `/compute/v2.1`. */
+  endpoints: { type: string; name: string; path: string }[]
+}
+
+const domain_id = 'default'
+
+export interface Account {
+  project: string
+  user: string
+  password: string
+  /** Name of a role. */
+  role: string
+}
+
+/** A project of the domain Default and a user who has a role there; what is there already stays as it is. */
+export async function ensureAccount(ctx: Ctx, account: Account): Promise<{ project_id: string; user_id: string }> {
+  // Hashing is slow work that no transaction should wait for.
+  const known = await users.find(ctx.db, { domain_id, name: account.user })
+  const hash = known ? null : await newPasswordHash(ctx, account.password)
+  return ctx.transaction(async tx => {
+    const project_id = await ensureProject(tx, account.project)
+    const user_id = await ensureUser(tx, account.user, hash, project_id)
+    const role = await roles.find(tx.db, { name: account.role, domain_id: null })
+    if (!role) throw new Error(`There is no role "${account.role}".`)
+    await ensureAssignment(tx, user_id, 'project', project_id, role.id)
+    return { project_id, user_id }
+  })
+}
+
+export async function bootstrap(ctx: Ctx, contents: FirstContents): Promise<void> {
+  await ctx.transaction(async tx => {
+    await ensureDomain(tx)
+    await ensureRoles(tx)
+    await ensureProject(tx, 'service')
+    await ensureCatalog(tx, contents)
+  })
+  const { user_id } = await ensureAccount(ctx, {
+    project: 'admin',
+    user: 'admin',
+    password: contents.admin_password,
+    role: 'admin',
+  })
+  await ensureAccount(ctx, { project: 'demo', user: 'demo', password: contents.demo_password, role: 'member' })
+  await ctx.transaction(async tx => {
+    const admin = await roles.find(tx.db, { name: 'admin', domain_id: null })
+    await ensureAssignment(tx, user_id, 'system', 'system', admin!.id)
+    await identityChanged(tx)
+  })
+}
+
+async function ensureDomain(ctx: Ctx): Promise<void> {
+  if (await projects.find(ctx.db, { id: domain_id })) return
+  const domain = { id: domain_id, name: 'Default', domain_id: null, parent_id: null, is_domain: true }
+  await projects.insert(ctx.db, { ...blankProject, ...domain })
+}
+
+const blankProject = { enabled: true, description: '', tags: [], options: {}, extra: {}, tokens_after: 0 }
+
+async function ensureProject(ctx: Ctx, name: string): Promise<string> {
+  const found = await projects.find(ctx.db, { domain_id, name })
+  if (found) return found.id
+  const id = ctx.ids.hex()
+  await projects.insert(ctx.db, { ...blankProject, id, name, domain_id, parent_id: domain_id, is_domain: false })
+  return id
+}
+
+async function ensureRoles(ctx: Ctx): Promise<void> {
+  const ids = new Map<string, string>()
+  for (const { name } of builtInRoles) {
+    const found = await roles.find(ctx.db, { name, domain_id: null })
+    const id = found?.id ?? ctx.ids.hex()
+    if (!found) await roles.insert(ctx.db, { id, name, domain_id: null, description: null, options: {}, extra: {} })
+    ids.set(name, id)
+  }
+  for (const { name, implies } of builtInRoles) {
+    if (!implies) continue
+    const row = { prior_role_id: ids.get(name)!, implied_role_id: ids.get(implies)! }
+    if (!(await impliedRoles.find(ctx.db, row))) await impliedRoles.insert(ctx.db, row)
+  }
+}
+
+async function ensureUser(ctx: Ctx, name: string, hash: string | null, project: string): Promise<string> {
+  const found = await users.find(ctx.db, { domain_id, name })
+  if (found) return found.id
+  const now = ctx.clock.now()
+  const id = ctx.ids.hex()
+  await users.insert(ctx.db, {
+    id,
+    name,
+    domain_id,
+    default_project_id: project,
+    enabled: true,
+    password_hash: hash,
+    password_changed_at: now,
+    failed_logins: 0,
+    last_failed_login_at: null,
+    options: {},
+    extra: {},
+    created_at: now,
+    tokens_after: 0,
+  })
+  return id
+}
+
+async function ensureAssignment(
+  ctx: Ctx,
+  actor_id: string,
+  target_type: Assignment['target_type'],
+  target_id: string,
+  role_id: string,
+): Promise<void> {
+  const row: Assignment = { actor_type: 'user', actor_id, target_type, target_id, role_id, inherited: false }
+  if (!(await assignments.find(ctx.db, { ...row }))) await assignments.insert(ctx.db, row)
+}
+
+async function ensureCatalog(ctx: Ctx, { region, endpoints: wanted }: FirstContents): Promise<void> {
+  if (!(await regions.find(ctx.db, { id: region }))) {
+    await regions.insert(ctx.db, { id: region, description: '', parent_region_id: null, extra: {} })
+  }
+  for (const { type, name, path } of wanted) {
+    const found = await services.find(ctx.db, { type, name })
+    const service_id = found?.id ?? ctx.ids.hex()
+    if (!found)
+      await services.insert(ctx.db, { id: service_id, type, name, description: null, enabled: true, extra: {} })
+    for (const side of ['public', 'internal', 'admin'] as const) {
+      if (await endpoints.find(ctx.db, { service_id, region_id: region, interface: side })) continue
+      const url = `%(base)s${path}`
+      await endpoints.insert(ctx.db, {
+        id: ctx.ids.hex(),
+        service_id,
+        region_id: region,
+        interface: side,
+        url,
+        enabled: true,
+        extra: {},
+      })
+    }
+  }
+}

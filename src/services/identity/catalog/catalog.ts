@@ -1,0 +1,45 @@
+/** The catalog: where each service answers. */
+import type { Ctx } from '#kernel/context.ts'
+import { perGeneration } from '../revocations/revocation.ts'
+import { type EndpointRow, endpoints, type ServiceRow, services } from './store.ts'
+
+export interface CatalogEntry {
+  id: string
+  type: string
+  name: string
+  endpoints: { id: string; interface: string; region_id: string | null; region: string | null; url: string }[]
+}
+
+const offered = perGeneration(async (ctx): Promise<{ service: ServiceRow; endpoints: EndpointRow[] }[]> => {
+  const open = await endpoints.list(ctx.db, { enabled: true }, { orderBy: [{ column: 'id', direction: 'asc' }] })
+  const all = await services.list(ctx.db, { enabled: true }, { orderBy: [{ column: 'type', direction: 'asc' }] })
+  return all.map(service => ({ service, endpoints: open.filter(one => one.service_id === service.id) }))
+})
+
+/** An endpoint's address as this caller should use it; project marks stay as they are. */
+export function shownUrl(ctx: Ctx, url: string): string {
+  return url.replace('%(base)s', () => ctx.base)
+}
+
+const projectMark = /[%$]\((?:project|tenant)_id\)s/g
+const userMark = /[%$]\(user_id\)s/g
+
+/** The address with its marks filled in; undefined when it needs a project and the token has none. */
+function filledUrl(ctx: Ctx, url: string, userId: string, projectId: string | undefined): string | undefined {
+  const shown = shownUrl(ctx, url).replace(userMark, userId)
+  if (projectId === undefined) return shown.search(projectMark) < 0 ? shown : undefined
+  return shown.replace(projectMark, projectId)
+}
+
+export async function catalogFor(ctx: Ctx, userId: string, projectId: string | undefined): Promise<CatalogEntry[]> {
+  return (await offered(ctx)).map(({ service, endpoints }) => ({
+    endpoints: endpoints.flatMap(one => {
+      const url = filledUrl(ctx, one.url, userId, projectId)
+      if (url === undefined) return []
+      return [{ id: one.id, interface: one.interface, region_id: one.region_id, region: one.region_id, url }]
+    }),
+    id: service.id,
+    type: service.type,
+    name: service.name ?? '',
+  }))
+}

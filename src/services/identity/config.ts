@@ -1,0 +1,46 @@
+/** Configuration of identity. */
+import { Type } from 'typebox'
+import { section } from '#kernel/config/section.ts'
+
+export const identityConfig = section(
+  'identity',
+  Type.Object(
+    {
+      token_lifetime_seconds: Type.Integer({ default: 86_400, minimum: 60, description: 'How long a token is good.' }),
+      expired_token_window_seconds: Type.Integer({
+        default: 172_800,
+        minimum: 0,
+        description: 'How long after its end a service may still look at a token (allow_expired).',
+      }),
+      key_rotation_seconds: Type.Integer({
+        default: 604_800,
+        minimum: 0,
+        description: 'Age at which the key that signs tokens is replaced; 0 never does it by itself.',
+      }),
+      cache_size: Type.Integer({ default: 20_000, minimum: 1, description: 'How many checked tokens are remembered.' }),
+      cache_trust_ms: Type.Integer({
+        default: 1000,
+        minimum: 0,
+        description: 'How long a process goes without asking the database whether another one has revoked something.',
+      }),
+      password_memory_kib: Type.Integer({
+        default: 7168,
+        minimum: 8,
+        description: 'Memory of argon2id for passwords.',
+      }),
+      password_passes: Type.Integer({ default: 2, minimum: 1, description: 'Passes of argon2id for passwords.' }),
+      lockout_attempts: Type.Integer({
+        default: 0,
+        minimum: 0,
+        description: 'Wrong passwords in a row that lock a user out; 0 never does.',
+      }),
+      lockout_seconds: Type.Integer({ default: 1800, minimum: 1, description: 'How long such a user is locked out.' }),
+      max_application_credentials: Type.Integer({
+        default: 0,
+        minimum: 0,
+        description: 'Application credentials a user may have; 0 is no limit.',
+      }),
+    },
+    { description: 'Users, tokens and passwords.' },
+  ),
+)

@@ -1,0 +1,104 @@
+/**
+ * Revocation without clocks: identity has a generation that grows with every change that may take something from a token, and each token
+ * carries the one it was made in. What is revoked remembers the generation from which tokens are good again. The number also says when
+ * what a process remembers (tokens, roles, catalog, keys) is stale.
+ */
+import { type Ctx, type Env, perCloud } from '#kernel/context.ts'
+import { identityConfig } from '../config.ts'
+import { currentGeneration, nextGeneration, putRevokedScope, revokedScopes, revokedTokens } from './store.ts'
+
+/** What this process knows of the generation. */
+export const known = perCloud(() => ({ generation: 0, checkedAt: Number.NEGATIVE_INFINITY }))
+
+const subject = 'identity.generation'
+
+/** To be called in the transaction of a change; returns the generation from which tokens are good. */
+export async function identityChanged(ctx: Ctx): Promise<number> {
+  const generation = await nextGeneration(ctx.db)
+  ctx.afterCommit(() => {
+    note(ctx, generation)
+    ctx.bus.publish(subject, generation)
+  })
+  return generation
+}
+
+function note(env: Env, generation: number): void {
+  const state = known(env)
+  if (generation > state.generation) state.generation = generation
+}
+
+/** Listens for changes that other processes make. A lost message costs at most `cache_trust_ms`. */
+export function followGeneration(env: Env): AsyncDisposable {
+  return env.bus.subscribe(subject, generation => note(env, Number(generation)))
+}
+
+/** The generation, asking the database only when it was not asked for a while. */
+export async function knownGeneration(env: Env): Promise<number> {
+  const state = known(env)
+  const now = env.clock.monotonic()
+  if (now - state.checkedAt > env.config.of(identityConfig).cache_trust_ms) await freshGeneration(env)
+  return state.generation
+}
+
+/** The generation as the database has it now. */
+export async function freshGeneration(env: Env & Partial<Pick<Ctx, 'db'>>): Promise<number> {
+  const now = env.clock.monotonic()
+  const generation = await currentGeneration(env.db ?? env.database.root)
+  const state = known(env)
+  note(env, generation)
+  state.checkedAt = now
+  return generation
+}
+
+export type TokenScope =
+  | { type: 'unscoped' }
+  | { type: 'project'; id: string }
+  | { type: 'domain'; id: string }
+  | { type: 'system' }
+
+export function scopeKey(scope: TokenScope): string {
+  return 'id' in scope ? `${scope.type}:${scope.id}` : scope.type
+}
+
+/** From now on, tokens that the user has for the scope are refused. */
+export async function revokeScope(ctx: Ctx, userId: string, scope: TokenScope): Promise<void> {
+  const tokens_after = await identityChanged(ctx)
+  await putRevokedScope(ctx.db, { user_id: userId, scope: scopeKey(scope), tokens_after, at: ctx.clock.now() })
+}
+
+export async function revokeToken(ctx: Ctx, auditId: string, expiresAt: number): Promise<void> {
+  if (await revokedTokens.find(ctx.db, { audit_id: auditId })) return
+  await revokedTokens.insert(ctx.db, { audit_id: auditId, expires_at: expiresAt })
+  await identityChanged(ctx)
+}
+
+export async function isTokenRevoked(ctx: Ctx, auditId: string): Promise<boolean> {
+  return (await revokedTokens.find(ctx.db, { audit_id: auditId })) !== undefined
+}
+
+/** The generation from which the user's tokens for the scope are good. */
+export async function scopeTokensAfter(ctx: Ctx, userId: string, scope: TokenScope): Promise<number> {
+  return (await revokedScopes.find(ctx.db, { user_id: userId, scope: scopeKey(scope) }))?.tokens_after ?? 0
+}
+
+/** Forgets revocations of tokens that have ended by themselves. */
+export async function expireRevocations(ctx: Ctx): Promise<void> {
+  const { token_lifetime_seconds, expired_token_window_seconds } = ctx.config.of(identityConfig)
+  const ended = ctx.clock.now() - expired_token_window_seconds * 1000
+  await revokedTokens.remove(ctx.db, { expires_at: { op: '<', value: ended } })
+  await revokedScopes.remove(ctx.db, { at: { op: '<', value: ended - token_lifetime_seconds * 1000 } })
+}
+
+/** A value made from the database, kept as long as nothing in identity changes. */
+export function perGeneration<T>(make: (ctx: Ctx) => Promise<T>): (ctx: Ctx) => Promise<T> {
+  const kept = perCloud(() => ({ generation: -1, value: undefined as T | undefined }))
+  return async ctx => {
+    const state = kept(ctx)
+    const generation = known(ctx).generation
+    if (state.generation === generation && generation > 0 && state.value !== undefined) return state.value
+    const value = await make(ctx)
+    // Inside a transaction the value may hold what is not committed.
+    if (ctx.db === ctx.database.root) Object.assign(state, { generation, value })
+    return value
+  }
+}

@@ -1,0 +1,39 @@
+/** A token as the API shows it. */
+import { isoMicros } from '#kernel/clock.ts'
+import type { Ctx } from '#kernel/context.ts'
+import { catalogFor } from '../catalog/catalog.ts'
+import type { Facts } from './facts.ts'
+import type { Claims } from './token.ts'
+
+const named = ({ id, name }: { id: string; name: string }) => ({ id, name })
+
+export async function tokenBody(ctx: Ctx, claims: Claims, facts: Facts, withCatalog: boolean) {
+  const { user, userDomain, target, targetDomain, roles, applicationCredential: credential } = facts
+  const { scope } = claims
+  return {
+    token: {
+      methods: claims.methods,
+      user: { domain: named(userDomain), id: user.id, name: user.name, password_expires_at: null },
+      audit_ids: claims.audit_ids,
+      expires_at: isoMicros(claims.expires_at),
+      issued_at: isoMicros(claims.issued_at),
+      ...(scope.type === 'project' && {
+        project: { domain: named(targetDomain!), id: target!.id, name: target!.name },
+        is_domain: target!.is_domain,
+      }),
+      ...(scope.type === 'domain' && { domain: named(target!) }),
+      ...(scope.type === 'system' && { system: { all: true } }),
+      ...(scope.type !== 'unscoped' && { roles }),
+      ...(credential && {
+        application_credential: {
+          id: credential.id,
+          name: credential.name,
+          restricted: !credential.unrestricted,
+          ...(credential.access_rules && { access_rules: credential.access_rules }),
+        },
+      }),
+      ...(scope.type !== 'unscoped' &&
+        withCatalog && { catalog: await catalogFor(ctx, user.id, scope.type === 'project' ? scope.id : undefined) }),
+    },
+  }
+}

@@ -1,0 +1,112 @@
+/** The ways to prove who one is. All failures look the same to the caller, and take about as long. */
+import type { Ctx } from '#kernel/context.ts'
+import { BadRequest, Unauthorized } from '#kernel/errors.ts'
+import { type ApplicationCredentialRow, applicationCredentials } from '../application-credentials/store.ts'
+import { identityConfig } from '../config.ts'
+import { expecting } from '../faults.ts'
+import { checkPassword } from '../password.ts'
+import { projects } from '../projects/store.ts'
+import { type UserRow, users } from '../users/store.ts'
+import { checkUserPassword, passwordCost } from '../users/user.ts'
+import type { Claims } from './token.ts'
+import { checkToken } from './validate.ts'
+
+export interface Named {
+  id?: string | undefined
+  name?: string | undefined
+  domain?: { id?: string | undefined; name?: string | undefined } | undefined
+}
+
+export interface AuthIdentity {
+  methods: string[]
+  password?: { user: Named & { password: string } } | undefined
+  token?: { id: string } | undefined
+  application_credential?: { id?: string; name?: string; secret: string; user?: Named } | undefined
+}
+
+/** What a method finds out. */
+export interface Proof {
+  user_id: string
+  /** The token that was shown. */
+  parent?: Claims
+  applicationCredential?: ApplicationCredentialRow
+}
+
+/** The id of a domain named either way; undefined when there is none. */
+export async function domainId(
+  ctx: Ctx,
+  domain: { id?: string | undefined; name?: string | undefined },
+): Promise<string | undefined> {
+  if (domain.id !== undefined) return domain.id
+  if (domain.name === undefined) return undefined
+  return (await projects.find(ctx.db, { domain_id: null, name: domain.name }))?.id
+}
+
+async function findUser(ctx: Ctx, named: Named): Promise<UserRow | undefined> {
+  if (named.id !== undefined) return users.find(ctx.db, { id: named.id })
+  if (named.name === undefined) throw expecting('id or name', 'user')
+  if (named.domain === undefined) throw expecting('domain', 'user')
+  const domain_id = await domainId(ctx, named.domain)
+  return domain_id === undefined ? undefined : users.find(ctx.db, { domain_id, name: named.name })
+}
+
+async function byPassword(ctx: Ctx, { password }: AuthIdentity): Promise<Proof> {
+  if (!password) throw expecting('password', 'identity')
+  const user = await findUser(ctx, password.user)
+  if (!(await checkUserPassword(ctx, user, password.user.password))) throw new Unauthorized()
+  return { user_id: user!.id }
+}
+
+async function byToken(ctx: Ctx, { token }: AuthIdentity): Promise<Proof> {
+  if (!token) throw expecting('token', 'identity')
+  const found = await checkToken(ctx, token.id)
+  if (!found) throw new Unauthorized()
+  return {
+    user_id: found.claims.user_id,
+    parent: found.claims,
+    ...(found.facts.applicationCredential && { applicationCredential: found.facts.applicationCredential }),
+  }
+}
+
+async function byApplicationCredential(ctx: Ctx, { application_credential: given }: AuthIdentity): Promise<Proof> {
+  if (!given) throw expecting('application_credential', 'identity')
+  const credential = await findCredential(ctx, given)
+  const right = await checkPassword(given.secret, credential?.secret_hash ?? null, passwordCost(ctx))
+  if (!right || !credential) throw new Unauthorized()
+  return { user_id: credential.user_id, applicationCredential: credential }
+}
+
+async function findCredential(ctx: Ctx, given: NonNullable<AuthIdentity['application_credential']>) {
+  if (given.id !== undefined) return applicationCredentials.find(ctx.db, { id: given.id })
+  if (given.name === undefined || given.user === undefined)
+    throw expecting('id, or name and user', 'application_credential')
+  const user = await findUser(ctx, given.user)
+  return user && applicationCredentials.find(ctx.db, { user_id: user.id, name: given.name })
+}
+
+const methods: Record<string, (ctx: Ctx, identity: AuthIdentity) => Promise<Proof>> = {
+  password: byPassword,
+  token: byToken,
+  application_credential: byApplicationCredential,
+}
+
+/** Every method that the caller names must succeed, and for the same user. */
+export async function prove(ctx: Ctx, identity: AuthIdentity): Promise<Proof> {
+  if (identity.methods.length === 0)
+    throw new BadRequest("Invalid input for field 'identity/methods': [] should be non-empty")
+  const proofs: Proof[] = []
+  for (const name of new Set(identity.methods)) {
+    const method = methods[name]
+    if (!method) throw new Unauthorized('Attempted to authenticate with an unsupported method.')
+    proofs.push(await method(ctx, identity))
+  }
+  const [first] = proofs
+  if (proofs.some(proof => proof.user_id !== first!.user_id)) throw new Unauthorized()
+  return Object.assign({}, ...proofs) as Proof
+}
+
+/** When a token made now ends. */
+export function endOf(ctx: Ctx, { parent, applicationCredential }: Proof): number {
+  const end = ctx.clock.now() + ctx.config.of(identityConfig).token_lifetime_seconds * 1000
+  return Math.min(end, parent?.expires_at ?? end, applicationCredential?.expires_at ?? end)
+}

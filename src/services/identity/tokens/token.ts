@@ -1,0 +1,83 @@
+/** A token's claims, and how they travel: msgpack inside Fernet, under 255 characters. */
+import { decode, encode } from '@msgpack/msgpack'
+import type { Ctx } from '#kernel/context.ts'
+import { open, seal } from '../fernet.ts'
+import { keysFor } from '../keys/key.ts'
+import type { TokenScope } from '../revocations/revocation.ts'
+
+export interface Claims {
+  user_id: string
+  methods: string[]
+  scope: TokenScope
+  /** Milliseconds since the epoch, as all times here. */
+  expires_at: number
+  issued_at: number
+  /** Its own, then that of the first token of its chain. */
+  audit_ids: string[]
+  /** The generation of identity in which it was made. */
+  generation: number
+  application_credential_id?: string
+}
+
+const layout = 1
+const methodNames = ['password', 'token', 'application_credential']
+const scopeTypes = ['unscoped', 'project', 'domain', 'system'] as const
+
+/** Most ids are UUIDs in hex: 16 bytes instead of 33. */
+function packId(id: string): Uint8Array | string {
+  return /^[0-9a-f]{32}$/.test(id) ? Buffer.from(id, 'hex') : id
+}
+
+function unpackId(packed: unknown): string {
+  return packed instanceof Uint8Array ? Buffer.from(packed).toString('hex') : String(packed)
+}
+
+function pack(claims: Claims): Uint8Array {
+  const { scope } = claims
+  return encode([
+    layout,
+    packId(claims.user_id),
+    claims.methods.reduce((bits, name) => bits | (1 << methodNames.indexOf(name)), 0),
+    scopeTypes.indexOf(scope.type),
+    'id' in scope ? packId(scope.id) : null,
+    claims.expires_at,
+    claims.issued_at,
+    claims.audit_ids.map(id => Buffer.from(id, 'base64url')),
+    claims.generation,
+    claims.application_credential_id === undefined ? null : packId(claims.application_credential_id),
+  ])
+}
+
+function unpack(plain: Uint8Array): Claims | undefined {
+  const fields = decode(plain) as unknown[]
+  if (!Array.isArray(fields) || fields[0] !== layout) return undefined
+  const [, user, methods, scopeType, scopeId, expires_at, issued_at, auditIds, generation, credential] = fields
+  const type = scopeTypes[Number(scopeType)] ?? 'unscoped'
+  return {
+    user_id: unpackId(user),
+    methods: methodNames.filter((_, i) => Number(methods) & (1 << i)),
+    scope: type === 'project' || type === 'domain' ? { type, id: unpackId(scopeId) } : { type },
+    expires_at: Number(expires_at),
+    issued_at: Number(issued_at),
+    audit_ids: (auditIds as Uint8Array[]).map(bytes => Buffer.from(bytes).toString('base64url')),
+    generation: Number(generation),
+    ...(credential !== null && { application_credential_id: unpackId(credential) }),
+  }
+}
+
+export function newAuditId(ctx: Ctx): string {
+  return ctx.ids.bytes(16).toString('base64url')
+}
+
+export async function writeToken(ctx: Ctx, claims: Claims): Promise<string> {
+  const [primary] = await keysFor(ctx, 'token')
+  if (!primary) throw new Error('There are no keys for tokens: start the cloud once, or restore the table of keys.')
+  return seal(primary, pack(claims), Math.floor(claims.issued_at / 1000), ctx.ids.bytes(16))
+}
+
+/** The claims of a token that we wrote; whether they still hold is another question. */
+export async function readToken(ctx: Ctx, token: string): Promise<Claims | undefined> {
+  if (token.length > 512) return undefined
+  const opened = open(await keysFor(ctx, 'token'), token)
+  return opened && unpack(opened.plain)
+}

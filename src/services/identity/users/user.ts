@@ -1,0 +1,51 @@
+/** Users and their passwords. */
+import type { Ctx } from '#kernel/context.ts'
+import { identityConfig } from '../config.ts'
+import { checkPassword, hashPassword, isOutdated, type PasswordCost } from '../password.ts'
+import { identityChanged } from '../revocations/revocation.ts'
+import { type UserRow, users } from './store.ts'
+
+export function passwordCost(ctx: Ctx): PasswordCost {
+  const { password_memory_kib, password_passes } = ctx.config.of(identityConfig)
+  return { memory: password_memory_kib, passes: password_passes }
+}
+
+export function newPasswordHash(ctx: Ctx, password: string): Promise<string> {
+  return hashPassword(password, passwordCost(ctx), ctx.ids.bytes(16))
+}
+
+/** Whether the password is the user's. Takes as long when there is no such user, no password, or a lock. */
+export async function checkUserPassword(ctx: Ctx, user: UserRow | undefined, password: string): Promise<boolean> {
+  const right = await checkPassword(password, user?.password_hash ?? null, passwordCost(ctx))
+  if (!user || isLocked(ctx, user)) return false
+  if (!right) await countFailure(ctx, user)
+  else await welcome(ctx, user, password)
+  return right
+}
+
+function isLocked(ctx: Ctx, user: UserRow): boolean {
+  const { lockout_attempts, lockout_seconds } = ctx.config.of(identityConfig)
+  if (lockout_attempts === 0 || user.failed_logins < lockout_attempts) return false
+  if (user.options.ignore_lockout_failure_attempts === true) return false
+  return ctx.clock.now() < (user.last_failed_login_at ?? 0) + lockout_seconds * 1000
+}
+
+async function countFailure(ctx: Ctx, user: UserRow): Promise<void> {
+  if (ctx.config.of(identityConfig).lockout_attempts === 0) return
+  const failed_logins = user.failed_logins + 1
+  await users.update(ctx.db, { id: user.id }, { failed_logins, last_failed_login_at: ctx.clock.now() })
+}
+
+async function welcome(ctx: Ctx, user: UserRow, password: string): Promise<void> {
+  const patch: Partial<UserRow> = {}
+  if (user.failed_logins > 0) Object.assign(patch, { failed_logins: 0, last_failed_login_at: null })
+  if (isOutdated(user.password_hash!, passwordCost(ctx))) patch.password_hash = await newPasswordHash(ctx, password)
+  if (Object.keys(patch).length > 0) {
+    await users.update(ctx.db, { id: user.id, password_hash: user.password_hash }, patch)
+  }
+}
+
+/** Refuses every token that the user has. */
+export async function revokeUserTokens(ctx: Ctx, userId: string): Promise<void> {
+  await users.update(ctx.db, { id: userId }, { tokens_after: await identityChanged(ctx) })
+}
