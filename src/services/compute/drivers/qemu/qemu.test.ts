@@ -1,111 +1,194 @@
 /** The QEMU driver with real guests under TCG: the contract, and what only a real host can show. */
+import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { systemClock } from '#kernel/clock.ts'
-import { systemIds } from '#kernel/ids.ts'
-import { silentLog } from '#kernel/log.ts'
+import { after, before, describe, it } from 'node:test'
 import { driverContract } from '../driver.contract.ts'
-import type { GuestSpec } from '../driver.ts'
-import { findProcesses, killProcess } from './process.ts'
-import { qemuDriver } from './qemu.ts'
-import { bootSector, bootText, imageOf, memoryImages } from './test-guest.ts'
+import { GuestError, type GuestSpec, type ImageSpec } from '../driver.ts'
+import { findProcesses } from './process.ts'
+import { bootSector, imageOf } from './test-guest.ts'
+import { booted, type Host, openHost, say, skip, until } from './test-host.ts'
 
-const clock = systemClock()
-const ids = systemIds()
-// Timers of the clock do not keep a process alive; a test has to.
-setInterval(() => {}, 1000).unref()
+driverContract('qemu under TCG', () => openHost(), skip ? { skip } : {})
 
-function missingProgram(): string | undefined {
-  for (const [program, args] of [
-    ['qemu-system-x86_64', ['--version']],
-    ['qemu-img', ['--version']],
-    ['genisoimage', ['--version']],
-  ] as const) {
-    try {
-      execFileSync(program, args, { stdio: 'ignore' })
-    } catch {
-      return `${program} is not installed: apt-get install qemu-system-x86 qemu-utils genisoimage`
+describe('QEMU driver', { skip: skip ?? false }, () => {
+  let host: Host
+  before(async () => {
+    host = await openHost()
+  })
+  after(() => host.close())
+
+  it('keeps the console log small while the guest prints without end, and the console usable', async () => {
+    const spec = await booted(host)
+    const endpoint = await host.driver.console(spec.id, 'serial')
+    assert.ok(endpoint.type === 'unix')
+    const dir = join(host.instances, spec.id)
+    const kept = () => ['console.log', 'console.old'].map(name => statSync(join(dir, name)).size)
+    await say(endpoint.path, 'f')
+    await until('the first trimming', () => existsSync(join(dir, 'console.old')))
+    await say(endpoint.path, '.')
+    await until('the last trimming', () => kept().every(size => size <= 65_536))
+    assert.equal((await host.driver.consoleLog(spec.id)).length, 65_536)
+    await say(endpoint.path, 'still here')
+    await until('the echo', async () => (await host.driver.consoleLog(spec.id)).endsWith('x.still here'))
+    await host.driver.destroy(spec.id)
+  })
+
+  it('runs QEMU without privileges, within limits, with nothing that listens but unix sockets', async () => {
+    const spec = await booted(host)
+    const { pid } = (await findProcesses(host.instances)).get(spec.id)!
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8')
+    assert.match(status, /NoNewPrivs:\t1/)
+    assert.match(status, /Seccomp:\t2/)
+    if (process.getuid?.() === 0) {
+      assert.match(status, /Uid:\t65534\t65534/)
+      assert.match(status, /CapBnd:\t0000000000000000/)
     }
-  }
-  return undefined
-}
+    const limits = readFileSync(`/proc/${pid}/limits`, 'utf8')
+    assert.match(limits, /Max core file size +0 /)
+    assert.doesNotMatch(limits, /Max file size +unlimited/)
+    assert.equal(readFileSync(`/proc/${pid}/oom_score_adj`, 'utf8').trim(), '500')
+    const sockets = readdirSync(`/proc/${pid}/fd`).map(fd => readlinkSync(`/proc/${pid}/fd/${fd}`))
+    const inodes = new Set(sockets.flatMap(link => /^socket:\[(\d+)\]$/.exec(link)?.[1] ?? []))
+    const internet = ['tcp', 'tcp6', 'udp', 'udp6'].flatMap(name =>
+      readFileSync(`/proc/${pid}/net/${name}`, 'utf8').split('\n').slice(1),
+    )
+    assert.deepEqual(
+      internet.filter(line => inodes.has(line.trim().split(/\s+/)[9] ?? '')),
+      [],
+    )
+    await host.driver.destroy(spec.id)
+  })
 
-const skip = missingProgram()
-if (skip) console.error(`SKIPPED: tests with real guests: ${skip}`)
+  it('downloads an image once, however many guests ask for it at once', async () => {
+    await host.driver.purgeImageCache(0)
+    host.images.opened.length = 0
+    const specs = [host.spec(), host.spec(), host.spec()]
+    await Promise.all(specs.map(spec => host.driver.spawn(spec, { power_on: false })))
+    assert.deepEqual(host.images.opened, ['boot-sector'])
+    for (const spec of specs) await host.driver.destroy(spec.id)
+  })
 
-async function openHost() {
-  const dir = mkdtempSync(join(tmpdir(), 'nephos-qemu-'))
-  const disk = bootSector()
-  const image = imageOf('boot-sector', disk)
-  const images = memoryImages(new Map([['boot-sector', disk]]))
-  const open = () =>
-    qemuDriver({
-      dir,
-      hostname: 'h1',
-      log: silentLog(),
-      clock,
-      images,
-      accel: 'tcg',
-      user: 'nobody',
-      console_bytes: 65_536,
+  it('lets a delete win over whatever goes on with the guest', async () => {
+    const copied = await booted(host)
+    const spec = host.spec()
+    const going = Promise.allSettled([
+      host.driver.spawn(spec, { power_on: true }),
+      host.driver.snapshot(copied.id, 'raw'),
+      host.driver.stop(copied.id, 600),
+    ])
+    await Promise.all([host.driver.destroy(spec.id), host.driver.destroy(copied.id)])
+    assert.deepEqual(
+      (await going).map(each => each.status),
+      ['rejected', 'rejected', 'rejected'],
+    )
+    assert.deepEqual([...(await host.remains(spec.id)), ...(await host.remains(copied.id))], [])
+  })
+
+  it('refuses what it cannot do with a message that names it, and leaves nothing', async () => {
+    const image = imageOf('boot-sector', bootSector())
+    const root = (more: Partial<ImageSpec>, size_gb = 1): Partial<GuestSpec> => ({
+      disks: [{ id: 'root', source: { type: 'image', image: { ...image, ...more } }, size_gb, boot_index: 0 }],
     })
-  let driver = await open()
-  const instances = join(dir, 'instances')
-  return {
-    get driver() {
-      return driver
-    },
-    dir,
-    instances,
-    images,
-    bootText,
-    spec: (overrides: Partial<GuestSpec> = {}): GuestSpec => ({
-      id: ids.uuid(),
-      name: 'a guest, with a comma',
-      vcpus: 1,
-      memory_mb: 32,
-      disks: [{ id: 'root', source: { type: 'image', image }, size_gb: 1, boot_index: 0 }],
-      nics: [{ port_id: ids.uuid(), mac: 'fa:16:3e:00:00:01', mtu: 1450 }],
-      config_drive: { 'openstack/latest/meta_data.json': '{"uuid": "x"}' },
-      extra_specs: {},
-      ...overrides,
-    }),
-    async reopen() {
-      await driver[Symbol.asyncDispose]()
-      driver = await open()
-      return driver
-    },
-    async crash(id: string) {
-      const process = (await findProcesses(instances)).get(id)
-      if (process) await killProcess(process, clock)
-    },
-    async powerOff(id: string) {
-      const endpoint = await driver.console(id, 'serial')
-      if (endpoint.type !== 'unix') throw new Error('a unix socket was expected')
-      await say(endpoint.path, '!')
-    },
-    async remains(id: string) {
-      const processes = await findProcesses(instances)
-      return [...readdirSync(instances), ...processes.keys()].filter(each => each === id)
-    },
-    async close() {
-      for (const process of (await findProcesses(instances)).values()) await killProcess(process, clock)
-      await driver[Symbol.asyncDispose]()
-      rmSync(dir, { recursive: true, force: true })
-    },
-  }
-}
+    const refused: [Partial<GuestSpec>, RegExp][] = [
+      [root({ id: 'absent' }), /Image absent could not be downloaded: No image found/],
+      [root({ hash_value: 'ab' }), /digest/],
+      [root({ hash_value: 'cd', hash_algo: 'rot13' }), /unknown kind "rot13"/],
+      [root({ hash_value: 'ef', size: 512 }), /size/],
+      [root({ disk_format: 'qcow2' }), /not in the qcow2 format/],
+      [root({ id: '../../escape' }), /image id/],
+      [root({ properties: { hw_disk_bus: 'floppy' } }), /disk bus "floppy" is not supported/],
+      [root({ properties: { hw_vif_model: 'ne2000' } }), /NIC model "ne2000" is not supported/],
+      [{ id: '../escape' }, /guest id/],
+      [{ config_drive: { '../escape': '' } }, /cannot hold a file named/],
+      [{ nics: [{ port_id: 'p', mac: 'no', mtu: 1500 }] }, /port "p" is not usable/],
+      [
+        { nics: [{ port_id: 'p', mac: 'fa:16:3e:00:00:01', mtu: 1500, tap: { name: 'nqt-none' } }] },
+        /QEMU did not start/,
+      ],
+    ]
+    for (const [overrides, message] of refused) {
+      const spec = host.spec(overrides)
+      await assert.rejects(host.driver.spawn(spec, { power_on: true }), error => {
+        assert.ok(error instanceof GuestError, String(error))
+        assert.match(error.message, message)
+        assert.ok(!error.message.includes(host.dir), 'no path of the host')
+        return true
+      })
+      assert.deepEqual(readdirSync(host.instances), [])
+    }
+    assert.deepEqual(
+      readdirSync(join(host.dir, 'images')).filter(name => name.endsWith('.part')),
+      [],
+    )
+  })
 
-async function say(path: string, text: string) {
-  const { createConnection } = await import('node:net')
-  const { once } = await import('node:events')
-  const socket = createConnection(path)
-  await once(socket, 'connect')
-  socket.end(text)
-  socket.resume()
-  await once(socket, 'close')
-}
+  it('boots disks on the other buses, and NICs of other models', async () => {
+    const image = imageOf('boot-sector', bootSector())
+    for (const [hw_disk_bus, hw_vif_model] of [
+      ['scsi', 'e1000e'],
+      ['sata', 'rtl8139'],
+    ] as const) {
+      const properties = { hw_disk_bus, hw_vif_model }
+      const source = { type: 'image', image: { ...image, properties } } as const
+      const spare = { id: 'spare', source: { type: 'blank' }, size_gb: 1, boot_index: -1, bus: hw_disk_bus } as const
+      const spec = await booted(host, { disks: [{ id: 'root', source, size_gb: 0, boot_index: 0 }, spare] })
+      await host.driver.destroy(spec.id)
+    }
+  })
+})
 
-driverContract('qemu under TCG', openHost, skip ? { skip } : {})
+describe('QEMU driver on a host that fails', { skip: skip ?? false }, () => {
+  it('says which program is missing and which package has it', async () => {
+    await assert.rejects(
+      openHost({ qemu: '/nonexistent/qemu-system-x86_64' }),
+      /^GuestError: The program qemu-system-x86_64 is missing on this host. Install the package qemu-system-x86.$/,
+    )
+  })
+
+  it('says so when QEMU vanishes, and leaves nothing', async () => {
+    const bin = mkdtempSync(join(tmpdir(), 'nephos-bin-'))
+    const qemu = join(bin, 'qemu-system-x86_64')
+    symlinkSync('/usr/bin/qemu-system-x86_64', qemu)
+    const host = await openHost({ qemu })
+    rmSync(bin, { recursive: true })
+    await assert.rejects(
+      host.driver.spawn(host.spec(), { power_on: true }),
+      /qemu-system-x86_64 is missing on this host/,
+    )
+    assert.deepEqual(readdirSync(host.instances), [])
+    await host.close()
+  })
+
+  it('has no room: the spawn fails, may go elsewhere, and leaves nothing', {
+    skip: process.getuid?.() === 0 ? false : 'mounting a small disk needs root',
+  }, async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'nephos-full-'))
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=32m', 'nephos-test', dir])
+    const host = await openHost({ dir })
+    try {
+      const spec = host.spec()
+      await assert.rejects(host.driver.spawn(spec, { power_on: true }), error => {
+        assert.ok(error instanceof GuestError && error.retryElsewhere)
+        assert.match(error.message, /no room for image boot-sector/)
+        return true
+      })
+      assert.deepEqual([...readdirSync(join(dir, 'instances')), ...readdirSync(join(dir, 'images'))], [])
+    } finally {
+      await host.close()
+      execFileSync('umount', [dir])
+      rmSync(dir, { recursive: true })
+    }
+  })
+})

@@ -1,0 +1,120 @@
+/** The command line of QEMU. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { assignPorts, commandLine, freePort, type Machine, nicOptions } from './command-line.ts'
+
+const portId = '6f70656e-0000-4000-8000-000000000001'
+
+function machine(overrides: Partial<Machine> = {}): Machine {
+  const bare = {
+    spec: {
+      id: '11111111-2222-4333-8444-555555555555',
+      name: 'web',
+      vcpus: 2,
+      memory_mb: 512,
+      disks: [],
+      nics: [{ port_id: portId, mac: 'fa:16:3e:00:00:01', mtu: 1450, tap: { name: 'tap6f70656e', netns: 'plane' } }],
+      extra_specs: {},
+    },
+    accel: 'tcg' as const,
+    disks: [
+      {
+        id: 'root',
+        file: 'disk-root.qcow2',
+        bytes: 1024 ** 3,
+        base: { file: '../../images/a', format: 'qcow2' as const },
+        boot_index: 0,
+        bus: 'virtio' as const,
+      },
+    ],
+    config_drive: false,
+    vif_model: 'virtio',
+    ...overrides,
+  }
+  return { ...bare, ...assignPorts(bare), ...overrides }
+}
+
+/** The value after each `option`. */
+function values(args: string[], option: string): string[] {
+  return args.flatMap((arg, index) => (arg === option ? [args[index + 1] ?? ''] : []))
+}
+
+const argv = (overrides?: Partial<Machine>) => commandLine(machine(overrides), { incoming: false })
+
+test('a guest is a q35 machine with the CPUs and memory of its flavor, and starts stopped', () => {
+  const args = argv()
+  assert.deepEqual(values(args, '-smp'), ['cpus=2,sockets=2,cores=1,threads=1'])
+  assert.deepEqual(values(args, '-m'), ['512M'])
+  assert.deepEqual(values(args, '-accel'), ['tcg,thread=multi,tb-size=64'])
+  assert.deepEqual(values(args, '-cpu'), ['qemu64'])
+  assert.ok(args.includes('-S') && args.includes('-nodefaults') && args.includes('-no-user-config'))
+  assert.match(values(args, '-smbios')[0] ?? '', /product=OpenStack Nova,.*uuid=11111111-2222-4333-8444-555555555555/)
+  const kvm = argv({ accel: 'kvm' })
+  assert.deepEqual([values(kvm, '-accel'), values(kvm, '-cpu')], [['kvm'], ['host']])
+})
+
+test('all that QEMU listens on are unix sockets in the directory of the guest', () => {
+  const args = argv()
+  assert.deepEqual(values(args, '-vnc'), ['unix:run/vnc'])
+  for (const chardev of values(args, '-chardev'))
+    assert.match(chardev, /^socket,id=\w+,path=run\/\w+,server=on,wait=off/)
+  assert.equal(args.filter(arg => /127\.0\.0\.1|0\.0\.0\.0|\bport=|tcp:|telnet/.test(arg)).length, 0)
+})
+
+test('a hostile name cannot add options', () => {
+  const spec = { ...machine().spec, name: 'x,process=y\n-device z' }
+  assert.deepEqual(values(argv({ spec }), '-name'), ['guest=x_process_y_-device z,debug-threads=on'])
+})
+
+test('each disk spells out its whole chain, so that no format is probed and no header followed', () => {
+  const [disk] = values(argv(), '-blockdev').map(value => JSON.parse(value))
+  assert.deepEqual(disk, {
+    driver: 'qcow2',
+    'node-name': 'disk-root',
+    discard: 'unmap',
+    file: { driver: 'file', filename: 'disk-root.qcow2', discard: 'unmap' },
+    backing: {
+      driver: 'qcow2',
+      'read-only': true,
+      file: { driver: 'file', filename: '../../images/a', 'read-only': true },
+      backing: null,
+    },
+  })
+  const blank = machine().disks.map(({ base: _, ...rest }) => rest)
+  assert.equal(JSON.parse(values(argv({ disks: blank }), '-blockdev')[0] ?? '').backing, null)
+})
+
+test('a NIC is on its tap, or leads nowhere', () => {
+  assert.deepEqual(values(argv(), '-netdev'), [`tap,id=net-${portId},ifname=tap6f70656e,script=no,downscript=no`])
+  const spec = { ...machine().spec, nics: machine().spec.nics.map(({ tap: _, ...nic }) => nic) }
+  assert.match(values(argv({ spec }), '-netdev')[0] ?? '', /^hubport,id=net-.*,hubid=\d+$/)
+  const nic = values(argv(), '-device').find(device => device.startsWith('virtio-net-pci'))
+  assert.match(nic ?? '', /mac=fa:16:3e:00:00:01,bus=port\d,romfile=,host_mtu=1450$/)
+  assert.equal('host_mtu' in nicOptions(spec.nics[0]!, 'e1000e', 3), false)
+})
+
+test('every device has a root port of its own, and eight are left for later', () => {
+  const built = machine({ config_drive: true })
+  assert.deepEqual(built.ports, { rng0: 0, 'disk-root': 1, 'config-drive': 2, [`nic-${portId}`]: 3 })
+  assert.equal(built.port_count, 12)
+  assert.equal(freePort(built), 4)
+  const full = { ...built, ports: Object.fromEntries(Array.from({ length: 12 }, (_, port) => [`d${port}`, port])) }
+  assert.throws(() => freePort(full), /No more devices/)
+  const addresses = values(commandLine(built, { incoming: false }), '-device')
+    .filter(device => device.startsWith('pcie-root-port'))
+    .map(device => /addr=([^,]*)/.exec(device)?.[1])
+  assert.equal(new Set(addresses).size, 12)
+})
+
+test('a kernel of its own boots instead of the disk', () => {
+  const args = argv({
+    direct_boot: { kernel: '../../images/k', ramdisk: '../../images/r', command_line: 'root=/dev/vda quiet' },
+  })
+  assert.deepEqual([values(args, '-kernel'), values(args, '-initrd')], [['../../images/k'], ['../../images/r']])
+  assert.deepEqual(values(args, '-append'), ['root=/dev/vda quiet'])
+  assert.equal(args.filter(arg => arg.includes('bootindex')).length, 0)
+})
+
+test('a guest that wakes up reads its memory from standard input', () => {
+  assert.deepEqual(values(commandLine(machine(), { incoming: true }), '-incoming'), ['fd:0'])
+})
