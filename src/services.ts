@@ -2,5 +2,6 @@
 import type { Service } from '#kernel/service.ts'
 import { computeService } from './services/compute/service.ts'
 import { identityService } from './services/identity/service.ts'
+import { placementService } from './services/placement/service.ts'
 
-export const services: readonly Service[] = [identityService, computeService]
+export const services: readonly Service[] = [identityService, placementService, computeService]

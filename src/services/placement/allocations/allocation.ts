@@ -1,0 +1,126 @@
+/** Allocations: what consumers have of providers. One function changes them, so one place keeps the rule that no provider gives more than it has. */
+import type { Ctx } from '#kernel/context.ts'
+import { lock } from '#kernel/db/database.ts'
+import { BadRequest, Conflict } from '#kernel/errors.ts'
+import { requireClasses } from '../classes/class.ts'
+import { concurrentUpdate } from '../providers/provider.ts'
+import { addUsed, type InventoryRow, inventories, lockProviders, touchProvider } from '../providers/store.ts'
+import { type AllocationRow, allocations, type ConsumerRow, consumers, putConsumer } from './store.ts'
+
+/** Amounts by resource class, by provider. */
+export type Amounts = Record<string, Record<string, number>>
+
+export interface ConsumerClaim {
+  id: string
+  project_id: string
+  user_id: string
+  /** Undefined leaves the type as it is. */
+  type?: string | undefined
+  /** The generation that the caller saw; null: it must be new; undefined: any. */
+  generation?: number | null | undefined
+  /** All that it is to have; nothing means that it is to be gone. */
+  allocations: Amounts
+}
+
+/**
+ * Replaces all allocations of the consumers, in the caller's transaction. Everything is checked before anything is written, so after an
+ * error the transaction may go on with another choice. Throws 409 when a generation is not the one seen or a provider lacks the room,
+ * and 400 for providers that do not exist.
+ */
+export async function replaceAllocations(ctx: Ctx, claims: ConsumerClaim[]): Promise<void> {
+  const ids = claims.map(claim => claim.id).sort()
+  for (const id of ids) await lock(ctx.db, ctx.database.engine, `placement/${id}`)
+  const known = new Map((await consumers.list(ctx.db, { uuid: ids })).map(row => [row.uuid, row]))
+  for (const claim of claims) checkGeneration(claim, known.get(claim.id))
+  const before = await allocations.list(ctx.db, { consumer: ids })
+  const after = claims.flatMap(rowsOf)
+  await requireClasses(ctx, [...new Set(after.map(row => row.resource_class))], 'Unable to allocate inventory')
+  const touched = [...new Set([...before, ...after].map(row => row.provider))].sort()
+  const locked = await lockProviders(ctx, touched)
+  const missing = touched.find(uuid => !locked.has(uuid))
+  if (missing) throw new BadRequest(`Allocation for resource provider '${missing}' that does not exist.`)
+  const deltas = deltasOf(before, after)
+  checkRoom(await inventories.list(ctx.db, { provider: touched }), after, deltas)
+
+  for (const uuid of touched) await touchProvider(ctx, uuid)
+  for (const { provider, resource_class, used } of deltas.values())
+    if (used !== 0) await addUsed(ctx, provider, resource_class, used)
+  if (before.length > 0) await allocations.remove(ctx.db, { consumer: ids })
+  await allocations.insertMany(ctx.db, after)
+  for (const claim of claims) await writeConsumer(ctx, claim, known.get(claim.id))
+}
+
+function rowsOf({ id, allocations: amounts }: ConsumerClaim): AllocationRow[] {
+  return Object.entries(amounts).flatMap(([provider, resources]) =>
+    Object.entries(resources).map(([resource_class, used]) => ({ consumer: id, provider, resource_class, used })),
+  )
+}
+
+function checkGeneration({ generation }: ConsumerClaim, row: ConsumerRow | undefined): void {
+  if (generation === undefined || generation === (row?.generation ?? null)) return
+  throw new Conflict(
+    `consumer generation conflict - expected ${row?.generation ?? 'null'} but got ${generation ?? 'None'}`,
+    { type: concurrentUpdate },
+  )
+}
+
+const keyOf = (row: { provider: string; resource_class: string }) => `${row.provider}/${row.resource_class}`
+
+type Delta = Pick<AllocationRow, 'provider' | 'resource_class' | 'used'>
+
+function deltasOf(before: AllocationRow[], after: AllocationRow[]): Map<string, Delta> {
+  const deltas = new Map<string, Delta>()
+  const add = (row: AllocationRow, sign: 1 | -1) => {
+    const delta = deltas.get(keyOf(row)) ?? { provider: row.provider, resource_class: row.resource_class, used: 0 }
+    delta.used += sign * row.used
+    deltas.set(keyOf(row), delta)
+  }
+  for (const row of before) add(row, -1)
+  for (const row of after) add(row, 1)
+  return deltas
+}
+
+function checkRoom(present: InventoryRow[], after: AllocationRow[], deltas: Map<string, Delta>): void {
+  const byKey = new Map(present.map(row => [keyOf(row), row]))
+  for (const row of after) {
+    const inventory = byKey.get(keyOf(row))
+    const on = `'${row.resource_class}' on resource provider '${row.provider}'`
+    if (!inventory)
+      throw new Conflict(`Unable to allocate inventory: Inventory for ${on} invalid.`, {
+        type: 'placement.undefined_code',
+      })
+    if (row.used < inventory.min_unit || row.used > inventory.max_unit || row.used % inventory.step_size !== 0)
+      throw new Conflict(
+        `Unable to allocate inventory: Unable to create allocation for ${on}. The requested amount would violate inventory constraints.`,
+      )
+    const delta = deltas.get(keyOf(row))!.used
+    // What takes no more than before is let through even where the inventory has shrunk below what is used.
+    if (delta > 0 && inventory.used + delta > inventory.capacity)
+      throw new Conflict(
+        `Unable to allocate inventory: Unable to create allocation for ${on}. The requested amount would exceed the capacity.`,
+      )
+  }
+}
+
+async function writeConsumer(ctx: Ctx, claim: ConsumerClaim, before: ConsumerRow | undefined): Promise<void> {
+  if (rowsOf(claim).length === 0) {
+    if (before) await consumers.remove(ctx.db, { uuid: claim.id })
+    return
+  }
+  await putConsumer(ctx, {
+    uuid: claim.id,
+    project_id: claim.project_id,
+    user_id: claim.user_id,
+    type: claim.type ?? before?.type ?? null,
+    generation: (before?.generation ?? 0) + 1,
+    updated_at: new Date(ctx.clock.now()).toISOString(),
+  })
+}
+
+/** What a consumer has, by provider. */
+export async function amountsOf(ctx: Ctx, consumerId: string): Promise<Amounts> {
+  const found: Amounts = {}
+  for (const row of await allocations.list(ctx.db, { consumer: consumerId }))
+    found[row.provider] = { ...found[row.provider], [row.resource_class]: row.used }
+  return found
+}

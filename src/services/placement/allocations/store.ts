@@ -1,0 +1,87 @@
+/** Rows of consumers and of what they have. */
+import { sql } from 'kysely'
+import type { Ctx } from '#kernel/context.ts'
+import { rows } from '#kernel/db/rows.ts'
+
+export interface ConsumerRow {
+  uuid: string
+  project_id: string
+  user_id: string
+  /** `INSTANCE`, `MIGRATION` …; null for consumers made before 1.38. */
+  type: string | null
+  generation: number
+  updated_at: string
+}
+
+export interface AllocationRow {
+  consumer: string
+  provider: string
+  resource_class: string
+  used: number
+}
+
+declare module '#kernel/db/database.ts' {
+  interface Tables {
+    placement_consumers: ConsumerRow
+    placement_allocations: AllocationRow
+  }
+}
+
+export const consumers = rows<ConsumerRow>('placement_consumers')
+export const allocations = rows<AllocationRow>('placement_allocations')
+
+/** Writes a consumer's row, new or not. */
+export async function putConsumer(ctx: Ctx, row: ConsumerRow): Promise<void> {
+  const { uuid: _, ...values } = row
+  await ctx.db
+    .insertInto('placement_consumers')
+    .values(row)
+    .onConflict(c => c.column('uuid').doUpdateSet(values))
+    .execute()
+}
+
+export interface UsageOf {
+  project_id: string
+  user_id?: string | undefined
+  /** A type, `unknown` for consumers without one, or undefined for all. */
+  type?: string | undefined
+}
+
+export interface UsageRow {
+  type: string | null
+  resource_class: string
+  used: number
+  consumers: number
+}
+
+/** Sums by consumer type and class, and how many consumers of the type have anything. */
+export async function usageTotals(ctx: Ctx, { project_id, user_id, type }: UsageOf): Promise<UsageRow[]> {
+  let query = ctx.db
+    .selectFrom('placement_allocations as a')
+    .innerJoin('placement_consumers as c', 'c.uuid', 'a.consumer')
+    .select(eb => [
+      'c.type',
+      'a.resource_class',
+      eb.fn.sum<number>('a.used').as('used'),
+      sql<number>`count(distinct c.uuid)`.as('consumers'),
+    ])
+    .where('c.project_id', '=', project_id)
+    .groupBy(['c.type', 'a.resource_class'])
+    .orderBy('a.resource_class')
+  if (user_id !== undefined) query = query.where('c.user_id', '=', user_id)
+  if (type === 'unknown') query = query.where('c.type', 'is', null)
+  else if (type !== undefined) query = query.where('c.type', '=', type)
+  const found = await query.execute()
+  return found.map(row => ({ ...row, used: Number(row.used), consumers: Number(row.consumers) }))
+}
+
+/** How many consumers of each type have anything. */
+export async function consumerCounts(ctx: Ctx, { project_id, user_id }: UsageOf): Promise<Map<string | null, number>> {
+  let query = ctx.db
+    .selectFrom('placement_consumers')
+    .select(eb => ['type', eb.fn.countAll<number>().as('n')])
+    .where('project_id', '=', project_id)
+    .groupBy('type')
+  if (user_id !== undefined) query = query.where('user_id', '=', user_id)
+  return new Map((await query.execute()).map(row => [row.type, Number(row.n)]))
+}

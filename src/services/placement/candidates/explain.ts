@@ -1,0 +1,48 @@
+/** Why a tree of providers is no candidate: the first constraint that it fails. Pure, over a snapshot. */
+import type { Refusal } from '../contract.ts'
+import type { InventoryRow } from '../providers/store.ts'
+import { hasRoom, type RequestGroup, search } from './search.ts'
+import type { Provider, Snapshot } from './snapshot.ts'
+
+export function explain(snapshot: Snapshot, group: RequestGroup): Refusal[] {
+  const candidates = new Set(search(snapshot, { groups: [group] }).map(found => found.root))
+  const refusals: Refusal[] = []
+  for (const [root, tree] of snapshot.trees) {
+    const provider = snapshot.providers.get(root)
+    if (!provider || candidates.has(root)) continue
+    const { constraint, asked, had } = firstFailed(snapshot, tree, group)
+    refusals.push({ provider: root, name: provider.name, constraint, asked, had })
+  }
+  return refusals
+}
+
+type Failed = Pick<Refusal, 'constraint' | 'asked' | 'had'>
+
+function firstFailed(snapshot: Snapshot, tree: Provider[], group: RequestGroup): Failed {
+  const traits = new Set(tree.flatMap(p => [...p.traits]))
+  const aggregates = new Set(tree.flatMap(p => [...p.aggregates]))
+  if (group.in_tree && !tree.some(p => p.uuid === group.in_tree))
+    return { constraint: 'in_tree', asked: group.in_tree, had: tree[0]!.root }
+  for (const any of group.member_of)
+    if (!any.some(a => aggregates.has(a)))
+      return { constraint: 'member_of', asked: any.join(' or '), had: [...aggregates].join(', ') || 'no aggregate' }
+  for (const any of group.required)
+    if (!any.some(t => traits.has(t))) return { constraint: `trait:${any.join('|')}`, asked: 'required', had: 'absent' }
+  for (const trait of group.forbidden)
+    if (traits.has(trait)) return { constraint: `trait:${trait}`, asked: 'forbidden', had: 'present' }
+  const reachable = [...tree, ...snapshot.sharing]
+  for (const [resourceClass, amount] of Object.entries(group.resources)) {
+    const inventories = reachable.flatMap(p => p.inventories.get(resourceClass) ?? [])
+    if (!inventories.some(inventory => hasRoom(inventory, amount)))
+      return { constraint: resourceClass, asked: String(amount), had: shown(inventories, amount) }
+  }
+  return { constraint: 'combination', asked: 'all of it together', had: 'each part alone' }
+}
+
+function shown(inventories: InventoryRow[], amount: number): string {
+  if (inventories.length === 0) return 'no inventory'
+  const most = inventories.reduce((a, b) => (b.capacity - b.used > a.capacity - a.used ? b : a))
+  const free = most.capacity - most.used
+  if (free < amount) return `${Math.max(0, free)} free of ${most.capacity}`
+  return `amounts of ${most.min_unit} to ${most.max_unit} in steps of ${most.step_size}`
+}

@@ -1,0 +1,68 @@
+/** Placement's contract, kept: the functions that other services call, in their transaction. */
+import type { Ctx } from '#kernel/context.ts'
+import { Conflict } from '#kernel/errors.ts'
+import { aggregatesOf, replaceAggregates } from './aggregates/aggregate.ts'
+import { amountsOf, replaceAllocations } from './allocations/allocation.ts'
+import { explain } from './candidates/explain.ts'
+import { type RequestGroup, search } from './candidates/search.ts'
+import { snapshotFor } from './candidates/snapshot.ts'
+import type { CandidateRequest, PlacementContract, ProviderSpec } from './contract.ts'
+import { replaceInventories } from './inventories/inventory.ts'
+import { createProvider, removeProvider } from './providers/provider.ts'
+import { inventories, lockProviders, providers, touchProvider } from './providers/store.ts'
+import { createTrait, replaceTraits, unknownTraits } from './traits/trait.ts'
+
+export const placementContract: PlacementContract = {
+  ensureProvider: (ctx, provider) => ctx.transaction(tx => ensure(tx, provider)),
+  removeProvider: (ctx, uuid) =>
+    ctx.transaction(async tx => {
+      if (await providers.find(tx.db, { uuid })) await removeProvider(tx, uuid)
+    }),
+  async candidates(ctx, request) {
+    const groups = [groupOf(request)]
+    const found = search(await snapshotFor(ctx), { groups, limit: request.limit })
+    return found.map(({ allocations, root }) => ({ allocations, root }))
+  },
+  explain: async (ctx, request) => explain(await snapshotFor(ctx), groupOf(request)),
+  claim: (ctx, consumer, allocations) => ctx.transaction(tx => replaceAllocations(tx, [{ ...consumer, allocations }])),
+  release: (ctx, id) =>
+    ctx.transaction(tx => replaceAllocations(tx, [{ id, project_id: '', user_id: '', allocations: {} }])),
+  allocationsOf: amountsOf,
+  async usagesOf(ctx, provider) {
+    const rows = await inventories.list(ctx.db, { provider })
+    return Object.fromEntries(rows.map(row => [row.resource_class, row.used]))
+  },
+  setAggregates: (ctx, provider, aggregates) =>
+    ctx.transaction(async tx => {
+      if (!(await lockProviders(tx, [provider])).has(provider))
+        throw new Conflict(`Resource provider ${provider} is gone.`)
+      if (same(await aggregatesOf(tx, provider), aggregates)) return
+      await replaceAggregates(tx, provider, aggregates)
+      await touchProvider(tx, provider)
+    }),
+}
+
+function groupOf(request: CandidateRequest): RequestGroup {
+  return {
+    suffix: '',
+    resources: request.resources,
+    required: request.required_traits.map(trait => [trait]),
+    forbidden: request.forbidden_traits,
+    member_of: request.member_of,
+    forbidden_aggregates: [],
+    in_tree: request.in_tree,
+  }
+}
+
+/** Hosts report themselves often, so nothing is written when nothing changed. */
+async function ensure(ctx: Ctx, { uuid, name, inventories: wanted, traits }: ProviderSpec): Promise<void> {
+  const known = (await lockProviders(ctx, [uuid])).get(uuid)
+  if (!known) await createProvider(ctx, { uuid, name })
+  for (const trait of await unknownTraits(ctx, traits)) await createTrait(ctx, trait)
+  const inventoriesChanged = await replaceInventories(ctx, uuid, wanted, { keepUsed: true })
+  const traitsChanged = await replaceTraits(ctx, uuid, traits)
+  const renamed = known !== undefined && known.name !== name
+  if (inventoriesChanged || traitsChanged || renamed) await touchProvider(ctx, uuid, { patch: renamed ? { name } : {} })
+}
+
+const same = (a: string[], b: string[]) => a.length === new Set(b).size && a.every(item => b.includes(item))

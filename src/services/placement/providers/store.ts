@@ -1,0 +1,174 @@
+/** Rows of resource providers, and of what each has: inventories, traits, aggregates. */
+import { sql } from 'kysely'
+import type { Ctx } from '#kernel/context.ts'
+import type { Db } from '#kernel/db/database.ts'
+import { rows } from '#kernel/db/rows.ts'
+
+export interface ProviderRow {
+  uuid: string
+  name: string
+  parent_uuid: string | null
+  root_uuid: string
+  generation: number
+  /** Grows with every change of the provider or of anything it has; see `changedSince`. */
+  changed: number
+  created_at: string
+  updated_at: string
+}
+
+export interface InventoryRow {
+  provider: string
+  resource_class: string
+  total: number
+  reserved: number
+  min_unit: number
+  max_unit: number
+  step_size: number
+  allocation_ratio: number
+  /** floor((total - reserved) * allocation_ratio) */
+  capacity: number
+  /** The sum of the allocations, changed in their transaction. */
+  used: number
+  updated_at: string
+}
+
+export interface ProviderTraitRow {
+  provider: string
+  trait: string
+}
+
+export interface ProviderAggregateRow {
+  provider: string
+  aggregate: string
+}
+
+interface RemovedProviderRow {
+  uuid: string
+  changed: number
+}
+
+declare module '#kernel/db/database.ts' {
+  interface Tables {
+    placement_providers: ProviderRow
+    placement_removed_providers: RemovedProviderRow
+    placement_inventories: InventoryRow
+    placement_provider_traits: ProviderTraitRow
+    placement_provider_aggregates: ProviderAggregateRow
+  }
+}
+
+export const providers = rows<ProviderRow>('placement_providers')
+export const inventories = rows<InventoryRow>('placement_inventories')
+export const providerTraits = rows<ProviderTraitRow>('placement_provider_traits')
+export const providerAggregates = rows<ProviderAggregateRow>('placement_provider_aggregates')
+const removedProviders = rows<RemovedProviderRow>('placement_removed_providers')
+
+export const nowText = (ctx: Ctx) => new Date(ctx.clock.now()).toISOString()
+
+/**
+ * The mark that a change leaves. On PostgreSQL it is the transaction's id, since a sequence's order is not that of the commits;
+ * SQLite has one writer, so the next number will do.
+ */
+function stamp(ctx: Ctx) {
+  return ctx.database.engine === 'postgres'
+    ? sql<number>`pg_current_xact_id()::text::bigint`
+    : sql<number>`1 + max((select coalesce(max(changed), 0) from placement_providers), (select coalesce(max(changed), 0) from placement_removed_providers))`
+}
+
+export async function insertProvider(ctx: Ctx, row: Omit<ProviderRow, 'changed' | 'created_at' | 'updated_at'>) {
+  const now = nowText(ctx)
+  await removedProviders.remove(ctx.db, { uuid: row.uuid })
+  await ctx.db
+    .insertInto('placement_providers')
+    .values({ ...row, changed: stamp(ctx), created_at: now, updated_at: now })
+    .execute()
+}
+
+export interface Touch {
+  /** Only when the provider is at this generation. */
+  generation?: number
+  /** Leaves the generation as it is. */
+  keepGeneration?: boolean
+  patch?: Partial<Pick<ProviderRow, 'name' | 'parent_uuid' | 'root_uuid'>>
+}
+
+/** Marks a provider as changed and raises its generation. False when it is gone or at another generation. Locks it until the transaction ends. */
+export async function touchProvider(ctx: Ctx, uuid: string, { generation, keepGeneration, patch }: Touch = {}) {
+  let query = ctx.db
+    .updateTable('placement_providers')
+    .set(eb => ({
+      ...patch,
+      changed: stamp(ctx),
+      updated_at: nowText(ctx),
+      ...(!keepGeneration && { generation: eb('generation', '+', 1) }),
+    }))
+    .where('uuid', '=', uuid)
+  if (generation !== undefined) query = query.where('generation', '=', generation)
+  return Number((await query.executeTakeFirst()).numUpdatedRows) === 1
+}
+
+/** Providers by id, locked in one order until the transaction ends. */
+export async function lockProviders(ctx: Ctx, uuids: string[]): Promise<Map<string, ProviderRow>> {
+  let query = ctx.db.selectFrom('placement_providers').selectAll().where('uuid', 'in', uuids).orderBy('uuid')
+  if (ctx.database.engine === 'postgres') query = query.forUpdate()
+  const found = uuids.length > 0 ? await query.execute() : []
+  return new Map(found.map(row => [row.uuid, row]))
+}
+
+/** Deletes a provider and what it has. The caller has made sure that nothing uses it. */
+export async function deleteProvider(ctx: Ctx, uuid: string): Promise<void> {
+  await inventories.remove(ctx.db, { provider: uuid })
+  await providerTraits.remove(ctx.db, { provider: uuid })
+  await providerAggregates.remove(ctx.db, { provider: uuid })
+  await ctx.db
+    .insertInto('placement_removed_providers')
+    .values({ uuid, changed: stamp(ctx) })
+    .execute()
+  await providers.remove(ctx.db, { uuid })
+}
+
+export async function addUsed(ctx: Ctx, provider: string, resourceClass: string, amount: number): Promise<void> {
+  await ctx.db
+    .updateTable('placement_inventories')
+    .set(eb => ({ used: eb('used', '+', amount) }))
+    .where('provider', '=', provider)
+    .where('resource_class', '=', resourceClass)
+    .execute()
+}
+
+/** Where the next reading of changes has to begin, so that none is missed. */
+export async function changeMark(db: Db, engine: 'sqlite' | 'postgres'): Promise<number> {
+  const { rows: found } =
+    engine === 'postgres'
+      ? await sql<{ mark: number }>`select pg_snapshot_xmin(pg_current_snapshot())::text::bigint as mark`.execute(db)
+      : await sql<{
+          mark: number
+        }>`select 1 + max((select coalesce(max(changed), 0) from placement_providers), (select coalesce(max(changed), 0) from placement_removed_providers)) as mark`.execute(
+          db,
+        )
+  return Number(found[0]!.mark)
+}
+
+export interface Changes {
+  providers: ProviderRow[]
+  inventories: InventoryRow[]
+  traits: ProviderTraitRow[]
+  aggregates: ProviderAggregateRow[]
+  removed: string[]
+}
+
+/** Everything about the providers that changed since a mark; some may not have. */
+export async function changedSince(db: Db, mark: number): Promise<Changes> {
+  const changed = await providers.list(db, { changed: { op: '>=', value: mark } })
+  const removed = await removedProviders.list(db, { changed: { op: '>=', value: mark } })
+  const few = changed.length <= 300
+  const of = few ? { provider: changed.map(row => row.uuid) } : {}
+  const none = changed.length === 0
+  return {
+    providers: changed,
+    inventories: none ? [] : await inventories.list(db, of),
+    traits: none ? [] : await providerTraits.list(db, of),
+    aggregates: none ? [] : await providerAggregates.list(db, of),
+    removed: removed.map(row => row.uuid),
+  }
+}
