@@ -11,8 +11,11 @@ async function freshPostgres(server: string): Promise<Database> {
   const run = async (sql: string) => {
     const client = new pg.Client({ connectionString: server })
     await client.connect()
-    await client.query(sql)
-    await client.end()
+    try {
+      await client.query(sql)
+    } finally {
+      await client.end()
+    }
   }
   await run(`create database ${name}`)
   const url = new URL(server)
@@ -22,7 +25,7 @@ async function freshPostgres(server: string): Promise<Database> {
     ...database,
     async [Symbol.asyncDispose]() {
       await database[Symbol.asyncDispose]()
-      await run(`drop database ${name} with (force)`)
+      await run(`drop database if exists ${name} with (force)`)
     },
   }
 }

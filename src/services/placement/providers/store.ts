@@ -77,11 +77,12 @@ function stamp(ctx: Ctx) {
 
 export async function insertProvider(ctx: Ctx, row: Omit<ProviderRow, 'changed' | 'created_at' | 'updated_at'>) {
   const now = nowText(ctx)
-  await removedProviders.remove(ctx.db, { uuid: row.uuid })
   await ctx.db
     .insertInto('placement_providers')
     .values({ ...row, changed: stamp(ctx), created_at: now, updated_at: now })
     .execute()
+  // After the insert, whose mark must be above this one's.
+  await removedProviders.remove(ctx.db, { uuid: row.uuid })
 }
 
 export interface Touch {
@@ -159,7 +160,11 @@ export interface Changes {
 
 /** Everything about the providers that changed since a mark; some may not have. */
 export async function changedSince(db: Db, mark: number): Promise<Changes> {
-  const changed = await providers.list(db, { changed: { op: '>=', value: mark } })
+  const changed = await providers.list(
+    db,
+    { changed: { op: '>=', value: mark } },
+    { orderBy: [{ column: 'name', direction: 'asc' }] },
+  )
   const removed = await removedProviders.list(db, { changed: { op: '>=', value: mark } })
   const few = changed.length <= 300
   const of = few ? { provider: changed.map(row => row.uuid) } : {}
