@@ -38,6 +38,30 @@ export const computeConfig = section(
         minimum: 0,
         description: 'How long a guest that no server stands for is left alone before it is destroyed.',
       }),
+      hosts: Type.Object({
+        down_after_seconds: Type.Integer({
+          default: 60,
+          minimum: 20,
+          description: 'How long after its last report a host counts as down. Hosts report every 10 seconds.',
+        }),
+        cpu_allocation_ratio: Type.Number({
+          default: 4,
+          minimum: 0.1,
+          description: 'How many vCPUs a host offers for each of its own.',
+        }),
+        ram_allocation_ratio: Type.Number({ default: 1, minimum: 0.1, description: 'The same for memory.' }),
+        disk_allocation_ratio: Type.Number({ default: 1, minimum: 0.1, description: 'The same for disk.' }),
+        reserved_memory_mb: Type.Integer({
+          default: 512,
+          minimum: 0,
+          description: 'Memory of a host that guests do not get.',
+        }),
+      }),
+      console_token_seconds: Type.Integer({
+        default: 600,
+        minimum: 10,
+        description: 'How long after it was asked for the address of a console may be opened.',
+      }),
       scheduler: Type.Object({
         filters: Type.Array(Type.String(), {
           default: [

@@ -1,8 +1,16 @@
 /** Compute (Nova): servers, and the hosts that run them. */
 import { service } from '#kernel/service.ts'
+import { aggregateOperations } from './aggregates/operations.ts'
 import { computeConfig } from './config.ts'
+import { serveComputeControl } from './control.ts'
 import { computeFaults } from './faults.ts'
+import { flavorOperations } from './flavors/operations.ts'
+import { hypervisorOperations } from './hosts/hypervisors.ts'
+import { serviceOperations } from './hosts/services.ts'
+import { zoneOperations } from './hosts/zones.ts'
+import { keypairOperations, keypairRules } from './keypairs/operations.ts'
 import { initial } from './migrations/0001-initial.ts'
+import { hostsAndFlavors } from './migrations/0002-hosts-and-flavors.ts'
 
 export const computeService = service({
   type: 'compute',
@@ -14,13 +22,22 @@ export const computeService = service({
     min: '2.1',
     max: '2.96',
   },
-  operations: [],
+  operations: [
+    ...flavorOperations,
+    ...keypairOperations,
+    ...serviceOperations,
+    ...hypervisorOperations,
+    ...zoneOperations,
+    ...aggregateOperations,
+  ],
+  rules: keypairRules,
   faults: computeFaults,
   sagas: [],
   reconcilers: [],
-  migrations: [initial],
+  migrations: [initial, hostsAndFlavors],
   config: computeConfig,
   rewrite: withoutProject,
+  start: async env => serveComputeControl(env),
 })
 
 /** Before 2.18 the project's id is the first part of every path; later it may be. */

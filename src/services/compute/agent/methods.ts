@@ -14,6 +14,7 @@ export const computeAgentVersion = 1
 /** Subject of a host's compute agent. Hosts' names may have dots, so use `subjectWord(host)`. */
 export const computeAgentSubject = (hostWord: string) => `host.${hostWord}.compute`
 
+/** A guest's failure arrives as a `Fault` of type `GuestError`; its `extra.retry_elsewhere` says whether another host might do better. */
 export interface ComputeAgentMethods {
   facts(input: null): Promise<HostFacts>
   spawn(input: { spec: GuestSpec; power_on: boolean }): Promise<null>
@@ -37,10 +38,28 @@ export interface ComputeAgentMethods {
   injectNmi(input: { id: string }): Promise<null>
 }
 
-/** What agents call on the control plane: subject `control.compute`. */
+export const computeControlVersion = 1
+export const computeControlSubject = 'control.compute'
+
+/** The machine under a host, for operators. */
+export interface MachineState {
+  /** Where the control plane and other hosts reach it. */
+  address: string
+  uptime_seconds: number
+  /** Over 1, 5 and 15 minutes. */
+  load: number[]
+}
+
+/** What agents call on the control plane. */
 export interface ComputeControlMethods {
-  /** Heartbeat with what the host is and can do; also the guests found there. */
-  report(input: { host: string; facts: HostFacts; guests: GuestState[]; started: boolean }): Promise<null>
+  /** Heartbeat with what the host is and can do; also the guests found there. `started` is true in an agent's first report. */
+  report(input: {
+    host: string
+    facts: HostFacts
+    guests: GuestState[]
+    started: boolean
+    machine: MachineState
+  }): Promise<null>
   /** A guest changed its power state by itself. */
   guestEvent(input: { host: string; id: string; power_state: PowerState; reason: string }): Promise<null>
 }

@@ -1,0 +1,213 @@
+/** The compute half of a host's agent: does what the control plane says through the virt driver, and reports what is there. */
+import type { Readable } from 'node:stream'
+import { type Bus, type CallContext, NoResponder, subjectWord } from '#kernel/bus/bus.ts'
+import { client, serveMethods } from '#kernel/bus/methods.ts'
+import type { Clock } from '#kernel/clock.ts'
+import { Fault, messageOf } from '#kernel/errors.ts'
+import type { Log } from '#kernel/log.ts'
+import { GuestError, type GuestEvent, type VirtDriver } from '../drivers/driver.ts'
+import { machineState } from './machine.ts'
+import {
+  type ComputeAgentMethods,
+  type ComputeControlMethods,
+  computeAgentSubject,
+  computeAgentVersion,
+  computeControlSubject,
+  computeControlVersion,
+} from './methods.ts'
+import { perGuest } from './per-guest.ts'
+
+/** Where a host puts the bytes of a new image. */
+export interface SnapshotSink {
+  put(imageId: string, bytes: Readable, signal: AbortSignal): Promise<void>
+}
+
+export interface ComputeAgentOptions {
+  bus: Bus
+  host: string
+  driver: VirtDriver
+  clock: Clock
+  log: Log
+  uploads: SnapshotSink
+}
+
+const reportEveryMs = 10_000
+/** After a report that nobody took: the control plane may just be starting. */
+const retryReportMs = 2_000
+const purgeEveryMs = 3_600_000
+const imageKeptMs = 24 * 3_600_000
+
+/** Adopts the guests that run already, serves calls, and reports until disposed of. The driver stays the caller's. */
+export async function computeAgent(options: ComputeAgentOptions): Promise<AsyncDisposable> {
+  const { bus, host, driver, clock } = options
+  const log = options.log.child({ host })
+  const control = client<ComputeControlMethods>(bus, computeControlSubject, {
+    timeoutMs: reportEveryMs,
+    version: computeControlVersion,
+  })
+  const stopping = new AbortController()
+  const reports = reporter()
+  const adopted = await driver.recover()
+  log.info({ guests: adopted.length }, 'guests adopted')
+  driver.onEvent(event => void forward(event))
+  const served = serveMethods<ComputeAgentMethods>(
+    bus,
+    computeAgentSubject(subjectWord(host)),
+    computeAgentVersion,
+    methodsOf(options, () => reports.soon()),
+  )
+  reports.soon()
+  const purging = clock.after(purgeEveryMs, () => void purge())
+  let purgeTimer = purging
+
+  async function forward(event: GuestEvent): Promise<void> {
+    const { id, power_state, reason } = event
+    try {
+      await control.call('guestEvent', { host, id, power_state, reason })
+    } catch (error) {
+      log.warn({ guest: id, err: messageOf(error) }, 'a change of a guest could not be told; the next report tells it')
+      reports.soon()
+    }
+  }
+
+  async function purge(): Promise<void> {
+    try {
+      const bytes = await driver.purgeImageCache(imageKeptMs)
+      if (bytes > 0) log.info({ bytes }, 'unused images removed from the cache')
+    } catch (error) {
+      log.warn({ err: error }, 'the image cache could not be purged')
+    }
+    if (!stopping.signal.aborted) purgeTimer = clock.after(purgeEveryMs, () => void purge())
+  }
+
+  /** Reports on a timer and soon after changes, one at a time; changes meanwhile share the next one. */
+  function reporter() {
+    let started = true
+    let running: Promise<void> | undefined
+    let again = false
+    let timer: Disposable | undefined
+
+    async function send(): Promise<number> {
+      try {
+        const [facts, guests] = await Promise.all([driver.facts(), driver.list()])
+        await control.call(
+          'report',
+          { host, facts, guests, started, machine: machineState() },
+          { signal: stopping.signal },
+        )
+        started = false
+        return reportEveryMs
+      } catch (error) {
+        if (stopping.signal.aborted) return reportEveryMs
+        const level = error instanceof NoResponder ? 'debug' : 'warn'
+        log[level]({ err: messageOf(error) }, 'the report did not arrive; trying again')
+        return retryReportMs
+      }
+    }
+    function soon(): void {
+      if (stopping.signal.aborted) return
+      if (running) {
+        again = true
+        return
+      }
+      timer?.[Symbol.dispose]()
+      running = send().then(waitMs => {
+        running = undefined
+        if (stopping.signal.aborted) return
+        if (again) {
+          again = false
+          soon()
+        } else timer = clock.after(waitMs, soon)
+      })
+    }
+    return {
+      soon,
+      async stop() {
+        timer?.[Symbol.dispose]()
+        await running
+      },
+    }
+  }
+
+  return {
+    async [Symbol.asyncDispose]() {
+      stopping.abort(new Error('the agent stops'))
+      purgeTimer[Symbol.dispose]()
+      await reports.stop()
+      await served[Symbol.asyncDispose]()
+    },
+  }
+}
+
+/** What the bus calls. Changes of one guest run one after another; questions are answered at once. */
+function methodsOf({ driver, uploads }: ComputeAgentOptions, changed: () => void): ComputeAgentMethods {
+  const serialize = perGuest()
+
+  async function change(id: string, context: CallContext, work: () => Promise<void>): Promise<null> {
+    try {
+      await serialize(id, context.signal, work)
+    } catch (error) {
+      throw toldFault(error)
+    } finally {
+      changed()
+    }
+    return null
+  }
+  async function ask<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work()
+    } catch (error) {
+      throw toldFault(error)
+    }
+  }
+
+  // The bus hands each method its call's context, which the methods' interface does not name.
+  type WithContext = {
+    [N in keyof ComputeAgentMethods]: (
+      input: Parameters<ComputeAgentMethods[N]>[0],
+      context: CallContext,
+    ) => ReturnType<ComputeAgentMethods[N]>
+  }
+  const methods: WithContext = {
+    facts: () => ask(() => driver.facts()),
+    list: () => ask(() => driver.list()),
+    state: ({ id }) => ask(() => driver.state(id)),
+    consoleLog: ({ id, lines }) => ask(() => driver.consoleLog(id, lines)),
+    console: ({ id, type }) => ask(() => driver.console(id, type)),
+    diagnostics: ({ id }) => ask(() => driver.diagnostics(id)),
+    spawn: ({ spec, power_on }, context) =>
+      change(spec.id, context, () => driver.spawn(spec, { signal: context.signal, power_on })),
+    destroy: ({ id }, context) => change(id, context, () => driver.destroy(id)),
+    start: ({ spec }, context) => change(spec.id, context, () => driver.start(spec)),
+    stop: ({ id, grace_seconds }, context) => change(id, context, () => driver.stop(id, grace_seconds)),
+    reboot: ({ spec, type, grace_seconds }, context) =>
+      change(spec.id, context, () => driver.reboot(spec, type, grace_seconds)),
+    pause: ({ id }, context) => change(id, context, () => driver.pause(id)),
+    unpause: ({ id }, context) => change(id, context, () => driver.unpause(id)),
+    suspend: ({ id }, context) => change(id, context, () => driver.suspend(id)),
+    resume: ({ spec }, context) => change(spec.id, context, () => driver.resume(spec)),
+    attachNic: ({ id, nic }, context) => change(id, context, () => driver.attachNic(id, nic)),
+    detachNic: ({ id, port_id }, context) => change(id, context, () => driver.detachNic(id, port_id)),
+    injectNmi: ({ id }, context) => change(id, context, () => driver.injectNmi(id)),
+    snapshot: ({ id, image_id, format }, context) =>
+      change(id, context, async () => {
+        const bytes = await driver.snapshot(id, format)
+        try {
+          await uploads.put(image_id, bytes, context.signal)
+        } finally {
+          bytes.destroy()
+        }
+      }),
+  }
+  return methods as ComputeAgentMethods
+}
+
+/** A guest's failure as the bus carries it whole; `retry_elsewhere` says whether another host might do better. */
+function toldFault(error: unknown): unknown {
+  if (!(error instanceof GuestError)) return error
+  return new Fault(500, 'Guest Error', error.message, {
+    cause: error,
+    type: 'GuestError',
+    extra: { retry_elsewhere: error.retryElsewhere },
+  })
+}

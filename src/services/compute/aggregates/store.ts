@@ -1,0 +1,29 @@
+/** Aggregates in the database, with their hosts. */
+import type { Db } from '#kernel/db/database.ts'
+import { rows } from '#kernel/db/rows.ts'
+import type { Aggregate, AggregateRow } from './aggregate.ts'
+
+interface AggregateHostRow {
+  aggregate_id: number
+  host: string
+}
+
+declare module '#kernel/db/database.ts' {
+  interface Tables {
+    compute_aggregates: AggregateRow
+    compute_aggregate_hosts: AggregateHostRow
+  }
+}
+
+export const aggregates = rows<AggregateRow>('compute_aggregates', { json: ['metadata'] })
+/** For rows whose id the database gives. */
+export const newAggregates = rows<Omit<AggregateRow, 'id'>>('compute_aggregates', { json: ['metadata'] })
+export const aggregateHosts = rows<AggregateHostRow>('compute_aggregate_hosts')
+
+/** All aggregates, oldest first. */
+export async function allAggregates(db: Db): Promise<Aggregate[]> {
+  const found = await aggregates.list(db, {}, { orderBy: [{ column: 'id', direction: 'asc' }] })
+  const hosts = await aggregateHosts.list(db, {}, { orderBy: [{ column: 'host', direction: 'asc' }] })
+  const byId = Map.groupBy(hosts, row => row.aggregate_id)
+  return found.map(row => ({ ...row, hosts: (byId.get(row.id) ?? []).map(({ host }) => host) }))
+}

@@ -1,0 +1,67 @@
+/** Flavors in the database, and which projects may use those that are not public. */
+import type { Ctx } from '#kernel/context.ts'
+import { type AnyBuilder, type ListOptions, rows, type Where } from '#kernel/db/rows.ts'
+import { NotFound } from '#kernel/errors.ts'
+import { isAdmin } from '../dialect.ts'
+import type { FlavorRow } from './flavor.ts'
+
+interface AccessRow {
+  flavor_id: string
+  project_id: string
+}
+
+declare module '#kernel/db/database.ts' {
+  interface Tables {
+    compute_flavors: FlavorRow
+    compute_flavor_access: AccessRow
+  }
+}
+
+export const flavors = rows<FlavorRow>('compute_flavors', { json: ['extra_specs'], bool: ['is_public', 'disabled'] })
+export const flavorAccess = rows<AccessRow>('compute_flavor_access')
+
+/** Public flavors, and those that a project was given access to. */
+function usableBy(project: string | undefined) {
+  return (eb: AnyBuilder) =>
+    eb.or([
+      eb('is_public', '=', 1),
+      eb(
+        'id',
+        'in',
+        eb
+          .selectFrom('compute_flavor_access')
+          .select('flavor_id')
+          .where('project_id', '=', project ?? ''),
+      ),
+    ])
+}
+
+/** A flavor that the caller may use; throws `NotFound` in Nova's words. */
+export async function flavorFor(ctx: Ctx, id: string): Promise<FlavorRow> {
+  const options: ListOptions<FlavorRow> = { limit: 1 }
+  if (!isAdmin(ctx)) options.also = usableBy(ctx.identity.project_id)
+  const [row] = await flavors.list(ctx.db, { id }, options)
+  if (row) return row
+  throw new NotFound(`Flavor ${id} could not be found.`)
+}
+
+export interface FlavorFilter {
+  /** Null: public or not. */
+  is_public: boolean | null
+  min_ram?: number | undefined
+  min_disk?: number | undefined
+  disabled?: boolean
+}
+
+export function listFlavors(ctx: Ctx, filter: FlavorFilter, options: ListOptions<FlavorRow>): Promise<FlavorRow[]> {
+  const where: Where<FlavorRow> = {
+    memory_mb: filter.min_ram === undefined ? undefined : { op: '>=', value: filter.min_ram },
+    root_gb: filter.min_disk === undefined ? undefined : { op: '>=', value: filter.min_disk },
+    disabled: filter.disabled,
+  }
+  if (filter.is_public === false) where.is_public = false
+  return flavors.list(ctx.db, where, {
+    ...options,
+    ...(filter.is_public === true && { also: usableBy(ctx.identity.project_id) }),
+  })
+}

@@ -1,0 +1,37 @@
+/** What a host's report changes: its row, and what its resource provider offers. */
+import { isDeepStrictEqual } from 'node:util'
+import type { Ctx } from '#kernel/context.ts'
+import type { ComputeControlMethods } from '../agent/methods.ts'
+import { keepAggregates } from '../aggregates/steps.ts'
+import { keepProvider } from './provider.ts'
+import { hosts, newHosts } from './store.ts'
+
+export type HostReport = Parameters<ComputeControlMethods['report']>[0]
+
+/** Keeps a report, in the transaction that `ctx.db` is. A host that was never heard of is made. */
+export async function keepReport(ctx: Ctx, { host: name, facts, guests, started, machine }: HostReport): Promise<void> {
+  const now = new Date(ctx.clock.now()).toISOString()
+  const known = await hosts.find(ctx.db, { name })
+  const seen = { facts, machine, guests: guests.length, last_seen: now }
+  if (known) {
+    await hosts.update(ctx.db, { id: known.id }, { ...seen, ...(started && { started_at: now }) })
+    // Changed ratios in the configuration come with a restart, which on one machine is the agent's too.
+    if (started || !isDeepStrictEqual(known.facts, facts)) await keepProvider(ctx, { ...known, facts })
+    return
+  }
+  const row = {
+    ...seen,
+    uuid: ctx.ids.uuid(),
+    provider_uuid: ctx.ids.uuid(),
+    name,
+    created_at: now,
+    started_at: now,
+    disabled: false,
+    disabled_reason: null,
+    forced_down: false,
+  }
+  await newHosts.insert(ctx.db, row)
+  await keepProvider(ctx, row)
+  await keepAggregates(ctx, row)
+  ctx.log.info({ host: name }, 'a new host reports')
+}
