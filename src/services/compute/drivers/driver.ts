@@ -1,6 +1,8 @@
 /**
  * The virt driver: what a host must be able to do with guests. Every method is idempotent: done twice is the same as done once, and
- * a guest that is already as asked is a success. A driver never sees the database; it is told all it needs in `GuestSpec`.
+ * a guest that is already as asked is a success. Of a guest that is not on this host `state` says `nostate`, `destroy` succeeds, and all else
+ * throws GuestError; so does what makes no sense in the guest's power state. `destroy` interrupts whatever goes on with the guest.
+ * A driver never sees the database; it is told all it needs in `GuestSpec`.
  */
 import type { Readable } from 'node:stream'
 

@@ -105,6 +105,9 @@ async function hostFeatures(): Promise<string[]> {
   return (/flags\s*: (.*)/.exec(await readFile('/proc/cpuinfo', 'utf8'))?.[1] ?? '').split(' ').sort()
 }
 
+/** Properties of QEMU's CPU that are switches of QEMU, not flags of the CPU. */
+const notFlags = /^x-|^(check|enforce|kvm|migratable)$|cpuid|cache|level|mask/
+
 /** The flags that QEMU gives the CPU it emulates. */
 async function emulatedFeatures(host: QemuHost): Promise<string[]> {
   const commands = [
@@ -129,8 +132,7 @@ async function emulatedFeatures(host: QemuHost): Promise<string[]> {
   for (const line of text.split('\n')) {
     const props = line.startsWith('{') ? JSON.parse(line).return?.model?.props : undefined
     if (!props) continue
-    const isFlag = (name: string) => /^[a-z0-9_]+$/.test(name.replaceAll(/[.-]/g, '_')) && props[name] === true
-    const names = Object.keys(props).filter(isFlag)
+    const names = Object.keys(props).filter(name => props[name] === true && !notFlags.test(name))
     return [...new Set(names.map(name => name.replaceAll(/[.-]/g, '_')))].sort()
   }
   return []

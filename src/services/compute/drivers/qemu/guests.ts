@@ -5,7 +5,7 @@ import { messageOf } from '#kernel/errors.ts'
 import { GuestError, type GuestEvent, type GuestState, type PowerState, powerStates } from '../driver.ts'
 import type { Machine } from './command-line.ts'
 import { trimConsoleLog, trimQemuLog } from './console-log.ts'
-import { exists, type GuestFiles, guestFiles, type QemuHost } from './host.ts'
+import { exists, type GuestFiles, guestFiles, guestIds, type QemuHost } from './host.ts'
 import { launch } from './launch.ts'
 import { findProcesses, type GuestProcess, isAlive, killProcess } from './process.ts'
 import { type GuestRecord, readRecord, writeRecord } from './record.ts'
@@ -31,6 +31,8 @@ export interface Guests {
   all(): Guest[]
   /** Runs `work` when nothing else goes on with the guest. */
   locked<T>(id: string, work: (guest: Guest, gone: AbortSignal) => Promise<T>): Promise<T>
+  /** Runs `work` at once, whatever else goes on with the guest: for what only looks. */
+  looking<T>(id: string, work: (guest: Guest) => Promise<T>): Promise<T>
   /** Ends what goes on with the guest, then runs `work`. */
   interrupt(id: string, work: (guest: Guest) => Promise<void>): Promise<void>
   state(id: string): Promise<PowerState>
@@ -50,9 +52,7 @@ export interface Guests {
 export function guestsOf(host: QemuHost, emit: (event: GuestEvent) => void): Guests {
   const guests = new Map<string, Guest>()
 
-  function guestOf(id: string): Guest {
-    const known = guests.get(id)
-    if (known) return known
+  function newGuest(id: string): Guest {
     const files = guestFiles(host, id)
     const made = {
       id,
@@ -63,7 +63,11 @@ export function guestsOf(host: QemuHost, emit: (event: GuestEvent) => void): Gue
       queue: Promise.resolve(),
       waiting: 0,
     }
-    const guest: Guest = { ...made, gone: new AbortController() }
+    return { ...made, gone: new AbortController() }
+  }
+
+  function guestOf(id: string): Guest {
+    const guest = guests.get(id) ?? newGuest(id)
     guests.set(id, guest)
     return guest
   }
@@ -149,6 +153,15 @@ export function guestsOf(host: QemuHost, emit: (event: GuestEvent) => void): Gue
         guest.gone.signal.throwIfAborted()
         return await work(guest, guest.gone.signal)
       }),
+    async looking(id, work) {
+      // A guest that nobody holds in memory does not run; this one is only for its files.
+      const guest = guests.get(id) ?? newGuest(id)
+      try {
+        return await work(guest)
+      } catch (error) {
+        throw fitForUser(error)
+      }
+    },
     interrupt(id, work) {
       guestOf(id).gone.abort(new GuestError('The guest is being deleted.'))
       return queued(id, async guest => {
@@ -158,7 +171,7 @@ export function guestsOf(host: QemuHost, emit: (event: GuestEvent) => void): Gue
     },
     state,
     async list() {
-      const ids = await readdir(host.instances)
+      const ids = await guestIds(host)
       return await Promise.all(ids.map(async id => ({ id, power_state: await state(id) })))
     },
     async run(guest, record, machine, signal) {
@@ -186,14 +199,16 @@ export function guestsOf(host: QemuHost, emit: (event: GuestEvent) => void): Gue
     },
     async recover() {
       const processes = await findProcesses(host.instances)
-      const ids = new Set([...(await readdir(host.instances)), ...processes.keys()])
-      for (const id of ids) {
-        await queued(id, async guest => {
-          const process = processes.get(id)
-          if (process && !guest.session) await adopt(guest, process)
-          await tidy(guest)
-        })
-      }
+      const ids = new Set([...(await guestIds(host)), ...processes.keys()])
+      await Promise.all(
+        [...ids].map(id =>
+          queued(id, async guest => {
+            const process = processes.get(id)
+            if (process && !guest.session) await adopt(guest, process)
+            await tidy(guest)
+          }),
+        ),
+      )
     },
     async trimLogs(bytes) {
       for (const { id, session, files } of guests.values()) {

@@ -1,5 +1,5 @@
 /** What all parts of the driver share: directories, the user that QEMU runs as, and how a process is confined. */
-import { chmod, chown, mkdir, open, rename, stat, statfs } from 'node:fs/promises'
+import { chmod, chown, mkdir, open, readdir, rename, stat, statfs } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Clock } from '#kernel/clock.ts'
 import type { Log } from '#kernel/log.ts'
@@ -159,10 +159,16 @@ export interface GuestFiles {
   configDrive: string
 }
 
+/** A guest's id becomes a path: nothing but a plain name may pass. */
+const plainId = /^[0-9A-Za-z][0-9A-Za-z-]{0,35}$/
+
+/** The guests that have a directory here. */
+export async function guestIds(host: QemuHost): Promise<string[]> {
+  return (await readdir(host.instances)).filter(name => plainId.test(name))
+}
+
 export function guestFiles(host: QemuHost, id: string): GuestFiles {
-  // The id becomes a path: nothing but a plain name may pass.
-  if (!/^[0-9A-Za-z][0-9A-Za-z-]{0,35}$/.test(id))
-    throw new GuestError(`The guest id ${JSON.stringify(id)} is not usable.`)
+  if (!plainId.test(id)) throw new GuestError(`The guest id ${JSON.stringify(id)} is not usable.`)
   const dir = join(host.instances, id)
   return {
     dir,

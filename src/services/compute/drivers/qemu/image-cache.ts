@@ -67,6 +67,9 @@ export function imageCache(host: QemuHost, source: ImageSource): ImageCache {
         await touch(name)
         return name
       }
+      // One that was given up is no help, and has to be out of the way.
+      for (let old = downloads.get(name); old?.abort.signal.aborted; old = downloads.get(name))
+        await old.done.catch(() => {})
       const download = downloads.get(name) ?? begin(image, name)
       download.waiting++
       try {

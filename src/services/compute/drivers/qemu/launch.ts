@@ -50,9 +50,9 @@ export async function launch(
     await killProcess(process, host.clock)
     if (signal.aborted) throw signal.reason
     const said = await lastWords(files)
-    throw ended || said
-      ? new GuestError(`QEMU did not start: ${said || 'it ended without a word.'}`, { cause: error })
-      : error
+    if (!ended && !said) throw error
+    const retryElsewhere = /allocate memory/i.test(said)
+    throw new GuestError(`QEMU did not start: ${said || 'it ended without a word.'}`, { cause: error, retryElsewhere })
   }
 }
 

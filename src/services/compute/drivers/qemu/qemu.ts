@@ -18,7 +18,7 @@ import { lastLines, readConsoleLog } from './console-log.ts'
 import { readDiagnostics } from './diagnostics.ts'
 import { hostFacts, qemuVersion, type Sizes } from './facts.ts'
 import { existing, type Guest, guestsOf } from './guests.ts'
-import { checkDir, exists, findUser, prepareDirs, type QemuHost } from './host.ts'
+import { checkDir, exists, findUser, guestFiles, guestIds, prepareDirs, type QemuHost } from './host.ts'
 import { cachedName, imageCache } from './image-cache.ts'
 import { dropReleasedNics, forgetNic, placeNic, plugNic, unplugNic } from './nics.ts'
 import { powerOff } from './power.ts'
@@ -101,9 +101,8 @@ export async function qemuDriver(options: QemuDriverOptions): Promise<VirtDriver
 
   async function usedImages(): Promise<Set<string>> {
     const used = new Set([...building.values()].flat())
-    for (const { id } of await guests.list()) {
-      const record = await guests.locked(id, guest => readRecord(guest.files))
-      for (const name of record?.images ?? []) used.add(name)
+    for (const id of await guestIds(host)) {
+      for (const name of (await readRecord(guestFiles(host, id)))?.images ?? []) used.add(name)
     }
     return used
   }
@@ -178,12 +177,12 @@ export async function qemuDriver(options: QemuDriverOptions): Promise<VirtDriver
     list: () => guests.list(),
     state: id => guests.state(id),
     consoleLog: (id, lines) =>
-      guests.locked(id, async guest => {
+      guests.looking(id, async guest => {
         await existing(guest)
         return lastLines(await readConsoleLog(guest.files.dir, consoleBytes), lines)
       }),
     console: (id, type) =>
-      guests.locked(id, async guest => {
+      guests.looking(id, async guest => {
         await guests.running(guest)
         return { type: 'unix', path: `${guest.files.run}/${type === 'vnc' ? 'vnc' : 'tty'}` }
       }),
@@ -213,12 +212,12 @@ export async function qemuDriver(options: QemuDriverOptions): Promise<VirtDriver
         return await snapshotDisk(host, guest.files, guest.session, disk, format, gone)
       }),
     diagnostics: id =>
-      guests.locked(id, async guest => {
+      guests.looking(id, async guest => {
         const { machine } = await existing(guest)
         return await readDiagnostics(machine, await guests.running(guest))
       }),
     injectNmi: id =>
-      guests.locked(id, async guest => {
+      guests.looking(id, async guest => {
         await (await guests.running(guest)).execute('inject-nmi')
       }),
     async purgeImageCache(maxAgeMs) {

@@ -48,6 +48,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
   let exitExpected = false
   let left = false
   let endReason: string | undefined
+  let ioError: string | undefined
 
   function note(next: Status, reason: string) {
     if (status === next) return
@@ -57,14 +58,15 @@ export async function openSession(options: SessionOptions): Promise<Session> {
 
   function onEvent(event: QmpEvent) {
     if (event.event === 'STOP') note('paused', ioError ?? 'stopped')
-    else if (event.event === 'RESUME') note('running', 'resumed')
-    else if (event.event === 'SHUTDOWN') endReason = String(event.data.reason ?? 'shutdown')
+    else if (event.event === 'RESUME') {
+      ioError = undefined
+      note('running', 'resumed')
+    } else if (event.event === 'SHUTDOWN') endReason = String(event.data.reason ?? 'shutdown')
     else if (event.event === 'BLOCK_IO_ERROR')
       ioError = event.data.nospace ? 'the disk of the host is full' : 'disk error'
     for (const listener of [...listeners]) listener(event)
   }
 
-  let ioError: string | undefined
   let qmp: Qmp = await connect()
 
   async function connect(): Promise<Qmp> {

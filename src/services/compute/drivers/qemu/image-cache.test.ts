@@ -1,0 +1,122 @@
+/** The image cache on a host. */
+import assert from 'node:assert/strict'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { afterEach, beforeEach, test } from 'node:test'
+import { settle, virtualClock } from '#kernel/clock.ts'
+import { silentLog } from '#kernel/log.ts'
+import type { ImageSource } from '../driver.ts'
+import type { QemuHost } from './host.ts'
+import { cachedName, imageCache } from './image-cache.ts'
+import { imageOf } from './test-guest.ts'
+
+const bytes = Buffer.from('the bytes of an image')
+const image = imageOf('a', bytes)
+const clock = virtualClock()
+const never = new AbortController().signal
+let host: QemuHost
+
+beforeEach(() => {
+  const dir = mkdtempSync(join(tmpdir(), 'nephos-images-'))
+  const paths = { dir, images: join(dir, 'images'), instances: join(dir, 'instances') }
+  mkdirSync(paths.images)
+  host = { ...paths, qemu: 'none', log: silentLog(), clock, user: undefined }
+})
+afterEach(() => rmSync(host.dir, { recursive: true }))
+
+/** A source whose bytes come when the test says so. */
+function slowSource(): ImageSource & { finish(): void; opened: number; begun(times: number): Promise<void> } {
+  const streams: Readable[] = []
+  return {
+    opened: 0,
+    async open() {
+      this.opened++
+      const stream = new Readable({ read() {} })
+      streams.push(stream)
+      return stream
+    },
+    async begun(times) {
+      while (this.opened < times) await settle()
+    },
+    finish() {
+      for (const stream of streams.filter(each => !each.destroyed)) {
+        stream.push(bytes)
+        stream.push(null)
+      }
+    },
+  }
+}
+
+test('an image is downloaded once, by whoever waits for it, and is complete when it has its name', async () => {
+  const source = slowSource()
+  const cache = imageCache(host, source)
+  const waiting = Promise.all([cache.fetch(image, never), cache.fetch(image, never)])
+  await source.begun(1)
+  assert.equal(source.opened, 1)
+  source.finish()
+  const [name] = await waiting
+  assert.deepEqual(readFileSync(join(host.images, name)), bytes)
+  assert.deepEqual(readdirSync(host.images), [cachedName(image)])
+  await cache.fetch(image, never)
+  assert.equal(source.opened, 1)
+})
+
+test('one that gives up does not end the download of the other', async () => {
+  const source = slowSource()
+  const cache = imageCache(host, source)
+  const impatient = new AbortController()
+  const first = cache.fetch(image, impatient.signal)
+  const second = cache.fetch(image, never)
+  await source.begun(1)
+  impatient.abort(new Error('deleted'))
+  await assert.rejects(first, /deleted/)
+  source.finish()
+  assert.equal(await second, cachedName(image))
+})
+
+test('when the last one gives up the download ends, leaves nothing, and can begin again', async () => {
+  const source = slowSource()
+  const cache = imageCache(host, source)
+  const impatient = new AbortController()
+  const fetching = cache.fetch(image, impatient.signal)
+  await source.begun(1)
+  impatient.abort(new Error('deleted'))
+  await assert.rejects(fetching, /deleted/)
+  const again = cache.fetch(image, never)
+  await source.begun(2)
+  source.finish()
+  await again
+  assert.deepEqual(readdirSync(host.images), [cachedName(image)])
+})
+
+test('wrong bytes never get a name', async () => {
+  const sources: [Buffer, RegExp][] = [
+    [Buffer.from('the bytes of an imagE'), /digest/],
+    [bytes.subarray(1), /size/],
+    [Buffer.concat([bytes, bytes]), /size/],
+  ]
+  for (const [wrong, message] of sources) {
+    const cache = imageCache(host, { open: async () => Readable.from([wrong]) })
+    await assert.rejects(cache.fetch(image, never), message)
+    assert.deepEqual(readdirSync(host.images), [])
+  }
+})
+
+test('images age when no guest uses them, and only then', async () => {
+  const cache = imageCache(host, { open: async () => Readable.from([bytes]) })
+  const used = await cache.fetch(image, never)
+  const unused = await cache.fetch(imageOf('b', bytes), never)
+  const isUsed = (name: string) => name === used
+  await clock.advance(59_000)
+  assert.equal(await cache.purge(60_000, isUsed), 0)
+  await clock.advance(1000)
+  assert.equal(await cache.purge(60_000, isUsed), bytes.length)
+  assert.deepEqual(readdirSync(host.images), [used])
+  assert.notEqual(used, unused)
+  await clock.advance(59_000)
+  assert.equal(await cache.purge(60_000, () => false), 0)
+  await clock.advance(1000)
+  assert.equal(await cache.purge(60_000, () => false), bytes.length)
+})
