@@ -1,7 +1,8 @@
 /** The attribute map of a resource in the network API's dialect: which values a create or update body may carry, and the errors when it does not fit. */
-import { type TSchema, Type } from './schema/builders.ts'
+
 import type { Ctx } from './context.ts'
 import { BadRequest } from './errors.ts'
+import { type TSchema, Type } from './schema/builders.ts'
 import { problemOf, pythonic } from './schema/validate.ts'
 
 export interface Attribute {

@@ -1,5 +1,5 @@
 /** A resource in the network API's dialect: five operations from one attribute map, bulk create, filters, sorting, paging, revisions, tags. */
-import { Type } from './schema/builders.ts'
+
 import { isoSeconds } from './clock.ts'
 import type { Ctx } from './context.ts'
 import { lock } from './db/database.ts'
@@ -10,6 +10,7 @@ import type { Target } from './policy/credentials.ts'
 import { type Rule, rule } from './policy/rule.ts'
 import { type Attributes, badRequest, createValues, standardAttributes, updateValues } from './resource-attributes.ts'
 import { type ListSpec, listRows, type Query, selectFields, visibleTo } from './resource-list.ts'
+import { Type } from './schema/builders.ts'
 import { pythonic } from './schema/validate.ts'
 
 /** Members that every resource's row has. */

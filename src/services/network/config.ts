@@ -1,6 +1,7 @@
 /** Configuration of the network service. */
-import { Type } from '#kernel/schema/builders.ts'
+
 import { section } from '#kernel/config/section.ts'
+import { Type } from '#kernel/schema/builders.ts'
 
 const quota = (value: number, what: string) =>
   Type.Integer({ default: value, minimum: -1, description: `Most ${what} a project may have; -1 for any number.` })

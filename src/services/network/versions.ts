@@ -1,7 +1,8 @@
 /** Version discovery of the network API. */
-import { Type } from '#kernel/schema/builders.ts'
+
 import type { Ctx } from '#kernel/context.ts'
 import { operation } from '#kernel/operation.ts'
+import { Type } from '#kernel/schema/builders.ts'
 
 export const listVersions = operation({
   id: 'network.versions.list',

@@ -1,10 +1,11 @@
 /** Networks. */
-import { Type } from '#kernel/schema/builders.ts'
+
 import type { Ctx } from '#kernel/context.ts'
 import { archive } from '#kernel/db/archive.ts'
 import { Conflict } from '#kernel/errors.ts'
 import { columnsOf, type Resource, resource, standardMembers, touch } from '#kernel/resource.ts'
 import { boolean, nullToList, text, toInteger } from '#kernel/resource-attributes.ts'
+import { Type } from '#kernel/schema/builders.ts'
 import { networkConfig } from '../config.ts'
 import { domainSchema } from '../domain.ts'
 import { invalidInput, networkInUse } from '../errors.ts'

@@ -1,10 +1,11 @@
 /** Ports: a guest's or a router's plug in a network, with its addresses. */
-import { type TSchema, Type } from '#kernel/schema/builders.ts'
+
 import type { Ctx } from '#kernel/context.ts'
 import type { Rule } from '#kernel/policy/rule.ts'
 import { rule } from '#kernel/policy/rule.ts'
 import { columnsOf, disallowed, type Resource, resource, seesAll, touch } from '#kernel/resource.ts'
 import { boolean, choice, nullToList, text } from '#kernel/resource-attributes.ts'
+import { type TSchema, Type } from '#kernel/schema/builders.ts'
 import { networkConfig } from '../config.ts'
 import { domainSchema } from '../domain.ts'
 import { networkNotFound, portBound, servicePortInUse } from '../errors.ts'
@@ -133,15 +134,7 @@ export const ports: Resource<PortRow> = resource<PortRow>({
       column: 'binding_host_id',
     }),
     'binding:vnic_type': {
-      schema: choice([
-        'normal',
-        'direct',
-        'macvtap',
-        'baremetal',
-        'direct-physical',
-        'virtio-forwarder',
-        'smart-nic',
-      ]),
+      schema: choice(['normal', 'direct', 'macvtap', 'baremetal', 'direct-physical', 'virtio-forwarder', 'smart-nic']),
       create: member,
       update: member,
       default: 'normal',

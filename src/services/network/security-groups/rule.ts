@@ -1,10 +1,11 @@
 /** Security group rules: what a group lets in and out. */
-import { Type } from '#kernel/schema/builders.ts'
+
 import type { Ctx } from '#kernel/context.ts'
 import { lock } from '#kernel/db/database.ts'
 import { BadRequest, Conflict } from '#kernel/errors.ts'
 import { type Resource, resource, seesAll, touch } from '#kernel/resource.ts'
 import { boolean, choice, text, toInteger } from '#kernel/resource-attributes.ts'
+import { Type } from '#kernel/schema/builders.ts'
 import { formatCidr, parseCidr } from '../addresses.ts'
 import { securityGroupNotFound } from '../errors.ts'
 import { projectReader, sgOwnerMember, sgOwnerReader } from '../policy.ts'

@@ -1,10 +1,11 @@
 /** Subnets. */
-import { Type } from '#kernel/schema/builders.ts'
+
 import type { Ctx } from '#kernel/context.ts'
 import { archive } from '#kernel/db/archive.ts'
 import { Conflict, NotFound } from '#kernel/errors.ts'
 import { columnsOf, type Resource, resource, seesAll, standardMembers, touch } from '#kernel/resource.ts'
 import { badRequest, boolean, choice, nullToList, text, toInteger } from '#kernel/resource-attributes.ts'
+import { Type } from '#kernel/schema/builders.ts'
 import { formatCidr, parseCidr } from '../addresses.ts'
 import { networkNotFound, subnetInUse } from '../errors.ts'
 import { type NetworkRow, networkRows, ofOpenNetwork, ofOwnNetwork } from '../networks/store.ts'
