@@ -11,6 +11,7 @@ import { zoneOperations } from './hosts/zones.ts'
 import { keypairOperations, keypairRules } from './keypairs/operations.ts'
 import { initial } from './migrations/0001-initial.ts'
 import { hostsAndFlavors } from './migrations/0002-hosts-and-flavors.ts'
+import { serverOperations, serverRules, serverSagas } from './servers/operations.ts'
 
 export const computeService = service({
   type: 'compute',
@@ -23,6 +24,7 @@ export const computeService = service({
     max: '2.96',
   },
   operations: [
+    ...serverOperations,
     ...flavorOperations,
     ...keypairOperations,
     ...serviceOperations,
@@ -30,9 +32,9 @@ export const computeService = service({
     ...zoneOperations,
     ...aggregateOperations,
   ],
-  rules: keypairRules,
+  rules: [...serverRules, ...keypairRules],
   faults: computeFaults,
-  sagas: [],
+  sagas: serverSagas,
   reconcilers: [],
   migrations: [initial, hostsAndFlavors],
   config: computeConfig,

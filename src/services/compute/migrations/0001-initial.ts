@@ -47,7 +47,11 @@ export const initial: Migration = {
       .on('compute_servers')
       .columns(['project_id', 'created_at', 'id'])
       .execute()
-    await db.schema.createIndex('compute_servers_host').on('compute_servers').column('host').execute()
+    await db.schema
+      .createIndex('compute_servers_host')
+      .on('compute_servers')
+      .columns(['host', 'vcpus', 'memory_mb'])
+      .execute()
     await db.schema
       .createIndex('compute_servers_usage')
       .on('compute_servers')

@@ -42,6 +42,9 @@ export interface ServerImage {
   min_disk: number
   min_ram: number
   properties: Record<string, string>
+  /** Images of the kernel and ramdisk, when it boots by them. */
+  kernel?: ServerImage
+  ramdisk?: ServerImage
 }
 
 export interface ServerFault {
@@ -90,6 +93,8 @@ export interface ServerRow {
   disk_config: 'AUTO' | 'MANUAL'
   trusted_image_certificates: string[] | null
   fault: ServerFault | null
+  /** Set on rows from the archive alone. */
+  terminated_at?: string
 }
 
 /** A file to be put into the guest. `contents` is base64. */
@@ -118,10 +123,11 @@ export interface RequestSpec {
   group_id: string | null
 }
 
-type Task = TaskState | null
+type StatusParts = Pick<ServerRow, 'vm_state' | 'task_state' | 'terminated_at'>
 
 /** The status that users see. */
-export function statusOf({ vm_state, task_state }: { vm_state: VmState; task_state: Task }): string {
+export function statusOf({ vm_state, task_state, terminated_at }: StatusParts): string {
+  if (terminated_at !== undefined) return 'DELETED'
   switch (vm_state) {
     case 'building':
       return 'BUILD'

@@ -1,9 +1,10 @@
 /** Servers in the database: the only place that names their tables. Per-server tables are reached through their cell. */
-import { sql } from 'kysely'
+import { type Expression, type SqlBool, sql } from 'kysely'
 import type { Cells, Ctx } from '#kernel/context.ts'
-import { archive } from '#kernel/db/archive.ts'
+import { archive, archived } from '#kernel/db/archive.ts'
 import type { Db } from '#kernel/db/database.ts'
-import { type ListOptions, rows, type Where } from '#kernel/db/rows.ts'
+import { type AnyBuilder, type ListOptions, rows, type Where } from '#kernel/db/rows.ts'
+import type { Explanation } from './explanation.ts'
 import type { GuestDataRow, RequestSpec, ServerRow, TaskState, VmState } from './server.ts'
 
 interface TagRow {
@@ -20,6 +21,12 @@ interface RequestSpecRow {
   spec: RequestSpec
 }
 
+interface ExplanationRow {
+  server_id: string
+  at: string
+  report: Explanation
+}
+
 declare module '#kernel/db/database.ts' {
   interface Tables {
     compute_servers: ServerRow
@@ -27,6 +34,7 @@ declare module '#kernel/db/database.ts' {
     compute_server_tags: TagRow
     compute_server_mappings: MappingRow
     compute_request_specs: RequestSpecRow
+    compute_server_explanations: ExplanationRow
   }
 }
 
@@ -38,6 +46,8 @@ const guestData = rows<GuestDataRow>('compute_server_guest_data', { json: ['pers
 const tags = rows<TagRow>('compute_server_tags')
 const mappings = rows<MappingRow>('compute_server_mappings')
 const requestSpecs = rows<RequestSpecRow>('compute_request_specs', { json: ['spec'] })
+
+const explanations = rows<ExplanationRow>('compute_server_explanations', { json: ['report'] })
 
 /** Servers that could not be placed live here. */
 export const cell0 = 'cell0'
@@ -94,11 +104,6 @@ export async function updateServer(
   return (await servers.update(db, { ...expected, id }, { updated_at, ...patch })) > 0
 }
 
-export interface Transition {
-  vm_state?: VmState[]
-  task_state?: (TaskState | null)[]
-}
-
 /** Sets the task of a server that is in one of the states and does nothing else now: a compare-and-set. */
 export function beginTask(ctx: Ctx, server: ServerRow, task: TaskState, from: readonly VmState[]): Promise<boolean> {
   return updateServer(ctx, server.id, { task_state: task }, { vm_state: from, task_state: server.task_state })
@@ -114,6 +119,7 @@ export async function removeServer(ctx: Ctx, row: ServerRow): Promise<void> {
   await tags.remove(db, { server_id: row.id })
   await requestSpecs.remove(ctx.db, { server_id: row.id })
   await mappings.remove(ctx.db, { server_id: row.id })
+  await explanations.remove(ctx.db, { server_id: row.id })
 }
 
 /** Moves a server's rows to another cell. */
@@ -198,6 +204,12 @@ export async function requestSpecOf(ctx: Ctx, id: string): Promise<RequestSpec |
   return (await requestSpecs.find(ctx.db, { server_id: id }))?.spec
 }
 
+/** Request specs by server id. */
+export async function requestSpecsOf(ctx: Ctx, ids: string[]): Promise<Map<string, RequestSpec>> {
+  const found = await requestSpecs.list(ctx.db, { server_id: ids })
+  return new Map(found.map(row => [row.server_id, row.spec]))
+}
+
 export async function tagsOf(ctx: Ctx, id: string): Promise<string[]> {
   return (await tagsOfMany(ctx, [id])).get(id) ?? []
 }
@@ -220,4 +232,49 @@ export async function setTags(ctx: Ctx, id: string, names: string[]): Promise<vo
     db,
     names.map(tag => ({ server_id: id, tag })),
   )
+}
+
+/** How many of the servers are on each host. */
+export async function hostsOfServers(ctx: Ctx, ids: readonly string[]): Promise<Record<string, number>> {
+  const counts: Record<string, number> = {}
+  for (const { host } of await listServers(ctx, { id: ids })) {
+    if (host !== null) counts[host] = (counts[host] ?? 0) + 1
+  }
+  return counts
+}
+
+/** Keeps why a server could not be placed; the newest explanation counts. */
+export async function keepExplanation(ctx: Ctx, id: string, report: Explanation): Promise<void> {
+  await explanations.remove(ctx.db, { server_id: id })
+  await explanations.insert(ctx.db, { server_id: id, at: new Date(ctx.clock.now()).toISOString(), report })
+}
+
+export function explanationOf(ctx: Ctx, id: string): Promise<ExplanationRow | undefined> {
+  return explanations.find(ctx.db, { server_id: id })
+}
+
+/** Servers that are gone, newest first, as they were at their end. */
+export async function deletedServers(ctx: Ctx, since: string | undefined): Promise<ServerRow[]> {
+  const found = await archived<ServerRow>(ctx, servers.table, since === undefined ? {} : { since })
+  return found.map(({ deleted_at, ...row }) => ({ ...row, terminated_at: deleted_at, updated_at: deleted_at }))
+}
+
+/** Servers by tags: with all, with any, without all, without any of them. */
+export function tagCondition(
+  eb: AnyBuilder,
+  kind: 'tags' | 'tags-any' | 'not-tags' | 'not-tags-any',
+  names: string[],
+): Expression<SqlBool> {
+  const tagged = eb.selectFrom('compute_server_tags').select('server_id').where('tag', 'in', names)
+  const all = tagged.groupBy('server_id').having(eb.fn.count('tag'), '=', new Set(names).size)
+  switch (kind) {
+    case 'tags':
+      return eb('id', 'in', all)
+    case 'tags-any':
+      return eb('id', 'in', tagged)
+    case 'not-tags':
+      return eb('id', 'not in', all)
+    case 'not-tags-any':
+      return eb('id', 'not in', tagged)
+  }
 }

@@ -1,0 +1,108 @@
+/** Chooses hosts: filters drop those that cannot take a server, weighers order the rest. Pure: a snapshot in, verdicts out. */
+import { type Filter, filtersByName } from './filters.ts'
+import { bestOf, type Weights } from './weighers.ts'
+
+/** A host as the scheduler sees it. */
+export interface HostState {
+  /** Of the compute service. */
+  host: string
+  /** Of the hypervisor. */
+  node: string
+  /** Root resource provider. */
+  provider: string
+  zone: string
+  /** False when an operator has disabled it. */
+  enabled: boolean
+  disabled_reason: string | null
+  /** False when its agent has not been heard of for too long. */
+  up: boolean
+  arch: string
+  hypervisor_type: string
+  hypervisor_version: number
+  free_vcpus: number
+  free_ram_mb: number
+  /** Metadata of the host's aggregates, all values of a key. */
+  aggregate_metadata: Record<string, string[]>
+}
+
+export type GroupPolicy = 'affinity' | 'anti-affinity' | 'soft-affinity' | 'soft-anti-affinity'
+
+/** What is asked for one server. */
+export interface ScheduleRequest {
+  vcpus: number
+  ram_mb: number
+  /** Undefined: any. */
+  zone: string | undefined
+  image_properties: Record<string, string>
+  extra_specs: Record<string, string>
+  /** Hosts that servers named in hints are on. */
+  same_host: string[] | undefined
+  different_host: string[]
+  group:
+    | { policy: GroupPolicy; max_per_host: number /** Members by host. */; members: Record<string, number> }
+    | undefined
+  /** Hosts that have been tried already. */
+  ignore: string[]
+}
+
+/** Why a filter refused a host. */
+export interface Refused {
+  host: string
+  filter: string
+  asked: string
+  had: string
+}
+
+export interface Schedule {
+  /** The best hosts of those that passed, best first; at most `keep`. */
+  best: HostState[]
+  refused: Refused[]
+}
+
+export interface SchedulerOptions {
+  filters: readonly string[]
+  weights: Weights
+  /** Breaks ties between hosts; in [0, 1). */
+  random: () => number
+  /** How many hosts are wanted. Ordering all of ten thousand would take longer than all else. */
+  keep: number
+}
+
+export function schedule(request: ScheduleRequest, hosts: readonly HostState[], options: SchedulerOptions): Schedule {
+  const filters = options.filters.map(filterNamed)
+  const passed: HostState[] = []
+  const refused: Refused[] = []
+  for (const host of hosts) {
+    const refusal = firstRefusal(filters, host, request)
+    if (refusal) refused.push({ host: host.host, ...refusal })
+    else passed.push(host)
+  }
+  return { best: bestOf(passed, request, options), refused }
+}
+
+function firstRefusal(filters: readonly (readonly [string, Filter])[], host: HostState, request: ScheduleRequest) {
+  if (request.ignore.includes(host.host)) return { filter: 'RetryFilter', asked: 'a host not tried yet', had: 'tried' }
+  for (const [name, filter] of filters) {
+    const why = filter(host, request)
+    if (why) return { filter: name, ...why }
+  }
+  return undefined
+}
+
+function filterNamed(name: string): readonly [string, Filter] {
+  const filter = filtersByName[name]
+  if (!filter) {
+    throw new Error(`No scheduler filter is named "${name}": there are ${Object.keys(filtersByName).join(', ')}.`)
+  }
+  return [name, filter]
+}
+
+/** The host's figures once a server of this request is on it, so that the next one is chosen with that in mind. */
+export function take(host: HostState, request: ScheduleRequest): void {
+  host.free_vcpus -= request.vcpus
+  host.free_ram_mb -= request.ram_mb
+  if (request.group) {
+    const { members } = request.group
+    members[host.host] = (members[host.host] ?? 0) + 1
+  }
+}

@@ -1,0 +1,133 @@
+/** Builds a claimed server on its host; when that host cannot, on another one. */
+import type { Ctx } from '#kernel/context.ts'
+import { messageOf } from '#kernel/errors.ts'
+import { type SagaRun, saga } from '#kernel/saga/saga.ts'
+import { computeConfig } from '../config.ts'
+import type { NicSpec } from '../drivers/driver.ts'
+import { hostAgent, powerStates } from '../host-agent.ts'
+import { guestSpec } from './guest-spec.ts'
+import { place } from './placing.ts'
+import { destroyGuest, existingServer, faultOfSaga, mayRetryElsewhere, releaseClaims } from './steps.ts'
+import { forgetAdminPassword, keepExplanation, requestSpecOf, updateServer } from './store.ts'
+
+export interface CreateInput {
+  server_id: string
+  /** Where room was claimed when the request was taken. */
+  host: string
+}
+
+const deadlineMs = 30 * 60_000
+const spawnTimeoutMs = 20 * 60_000
+
+/** What a host did of its part: the value, or why another host should try. */
+type Attempt<T> = { done: T } | { failed: string }
+
+export const createSaga = saga<CreateInput>(
+  'compute.servers.create',
+  {
+    revision: 1,
+    deadline: deadlineMs,
+    async failed(ctx, { server_id }, error) {
+      // The delete that ended it takes care of the rest.
+      if (error.cancelled) return
+      await releaseClaims(ctx, server_id)
+      const fault = faultOfSaga(ctx, error, `Build of instance ${server_id} aborted: `)
+      const gone = { host: null, node: null, task_state: null, power_state: powerStates.nostate }
+      await updateServer(ctx, server_id, { vm_state: 'error', ...gone, fault }, { vm_state: 'building' })
+      await forgetAdminPassword(ctx, server_id)
+      await ctx.events.emit(ctx, 'compute.instance.create.error', server_id, { message: fault.message })
+    },
+  },
+  async (s, { server_id: id, host: first }) => {
+    const tried: string[] = []
+    for (let host = first; ; ) {
+      tried.push(host)
+      const failed = await buildOn(s, id, host)
+      if (failed === undefined) break
+      await s.step(`clean up ${host}`, () => destroyGuest(s.ctx, host, id))
+      host = await s.record(`choose instead of ${host}`, ctx => chooseAgain(ctx, id, tried, failed))
+    }
+    await s.record('activate', async ctx => {
+      const launched_at = new Date(ctx.clock.now()).toISOString()
+      const active = { vm_state: 'active', task_state: null, power_state: powerStates.running, launched_at } as const
+      await updateServer(ctx, id, active, { vm_state: 'building', task_state: 'spawning' })
+      await forgetAdminPassword(ctx, id)
+      await ctx.events.emit(ctx, 'compute.instance.create.end', id, {})
+    })
+  },
+)
+
+/** Why the host could not build it; undefined when it did. */
+async function buildOn(s: SagaRun, id: string, host: string): Promise<string | undefined> {
+  await s.record(
+    `bind ports to ${host}`,
+    async ctx => {
+      await ctx.services.network.bindPorts(ctx, id, host)
+      await updateServer(ctx, id, { task_state: 'networking' }, { vm_state: 'building', task_state: buildTasks })
+    },
+    ctx => ctx.services.network.unbindPorts(ctx, id),
+  )
+  const wired = await s.step(`wire ports on ${host}`, signal =>
+    attempt<NicSpec[]>(signal, () => s.ctx.services.network.wire(s.ctx, id, host, signal)),
+  )
+  if ('failed' in wired) return wired.failed
+  const spawned = await s.step(
+    `spawn on ${host}`,
+    async signal => {
+      await updateServer(s.ctx, id, { task_state: 'spawning' }, { vm_state: 'building', task_state: buildTasks })
+      return attempt<null>(signal, async () => {
+        const spec = await guestSpec(s.ctx, await existingServer(s.ctx, id), wired.done)
+        const options = { signal, requestId: s.ctx.requestId, deadline: s.ctx.clock.now() + spawnTimeoutMs }
+        return hostAgent(s.ctx, host).call('spawn', { spec, power_on: true }, options)
+      })
+    },
+    () => destroyGuest(s.ctx, host, id),
+  )
+  return 'failed' in spawned ? spawned.failed : undefined
+}
+
+const buildTasks = ['scheduling', 'networking', 'spawning'] as const
+
+/** Failures that are the host's own become values, so that the saga can go on with another host. */
+async function attempt<T>(signal: AbortSignal, work: () => Promise<T>): Promise<Attempt<T>> {
+  try {
+    return { done: await work() }
+  } catch (error) {
+    if (signal.aborted || !mayRetryElsewhere(error)) throw error
+    return { failed: messageOf(error) }
+  }
+}
+
+/** Claims room on a host that has not been tried, in place of the present claim. */
+async function chooseAgain(ctx: Ctx, id: string, tried: string[], failure: string): Promise<string> {
+  const server = await existingServer(ctx, id)
+  const spec = await requestSpecOf(ctx, id)
+  const most = ctx.config.of(computeConfig).schedule_attempts
+  if (tried.length >= most || !spec) {
+    throw new NoValidHost(
+      `Exceeded maximum number of retries. Exceeded max scheduling attempts ${most} for instance ${id}. Last exception: ${failure}`,
+    )
+  }
+  await ctx.services.network.unbindPorts(ctx, id)
+  await ctx.services.placement.release(ctx, id)
+  const { flavor, image, project_id, user_id } = server
+  const placing = await place(ctx, { flavor, image, spec, project_id, user_id, ignore: tried }, [id])
+  if (!('hosts' in placing)) {
+    await keepExplanation(ctx, id, placing.explanation)
+    throw new NoValidHost(
+      `No valid host was found. Exhausted all hosts available for retrying build failures for instance ${id}. Last exception: ${failure}`,
+    )
+  }
+  const { host, node, zone } = placing.hosts[0]!
+  await updateServer(
+    ctx,
+    id,
+    { host, node, availability_zone: zone, task_state: 'scheduling' },
+    { vm_state: 'building' },
+  )
+  return host
+}
+
+class NoValidHost extends Error {
+  override readonly name = 'NoValidHost'
+}

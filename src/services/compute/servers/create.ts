@@ -1,0 +1,161 @@
+/** Create servers: checked, counted, placed and claimed in one transaction; a saga builds each on its host. */
+
+import type { Ctx } from '#kernel/context.ts'
+import { BadRequest } from '#kernel/errors.ts'
+import { operation, reply } from '#kernel/operation.ts'
+import { projectMemberOrAdmin, rule } from '#kernel/policy/rule.ts'
+import { Type } from '#kernel/schema/builders.ts'
+import { isTrue, linksSchema } from '../dialect.ts'
+import { type BuildRequest, buildRequest } from './build-request.ts'
+import { createSaga } from './create-saga.ts'
+import { type CreateBody, createRequest } from './create-schema.ts'
+import { noValidHost } from './explanation.ts'
+import { joinGroup } from './neighbours.ts'
+import { place } from './placing.ts'
+import { admitted } from './quota.ts'
+import type { ServerRow } from './server.ts'
+import { cell0, cell1, insertServer, keepExplanation, type NewServer } from './store.ts'
+import { serverLinks } from './view.ts'
+
+export const createServer = operation({
+  id: 'compute.servers.create',
+  method: 'POST',
+  path: '/v2.1/servers',
+  summary: 'Create one or more servers',
+  policy: rule('os_compute_api:servers:create', projectMemberOrAdmin),
+  request: createRequest,
+  status: 202,
+  response: Type.Union([
+    Type.Object({
+      server: Type.Object({
+        id: Type.String(),
+        links: linksSchema,
+        'OS-DCF:diskConfig': Type.String(),
+        security_groups: Type.Array(Type.Object({ name: Type.String() })),
+        adminPass: Type.String(),
+      }),
+    }),
+    Type.Object({ reservation_id: Type.String() }),
+  ]),
+  async handle(ctx, request) {
+    const body = request.body as CreateBody
+    const project = ctx.identity.project_id
+    if (project === undefined) throw new BadRequest('A server belongs to a project: use a token that is scoped to one.')
+    const { rows, wanted } = await ctx.transaction(async tx => {
+      const asked = await buildRequest(tx, body, project)
+      return { rows: await createServers(tx, asked, project), wanted: asked }
+    })
+    const [first] = rows
+    if (!first) throw new Error('no server was made')
+    if (isTrue(body.server.return_reservation_id))
+      return reply({ reservation_id: first.reservation_id }, { status: 202 })
+    const links = serverLinks(ctx, first.id)
+    const server = {
+      id: first.id,
+      links,
+      'OS-DCF:diskConfig': first.disk_config,
+      security_groups: wanted.security_groups.map(name => ({ name })),
+      adminPass: wanted.guestData.admin_password,
+    }
+    return reply({ server }, { status: 202, headers: { location: links[0]!.href } })
+  },
+})
+
+async function createServers(ctx: Ctx, asked: BuildRequest, project: string): Promise<ServerRow[]> {
+  const { flavor, image, spec } = asked
+  const demand = { vcpus: flavor.vcpus, ram: flavor.ram, min_count: asked.min_count, max_count: asked.max_count }
+  const count = await admitted(ctx, project, demand)
+  const rows = newRows(ctx, asked, project, count)
+  const request = { flavor, image, spec, ignore: [], project_id: project, user_id: ctx.identity.user_id }
+  const placing = await place(
+    ctx,
+    request,
+    rows.map(row => row.id),
+  )
+  for (const [index, row] of rows.entries()) {
+    await ctx.events.emit(ctx, 'compute.instance.create.start', row.id, { display_name: row.display_name })
+    if (!('hosts' in placing)) {
+      const failed: ServerRow = {
+        ...row,
+        vm_state: 'error',
+        task_state: null,
+        fault: noValidHost(ctx, placing.explanation),
+      }
+      await insertServer(ctx, newServer(asked, failed, cell0))
+      await keepExplanation(ctx, row.id, placing.explanation)
+      await ctx.events.emit(ctx, 'compute.instance.create.error', row.id, { message: failed.fault?.message })
+      continue
+    }
+    const { host, node, zone } = placing.hosts[index]!
+    await insertServer(ctx, newServer(asked, { ...row, host, node, availability_zone: zone }, cell1))
+    if (spec.group_id !== null) await joinGroup(ctx, spec.group_id, row.id)
+    const owner = { server_id: row.id, hostname: row.hostname, project_id: project, availability_zone: zone }
+    await ctx.services.network.claimPorts(ctx, owner, asked.networks, asked.security_groups)
+    await ctx.sagas.start(ctx, createSaga, { server_id: row.id, host }, row.id)
+  }
+  return rows
+}
+
+function newServer(asked: BuildRequest, row: ServerRow, cell: string): NewServer {
+  return { row, cell, spec: asked.spec, guestData: asked.guestData, tags: asked.tags }
+}
+
+function newRows(ctx: Ctx, asked: BuildRequest, project: string, count: number): ServerRow[] {
+  const now = new Date(ctx.clock.now()).toISOString()
+  const reservation_id = `r-${ctx.ids.hex().slice(0, 8)}`
+  const numbered = asked.max_count > 1
+  return Array.from({ length: count }, (_, index) => {
+    const id = ctx.ids.uuid()
+    const display_name = numbered ? `${asked.name}-${index + 1}` : asked.name
+    return {
+      id,
+      project_id: project,
+      user_id: ctx.identity.user_id,
+      reservation_id,
+      launch_index: index,
+      display_name,
+      display_description: asked.description,
+      hostname: asked.hostname ?? hostnameOf(display_name, id),
+      host: null,
+      node: null,
+      availability_zone: asked.spec.availability_zone,
+      image: asked.image,
+      image_ref: asked.image.id,
+      flavor: asked.flavor,
+      flavor_id: asked.flavor.id,
+      vcpus: asked.flavor.vcpus,
+      memory_mb: asked.flavor.ram,
+      vm_state: 'building',
+      task_state: 'scheduling',
+      power_state: 0,
+      progress: 0,
+      created_at: now,
+      updated_at: now,
+      launched_at: null,
+      key_name: asked.key_name,
+      config_drive: asked.config_drive,
+      metadata: asked.metadata,
+      access_ip_v4: asked.access_ip_v4,
+      access_ip_v6: asked.access_ip_v6,
+      locked_by: null,
+      locked_reason: null,
+      root_device_name: '/dev/vda',
+      disk_config: asked.disk_config,
+      trusted_image_certificates: asked.trusted_image_certificates,
+      fault: null,
+    }
+  })
+}
+
+/** A name that DNS takes, made of the display name. */
+export function hostnameOf(name: string, id: string): string {
+  const cleaned = name
+    .replace(/[ _]/g, '-')
+    .replace(/[^a-zA-Z0-9.-]+/g, '')
+    .toLowerCase()
+    .replace(/^[.-]+/, '')
+    .slice(0, 63)
+    .replace(/[.-]+$/, '')
+    .replaceAll('.', '-')
+  return cleaned || `server-${id}`
+}

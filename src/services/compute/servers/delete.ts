@@ -1,0 +1,80 @@
+/** Delete a server: always wins, whatever the server is doing and in whatever state it is. */
+import type { Ctx } from '#kernel/context.ts'
+import { operation, reply } from '#kernel/operation.ts'
+import { projectMemberOrAdmin, rule } from '#kernel/policy/rule.ts'
+import { saga } from '#kernel/saga/saga.ts'
+import { Type } from '#kernel/schema/builders.ts'
+import { loadServer, requireUnlocked } from './access.ts'
+import { actionOperation } from './action.ts'
+import type { ServerRow } from './server.ts'
+import { destroyGuest, faultOfSaga, releaseClaims } from './steps.ts'
+import { findServer, removeServer, updateServer } from './store.ts'
+
+const deadlineMs = 60 * 60_000
+
+interface DeleteInput {
+  server_id: string
+}
+
+export const deleteSaga = saga<DeleteInput>(
+  'compute.servers.delete',
+  {
+    revision: 1,
+    deadline: deadlineMs,
+    async failed(ctx, { server_id }, error) {
+      const fault = faultOfSaga(ctx, error)
+      await updateServer(ctx, server_id, { vm_state: 'error', task_state: null, fault }, { task_state: 'deleting' })
+    },
+  },
+  async (s, { server_id }) => {
+    await s.step('destroy guest', async () => {
+      const server = await findServer(s.ctx, server_id)
+      if (server?.host) await destroyGuest(s.ctx, server.host, server_id)
+    })
+    await s.record('release', async ctx => {
+      const server = await findServer(ctx, server_id)
+      await releaseClaims(ctx, server_id)
+      if (server) await removeServer(ctx, server)
+      await ctx.events.emit(ctx, 'compute.instance.delete.end', server_id, {})
+    })
+  },
+)
+
+export async function beginDelete(ctx: Ctx, server: ServerRow): Promise<void> {
+  await ctx.transaction(async tx => {
+    const now = await findServer(tx, server.id)
+    // It goes already, or is gone: that is what was asked for.
+    if (!now || now.task_state === 'deleting') return
+    await updateServer(tx, server.id, { task_state: 'deleting' })
+    await tx.sagas.cancel(tx, server.id)
+    await tx.events.emit(tx, 'compute.instance.delete.start', server.id, {})
+    await tx.sagas.start(tx, deleteSaga, { server_id: server.id }, server.id)
+  })
+}
+
+export const deleteServer = operation({
+  id: 'compute.servers.delete',
+  method: 'DELETE',
+  path: '/v2.1/servers/{server_id}',
+  summary: 'Delete a server',
+  policy: rule('os_compute_api:servers:delete', projectMemberOrAdmin),
+  load: loadServer,
+  async handle(ctx, { target }) {
+    requireUnlocked(ctx, target)
+    await beginDelete(ctx, target)
+    return undefined
+  },
+})
+
+export const forceDelete = actionOperation({
+  id: 'compute.servers.force_delete',
+  key: 'forceDelete',
+  summary: 'Delete a server at once',
+  policy: rule('os_compute_api:os-deferred-delete:force', projectMemberOrAdmin),
+  body: Type.Unknown(),
+  async handle(ctx, server) {
+    requireUnlocked(ctx, server)
+    await beginDelete(ctx, server)
+    return reply(undefined, { status: 202 })
+  },
+})

@@ -1,0 +1,66 @@
+/** Why a server could not be placed: for its user in a sentence, for admins host by host. */
+
+import type { Ctx } from '#kernel/context.ts'
+import { NotFound } from '#kernel/errors.ts'
+import { operation } from '#kernel/operation.ts'
+import { admin, rule } from '#kernel/policy/rule.ts'
+import { Type } from '#kernel/schema/builders.ts'
+import { loadServer } from './access.ts'
+import type { ServerFault } from './server.ts'
+import { faultOf } from './steps.ts'
+import { explanationOf } from './store.ts'
+
+export interface Explanation {
+  asked: {
+    flavor: string
+    resources: Record<string, number>
+    required_traits: string[]
+    forbidden_traits: string[]
+    availability_zone: string | null
+    host: string | null
+    scheduler_hints: Record<string, string[]>
+  }
+  /** Of each host that was refused the rule that did it, with what it asked and what the host had. */
+  hosts: { host: string; rule: string; asked: string; had: string }[]
+}
+
+/** `2 hosts refused by MEMORY_MB, 1 by AvailabilityZoneFilter`, the most common first. */
+function summary({ hosts }: Explanation): string {
+  if (hosts.length === 0) return 'no host is there'
+  const counts = [...Map.groupBy(hosts, host => host.rule)].sort(([, a], [, b]) => b.length - a.length)
+  return counts.map(([name, { length }]) => `${length} refused by ${name}`).join(', ')
+}
+
+export function noValidHost(ctx: Ctx, explanation: Explanation): ServerFault {
+  const details = explanation.hosts
+    .slice(0, 100)
+    .map(({ host, rule: name, asked, had }) => `${host}: ${name} asked for ${asked}, had ${had}`)
+  return faultOf(
+    ctx,
+    `No valid host was found. There are not enough hosts available: ${summary(explanation)}.`,
+    [`Asked for: ${JSON.stringify(explanation.asked)}`, ...details].join('\n'),
+  )
+}
+
+export const explainServer = operation({
+  id: 'compute.servers.explain',
+  method: 'GET',
+  path: '/v2.1/servers/{server_id}/nephos-explain',
+  summary: 'Show why a server could not be placed, host by host',
+  policy: rule('nephos:servers:explain', admin),
+  load: loadServer,
+  response: Type.Object({
+    explanation: Type.Object({
+      at: Type.String(),
+      asked: Type.Unknown(),
+      hosts: Type.Array(
+        Type.Object({ host: Type.String(), rule: Type.String(), asked: Type.String(), had: Type.String() }),
+      ),
+    }),
+  }),
+  async handle(ctx, { target }) {
+    const found = await explanationOf(ctx, target.id)
+    if (!found) throw new NotFound(`Instance ${target.id} was placed at the first try: there is nothing to explain.`)
+    return { explanation: { at: found.at, ...found.report } }
+  },
+})

@@ -1,0 +1,51 @@
+/** What a host is told of a server: disks, memory, NICs, config drive. */
+import type { Ctx } from '#kernel/context.ts'
+import type { DiskSpec, GuestSpec, ImageSpec, NicSpec } from '../drivers/driver.ts'
+import type { ServerImage, ServerRow } from './server.ts'
+
+export async function guestSpec(_ctx: Ctx, server: ServerRow, nics: NicSpec[]): Promise<GuestSpec> {
+  return {
+    id: server.id,
+    name: server.display_name,
+    vcpus: server.flavor.vcpus,
+    memory_mb: server.flavor.ram,
+    disks: disksOf(server),
+    nics,
+    extra_specs: server.flavor.extra_specs,
+  }
+}
+
+function disksOf({ flavor, image }: ServerRow): DiskSpec[] {
+  const bus = image?.properties.hw_disk_bus
+  const disks: DiskSpec[] = []
+  if (image) {
+    const source = { type: 'image' as const, image: imageSpec(image) }
+    disks.push({ id: 'root', source, size_gb: flavor.disk, boot_index: 0, ...(bus && { bus }) })
+  }
+  const blank = { source: { type: 'blank' as const }, boot_index: -1, ...(bus && { bus }) }
+  if (flavor.ephemeral > 0) disks.push({ id: 'ephemeral0', size_gb: flavor.ephemeral, ...blank })
+  if (flavor.swap > 0) disks.push({ id: 'swap', size_gb: flavor.swap / 1024, ...blank })
+  return disks
+}
+
+function imageSpec({
+  id,
+  size,
+  disk_format,
+  hash_algo,
+  hash_value,
+  properties,
+  kernel,
+  ramdisk,
+}: ServerImage): ImageSpec {
+  return {
+    id,
+    size,
+    disk_format,
+    hash_algo,
+    hash_value,
+    properties,
+    ...(kernel && { kernel: imageSpec(kernel) }),
+    ...(ramdisk && { ramdisk: imageSpec(ramdisk) }),
+  }
+}

@@ -1,0 +1,78 @@
+/** The image of a new server: found, usable, small enough for the flavor; kept as the host will need it. */
+import type { Ctx } from '#kernel/context.ts'
+import { BadRequest, Forbidden, NotFound } from '#kernel/errors.ts'
+import { admin, rule } from '#kernel/policy/rule.ts'
+import type { ImageInfo } from '../../image/contract.ts'
+import type { ServerFlavor, ServerImage } from './server.ts'
+
+export const zeroDiskFlavor = rule('os_compute_api:servers:create:zero_disk_flavor', admin)
+
+const gibibyte = 1024 ** 3
+
+async function visibleImage(ctx: Ctx, id: string): Promise<ImageInfo> {
+  try {
+    return await ctx.services.image.get(ctx, id)
+  } catch (error) {
+    if (error instanceof NotFound) throw new BadRequest('Can not find requested image')
+    throw error
+  }
+}
+
+export async function imageOfServer(ctx: Ctx, id: string, flavor: ServerFlavor): Promise<ServerImage> {
+  const info = await visibleImage(ctx, id)
+  const image = await usableImage(ctx, info)
+  checkSizes(ctx, info, flavor)
+  return image
+}
+
+async function usableImage(ctx: Ctx, info: ImageInfo): Promise<ServerImage> {
+  const { id, status, disk_format, os_hash_algo, os_hash_value, size } = info
+  if (status !== 'active') throw new BadRequest(`Image ${id} is not active.`)
+  const format = formatOf(disk_format)
+  if (!format || size === null || os_hash_algo === null || os_hash_value === null) {
+    throw new BadRequest(
+      `Image ${id} is unacceptable: its disk format ${disk_format} cannot be booted: use raw or qcow2`,
+    )
+  }
+  const { kernel_id, ramdisk_id } = info.properties
+  return {
+    id,
+    name: info.name,
+    size,
+    disk_format: format,
+    hash_algo: os_hash_algo,
+    hash_value: os_hash_value,
+    min_disk: info.min_disk,
+    min_ram: info.min_ram,
+    properties: info.properties,
+    ...(kernel_id && { kernel: await usableImage(ctx, await visibleImage(ctx, kernel_id)) }),
+    ...(ramdisk_id && { ramdisk: await usableImage(ctx, await visibleImage(ctx, ramdisk_id)) }),
+  }
+}
+
+/** Kernels and ramdisks have formats of their own names; their bytes are taken as they are. */
+function formatOf(disk_format: string | null): 'raw' | 'qcow2' | undefined {
+  if (disk_format === 'qcow2') return 'qcow2'
+  return ['raw', 'ami', 'aki', 'ari'].includes(disk_format ?? '') ? 'raw' : undefined
+}
+
+function checkSizes(ctx: Ctx, { min_ram, min_disk, size, virtual_size }: ImageInfo, flavor: ServerFlavor): void {
+  if (flavor.ram < min_ram) throw new BadRequest("Flavor's memory is too small for requested image.")
+  if (flavor.disk === 0) {
+    if (ctx.can(zeroDiskFlavor)) return
+    throw new Forbidden('Only volume-backed servers are allowed for flavors with zero disk.')
+  }
+  const disk = flavor.disk * gibibyte
+  const needed = Math.max(size ?? 0, virtual_size ?? 0)
+  if (needed > disk) {
+    throw new BadRequest(
+      `Flavor's disk is too small for requested image. Flavor disk is ${disk} bytes, image is ${needed} bytes.`,
+    )
+  }
+  if (min_disk * gibibyte > disk) {
+    throw new BadRequest(
+      "Flavor's disk is smaller than the minimum size specified in image metadata. " +
+        `Flavor disk is ${disk} bytes, minimum size is ${min_disk * gibibyte} bytes.`,
+    )
+  }
+}

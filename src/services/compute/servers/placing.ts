@@ -1,0 +1,155 @@
+/** Chooses a host for each server of a request and claims its room there; or says why no host would do. */
+import type { Ctx } from '#kernel/context.ts'
+import { Conflict } from '#kernel/errors.ts'
+import type { CandidateRequest } from '../../placement/contract.ts'
+import { computeConfig } from '../config.ts'
+import { hostsForScheduling } from '../hosts/hosts.ts'
+import { type HostState, type Refused, type ScheduleRequest, schedule, take } from '../scheduler/scheduler.ts'
+import type { Explanation } from './explanation.ts'
+import { groupOf } from './neighbours.ts'
+import type { RequestSpec, ServerFlavor, ServerImage } from './server.ts'
+import { hostsOfServers } from './store.ts'
+
+export interface PlacingRequest {
+  flavor: ServerFlavor
+  image: ServerImage | null
+  spec: RequestSpec
+  /** Hosts that have been tried in vain. */
+  ignore: string[]
+  project_id: string
+  user_id: string
+}
+
+export type Placing = { hosts: HostState[] } | { explanation: Explanation }
+
+/** How many hosts are tried when the room of the best ones is taken at the same moment. */
+const alternates = 8
+
+/** Claims room for all of the servers, or for none. In a transaction. */
+export async function place(ctx: Ctx, request: PlacingRequest, serverIds: readonly string[]): Promise<Placing> {
+  const asked = await candidateRequest(ctx, request)
+  const limit = ctx.config.of(computeConfig).scheduler.max_candidates
+  const candidates = asked ? await ctx.services.placement.candidates(ctx, { ...asked, limit }) : []
+  const byProvider = new Map(candidates.map(candidate => [candidate.root, candidate.allocations]))
+  const hosts = byProvider.size > 0 ? await hostsForScheduling(ctx, [...byProvider.keys()]) : []
+  const wish = await scheduleRequest(ctx, request)
+  const chosen: HostState[] = []
+  for (const serverId of serverIds) {
+    const { best, refused } = schedule(wish, hosts, schedulerOptions(ctx))
+    const host = await claimFirst(ctx, request, serverId, best, byProvider)
+    if (!host) {
+      for (const id of serverIds.slice(0, chosen.length)) await ctx.services.placement.release(ctx, id)
+      return { explanation: await explain(ctx, request, asked, refused) }
+    }
+    take(host, wish)
+    chosen.push(host)
+  }
+  return { hosts: chosen }
+}
+
+async function claimFirst(
+  ctx: Ctx,
+  { project_id, user_id }: PlacingRequest,
+  serverId: string,
+  best: HostState[],
+  allocations: Map<string, Record<string, Record<string, number>>>,
+): Promise<HostState | undefined> {
+  for (const host of best) {
+    try {
+      const consumer = { id: serverId, project_id, user_id, type: 'INSTANCE' }
+      await ctx.services.placement.claim(ctx, consumer, allocations.get(host.provider)!)
+      return host
+    } catch (error) {
+      if (!(error instanceof Conflict)) throw error
+    }
+  }
+  return undefined
+}
+
+function schedulerOptions(ctx: Ctx) {
+  const { filters, ram_weight, cpu_weight } = ctx.config.of(computeConfig).scheduler
+  return { filters, weights: { ram: ram_weight, cpu: cpu_weight }, random: ctx.ids.random, keep: alternates }
+}
+
+/** What placement is asked for: amounts by the flavor (its extra specs may say otherwise), traits of flavor and image. */
+export function resourcesOf({ flavor, image }: Pick<PlacingRequest, 'flavor' | 'image'>) {
+  const resources: Record<string, number> = {
+    VCPU: flavor.vcpus,
+    MEMORY_MB: flavor.ram,
+    DISK_GB: flavor.disk + flavor.ephemeral + Math.ceil(flavor.swap / 1024),
+  }
+  const traits = { required: [] as string[], forbidden: [] as string[] }
+  for (const [key, value] of [...Object.entries(image?.properties ?? {}), ...Object.entries(flavor.extra_specs)]) {
+    const trait = /^trait:([A-Z0-9_]+)$/.exec(key)?.[1]
+    if (trait && (value === 'required' || value === 'forbidden')) traits[value].push(trait)
+  }
+  for (const [key, value] of Object.entries(flavor.extra_specs)) {
+    const resource = /^resources:([A-Z0-9_]+)$/.exec(key)?.[1]
+    if (resource && /^\d+$/.test(value)) resources[resource] = Number(value)
+  }
+  return { resources: Object.fromEntries(Object.entries(resources).filter(([, amount]) => amount > 0)), traits }
+}
+
+/** Undefined when the host that was named does not exist. */
+async function candidateRequest(ctx: Ctx, request: PlacingRequest): Promise<CandidateRequest | undefined> {
+  const { resources, traits } = resourcesOf(request)
+  const asked: CandidateRequest = {
+    resources,
+    required_traits: traits.required,
+    forbidden_traits: traits.forbidden,
+    member_of: [],
+  }
+  const named = request.spec.requested_host
+  if (named === null) return asked
+  const host = (await hostsForScheduling(ctx)).find(known => known.host === named || known.node === named)
+  return host && { ...asked, in_tree: host.provider }
+}
+
+async function scheduleRequest(ctx: Ctx, { flavor, image, spec, ignore }: PlacingRequest): Promise<ScheduleRequest> {
+  const { same_host, different_host } = spec.scheduler_hints
+  const group = spec.group_id === null ? undefined : await groupOf(ctx, spec.group_id)
+  return {
+    vcpus: flavor.vcpus,
+    ram_mb: flavor.ram,
+    zone: spec.availability_zone ?? undefined,
+    image_properties: image?.properties ?? {},
+    extra_specs: flavor.extra_specs,
+    same_host: same_host && Object.keys(await hostsOfServers(ctx, same_host)),
+    different_host: different_host ? Object.keys(await hostsOfServers(ctx, different_host)) : [],
+    group: group && {
+      policy: group.policy,
+      max_per_host: group.max_per_host,
+      members: await hostsOfServers(ctx, group.members),
+    },
+    ignore,
+  }
+}
+
+/** What was asked, and of each host which rule refused it: placement's, then the filters'. */
+async function explain(
+  ctx: Ctx,
+  { spec, flavor }: PlacingRequest,
+  asked: CandidateRequest | undefined,
+  refused: Refused[],
+): Promise<Explanation> {
+  const names = new Map((await hostsForScheduling(ctx)).map(host => [host.provider, host.host]))
+  const refusals = asked ? await ctx.services.placement.explain(ctx, asked) : []
+  return {
+    asked: {
+      flavor: flavor.name,
+      resources: asked?.resources ?? {},
+      required_traits: asked?.required_traits ?? [],
+      forbidden_traits: asked?.forbidden_traits ?? [],
+      availability_zone: spec.availability_zone,
+      host: spec.requested_host,
+      scheduler_hints: spec.scheduler_hints,
+    },
+    hosts: [
+      ...refusals.flatMap(({ provider, constraint, asked: wanted, had }) => {
+        const host = names.get(provider)
+        return host === undefined ? [] : [{ host, rule: constraint, asked: wanted, had }]
+      }),
+      ...refused.map(({ host, filter, asked: wanted, had }) => ({ host, rule: filter, asked: wanted, had })),
+    ].slice(0, 1000),
+  }
+}

@@ -1,0 +1,126 @@
+/** Power actions: start, stop, pause, unpause, suspend, resume. */
+
+import type { Ctx } from '#kernel/context.ts'
+import { projectMemberOrAdmin, rule } from '#kernel/policy/rule.ts'
+import { Type } from '#kernel/schema/builders.ts'
+import { computeConfig } from '../config.ts'
+import { hostAgent, powerStates } from '../host-agent.ts'
+import { type ServerAction, serverAction } from './action.ts'
+import { currentSpec } from './steps.ts'
+
+/** Nova ignores what these actions are given. */
+const anything = Type.Unknown()
+
+const callOptions = (ctx: Ctx, signal: AbortSignal, waitMs = 60_000) => ({
+  signal,
+  requestId: ctx.requestId,
+  deadline: ctx.clock.now() + waitMs,
+})
+
+export const start = serverAction({
+  name: 'start',
+  key: 'os-start',
+  summary: 'Start a server',
+  policy: rule('os_compute_api:servers:start', projectMemberOrAdmin),
+  body: anything,
+  from: ['stopped'],
+  taskState: 'powering-on',
+  event: 'power_on',
+  async run(s, { server_id, host }) {
+    await s.step('start guest', async signal => {
+      const spec = await currentSpec(s.ctx, server_id, host, signal)
+      await hostAgent(s.ctx, host).call('start', { spec }, callOptions(s.ctx, signal, 300_000))
+    })
+    return { vm_state: 'active', power_state: powerStates.running }
+  },
+})
+
+export const stop = serverAction({
+  name: 'stop',
+  key: 'os-stop',
+  summary: 'Stop a server',
+  policy: rule('os_compute_api:servers:stop', projectMemberOrAdmin),
+  body: anything,
+  from: ['active', 'error'],
+  taskState: 'powering-off',
+  event: 'power_off',
+  async run(s, { server_id, host }) {
+    await s.step('stop guest', async signal => {
+      const grace_seconds = s.ctx.config.of(computeConfig).stop_grace_seconds
+      const options = callOptions(s.ctx, signal, (grace_seconds + 60) * 1000)
+      await hostAgent(s.ctx, host).call('stop', { id: server_id, grace_seconds }, options)
+    })
+    return { vm_state: 'stopped', power_state: powerStates.shutdown }
+  },
+})
+
+export const pause = serverAction({
+  name: 'pause',
+  key: 'pause',
+  summary: 'Pause a server',
+  policy: rule('os_compute_api:os-pause-server:pause', projectMemberOrAdmin),
+  body: anything,
+  from: ['active'],
+  taskState: 'pausing',
+  event: 'pause',
+  async run(s, { server_id, host }) {
+    await s.step('pause guest', async signal => {
+      await hostAgent(s.ctx, host).call('pause', { id: server_id }, callOptions(s.ctx, signal))
+    })
+    return { vm_state: 'paused', power_state: powerStates.paused }
+  },
+})
+
+export const unpause = serverAction({
+  name: 'unpause',
+  key: 'unpause',
+  summary: 'Let a paused server run again',
+  policy: rule('os_compute_api:os-pause-server:unpause', projectMemberOrAdmin),
+  body: anything,
+  from: ['paused'],
+  taskState: 'unpausing',
+  event: 'unpause',
+  async run(s, { server_id, host }) {
+    await s.step('unpause guest', async signal => {
+      await hostAgent(s.ctx, host).call('unpause', { id: server_id }, callOptions(s.ctx, signal))
+    })
+    return { vm_state: 'active', power_state: powerStates.running }
+  },
+})
+
+export const suspend = serverAction({
+  name: 'suspend',
+  key: 'suspend',
+  summary: 'Save a server to disk and free its memory',
+  policy: rule('os_compute_api:os-suspend-server:suspend', projectMemberOrAdmin),
+  body: anything,
+  from: ['active'],
+  taskState: 'suspending',
+  event: 'suspend',
+  async run(s, { server_id, host }) {
+    await s.step('suspend guest', async signal => {
+      await hostAgent(s.ctx, host).call('suspend', { id: server_id }, callOptions(s.ctx, signal, 600_000))
+    })
+    return { vm_state: 'suspended', power_state: powerStates.suspended }
+  },
+})
+
+export const resume = serverAction({
+  name: 'resume',
+  key: 'resume',
+  summary: 'Bring a suspended server back',
+  policy: rule('os_compute_api:os-suspend-server:resume', projectMemberOrAdmin),
+  body: anything,
+  from: ['suspended'],
+  taskState: 'resuming',
+  event: 'resume',
+  async run(s, { server_id, host }) {
+    await s.step('resume guest', async signal => {
+      const spec = await currentSpec(s.ctx, server_id, host, signal)
+      await hostAgent(s.ctx, host).call('resume', { spec }, callOptions(s.ctx, signal, 600_000))
+    })
+    return { vm_state: 'active', power_state: powerStates.running }
+  },
+})
+
+export const powerActions: ServerAction[] = [start, stop, pause, unpause, suspend, resume]

@@ -1,0 +1,67 @@
+/** Counts a request for servers against its project's quota, in the transaction that makes them. */
+import type { Ctx } from '#kernel/context.ts'
+import { lock } from '#kernel/db/database.ts'
+import { OverQuota } from '#kernel/errors.ts'
+import { type Limits, quotaLimits } from '../quotas/quota.ts'
+import type { InjectedFile } from './server.ts'
+import { type ProjectUsage, usageOf } from './store.ts'
+
+export interface Demand {
+  vcpus: number
+  ram: number
+  min_count: number
+  max_count: number
+}
+
+const counted = ['cores', 'instances', 'ram'] as const
+
+/** How many of the servers asked for fit, at least `min_count`; throws Nova's 403 otherwise. Locks the project's count. */
+export async function admitted(ctx: Ctx, project: string, demand: Demand): Promise<number> {
+  await lock(ctx.db, ctx.database.engine, `compute.quota.${project}`)
+  const limits = await quotaLimits(ctx, project)
+  const used = await usageOf(ctx, project)
+  const each: ProjectUsage = { instances: 1, cores: demand.vcpus, ram: demand.ram }
+  const room = Math.min(
+    ...counted.map(resource => {
+      if (limits[resource] < 0 || each[resource] === 0) return demand.max_count
+      return Math.floor((limits[resource] - used[resource]) / each[resource])
+    }),
+  )
+  if (room >= demand.min_count) return Math.min(room, demand.max_count)
+  throw tooMany(limits, used, each, demand)
+}
+
+function tooMany(limits: Limits, used: ProjectUsage, each: ProjectUsage, demand: Demand): OverQuota {
+  const wanted = (resource: (typeof counted)[number]) => each[resource] * demand.max_count
+  const overs = counted.filter(r => limits[r] >= 0 && used[r] + wanted(r) > limits[r])
+  const instances =
+    demand.min_count === demand.max_count ? `${demand.min_count}` : `${demand.min_count}-${demand.max_count}`
+  const list = (of: (resource: (typeof counted)[number]) => string | number) => overs.map(of).join(', ')
+  return new OverQuota(
+    `Quota exceeded for ${list(r => r)}: Requested ${list(r => (r === 'instances' ? instances : wanted(r)))},` +
+      ` but already used ${list(r => used[r])} of ${list(r => limits[r])} ${list(r => r)}`,
+  )
+}
+
+/** Limits on what one request carries. */
+export async function checkContents(
+  ctx: Ctx,
+  project: string,
+  metadata: Record<string, string>,
+  files: readonly InjectedFile[],
+): Promise<void> {
+  const limits = await quotaLimits(ctx, project)
+  const over = (limit: number, value: number) => limit >= 0 && value > limit
+  if (over(limits.metadata_items, Object.keys(metadata).length)) {
+    throw new OverQuota(`Maximum number of metadata items exceeds ${limits.metadata_items}`)
+  }
+  if (over(limits.injected_files, files.length)) throw new OverQuota('Personality file limit exceeded')
+  for (const { path, contents } of files) {
+    if (over(limits.injected_file_path_bytes, Buffer.byteLength(path))) {
+      throw new OverQuota(`Personality file path exceeds maximum ${limits.injected_file_path_bytes}`)
+    }
+    if (over(limits.injected_file_content_bytes, Buffer.byteLength(contents, 'base64'))) {
+      throw new OverQuota(`Personality file content exceeds maximum ${limits.injected_file_content_bytes}`)
+    }
+  }
+}

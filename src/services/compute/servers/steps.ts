@@ -1,0 +1,86 @@
+/** Acts that several sagas of servers share: on the server's host, its ports and its row. */
+import { CallTimeout, NoResponder } from '#kernel/bus/bus.ts'
+import type { Ctx } from '#kernel/context.ts'
+import { Fault, messageOf } from '#kernel/errors.ts'
+import type { SagaError } from '#kernel/saga/saga.ts'
+import type { GuestSpec } from '../drivers/driver.ts'
+import { hostAgent } from '../host-agent.ts'
+import { guestSpec } from './guest-spec.ts'
+import type { ServerFault, ServerRow } from './server.ts'
+import { findServer } from './store.ts'
+import { forgetCleanup, rememberCleanup } from './store-cleanups.ts'
+
+/** Tries at destroying a guest before it is left to the cleanup of its host. */
+const destroyAttempts = 3
+
+/** The server of a running saga; a saga of a server that is gone has nothing left to do. */
+export async function existingServer(ctx: Ctx, id: string): Promise<ServerRow> {
+  const server = await findServer(ctx, id)
+  if (!server) throw new Error(`server ${id} is gone`)
+  return server
+}
+
+/** What the host needs to start the guest, with its ports as they are wired now. */
+export async function currentSpec(ctx: Ctx, id: string, host: string, signal: AbortSignal): Promise<GuestSpec> {
+  const nics = await ctx.services.network.wire(ctx, id, host, signal)
+  return guestSpec(ctx, await existingServer(ctx, id), nics)
+}
+
+/** True when the host's agent does not answer: nothing is known of what it did. */
+export function isUnreachable(error: unknown): boolean {
+  return error instanceof NoResponder || error instanceof CallTimeout
+}
+
+/** Destroys a guest. When its host cannot do that now, the cleanup of hosts does it later, for certain. */
+export async function destroyGuest(ctx: Ctx, host: string, id: string): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await hostAgent(ctx, host).call('destroy', { id }, { requestId: ctx.requestId })
+      return await forgetCleanup(ctx, host, id)
+    } catch (error) {
+      if (ctx.sagas.stopping) throw error
+      if (!isUnreachable(error) && attempt < destroyAttempts) {
+        await ctx.clock.sleep(1000 * attempt)
+        continue
+      }
+      ctx.log.warn({ err: messageOf(error), host, server_id: id }, 'guest not destroyed now; left to the host cleanup')
+      return rememberCleanup(ctx, host, id)
+    }
+  }
+}
+
+/** Frees what a server holds of the network and of its host's room. */
+export async function releaseClaims(ctx: Ctx, id: string): Promise<void> {
+  await ctx.services.network.releasePorts(ctx, id)
+  await ctx.services.placement.release(ctx, id)
+}
+
+/** Names of errors whose message was written for users. */
+const toldErrors = ['GuestError', 'NoValidHost']
+
+/** A failure as users may read it: messages that were not written for them stay with the admins. */
+export function toldMessage({ name, message }: { name: string; message: string }): string {
+  return toldErrors.includes(name) || name in faultNames ? message : name
+}
+
+const faultNames: Record<string, true> = Object.fromEntries(
+  ['BadRequest', 'Forbidden', 'OverQuota', 'NotFound', 'Conflict', 'Unavailable', 'NotImplemented'].map(n => [n, true]),
+)
+
+export function faultOf(ctx: Ctx, message: string, details: string, code = 500): ServerFault {
+  return { code, message: message.slice(0, 255), details, created: new Date(ctx.clock.now()).toISOString() }
+}
+
+export function faultOfSaga(ctx: Ctx, error: SagaError, prefix = ''): ServerFault {
+  return faultOf(
+    ctx,
+    `${prefix}${toldMessage(error)}`,
+    `${error.step ? `In step "${error.step}": ` : ''}${error.details}`,
+  )
+}
+
+/** Whether another host may do better after this error of a host. */
+export function mayRetryElsewhere(error: unknown): boolean {
+  if (isUnreachable(error)) return true
+  return error instanceof Fault && error.extra.retry_elsewhere === true
+}

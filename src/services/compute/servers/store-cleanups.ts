@@ -1,0 +1,37 @@
+/** Guests that have to be destroyed on a host which could not be reached when their server went. */
+import type { Ctx } from '#kernel/context.ts'
+import { UniqueViolation } from '#kernel/db/database.ts'
+import { rows } from '#kernel/db/rows.ts'
+
+export interface CleanupRow {
+  server_id: string
+  host: string
+  created_at: string
+}
+
+declare module '#kernel/db/database.ts' {
+  interface Tables {
+    compute_host_cleanups: CleanupRow
+  }
+}
+
+const cleanups = rows<CleanupRow>('compute_host_cleanups')
+
+/** Twice is the same as once. */
+export async function rememberCleanup(ctx: Ctx, host: string, serverId: string): Promise<void> {
+  const row = { server_id: serverId, host }
+  if (await cleanups.find(ctx.db, row)) return
+  try {
+    await cleanups.insert(ctx.db, { ...row, created_at: new Date(ctx.clock.now()).toISOString() })
+  } catch (error) {
+    if (!(error instanceof UniqueViolation)) throw error
+  }
+}
+
+export async function forgetCleanup(ctx: Ctx, host: string, serverId: string): Promise<void> {
+  await cleanups.remove(ctx.db, { host, server_id: serverId })
+}
+
+export function pendingCleanups(ctx: Ctx): Promise<CleanupRow[]> {
+  return cleanups.list(ctx.db, {}, { orderBy: [{ column: 'created_at', direction: 'asc' }], limit: 1000 })
+}

@@ -1,0 +1,177 @@
+/** Servers as the API shows them, many at once: what hangs on them is fetched by one query a kind. */
+import { createHash } from 'node:crypto'
+import type { Ctx } from '#kernel/context.ts'
+import { admin, projectReaderOrAdmin, rule } from '#kernel/policy/rule.ts'
+import type { ServerPort } from '../../network/contract.ts'
+import { isAdmin } from './access.ts'
+import { type GuestDataRow, type ServerFault, type ServerRow, statusOf } from './server.ts'
+import { guestDataOfMany, requestSpecsOf, tagsOfMany } from './store.ts'
+
+export const extendedAttributes = rule('os_compute_api:os-extended-server-attributes', admin)
+export const showHostStatus = rule('os_compute_api:servers:show:host_status', admin)
+export const showExtraSpecs = rule('os_compute_api:servers:show:flavor-extra-specs', projectReaderOrAdmin)
+
+/** Rules that views check. */
+export const viewRules = [extendedAttributes, showHostStatus, showExtraSpecs]
+
+const statusesWithProgress = ['ACTIVE', 'BUILD']
+
+/** `2026-01-31T12:00:00Z` */
+export const shownTime = (iso: string) => `${iso.slice(0, 19)}Z`
+/** `2026-01-31T12:00:00.000000`, as the oldest fields have it. */
+const shownMicroseconds = (iso: string | null) => (iso === null ? null : `${iso.slice(0, 23)}000`)
+
+export function serverLinks(ctx: Ctx, id: string) {
+  return [
+    { rel: 'self', href: `${ctx.base}/compute/v2.1/servers/${id}` },
+    { rel: 'bookmark', href: `${ctx.base}/compute/servers/${id}` },
+  ]
+}
+
+const bookmark = (ctx: Ctx, collection: string, id: string) => [
+  { rel: 'bookmark', href: `${ctx.base}/compute/${collection}/${id}` },
+]
+
+export function briefView(ctx: Ctx, server: ServerRow) {
+  return { id: server.id, name: server.display_name, links: serverLinks(ctx, server.id) }
+}
+
+export type Addresses = Record<
+  string,
+  { version: number; addr: string; 'OS-EXT-IPS:type': 'fixed' | 'floating'; 'OS-EXT-IPS-MAC:mac_addr': string }[]
+>
+
+/** Addresses by the name of their network. */
+export function addressesOf(ports: readonly ServerPort[]): Addresses {
+  const addresses: Addresses = {}
+  for (const port of ports) {
+    addresses[port.network_name] ??= []
+    const list = addresses[port.network_name]!
+    const mac = { 'OS-EXT-IPS-MAC:mac_addr': port.mac_address }
+    for (const { version, ip_address } of port.fixed_ips) {
+      list.push({ version, addr: ip_address, 'OS-EXT-IPS:type': 'fixed', ...mac })
+    }
+    for (const addr of port.floating_ips) list.push({ version: 4, addr, 'OS-EXT-IPS:type': 'floating', ...mac })
+  }
+  return addresses
+}
+
+/** Says whether two servers of a project share a host, without saying which. */
+function hostIdOf({ host, project_id }: ServerRow): string {
+  return host === null ? '' : createHash('sha224').update(`${project_id}${host}`).digest('hex')
+}
+
+function flavorView(ctx: Ctx, { flavor }: ServerRow) {
+  return {
+    id: flavor.id,
+    links: bookmark(ctx, 'flavors', flavor.id),
+    original_name: flavor.name,
+    vcpus: flavor.vcpus,
+    ram: flavor.ram,
+    disk: flavor.disk,
+    ephemeral: flavor.ephemeral,
+    swap: flavor.swap,
+    ...(ctx.can(showExtraSpecs) && { extra_specs: flavor.extra_specs }),
+  }
+}
+
+function faultView(ctx: Ctx, fault: ServerFault) {
+  const { code, message, created, details } = fault
+  const showDetails = details !== '' && (code !== 500 || isAdmin(ctx))
+  return { code, created: shownTime(created), message, ...(showDetails && { details }) }
+}
+
+/** What other tables and services know of the servers of one answer. */
+interface Around {
+  ports: Map<string, ServerPort[]>
+  tags: Map<string, string[]>
+  guestData: Map<string, GuestDataRow>
+  zones: Map<string, string | null>
+  hostStatus: Map<string, string>
+}
+
+async function around(ctx: Ctx, servers: readonly ServerRow[]): Promise<Around> {
+  const ids = servers.map(server => server.id)
+  const seesAll = ctx.can(extendedAttributes)
+  return {
+    ports: await ctx.services.network.portsOf(ctx, ids),
+    tags: ctx.atLeast('2.26') ? await tagsOfMany(ctx, ids) : new Map(),
+    guestData: seesAll && ctx.atLeast('2.3') ? await guestDataOfMany(ctx, ids) : new Map(),
+    zones: ctx.atLeast('2.96')
+      ? new Map([...(await requestSpecsOf(ctx, ids))].map(([id, spec]) => [id, spec.availability_zone]))
+      : new Map(),
+    hostStatus: new Map(),
+  }
+}
+
+export async function detailedViews(ctx: Ctx, servers: readonly ServerRow[]) {
+  const known = await around(ctx, servers)
+  return servers.map(server => detailedView(ctx, server, known))
+}
+
+function detailedView(ctx: Ctx, server: ServerRow, known: Around) {
+  const status = statusOf(server)
+  const ports = known.ports.get(server.id) ?? []
+  const groups = [...new Set(ports.flatMap(port => port.security_groups.map(group => group.name)))]
+  return {
+    id: server.id,
+    name: server.display_name,
+    status,
+    tenant_id: server.project_id,
+    user_id: server.user_id,
+    metadata: server.metadata,
+    hostId: hostIdOf(server),
+    image: server.image_ref
+      ? { id: server.image_ref, links: bookmark(ctx, 'images', server.image_ref) }
+      : ('' as const),
+    flavor: flavorView(ctx, server),
+    created: shownTime(server.created_at),
+    updated: shownTime(server.updated_at),
+    addresses: server.vm_state === 'building' ? {} : addressesOf(ports),
+    accessIPv4: server.access_ip_v4 ?? '',
+    accessIPv6: server.access_ip_v6 ?? '',
+    links: serverLinks(ctx, server.id),
+    ...(statusesWithProgress.includes(status) && { progress: server.progress }),
+    ...((status === 'ERROR' || status === 'DELETED') && server.fault && { fault: faultView(ctx, server.fault) }),
+    key_name: server.key_name,
+    config_drive: server.config_drive ? 'True' : '',
+    ...(groups.length > 0 && { security_groups: groups.map(name => ({ name })) }),
+    'OS-DCF:diskConfig': server.disk_config,
+    'OS-EXT-AZ:availability_zone': server.availability_zone ?? '',
+    'OS-SRV-USG:launched_at': shownMicroseconds(server.launched_at),
+    'OS-SRV-USG:terminated_at': shownMicroseconds(server.terminated_at ?? null),
+    'OS-EXT-STS:task_state': server.task_state,
+    'OS-EXT-STS:vm_state': status === 'DELETED' ? 'deleted' : server.vm_state,
+    'OS-EXT-STS:power_state': server.power_state,
+    'os-extended-volumes:volumes_attached': [],
+    ...extended(ctx, server, known),
+    locked: server.locked_by !== null,
+    description: server.display_description,
+    tags: known.tags.get(server.id) ?? [],
+    trusted_image_certificates: server.trusted_image_certificates,
+    locked_reason: server.locked_reason,
+    pinned_availability_zone: known.zones.get(server.id) ?? null,
+  }
+}
+
+function extended(ctx: Ctx, server: ServerRow, known: Around) {
+  const hostStatus = ctx.can(showHostStatus) ? known.hostStatus.get(server.host ?? '') : undefined
+  const seenByAll = {
+    ...(hostStatus !== undefined && { host_status: hostStatus }),
+    ...(ctx.atLeast('2.90') && { 'OS-EXT-SRV-ATTR:hostname': server.hostname }),
+  }
+  if (!ctx.can(extendedAttributes)) return seenByAll
+  return {
+    ...seenByAll,
+    'OS-EXT-SRV-ATTR:host': server.host,
+    'OS-EXT-SRV-ATTR:instance_name': `instance-${server.id.slice(0, 8)}`,
+    'OS-EXT-SRV-ATTR:hypervisor_hostname': server.node,
+    'OS-EXT-SRV-ATTR:reservation_id': server.reservation_id,
+    'OS-EXT-SRV-ATTR:launch_index': server.launch_index,
+    'OS-EXT-SRV-ATTR:hostname': server.hostname,
+    'OS-EXT-SRV-ATTR:kernel_id': server.image?.properties.kernel_id ?? '',
+    'OS-EXT-SRV-ATTR:ramdisk_id': server.image?.properties.ramdisk_id ?? '',
+    'OS-EXT-SRV-ATTR:root_device_name': server.root_device_name,
+    'OS-EXT-SRV-ATTR:user_data': known.guestData.get(server.id)?.user_data ?? null,
+  }
+}
