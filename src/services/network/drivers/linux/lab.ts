@@ -71,7 +71,8 @@ async function runAgain(file: string): Promise<void> {
   assert.equal(code, 0, 'tests with real packets failed; see above')
 }
 
-let directory: string | undefined
+/** A child of a test keeps its files where the test does. */
+let directory = process.env.NEPHOS_LAB_FILES
 
 /** Where the plane of a prefix keeps its files. */
 export function filesOf(prefix: string): string {
@@ -105,7 +106,7 @@ export async function takeDown(plane: DataPlane, prefix: string): Promise<string
   const links = (await run('ip', ['-br', 'link'])).stdout
   const tables = (await run('nft', ['list', 'tables'])).stdout
   const left = `${namespaces}\n${links}`.split('\n').filter(line => line.startsWith(`${prefix}-`))
-  const files = readdirSync(filesOf(prefix))
+  const files = existsSync(filesOf(prefix)) ? readdirSync(filesOf(prefix)) : []
   return [...left, ...tables.split('\n').filter(line => line.endsWith(` ${prefix}`)), ...files]
 }
 
