@@ -78,6 +78,8 @@ const firstText = (ruleset: Ruleset) => (ruleset.chains.size > 0 ? replaceText(r
 
 export interface LinksApplied {
   problems: Problem[]
+  /** A device could not be made as wanted. A route that leads nowhere is its owner's problem alone. */
+  suspect: boolean
   added: { netns: string; device: string; address: string }[]
 }
 
@@ -87,7 +89,7 @@ export async function applyLinks(
   names: PlaneNames,
   tapOwner?: number,
 ): Promise<LinksApplied> {
-  const applied: LinksApplied = { problems: [], added: [] }
+  const applied: LinksApplied = { problems: [], suspect: false, added: [] }
   const one = async ([key, wanted]: [string, NamespacePlan]) => {
     const have = kernel.links.get(key) ?? new Map<string, KernelLink>()
     markBroken(have, wanted, kernel)
@@ -102,8 +104,8 @@ export async function applyLinks(
     applied.problems.push(...failures)
     applied.added.push(...change.added.map(entry => ({ netns: key, ...entry })))
     kernel.routes.set(key, wanted.routes)
-    if (failures.length === 0) kernel.links.set(key, asKernel(wanted.links))
-    else kernel.links.delete(key)
+    kernel.links.set(key, asKernel(wanted.links))
+    if (failures.some(({ message }) => !message.startsWith('ip route'))) applied.suspect = true
   }
   const [host, dataplane, ...others] = inOrder(plan)
   await one(host!)

@@ -1,5 +1,5 @@
 /** Live connections: read from conntrack, judged against what is allowed now, and cut when they are not. Pure but for the two commands. */
-import { rm, writeFile } from 'node:fs/promises'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { HostNetworkState, NetworkSpec, PortSpec, RouterSpec, RuleSpec, SecurityGroupSpec } from '../driver.ts'
 import { type Cidr, contains, normalIp, parseCidr } from './addresses.ts'
@@ -74,7 +74,9 @@ export async function readFlows(netns: string): Promise<Flow[]> {
 /** Deletes flows; `dir` holds the list for a moment, because conntrack takes it from a file only. */
 export async function cutFlows(netns: string, flows: readonly Flow[], dir: string): Promise<void> {
   if (flows.length === 0) return
-  const file = join(dir, `${netns}.flows`)
+  const folder = join(dir, 'conntrack')
+  const file = join(folder, netns)
+  await mkdir(folder, { recursive: true, mode: 0o700 })
   await writeFile(file, `${flows.map(flow => flow.deletion).join('\n')}\n`, { mode: 0o600 })
   await runIn(netns, 'conntrack', ['-R', file])
   await rm(file, { force: true })

@@ -138,6 +138,8 @@ export interface Guest {
   /** The same, left running; `line` resolves with what it prints next. */
   start(program: string, ...args: string[]): Running
   pings(address: string, ...options: string[]): Promise<boolean>
+  /** Whether an address answers within some seconds: a bridge's new port takes up to one until it forwards. */
+  reaches(address: string): Promise<boolean>
 }
 
 export interface Running {
@@ -165,6 +167,14 @@ export function guestIn(netns: string | null): Guest {
     start: (program, ...args) => startIn(netns, process.execPath, [programs, program, ...args]),
     async pings(address, ...options) {
       return (await exec('ping', '-n', '-c', '1', '-W', '1', ...options, address)).code === 0
+    },
+    async reaches(address) {
+      for (let look = 0; look < 20; look++) {
+        if ((await exec('ping', '-n', '-c', '1', '-W', '0.3', address)).code === 0) return true
+        // An unreachable address is told at once.
+        await clock.sleep(50)
+      }
+      return false
     },
   }
 }

@@ -26,6 +26,8 @@ export interface PlaneNames {
   router(routerId: string): string
   /** The host's own end of the pair into a physical network's bridge. */
   hostDevice(physical: string): string
+  /** Its MAC, always the same: neighbours remember it. */
+  hostMac(physical: string): string
   /** Table of address translation in the host's namespace. */
   hostTable: string
   isNamespace(name: string): boolean
@@ -44,6 +46,10 @@ export function planeNames(prefix: string): PlaneNames {
       const plain = `${prefix}-${physical}`
       if (plain.length <= 15 && /^[a-z0-9-]+$/.test(plain)) return plain
       return `${prefix}-${createHash('sha256').update(physical).digest('hex').slice(0, 6)}`
+    },
+    hostMac(physical) {
+      const bytes = createHash('sha256').update(`${prefix} ${physical}`).digest().subarray(0, 5)
+      return ['02', ...[...bytes].map(byte => byte.toString(16).padStart(2, '0'))].join(':')
     },
     hostTable: prefix,
     isNamespace: name =>

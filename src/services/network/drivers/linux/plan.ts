@@ -185,6 +185,7 @@ function addExternal(
   const outer = externalOuter(physical)
   plan.host.links.set(names.hostDevice(physical), {
     ...common,
+    mac: names.hostMac(physical),
     addresses: new Set([config.host_address, ...(config.ipv6 ? [config.ipv6] : [])].map(normalRange)),
     peer: { netns: names.dataplane, name: outer },
   })

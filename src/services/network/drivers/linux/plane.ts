@@ -1,5 +1,6 @@
 /** The Linux data plane: bridges and taps in a namespace of its own, a namespace a network for DHCP, DNS and metadata, and one a router. */
-import { mkdir } from 'node:fs/promises'
+import { mkdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { Clock } from '#kernel/clock.ts'
 import type { Log } from '#kernel/log.ts'
 import type { ConvergeReport, DataPlane, HostNetworkState, PlaneFacts } from '../driver.ts'
@@ -38,6 +39,8 @@ export function linuxPlane(config: LinuxPlaneConfig): DataPlane {
   let kernel: KernelState | undefined
   let features: ReturnType<typeof probe> | undefined
   let last = -1
+  /** Something was not as we knew it: look again before the next change. */
+  let suspect = false
   /** Takes seconds, so nobody waits for it but a purge. */
   let announcing: Promise<void> | undefined
 
@@ -91,11 +94,12 @@ export function linuxPlane(config: LinuxPlaneConfig): DataPlane {
     }
   }
 
-  async function converge(desired: HostNetworkState): Promise<ConvergeReport> {
+  /** One look and one go at the difference. */
+  async function attempt(desired: HostNetworkState): Promise<ConvergeReport> {
     const { state, plan: wanted } = await plan(desired)
     const first = kernel === undefined
     // The same revision again is an audit: somebody wants to know that the kernel still is as it should be.
-    if (!kernel || desired.revision === last) kernel = await readKernel(names, kernel?.rulesets ?? new Map())
+    if (!kernel || suspect || desired.revision === last) kernel = await readKernel(names, kernel?.rulesets ?? new Map())
     const known = kernel
     const fresh = await namespaces(known, wanted)
     await settings(wanted, first ? wanted.namespaces.keys() : fresh)
@@ -107,18 +111,27 @@ export function linuxPlane(config: LinuxPlaneConfig): DataPlane {
     await removeStale(known, wanted)
     await cut(state, rules.shrunk)
     announcing = announce(links.added.filter(({ netns }) => netns.startsWith(names.router(''))))
-    const failed = rules.problems.length + links.problems.length > 0
-    // What failed half-way is looked at afresh next time.
-    if (failed) kernel = undefined
+    suspect = links.suspect
     last = desired.revision
     const problems = [wanted.problems, rules.problems, links.problems, daemonProblems, metadataProblems].flat()
     return report(state, problems, !rules.problems.some(problem => problem.id === ''))
   }
 
+  async function converge(desired: HostNetworkState): Promise<ConvergeReport> {
+    let result = await attempt(desired)
+    // A namespace that is being removed loses its devices bit by bit, long after its name; what was seen may be gone already.
+    for (let again = 0; again < 2 && suspect; again++) {
+      await clock.sleep(200)
+      result = await attempt(desired)
+    }
+    if (result.problems.length > 0)
+      log.warn({ problems: result.problems.slice(0, 20) }, 'not everything could be carried')
+    return result
+  }
+
   function report(state: HostNetworkState, problems: Problem[], filtered: boolean): ConvergeReport {
     const broken = new Set(problems.map(problem => problem.id))
     const wired = state.ports.filter(port => filtered && !broken.has(port.id))
-    if (problems.length > 0) log.warn({ problems: problems.slice(0, 20) }, 'the data plane could not do everything')
     return {
       revision: state.revision,
       wired: wired.map(port => ({ port_id: port.id, tap: { name: tapName(port.id), netns: names.dataplane } })),
@@ -132,6 +145,7 @@ export function linuxPlane(config: LinuxPlaneConfig): DataPlane {
     await announcing
     await metadata.close()
     await daemons.stopAll()
+    await rm(join(dir, 'conntrack'), { recursive: true, force: true })
     const mine = await listNamespaces(names.isNamespace)
     const links = new Map<string, string[]>()
     for (const name of mine) {
