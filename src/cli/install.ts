@@ -34,7 +34,7 @@ This system has no apt-get: install them with its own package tool, and start ag
   if (!options.install) throw new InstallError(`These programs are missing:\n${missing}\nInstall them with: ${command}`)
   if (!root) throw new InstallError(`These programs are missing:\n${missing}\nInstall them with: sudo ${command}`)
   log(`installing Debian packages, because these programs are missing:\n${missing}`)
-  await install(packagesOf(needs), log)
+  await installPackages(packagesOf(needs), log)
   const still = missingNeeds(drivers, env)
   if (still.length > 0) {
     const names = still.map(need => need.program).join(', ')
@@ -51,7 +51,8 @@ function rootText(needs: Need[]): string {
   nothing real, no root:    ./nephos up --simulated`
 }
 
-async function install(packages: string[], log: (line: string) => void): Promise<void> {
+/** Installs Debian packages. Throws InstallError when apt-get cannot. */
+export async function installPackages(packages: string[], log: (line: string) => void): Promise<void> {
   const words = ['install', '-y', '-q', '--no-install-recommends', ...packages]
   if ((await aptGet(words)) === 0) return
   // A fresh machine has no package lists, an old one has lists of packages that are gone.

@@ -1,0 +1,171 @@
+/** Runs the plan of test-plan.ts: prepares the machine, streams progress, and closes with `N passed, N failed, N skipped`. */
+import { spawn } from 'node:child_process'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { run } from 'node:test'
+import { findProgram } from '../src/cli/debian-packages.ts'
+import { installPackages } from '../src/cli/install.ts'
+import { messageOf } from '../src/kernel/errors.ts'
+import { sourceFiles } from './source-files.ts'
+import { chosenParts, filesOf, type Part, type Program, parts } from './test-plan.ts'
+import { findNats, postgresFolder, startNats, startPostgres } from './test-servers.ts'
+
+const root = join(import.meta.dirname, '..')
+const deadline = performance.now() + Number(process.env.NEPHOS_TEST_MINUTES || 55) * 60_000
+const minutesLeft = () => (deadline - performance.now()) / 60_000
+const total = { passed: 0, failed: 0, skipped: 0 }
+const troubles: string[] = []
+const skips = new Map<string, number>()
+
+const say = (line: string) => console.log(line)
+const heading = (line: string) => say(`\n== ${line}`)
+
+process.chdir(root)
+await main().catch(error => {
+  total.failed++
+  troubles.push(messageOf(error))
+})
+finish()
+
+async function main() {
+  const chosen = chosenParts(process.env.NEPHOS_TEST_PARTS)
+  const plan = parts.filter(part => chosen.includes(part.name))
+  await prepare(plan)
+  await using servers = new AsyncDisposableStack()
+  if (plan.length > 1) await provideNats(servers)
+  const files = sourceFiles(root, ['src', 'test', 'tools'])
+  for (const name of chosen) {
+    if (name === 'check') await check()
+    else await runPart(plan.find(part => part.name === name)!, filesOf(name, files))
+  }
+}
+
+async function check() {
+  heading('check: types, lint, layers, sizes')
+  const child = spawn('sh', ['tools/check.sh'], { stdio: ['ignore', 'inherit', 'inherit'] })
+  const code = await new Promise(resolve => child.on('close', resolve))
+  if (code === 0) total.passed++
+  else fail('tools/check.sh')
+}
+
+async function runPart(part: Part, files: string[]) {
+  if (files.length === 0) return
+  heading(`${part.name}: ${part.what} (${files.length} files)`)
+  const reason = obstacle(part)
+  if (reason) return skipPart(part, files.length, reason)
+  if (part.server !== 'postgres') return runFiles(part, files)
+  await using postgres = await startPostgres()
+  process.env.NEPHOS_TEST_POSTGRES = postgres.url
+  await runFiles(part, files)
+  delete process.env.NEPHOS_TEST_POSTGRES
+}
+
+function obstacle(part: Part): string | undefined {
+  if (part.root && process.getuid?.() !== 0) return 'needs root'
+  const absent = (part.needs ?? []).filter(need => !isThere(need))
+  if (absent.length > 0) return `needs ${absent.map(need => need.program).join(', ')}: ${installLine(absent)}`
+  if (minutesLeft() < 1) return 'no time is left (NEPHOS_TEST_MINUTES)'
+  return undefined
+}
+
+const isThere = (need: Program) =>
+  need.program === 'initdb' ? postgresFolder() !== undefined : findProgram(need.program) !== undefined
+
+const installLine = (needs: Program[]) => `apt-get install ${[...new Set(needs.map(need => need.package))].join(' ')}`
+
+function skipPart(part: Part, count: number, reason: string) {
+  say(`SKIPPED ${count} files: ${reason}`)
+  total.skipped += count
+  skips.set(`${part.name}: ${reason}`, count)
+}
+
+/** Each file in a process of its own, two at a time; one line for each file that is through, more for what failed. */
+async function runFiles(part: Part, files: string[]) {
+  const stopped = new AbortController()
+  const minutes = Math.min(part.minutes, minutesLeft())
+  const timer = setTimeout(() => stopped.abort(), minutes * 60_000)
+  const started = performance.now()
+  const stream = run({ files: files.map(file => join(root, file)), concurrency: 2, signal: stopped.signal })
+  stream.on('test:fail', ({ name, file, details }) => {
+    // A suite fails because of what is in it, and that has been said.
+    const cause = details.error.cause
+    if (details.type === 'suite' && /subtests? failed/.test(String(details.error.message))) return
+    const where = file?.startsWith(root) ? file.slice(root.length + 1) : (file ?? '')
+    troubles.push(`${where}: ${name}`)
+    say(`FAILED ${where}: ${name}\n${indent(cause instanceof Error ? (cause.stack ?? cause.message) : String(cause))}`)
+  })
+  stream.on('test:pass', ({ skip, name }) => {
+    if (skip === undefined || skip === false) return
+    const reason = typeof skip === 'string' && skip ? skip : name
+    skips.set(reason, (skips.get(reason) ?? 0) + 1)
+  })
+  stream.on('test:stderr', ({ message }) => void process.stderr.write(message))
+  stream.on('test:summary', ({ file, counts, duration_ms }) => {
+    if (!file) return
+    const { tests, passed, skipped, todo } = counts
+    const failed = tests - passed - skipped - todo
+    total.passed += passed
+    total.failed += failed
+    total.skipped += skipped + todo
+    const seconds = (duration_ms / 1000).toFixed(1).padStart(6)
+    const counted = `${passed} passed${failed ? `, ${failed} FAILED` : ''}`
+    say(`${seconds} s  ${file.slice(root.length + 1)}: ${counted}${skipped ? `, ${skipped} skipped` : ''}`)
+  })
+  for await (const _ of stream) void _
+  clearTimeout(timer)
+  if (stopped.signal.aborted) fail(`${part.name}: stopped after ${minutes.toFixed(0)} minutes`)
+  say(`${part.name}: ${((performance.now() - started) / 1000).toFixed(0)} s`)
+}
+
+const indent = (text: string) => text.replace(/^/gm, '    ')
+
+function fail(what: string) {
+  total.failed++
+  troubles.push(what)
+}
+
+/** Installs what the chosen parts need, when that is possible. */
+async function prepare(plan: Part[]) {
+  const needs = plan.flatMap(part => part.needs ?? []).filter(need => !isThere(need))
+  if (needs.length === 0 || process.getuid?.() !== 0 || !findProgram('apt-get')) return
+  heading(`installing Debian packages for the tests: ${[...new Set(needs.map(need => need.package))].join(' ')}`)
+  try {
+    if (needs.some(need => need.package === 'postgresql')) await withoutDefaultCluster()
+    await installPackages([...new Set(needs.map(need => need.package))], say)
+  } catch (error) {
+    say(`${messageOf(error)}\nGoing on without; what needs them is skipped.`)
+  }
+}
+
+/** Debian's PostgreSQL makes and starts a server for everybody unless told not to. */
+async function withoutDefaultCluster() {
+  await installPackages(['postgresql-common'], say)
+  const path = '/etc/postgresql-common/createcluster.conf'
+  if (!existsSync(path)) return
+  const text = readFileSync(path, 'utf8')
+  writeFileSync(path, text.replace(/^#?\s*create_main_cluster\s*=.*$/m, 'create_main_cluster = false'))
+}
+
+async function provideNats(servers: AsyncDisposableStack) {
+  try {
+    const program = await findNats(say)
+    process.env.PATH = `${process.env.PATH}:${dirname(program)}`
+    process.env.NEPHOS_TEST_NATS = servers.use(await startNats(program)).url
+  } catch (error) {
+    say(`no NATS server: ${messageOf(error)}`)
+  }
+}
+
+function finish() {
+  if (skips.size > 0) {
+    heading('skipped')
+    for (const [reason, count] of skips) say(`  ${String(count).padStart(3)}  ${reason}`)
+  }
+  if (troubles.length > 0) {
+    heading('failed')
+    for (const trouble of troubles) say(`  ${trouble}`)
+  }
+  const { passed, failed, skipped } = total
+  say(`\n${passed} passed, ${failed} failed, ${skipped} skipped`)
+  process.exit(failed > 0 || passed === 0 ? 1 : 0)
+}

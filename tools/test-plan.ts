@@ -1,0 +1,132 @@
+/** What `npm test` runs, in this order: cheap and telling parts first. */
+
+export interface Program {
+  program: string
+  package: string
+}
+
+export interface Part {
+  name: string
+  what: string
+  /** Which test files belong to it: the first part that a file fits is the file's. */
+  files: RegExp
+  /** Only those of its files that say this; other parts may run them as well. */
+  mentions?: RegExp
+  /** Programs without which it is skipped; root on Debian installs them. */
+  needs?: Program[]
+  root?: boolean
+  server?: 'postgres'
+  /** The part is stopped, and has failed, after this. */
+  minutes: number
+}
+
+const qemu: Program[] = [
+  { program: 'qemu-system-x86_64', package: 'qemu-system-x86' },
+  { program: 'qemu-img', package: 'qemu-utils' },
+  { program: 'genisoimage', package: 'genisoimage' },
+]
+
+const packets: Program[] = [
+  { program: 'ip', package: 'iproute2' },
+  { program: 'nft', package: 'nftables' },
+  { program: 'dnsmasq', package: 'dnsmasq-base' },
+  { program: 'conntrack', package: 'conntrack' },
+  { program: 'ping', package: 'iputils-ping' },
+  { program: 'arping', package: 'iputils-arping' },
+]
+
+const clients: Program[] = [
+  { program: 'openstack', package: 'python3-openstackclient' },
+  { program: 'ssh', package: 'openssh-client' },
+  { program: 'chromium', package: 'chromium' },
+]
+
+const real = /\.real\.test\.ts$/
+
+export const parts: Part[] = [
+  {
+    name: 'packets',
+    what: 'the Linux data plane with real packets, in namespaces',
+    files: /^src\/services\/network\/drivers\/linux\//,
+    needs: packets,
+    root: true,
+    minutes: 10,
+  },
+  {
+    name: 'guests',
+    what: 'the QEMU driver with real guests',
+    files: /^src\/services\/compute\/drivers\/qemu\//,
+    needs: [...qemu, ...packets],
+    minutes: 10,
+  },
+  {
+    name: 'simulation',
+    what: 'the whole cloud on virtual time, with faults',
+    files: /^test\/simulation\//,
+    minutes: 10,
+  },
+  {
+    name: 'conformance',
+    what: 'clients and suites that we did not write, against a simulated cloud',
+    files: /^test\/conformance\//,
+    needs: clients.slice(0, 1),
+    minutes: 10,
+  },
+  {
+    name: 'journeys',
+    what: 'a cloud started as a user starts it, with the real client and real guests',
+    files: /^test\/journeys\//,
+    needs: [...clients, ...qemu, ...packets],
+    root: true,
+    minutes: 25,
+  },
+  { name: 'real', what: 'other tests that need the real thing', files: real, root: true, minutes: 10 },
+  { name: 'bench', what: 'benchmarks still run (their numbers are not judged)', files: /^test\/bench\//, minutes: 5 },
+  {
+    name: 'unit',
+    what: 'everything that needs nothing',
+    files: /\.test\.ts$/,
+    minutes: 10,
+  },
+  {
+    name: 'postgres',
+    what: 'stores and whole clouds again, on a real PostgreSQL',
+    files: /\.test\.ts$/,
+    mentions: /\/(engines|harness)\.ts'/,
+    needs: [{ program: 'initdb', package: 'postgresql' }],
+    server: 'postgres',
+    minutes: 10,
+  },
+]
+
+/** The order in which parts run; `check` is tools/check.sh. */
+export const order = [
+  ...['check', 'unit', 'postgres', 'packets', 'guests'],
+  ...['simulation', 'conformance', 'journeys', 'real', 'bench'],
+]
+
+const quick = ['check', 'unit']
+
+/** The parts that `NEPHOS_TEST_PARTS` asks for, in their order. Throws for a name that is none. */
+export function chosenParts(setting: string | undefined): string[] {
+  if (!setting || setting === 'all') return order
+  const names = setting.split(',').flatMap(name => (name.trim() === 'quick' ? quick : [name.trim()]))
+  const unknown = names.find(name => !order.includes(name))
+  if (unknown !== undefined) {
+    throw new Error(`NEPHOS_TEST_PARTS: there is no part '${unknown}': all, quick, or some of ${order.join(',')}`)
+  }
+  return order.filter(name => names.includes(name))
+}
+
+/** Files of each part, from the paths and texts of all files. A part that only goes over others' files again leaves them theirs. */
+export function filesOf(name: string, files: Map<string, string>): string[] {
+  const part = parts.find(one => one.name === name)
+  if (!part) return []
+  const owner = (path: string) => parts.find(one => !one.mentions && one.files.test(path))
+  return [...files]
+    .filter(([path]) => path.endsWith('.test.ts'))
+    .filter(([path, text]) =>
+      part.mentions ? owner(path)?.name === 'unit' && part.mentions.test(text) : owner(path) === part,
+    )
+    .map(([path]) => path)
+}
