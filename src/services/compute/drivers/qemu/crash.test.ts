@@ -6,8 +6,9 @@ import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { type GuestSpec, type PowerState, powerStates, type VirtDriver } from '../driver.ts'
+import { findProcesses } from './process.ts'
 import type { CrashOperation } from './test-crash.ts'
-import { boots, clock, type Host, openHost, skip, until } from './test-host.ts'
+import { booted, boots, clock, type Host, openHost, skip, until } from './test-host.ts'
 
 describe('QEMU driver whose control process is killed', { skip: skip ?? false }, () => {
   let host: Host
@@ -69,4 +70,18 @@ describe('QEMU driver whose control process is killed', { skip: skip ?? false },
       }
     })
   }
+
+  it('counts a guest whose QEMU hangs as running, works with it when it answers again, and can delete it', async () => {
+    const spec = await booted(host)
+    const { pid } = (await findProcesses(host.instances)).get(spec.id)!
+    process.kill(pid, 'SIGSTOP')
+    const driver = await host.reopen()
+    assert.deepEqual(await driver.recover(), [{ id: spec.id, power_state: powerStates.running }])
+    process.kill(pid, 'SIGCONT')
+    await driver.pause(spec.id)
+    assert.equal(await driver.state(spec.id), powerStates.paused)
+    process.kill(pid, 'SIGSTOP')
+    await driver.destroy(spec.id)
+    assert.deepEqual(await host.remains(spec.id), [])
+  })
 })

@@ -44,14 +44,32 @@ interface Message {
   data?: Record<string, unknown>
 }
 
+export interface ConnectOptions {
+  timeoutMs?: number
+  onEvent?: (event: QmpEvent) => void
+}
+
 /** Connects and negotiates. Rejects when nobody listens at `path` (ENOENT, ECONNREFUSED) or no greeting comes in time. */
-export async function connectQmp(
+export async function connectQmp(path: string, clock: Clock, options: ConnectOptions = {}): Promise<Qmp> {
+  const timeoutMs = options.timeoutMs ?? 10_000
+  for (const start = clock.monotonic(); ; await clock.sleep(50)) {
+    try {
+      return await connectOnce(path, clock, timeoutMs, options.onEvent)
+    } catch (error) {
+      // QEMU takes one connection at a time, and lets few wait: those that gave up on it have to be drained first.
+      const isBusy = (error as NodeJS.ErrnoException).code === 'EAGAIN'
+      if (!isBusy || clock.monotonic() - start > timeoutMs) throw error
+    }
+  }
+}
+
+async function connectOnce(
   path: string,
   clock: Clock,
-  options: { timeoutMs?: number; onEvent?: (event: QmpEvent) => void } = {},
+  timeoutMs: number,
+  onFirstEvent: ConnectOptions['onEvent'],
 ): Promise<Qmp> {
-  const timeoutMs = options.timeoutMs ?? 10_000
-  const listeners = new Set(options.onEvent ? [options.onEvent] : [])
+  const listeners = new Set(onFirstEvent ? [onFirstEvent] : [])
   const pending = new Map<string, Pending>()
   const greeting = Promise.withResolvers<unknown>()
   const closed = Promise.withResolvers<void>()
