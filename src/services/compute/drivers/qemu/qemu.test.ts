@@ -18,7 +18,7 @@ import { driverContract } from '../driver.contract.ts'
 import { GuestError, type GuestSpec, type ImageSpec } from '../driver.ts'
 import { findProcesses } from './process.ts'
 import { bootSector, imageOf } from './test-guest.ts'
-import { booted, type Host, openHost, say, skip, until } from './test-host.ts'
+import { booted, boots, type Host, openHost, say, skip, until } from './test-host.ts'
 
 driverContract('qemu under TCG', () => openHost(), skip ? { skip } : {})
 
@@ -132,6 +132,22 @@ describe('QEMU driver', { skip: skip ?? false }, () => {
       readdirSync(join(host.dir, 'images')).filter(name => name.endsWith('.part')),
       [],
     )
+  })
+
+  it('cuts off a NIC that the guest does not release, and still suspends, resumes and starts without it', async () => {
+    const spec = await booted(host)
+    const nic = { port_id: '6f70656e-0000-4000-8000-000000000001', mac: 'fa:16:3e:00:00:02', mtu: 1450 }
+    const nics = async () => (await host.driver.diagnostics(spec.id)).num_nics
+    await host.driver.attachNic(spec.id, nic)
+    // A boot sector knows nothing of hot plug.
+    await host.driver.detachNic(spec.id, nic.port_id)
+    await host.driver.suspend(spec.id)
+    await host.driver.resume(spec)
+    assert.equal(await boots(host.driver, spec.id), 1)
+    assert.equal(await nics(), 2, 'the dead device is still in the machine')
+    await host.driver.reboot(spec, 'hard', 0)
+    assert.equal(await nics(), 1)
+    await host.driver.destroy(spec.id)
   })
 
   it('boots disks on the other buses, and NICs of other models', async () => {
