@@ -2,6 +2,7 @@
 import type { Service } from '#kernel/service.ts'
 import { computeService } from './services/compute/service.ts'
 import { identityService } from './services/identity/service.ts'
+import { networkService } from './services/network/service.ts'
 import { placementService } from './services/placement/service.ts'
 
-export const services: readonly Service[] = [identityService, placementService, computeService]
+export const services: readonly Service[] = [identityService, networkService, placementService, computeService]

@@ -79,6 +79,11 @@ export interface Ctx extends Env {
   transaction<T>(fn: (ctx: Ctx) => Promise<T>): Promise<T>
   /** Runs `fn` once the transaction is committed; at once outside of one. Not run when it is rolled back. */
   afterCommit(fn: () => void): void
+  /**
+   * Runs `fn` in the open transaction once all its other work is done, once for each key (at once outside of one). For rows that every
+   * transaction changes, such as a counter: they are then locked for the shortest time and last, so that none waits for another in a circle.
+   */
+  beforeCommit(key: string, fn: (ctx: Ctx) => Promise<void>): Promise<void>
   /** Whether the caller may do what the rule guards. Without a target, it is the caller's own project and user. */
   can(rule: Rule, target?: Target): boolean
   /** Like `can`, but throws `Forbidden`. */
@@ -142,7 +147,12 @@ export function systemCtx(env: Env, options: { requestId?: string } = {}): Ctx {
   return createCtx(env, { requestId: options.requestId ?? `req-${env.ids.uuid()}`, identity: systemIdentity })
 }
 
-function build(env: Env, options: CtxOptions, db: Db, commitHooks: (() => void)[] | undefined): Ctx {
+interface CommitHooks {
+  before: Map<string, (ctx: Ctx) => Promise<void>>
+  after: (() => void)[]
+}
+
+function build(env: Env, options: CtxOptions, db: Db, commitHooks: CommitHooks | undefined): Ctx {
   const { identity } = options
   const version = options.version ?? newest
   const log = env.log.child({ request_id: options.requestId, ...(identity.user_id && { user_id: identity.user_id }) })
@@ -160,12 +170,21 @@ function build(env: Env, options: CtxOptions, db: Db, commitHooks: (() => void)[
     atLeast: v => version >= ordinal(v),
     async transaction(fn) {
       if (commitHooks) return fn(ctx)
-      const hooks: (() => void)[] = []
-      const result = await env.database.transaction(tx => fn(build(env, options, tx, hooks)))
-      for (const hook of hooks) outsideTransaction(hook)
+      const hooks: CommitHooks = { before: new Map(), after: [] }
+      const result = await env.database.transaction(async tx => {
+        const inside = build(env, options, tx, hooks)
+        const made = await fn(inside)
+        for (const hook of hooks.before.values()) await hook(inside)
+        return made
+      })
+      for (const hook of hooks.after) outsideTransaction(hook)
       return result
     },
-    afterCommit: fn => (commitHooks ? void commitHooks.push(fn) : outsideTransaction(fn)),
+    afterCommit: fn => (commitHooks ? void commitHooks.after.push(fn) : outsideTransaction(fn)),
+    async beforeCommit(key, fn) {
+      if (!commitHooks) await fn(ctx)
+      else if (!commitHooks.before.has(key)) commitHooks.before.set(key, fn)
+    },
     can: (rule, target = own) => env.policy.allows(rule.name, identity, target),
     enforce(rule, target = own) {
       if (!env.policy.allows(rule.name, identity, target)) {

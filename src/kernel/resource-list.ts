@@ -1,26 +1,28 @@
 /** Lists in the network API's dialect: filters, `fields`, sorting, paging by marker, links to the next page. */
-import type { Expression, SqlBool } from 'kysely'
+import { type Expression, type SqlBool, sql } from 'kysely'
 import type { Ctx } from './context.ts'
 import type { AnyBuilder, ListOptions, Match, Rows, Where } from './db/rows.ts'
 import { BadRequest } from './errors.ts'
-import type { Attribute, StandardRow } from './resource.ts'
+import type { StandardRow } from './resource.ts'
+import { type Attribute, type Attributes, badRequest } from './resource-attributes.ts'
 
-type Query = Record<string, string | string[]>
+export type Query = Record<string, string | string[]>
 
 export interface ListSpec<Row> {
   collection: string
   path: string
   store: Rows<Row>
-  /** Columns of the row that may be filtered and sorted by in SQL; other attributes are filtered after the view is made. */
-  columns: (keyof Row & string)[]
   /** Filters that are not a plain comparison with a column; what they return is added to the query. */
   filters?: Record<string, (ctx: Ctx, eb: AnyBuilder, values: string[]) => Expression<SqlBool>>
+  /** What callers who do not see all may see, as a condition on the row; by default what belongs to their project. */
   visible?: (ctx: Ctx, eb: AnyBuilder) => Expression<SqlBool>
 }
 
 interface ListRun<Row> extends ListSpec<Row> {
-  attributes: Record<string, Attribute>
+  attributes: Attributes
   seesAll: boolean
+  /** The rows that policy lets the caller see. */
+  permitted: (rows: Row[]) => Promise<Row[]>
   view: (ctx: Ctx, rows: Row[]) => Promise<Record<string, unknown>[]>
 }
 
@@ -36,6 +38,13 @@ export function selectFields(item: Record<string, unknown>, query: Query): Recor
   return Object.fromEntries(fields.filter(name => name in item).map(name => [name, item[name]]))
 }
 
+/** The column that an attribute is filtered and sorted by; undefined when it has none, or holds a list. */
+function columnOf(name: string, attribute: Attribute | undefined): string | undefined {
+  if (!attribute || attribute.visible === false || attribute.column === false) return undefined
+  const { type } = attribute.schema as { type?: string }
+  return type === 'array' || type === 'object' ? undefined : (attribute.column ?? name)
+}
+
 /** A filter's text as the column's value: the schema says whether it is a boolean, a number or text. */
 function typed(attribute: Attribute, text: string): string | number | boolean | null {
   const schema = JSON.stringify(attribute.schema)
@@ -45,40 +54,71 @@ function typed(attribute: Attribute, text: string): string | number | boolean | 
   return text
 }
 
+/** Tags are stored as a JSON list; a tag is in it when its JSON text is. */
+function hasTag(tag: string): Expression<SqlBool> {
+  return sql<SqlBool>`replace(tags, ${JSON.stringify(tag)}, '') <> tags`
+}
+
+const split = (values: string[]) => values.flatMap(value => value.split(',')).filter(Boolean)
+
+/** Filters that every resource knows. */
+const standardFilters: Record<string, (eb: AnyBuilder, values: string[]) => Expression<SqlBool>> = {
+  tags: (eb, values) => eb.and(split(values).map(hasTag)),
+  'tags-any': (eb, values) => eb.or(split(values).map(hasTag)),
+  'not-tags': (eb, values) => eb.not(eb.and(split(values).map(hasTag))),
+  'not-tags-any': (eb, values) => eb.not(eb.or(split(values).map(hasTag))),
+  changed_since: (eb, values) => eb('updated_at', '>=', values[0]!),
+}
+
+interface Filters {
+  where: Record<string, Match>
+  extra: ((eb: AnyBuilder) => Expression<SqlBool>)[]
+  /** Filters that only the view can answer. */
+  after: { name: string; values: string[] }[]
+}
+
+function filtersOf<Row>(ctx: Ctx, run: ListRun<Row>, query: Query): Filters {
+  const filters: Filters = { where: {}, extra: [], after: [] }
+  for (const [name, value] of Object.entries(query)) {
+    if (control.has(name)) continue
+    const values = listOf(value)
+    const attribute = run.attributes[name]
+    const column = columnOf(name, attribute)
+    const own = run.filters?.[name]
+    const standard = standardFilters[name]
+    if (own) filters.extra.push(eb => own(ctx, eb, values))
+    else if (standard) filters.extra.push(eb => standard(eb, values))
+    else if (!attribute || attribute.visible === false)
+      throw badRequest(`['${name}'] is invalid attribute for filtering`)
+    else if (column) {
+      const wanted = values.map(text => typed(attribute, text))
+      filters.where[column] = wanted.length === 1 ? wanted[0]! : (wanted as string[])
+    } else filters.after.push({ name, values })
+  }
+  if (!run.seesAll) filters.extra.push(eb => visibleTo(ctx, run, eb))
+  return filters
+}
+
+/** What a caller who does not see all may see. */
+export function visibleTo<Row>(ctx: Ctx, spec: ListSpec<Row>, eb: AnyBuilder): Expression<SqlBool> {
+  return spec.visible?.(ctx, eb) ?? eb('project_id', '=', ctx.identity.project_id ?? '')
+}
+
 export async function listRows<Row extends StandardRow>(
   ctx: Ctx,
   run: ListRun<Row>,
   query: Query,
   url: string,
 ): Promise<Record<string, unknown>> {
-  const columns = new Set<string>(run.columns)
-  const where: Record<string, Match> = {}
-  const extra: ((eb: AnyBuilder) => Expression<SqlBool>)[] = []
-  const after: { name: string; values: string[] }[] = []
-  for (const [key, value] of Object.entries(query)) {
-    if (control.has(key)) continue
-    const name = key === 'tenant_id' ? 'project_id' : key
-    const values = listOf(value)
-    const custom = run.filters?.[name]
-    const attribute = run.attributes[name]
-    if (custom) extra.push(eb => custom(ctx, eb, values))
-    else if (!attribute || attribute.visible === false)
-      throw new BadRequest(`['${key}'] is invalid attribute for filtering`, { type: 'HTTPBadRequest' })
-    else if (columns.has(name)) {
-      const wanted = values.map(text => typed(attribute, text))
-      where[name] = wanted.length === 1 ? wanted[0]! : (wanted as string[])
-    } else after.push({ name, values })
-  }
-  if (!run.seesAll) extra.push(eb => run.visible?.(ctx, eb) ?? eb('project_id', '=', ctx.identity.project_id ?? ''))
-
-  const orderBy = sorting<Row>(query, columns)
+  const { where, extra, after } = filtersOf(ctx, run, query)
   const limit = limitOf(query)
   const reverse = /^(true|1)$/i.test(String(query.page_reverse ?? ''))
   const marker = listOf(query.marker)[0]
-  const options: ListOptions<Row> = { orderBy }
+  const options: ListOptions<Row> = { orderBy: sorting<Row>(query, run.attributes) }
   if (extra.length > 0) options.also = eb => eb.and(extra.map(make => make(eb)))
   if (marker) {
-    const row = await run.store.find(ctx.db, { id: marker } as Where<Row>)
+    const seen = run.seesAll ? {} : { also: (eb: AnyBuilder) => visibleTo(ctx, run, eb) }
+    const [row] = await run.store.list(ctx.db, { id: marker } as Where<Row>, seen)
     if (!row)
       throw new BadRequest(`Invalid input for operation: The marker ${marker} could not be found.`, {
         type: 'InvalidInput',
@@ -86,17 +126,24 @@ export async function listRows<Row extends StandardRow>(
     if (reverse) options.before = row
     else options.after = row
   }
-  // Without an SQL filter for everything the limit has to be taken after the view.
+  // What the view alone can answer is filtered there, so the limit has to be taken after it.
   if (limit !== undefined && after.length === 0) options.limit = limit + 1
-  const rows = await run.store.list(ctx.db, where as Where<Row>, options)
-  const extraRow = limit !== undefined && rows.length > limit
-  const page = extraRow ? (reverse ? rows.slice(1) : rows.slice(0, limit)) : rows
-  let items = await run.view(ctx, page)
-  for (const { name, values } of after) items = items.filter(item => matches(item[name], values))
+  const found = await run.store.list(ctx.db, where as Where<Row>, options)
+  const wanted = await matching(ctx, run, await run.permitted(found), after)
+  const more = limit !== undefined && (wanted.length > limit || found.length > limit)
+  const page =
+    limit === undefined || wanted.length <= limit ? wanted : reverse ? wanted.slice(-limit) : wanted.slice(0, limit)
+  const items = await run.view(ctx, page)
   const answer: Record<string, unknown> = { [run.collection]: items.map(item => selectFields(item, query)) }
-  const links = pageLinks(ctx, url, { limit, marker, extraRow, page, reverse })
+  const links = pageLinks(ctx, url, { limit, marker, more, page, reverse })
   if (links.length > 0) answer[`${run.collection}_links`] = links
   return answer
+}
+
+async function matching<Row>(ctx: Ctx, run: ListRun<Row>, rows: Row[], after: Filters['after']): Promise<Row[]> {
+  if (after.length === 0) return rows
+  const items = await run.view(ctx, rows)
+  return rows.filter((_, i) => after.every(({ name, values }) => matches(items[i]![name], values)))
 }
 
 function matches(value: unknown, wanted: string[]): boolean {
@@ -107,18 +154,16 @@ function matches(value: unknown, wanted: string[]): boolean {
 
 function sorting<Row extends StandardRow>(
   query: Query,
-  columns: Set<string>,
+  attributes: Attributes,
 ): { column: keyof Row & string; direction: 'asc' | 'desc' }[] {
   const keys = listOf(query.sort_key).flatMap(k => k.split(','))
   const directions = listOf(query.sort_dir).flatMap(d => d.split(','))
   const orderBy: { column: keyof Row & string; direction: 'asc' | 'desc' }[] = keys.map((key, i) => {
-    const name = key === 'tenant_id' ? 'project_id' : key
-    if (!columns.has(name)) throw new BadRequest(`${key} is invalid attribute for sort_key`, { type: 'HTTPBadRequest' })
+    const name = columnOf(key, attributes[key])
+    if (name === undefined) throw badRequest(`${key} is invalid attribute for sort_key`)
     const direction = directions[i] ?? 'asc'
     if (direction !== 'asc' && direction !== 'desc')
-      throw new BadRequest(`${direction} is invalid value for sort_dirs, valid value is 'asc' and 'desc'`, {
-        type: 'HTTPBadRequest',
-      })
+      throw badRequest(`${direction} is invalid value for sort_dirs, valid value is 'asc' and 'desc'`)
     return { column: name as keyof Row & string, direction }
   })
   if (!orderBy.some(o => o.column === 'id')) orderBy.push({ column: 'id' as keyof Row & string, direction: 'asc' })
@@ -128,8 +173,7 @@ function sorting<Row extends StandardRow>(
 function limitOf(query: Query): number | undefined {
   const text = listOf(query.limit)[0]
   if (text === undefined) return undefined
-  if (!/^\d+$/.test(text))
-    throw new BadRequest(`Bad limit '${text}': must be an integer of 0 or more`, { type: 'HTTPBadRequest' })
+  if (!/^\d+$/.test(text)) throw badRequest(`Limit must be an integer 0 or greater and not '${text}'`)
   const value = Number(text)
   return value === 0 ? undefined : Math.min(value, maxLimit)
 }
@@ -137,7 +181,7 @@ function limitOf(query: Query): number | undefined {
 interface Page {
   limit: number | undefined
   marker: string | undefined
-  extraRow: boolean
+  more: boolean
   page: { id: string }[]
   reverse: boolean
 }
@@ -145,7 +189,7 @@ interface Page {
 function pageLinks(
   ctx: Ctx,
   url: string,
-  { limit, marker, extraRow, page, reverse }: Page,
+  { limit, marker, more, page, reverse }: Page,
 ): { rel: string; href: string }[] {
   if (limit === undefined || page.length === 0) return []
   const link = (rel: 'next' | 'previous', id: string) => {
@@ -156,7 +200,7 @@ function pageLinks(
     return { rel, href: to.href }
   }
   const links = []
-  if (reverse ? marker : extraRow) links.push(link('next', page.at(-1)!.id))
-  if (reverse ? extraRow : marker) links.push(link('previous', page[0]!.id))
+  if (reverse ? marker : more) links.push(link('next', page.at(-1)!.id))
+  if (reverse ? more : marker) links.push(link('previous', page[0]!.id))
   return links
 }

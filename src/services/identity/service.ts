@@ -2,15 +2,26 @@
 import { systemCtx } from '#kernel/context.ts'
 import { reconciler } from '#kernel/reconcile.ts'
 import { service } from '#kernel/service.ts'
+import { allGrantOperations } from './assignments/grants.ts'
+import { listRoleAssignments, treeRule } from './assignments/list.ts'
+import { endpointResource, regionResource, serviceResource } from './catalog/operations.ts'
 import { identityConfig } from './config.ts'
 import { identityContract } from './contract.ts'
+import { domainResource } from './domains/operations.ts'
 import { identityFaults } from './faults.ts'
+import { groupOperations } from './groups/operations.ts'
 import { ensureKeys, rotateWhenDue } from './keys/key.ts'
 import { initial } from './migrations/0001-initial.ts'
 import { baseRules } from './policy.ts'
+import { listProjectsOfUser, projectResource } from './projects/operations.ts'
+import { authDomains, authProjects, authSystem } from './projects/scopes.ts'
+import { tagOperations } from './projects/tags.ts'
 import { expireRevocations, followGeneration } from './revocations/revocation.ts'
+import { impliedRoleOperations, impliedRoleRules } from './roles/implied.ts'
+import { domainRoleRules, roleResource } from './roles/operations.ts'
 import { issueToken } from './tokens/issue.ts'
 import { deleteToken, showCatalog, showToken } from './tokens/operations.ts'
+import { userOperations } from './users/operations.ts'
 import { listVersions, showVersion } from './versions.ts'
 
 const upkeep = reconciler({
@@ -26,9 +37,32 @@ export const identityService = service({
   type: 'identity',
   name: 'keystone',
   path: '/identity',
-  operations: [listVersions, showVersion, issueToken, showToken, deleteToken, showCatalog],
+  operations: [
+    listVersions,
+    showVersion,
+    issueToken,
+    showToken,
+    deleteToken,
+    showCatalog,
+    authProjects,
+    authDomains,
+    authSystem,
+    ...domainResource.operations,
+    ...projectResource.operations,
+    ...tagOperations,
+    ...userOperations,
+    listProjectsOfUser,
+    ...groupOperations,
+    ...roleResource.operations,
+    ...impliedRoleOperations,
+    ...allGrantOperations,
+    listRoleAssignments,
+    ...regionResource.operations,
+    ...serviceResource.operations,
+    ...endpointResource.operations,
+  ],
   faults: identityFaults,
-  rules: baseRules,
+  rules: [...baseRules, ...domainRoleRules, ...impliedRoleRules, treeRule],
   reconcilers: [upkeep],
   migrations: [initial],
   config: identityConfig,

@@ -1,8 +1,10 @@
 /** What network offers the other services. Functions that take `ctx` work in the caller's transaction. */
 import type { Ctx } from '#kernel/context.ts'
 import type { NicSpec } from '../compute/drivers/driver.ts'
+import * as ports from './server-ports.ts'
+import * as view from './server-view.ts'
 
-/** What a server asks for: `auto`, `none`, or a list. */
+/** What a server asks for: `auto`, `none`, or a list. An empty list leaves the choice: the project's one network, or no NIC when it has none. */
 export type NetworkRequest =
   | 'auto'
   | 'none'
@@ -56,4 +58,17 @@ declare module '#kernel/context.ts' {
   interface Contracts {
     network: NetworkContract
   }
+}
+
+export const networkContract: Omit<NetworkContract, 'wire'> = {
+  validate: ports.validate,
+  claimPorts: ports.claimPorts,
+  bindPorts: ports.bindPorts,
+  unbindPorts: ports.unbindPorts,
+  releasePorts: ports.releasePorts,
+  releasePort: ports.releasePort,
+  portsOf: view.serverPorts,
+  networkData: view.networkData,
+  serverAt: view.serverAt,
+  setSecurityGroup: ports.setSecurityGroup,
 }

@@ -1,5 +1,6 @@
 /** Roles and what follows from having one. */
 import type { Ctx } from '#kernel/context.ts'
+import { linkTo } from '../listing.ts'
 import { perGeneration } from '../revocations/revocation.ts'
 import { impliedRoles, type RoleRow, roles } from './store.ts'
 
@@ -48,4 +49,9 @@ export async function tokenRoles(ctx: Ctx, ids: readonly string[]): Promise<{ id
     .filter(role => role.domain_id === null)
     .map(({ id, name }) => ({ id, name }))
     .sort((a, b) => (a.name < b.name ? -1 : 1))
+}
+
+export function roleView(ctx: Ctx, row: RoleRow) {
+  const { extra, id, name, domain_id, description, options } = row
+  return { ...extra, id, name, domain_id, description, options, links: linkTo(ctx, `roles/${id}`) }
 }

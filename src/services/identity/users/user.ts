@@ -1,6 +1,11 @@
 /** Users and their passwords. */
 import type { Ctx } from '#kernel/context.ts'
+import { accessRules, applicationCredentials } from '../application-credentials/store.ts'
+import { assignments } from '../assignments/store.ts'
 import { identityConfig } from '../config.ts'
+import { credentials } from '../credentials/store.ts'
+import { memberships } from '../groups/store.ts'
+import { linkTo } from '../listing.ts'
 import { checkPassword, hashPassword, isOutdated, type PasswordCost } from '../password.ts'
 import { identityChanged } from '../revocations/revocation.ts'
 import { type UserRow, users } from './store.ts'
@@ -48,4 +53,27 @@ async function welcome(ctx: Ctx, user: UserRow, password: string): Promise<void>
 /** Refuses every token that the user has. */
 export async function revokeUserTokens(ctx: Ctx, userId: string): Promise<void> {
   await users.update(ctx.db, { id: userId }, { tokens_after: await identityChanged(ctx) })
+}
+
+export function userView(ctx: Ctx, row: UserRow) {
+  return {
+    ...row.extra,
+    id: row.id,
+    name: row.name,
+    domain_id: row.domain_id,
+    enabled: row.enabled,
+    ...(row.default_project_id && { default_project_id: row.default_project_id }),
+    password_expires_at: null,
+    options: row.options,
+    links: linkTo(ctx, `users/${row.id}`),
+  }
+}
+
+/** What hangs on a user. */
+export async function removeUserTraces(ctx: Ctx, { id }: { id: string }): Promise<void> {
+  await assignments.remove(ctx.db, { actor_type: 'user', actor_id: id })
+  await memberships.remove(ctx.db, { user_id: id })
+  await applicationCredentials.remove(ctx.db, { user_id: id })
+  await accessRules.remove(ctx.db, { user_id: id })
+  await credentials.remove(ctx.db, { user_id: id })
 }

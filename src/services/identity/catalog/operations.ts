@@ -1,0 +1,190 @@
+/** Regions, services and endpoints. */
+import { Type } from 'typebox'
+import type { Ctx } from '#kernel/context.ts'
+import { BadRequest, Forbidden } from '#kernel/errors.ts'
+import { notFound } from '../faults.ts'
+import { linkTo } from '../listing.ts'
+import { adminOrSystemReader, adminRequired, allScopes, systemOrProject } from '../policy.ts'
+import { resource, type Values } from '../resource.ts'
+import { shownUrl } from './catalog.ts'
+import { type EndpointRow, endpoints, type RegionRow, regions, type ServiceRow, services } from './store.ts'
+
+const nullableText = Type.Union([Type.String(), Type.Null()])
+const operators = {
+  get: adminOrSystemReader,
+  list: adminOrSystemReader,
+  create: adminRequired,
+  update: adminRequired,
+  delete: adminRequired,
+  scopes: systemOrProject,
+}
+
+/** A region's parent must exist, and must not be below it. */
+async function checkParent(ctx: Ctx, id: string, parent: unknown): Promise<void> {
+  const above = new Set([id])
+  for (let next = parent; typeof next === 'string'; ) {
+    if (above.has(next)) {
+      throw new BadRequest(`The specified parent region ${parent} would create a circular region hierarchy.`)
+    }
+    above.add(next)
+    const region = await regions.find(ctx.db, { id: next })
+    if (!region) throw notFound('region', next)
+    next = region.parent_region_id
+  }
+}
+
+export const regionResource = resource<RegionRow>({
+  member: 'region',
+  collection: 'regions',
+  store: regions,
+  attributes: { description: nullableText, parent_region_id: nullableText },
+  required: [],
+  filters: ['parent_region_id'],
+  policy: { ...operators, get: '', list: '', scopes: allScopes },
+  chosenId: true,
+  view: (ctx, { extra, id, description, parent_region_id }) => ({
+    ...extra,
+    id,
+    description,
+    parent_region_id,
+    links: linkTo(ctx, `regions/${id}`),
+  }),
+  duplicate: values => `Duplicate ID, ${values.id}`,
+  async create(ctx, values, extra) {
+    const id = typeof values.id === 'string' && values.id !== '' ? values.id : ctx.ids.hex()
+    await checkParent(ctx, id, values.parent_region_id)
+    const parent_region_id = (values.parent_region_id as string | null | undefined) ?? null
+    const row: RegionRow = { id, description: String(values.description ?? ''), parent_region_id, extra }
+    await regions.insert(ctx.db, row)
+    return row
+  },
+  async update(ctx, row, patch) {
+    await checkParent(ctx, row.id, patch.parent_region_id)
+    return { ...(patch as Partial<RegionRow>), ...(patch.description === null && { description: '' }) }
+  },
+  async remove(ctx, { id }) {
+    const child = await regions.find(ctx.db, { parent_region_id: id })
+    if (child || (await endpoints.find(ctx.db, { region_id: id }))) {
+      throw new Forbidden(`Unable to delete region ${id} because it or its child regions have associated endpoints.`)
+    }
+  },
+})
+
+export const serviceResource = resource<ServiceRow>({
+  member: 'service',
+  collection: 'services',
+  store: services,
+  attributes: {
+    type: Type.String({ minLength: 1, maxLength: 255 }),
+    name: nullableText,
+    description: nullableText,
+    enabled: Type.Boolean(),
+  },
+  required: ['type'],
+  filters: ['type', 'name'],
+  policy: operators,
+  view: (ctx, { extra, id, type, name, description, enabled }) => ({
+    ...extra,
+    id,
+    type,
+    enabled,
+    name: name ?? '',
+    ...(description !== null && { description }),
+    links: linkTo(ctx, `services/${id}`),
+  }),
+  duplicate: values => `Duplicate ID, ${values.id}`,
+  async create(ctx, values, extra) {
+    const row: ServiceRow = {
+      name: null,
+      description: null,
+      enabled: true,
+      ...(values as Partial<ServiceRow>),
+      id: ctx.ids.hex(),
+      type: String(values.type),
+      extra,
+    }
+    await services.insert(ctx.db, row)
+    return row
+  },
+  async remove(ctx, { id }) {
+    await endpoints.remove(ctx.db, { service_id: id })
+  },
+})
+
+const known = new Set(['project_id', 'tenant_id', 'user_id', 'base', 'public_bind_host', 'admin_bind_host'])
+
+/** Marks in an address must be ones that we fill in. */
+function checkUrl(url: string): void {
+  const marks = [...url.matchAll(/[%$]\((\w+)\)s/g)].map(mark => mark[1]!)
+  if (!marks.every(mark => known.has(mark)) || url.replace(/[%$]\(\w+\)s/g, '').includes('%(')) {
+    throw new BadRequest(`Cannot create an endpoint with an invalid URL: ${url}.`)
+  }
+}
+
+async function checkEndpoint(ctx: Ctx, values: Values): Promise<void> {
+  if (typeof values.url === 'string') checkUrl(values.url)
+  if (typeof values.service_id === 'string' && !(await services.find(ctx.db, { id: values.service_id }))) {
+    throw new BadRequest(`Could not find service: ${values.service_id}.`)
+  }
+  const region = values.region_id
+  if (typeof region === 'string' && !(await regions.find(ctx.db, { id: region }))) {
+    throw new BadRequest(`Could not find region: ${region}.`)
+  }
+}
+
+/** `region` is the old name of `region_id`; unlike that, it makes the region. */
+async function regionOf(ctx: Ctx, { region, ...values }: Values): Promise<Values> {
+  if (values.region_id !== undefined || typeof region !== 'string') return values
+  if (!(await regions.find(ctx.db, { id: region }))) {
+    await regions.insert(ctx.db, { id: region, description: '', parent_region_id: null, extra: {} })
+  }
+  return { ...values, region_id: region }
+}
+
+export const endpointResource = resource<EndpointRow>({
+  member: 'endpoint',
+  collection: 'endpoints',
+  store: endpoints,
+  attributes: {
+    service_id: Type.String({ maxLength: 64 }),
+    region_id: nullableText,
+    region: nullableText,
+    interface: Type.Union([Type.Literal('public'), Type.Literal('internal'), Type.Literal('admin')]),
+    url: Type.String({ minLength: 1, maxLength: 2048 }),
+    enabled: Type.Boolean(),
+  },
+  required: ['service_id', 'interface', 'url'],
+  filters: ['interface', 'service_id', 'region_id'],
+  policy: operators,
+  view: (ctx, { extra, id, service_id, region_id, interface: side, url, enabled }) => ({
+    ...extra,
+    id,
+    interface: side,
+    region_id,
+    region: region_id,
+    service_id,
+    url: shownUrl(ctx, url),
+    enabled,
+    links: linkTo(ctx, `endpoints/${id}`),
+  }),
+  duplicate: values => `Duplicate ID, ${values.id}`,
+  async create(ctx, values, extra) {
+    await checkEndpoint(ctx, values)
+    const row: EndpointRow = {
+      region_id: null,
+      enabled: true,
+      ...((await regionOf(ctx, values)) as unknown as Pick<EndpointRow, 'service_id' | 'interface' | 'url'>),
+      id: ctx.ids.hex(),
+      extra,
+    }
+    await endpoints.insert(ctx.db, row)
+    return row
+  },
+  async update(ctx, row, patch) {
+    await checkEndpoint(ctx, patch)
+    const columns = (await regionOf(ctx, patch)) as Partial<EndpointRow>
+    // Written back as it was shown, it is still the address of this cloud.
+    return columns.url === shownUrl(ctx, row.url) ? { ...columns, url: row.url } : columns
+  },
+  async remove() {},
+})

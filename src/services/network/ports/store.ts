@@ -1,0 +1,115 @@
+/** Ports and their addresses: rows and queries. */
+import { type Expression, type SqlBool, sql } from 'kysely'
+import type { Db } from '#kernel/db/database.ts'
+import { rows } from '#kernel/db/rows.ts'
+import type { StandardRow } from '#kernel/resource.ts'
+
+export interface PortRow extends StandardRow {
+  network_id: string
+  name: string
+  mac_address: string
+  admin_state_up: boolean
+  status: 'ACTIVE' | 'DOWN' | 'BUILD'
+  device_id: string
+  device_owner: string
+  port_security_enabled: boolean
+  allowed_address_pairs: { ip_address: string; mac_address: string }[]
+  extra_dhcp_opts: { opt_name: string; opt_value: string; ip_version: 4 | 6 }[]
+  binding_host_id: string
+  binding_vnic_type: string
+  binding_profile: Record<string, unknown>
+  dns_name: string
+  dns_domain: string
+  propagate_uplink_status: boolean
+  server_index: number
+  server_tag: string | null
+  made_by_compute: boolean
+  /** The host's device that carries it, as the agent reported. */
+  tap: { name: string; netns?: string } | null
+}
+
+export interface AllocationRow {
+  subnet_id: string
+  ip_address: string
+  network_id: string
+  port_id: string
+  /** Place among the port's addresses. */
+  position: number
+}
+
+export interface PortGroupRow {
+  port_id: string
+  security_group_id: string
+}
+
+declare module '#kernel/db/database.ts' {
+  interface Tables {
+    network_ports: PortRow
+    network_ip_allocations: AllocationRow
+    network_port_security_groups: PortGroupRow
+  }
+}
+
+export const portRows = rows<PortRow>('network_ports', {
+  json: ['tags', 'allowed_address_pairs', 'extra_dhcp_opts', 'binding_profile', 'tap'],
+  bool: ['admin_state_up', 'port_security_enabled', 'propagate_uplink_status', 'made_by_compute'],
+})
+
+export const allocationRows = rows<AllocationRow>('network_ip_allocations')
+export const portGroupRows = rows<PortGroupRow>('network_port_security_groups')
+
+const byPosition: { column: 'port_id' | 'position'; direction: 'asc' }[] = [
+  { column: 'port_id', direction: 'asc' },
+  { column: 'position', direction: 'asc' },
+]
+
+export async function allocationsOf(db: Db, portIds: string[]): Promise<Map<string, AllocationRow[]>> {
+  const found = await allocationRows.list(db, { port_id: portIds }, { orderBy: byPosition })
+  return grouped(portIds, found, row => row.port_id)
+}
+
+export async function groupsOf(db: Db, portIds: string[]): Promise<Map<string, string[]>> {
+  const found = await portGroupRows.list(
+    db,
+    { port_id: portIds },
+    { orderBy: [{ column: 'security_group_id', direction: 'asc' }] },
+  )
+  const map = grouped(portIds, found, row => row.port_id)
+  return new Map([...map].map(([id, list]) => [id, list.map(row => row.security_group_id)]))
+}
+
+/** Items by a key, with an empty list for every key that has none. */
+export function grouped<T>(keys: Iterable<string>, items: readonly T[], keyOf: (item: T) => string): Map<string, T[]> {
+  const map = new Map<string, T[]>()
+  for (const key of keys) map.set(key, [])
+  for (const item of items) {
+    const list = map.get(keyOf(item))
+    if (list) list.push(item)
+    else map.set(keyOf(item), [item])
+  }
+  return map
+}
+
+/** Ports with an address that is one of these. */
+export const withAddress = (addresses: string[]): Expression<SqlBool> =>
+  sql<SqlBool>`id in (select port_id from network_ip_allocations where ip_address in (${sql.join(addresses)}))`
+
+export const withAddressLike = (part: string): Expression<SqlBool> =>
+  sql<SqlBool>`id in (select port_id from network_ip_allocations where replace(ip_address, ${part}, '') <> ip_address)`
+
+export const withSubnet = (subnetIds: string[]): Expression<SqlBool> =>
+  sql<SqlBool>`id in (select port_id from network_ip_allocations where subnet_id in (${sql.join(subnetIds)}))`
+
+export const withGroup = (groupIds: string[]): Expression<SqlBool> =>
+  sql<SqlBool>`id in (select port_id from network_port_security_groups where security_group_id in (${sql.join(groupIds)}))`
+
+/** Which of these addresses of a subnet are taken. */
+export async function takenAmong(db: Db, subnetId: string, addresses: string[]): Promise<Set<string>> {
+  const found = await allocationRows.list(db, { subnet_id: subnetId, ip_address: addresses })
+  return new Set(found.map(row => row.ip_address))
+}
+
+/** Every taken address of a subnet. */
+export async function takenIn(db: Db, subnetId: string): Promise<string[]> {
+  return (await allocationRows.list(db, { subnet_id: subnetId })).map(row => row.ip_address)
+}

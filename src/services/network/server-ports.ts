@@ -1,0 +1,144 @@
+/** The ports of servers: claimed with the server, bound to its host, released with it. */
+import type { Ctx } from '#kernel/context.ts'
+import { BadRequest, Fault, Forbidden, NotFound } from '#kernel/errors.ts'
+import { touch } from '#kernel/resource.ts'
+import type { NetworkRequest, PortOwner, ServerPort } from './contract.ts'
+import { lockAddresses, makePort, removePorts, setGroups } from './ports/steps.ts'
+import { groupsOf, type PortRow, portRows } from './ports/store.ts'
+import { reserve } from './quotas/quota.ts'
+import { changed } from './revision.ts'
+import { type ResolvedNic, resolveGroups, resolveNetworks } from './server-networks.ts'
+import { serverPortRows, serverPorts } from './server-view.ts'
+
+export async function validate(ctx: Ctx, request: NetworkRequest, projectId: string): Promise<void> {
+  await resolveNetworks(ctx, request, projectId)
+}
+
+export async function claimPorts(
+  ctx: Ctx,
+  owner: PortOwner,
+  request: NetworkRequest,
+  securityGroups: string[],
+): Promise<ServerPort[]> {
+  return ctx.transaction(async tx => {
+    const nics = await resolveNetworks(tx, request, owner.project_id)
+    const groups = await resolveGroups(tx, owner.project_id, securityGroups.length > 0 ? securityGroups : ['default'])
+    const groupIds = groups.map(group => group.id)
+    await reservePorts(tx, owner.project_id, nics.filter(nic => !nic.port).length)
+    await lockAddresses(
+      tx,
+      nics.map(nic => nic.network.id),
+    )
+    const before = await portRows.count(tx.db, { device_id: owner.server_id })
+    for (const [i, nic] of nics.entries()) await claimOne(tx, owner, nic, groupIds, before + i)
+    return (await serverPorts(tx, [owner.server_id])).get(owner.server_id)!.slice(before)
+  })
+}
+
+async function reservePorts(ctx: Ctx, projectId: string, count: number): Promise<void> {
+  if (count === 0) return
+  try {
+    await reserve(ctx, projectId, 'port', count)
+  } catch (error) {
+    if (error instanceof Fault && error.type === 'OverQuota')
+      throw new Forbidden('Maximum number of ports exceeded', { type: 'PortLimitExceeded', cause: error })
+    throw error
+  }
+}
+
+async function claimOne(ctx: Ctx, owner: PortOwner, nic: ResolvedNic, groups: string[], index: number): Promise<void> {
+  const device = { device_id: owner.server_id, device_owner: `compute:${owner.availability_zone}` }
+  const seen = { server_index: index, server_tag: nic.tag ?? null }
+  if (nic.port) {
+    const { dns_name } = nic.port
+    await touch(ctx, portRows, nic.port, { ...device, ...seen, dns_name: dns_name || owner.hostname })
+    return changed(ctx)
+  }
+  await makePort(ctx, nic.network, {
+    project_id: owner.project_id,
+    ...device,
+    ...(nic.fixed_ip !== undefined && { fixed_ips: [{ ip_address: nic.fixed_ip }] }),
+    security_groups: nic.network.port_security_enabled ? groups : [],
+    row: { ...seen, dns_name: owner.hostname, made_by_compute: true },
+  })
+}
+
+export async function bindPorts(ctx: Ctx, serverId: string, host: string): Promise<void> {
+  await setHost(ctx, serverId, host)
+}
+
+export async function unbindPorts(ctx: Ctx, serverId: string): Promise<void> {
+  await setHost(ctx, serverId, '')
+}
+
+async function setHost(ctx: Ctx, serverId: string, host: string): Promise<void> {
+  await ctx.transaction(async tx => {
+    const ports = (await serverPortRows(tx, [serverId])).filter(port => port.binding_host_id !== host)
+    for (const port of ports) await touch(tx, portRows, port, { binding_host_id: host, status: 'DOWN', tap: null })
+    if (ports.length > 0) await changed(tx)
+  })
+}
+
+export async function releasePorts(ctx: Ctx, serverId: string): Promise<void> {
+  await ctx.transaction(async tx => release(tx, await serverPortRows(tx, [serverId])))
+}
+
+export async function releasePort(ctx: Ctx, serverId: string, portId: string): Promise<void> {
+  await ctx.transaction(async tx => {
+    const port = (await serverPortRows(tx, [serverId])).find(one => one.id === portId)
+    if (!port) throw new NotFound(`Port id ${portId} could not be found.`, { type: 'PortNotFound' })
+    await release(tx, [port])
+  })
+}
+
+/** What compute made goes; what a user made is free again. */
+async function release(ctx: Ctx, ports: PortRow[]): Promise<void> {
+  await removePorts(
+    ctx,
+    ports.filter(port => port.made_by_compute),
+  )
+  const kept = ports.filter(port => !port.made_by_compute)
+  for (const port of kept)
+    await touch(ctx, portRows, port, {
+      device_id: '',
+      device_owner: '',
+      binding_host_id: '',
+      status: 'DOWN',
+      tap: null,
+      dns_name: '',
+      server_index: 0,
+      server_tag: null,
+    })
+  if (kept.length > 0) await changed(ctx)
+}
+
+export async function setSecurityGroup(ctx: Ctx, serverId: string, group: string, present: boolean): Promise<void> {
+  await ctx.transaction(async tx => {
+    const ports = await serverPortRows(tx, [serverId])
+    const first = ports[0]
+    if (!first)
+      throw new BadRequest('The server has no ports: a security group belongs to a port. Attach an interface first.')
+    const [wanted] = await resolveGroups(tx, first.project_id, [group]).catch(notThere)
+    const had = await groupsOf(
+      tx.db,
+      ports.map(port => port.id),
+    )
+    if (!present && ports.every(port => !had.get(port.id)!.includes(wanted!.id)))
+      throw new NotFound(`Security group ${group} not associated with the instance ${serverId}`, {
+        type: 'SecurityGroupNotFound',
+      })
+    for (const port of ports) {
+      const others = had.get(port.id)!.filter(id => id !== wanted!.id)
+      await setGroups(tx, port.id, present ? [...others, wanted!.id] : others)
+      await touch(tx, portRows, port, {})
+    }
+    await changed(tx)
+  })
+}
+
+/** An action on a server that names an unknown group answers 404, its creation 400. */
+function notThere(error: unknown): never {
+  if (error instanceof Fault && error.type === 'SecurityGroupNotFound')
+    throw new NotFound(error.message, { type: error.type })
+  throw error
+}

@@ -1,0 +1,151 @@
+/** The ports of servers as compute and guests see them. */
+import type { Ctx } from '#kernel/context.ts'
+import { macOfLinkLocal, normalAddress, parseCidr } from './addresses.ts'
+import type { ServerPort } from './contract.ts'
+import { floatingIpRows } from './floating-ips/store.ts'
+import { networkRows } from './networks/store.ts'
+import { allocationRows, allocationsOf, grouped, groupsOf, type PortRow, portRows } from './ports/store.ts'
+import { groupRows } from './security-groups/store.ts'
+import { type SubnetRow, subnetRows } from './subnets/store.ts'
+
+/** Ports of servers, in the order in which the servers got them. */
+export async function serverPortRows(ctx: Ctx, serverIds: string[]): Promise<PortRow[]> {
+  const found = await portRows.list(
+    ctx.db,
+    { device_id: serverIds },
+    {
+      orderBy: [
+        { column: 'server_index', direction: 'asc' },
+        { column: 'created_at', direction: 'asc' },
+        { column: 'id', direction: 'asc' },
+      ],
+    },
+  )
+  return found.filter(port => port.device_owner.startsWith('compute:'))
+}
+
+export async function serverPorts(ctx: Ctx, serverIds: string[]): Promise<Map<string, ServerPort[]>> {
+  const ports = await serverPortRows(ctx, serverIds)
+  const ids = ports.map(port => port.id)
+  const addresses = await allocationsOf(ctx.db, ids)
+  const groups = await groupsOf(ctx.db, ids)
+  const names = new Map(
+    (await groupRows.list(ctx.db, { id: [...new Set([...groups.values()].flat())] })).map(group => [
+      group.id,
+      group.name,
+    ]),
+  )
+  const floating = grouped(ids, await floatingIpRows.list(ctx.db, { fixed_port_id: ids }), ip => ip.fixed_port_id!)
+  const networks = new Map(
+    (await networkRows.list(ctx.db, { id: [...new Set(ports.map(port => port.network_id))] })).map(n => [n.id, n]),
+  )
+  const shown = ports.map((port): ServerPort & { server_id: string } => ({
+    server_id: port.device_id,
+    id: port.id,
+    network_id: port.network_id,
+    network_name: networks.get(port.network_id)!.name,
+    mac_address: port.mac_address,
+    fixed_ips: addresses.get(port.id)!.map(({ subnet_id, ip_address }) => ({
+      subnet_id,
+      ip_address,
+      version: ip_address.includes(':') ? 6 : 4,
+    })),
+    floating_ips: floating.get(port.id)!.map(ip => ip.floating_ip_address),
+    status: port.status,
+    security_groups: groups.get(port.id)!.map(id => ({ id, name: names.get(id) ?? id })),
+    tag: port.server_tag,
+  }))
+  const map = grouped(serverIds, shown, port => port.server_id)
+  return new Map([...map].map(([id, list]) => [id, list.map(({ server_id: _, ...port }) => port)]))
+}
+
+/** The server that has an address in a network. A link-local address is known by the MAC it was formed of. */
+export async function serverAt(
+  ctx: Ctx,
+  networkId: string,
+  address: string,
+): Promise<{ server_id: string; port_id: string } | undefined> {
+  const port = await portAt(ctx, networkId, address)
+  return port?.device_owner.startsWith('compute:') ? { server_id: port.device_id, port_id: port.id } : undefined
+}
+
+async function portAt(ctx: Ctx, networkId: string, address: string): Promise<PortRow | undefined> {
+  const mac = macOfLinkLocal(address)
+  if (mac) return portRows.find(ctx.db, { network_id: networkId, mac_address: mac })
+  const ip_address = normalAddress(address)
+  if (!ip_address) return undefined
+  const found = await allocationRows.find(ctx.db, { network_id: networkId, ip_address })
+  return found && portRows.find(ctx.db, { id: found.port_id })
+}
+
+/** `network_data.json`, as cloud-init reads it. */
+export async function networkData(ctx: Ctx, serverId: string): Promise<Record<string, unknown>> {
+  const ports = await serverPortRows(ctx, [serverId])
+  const addresses = await allocationsOf(
+    ctx.db,
+    ports.map(port => port.id),
+  )
+  const mtus = new Map(
+    (await networkRows.list(ctx.db, { id: ports.map(port => port.network_id) })).map(network => [
+      network.id,
+      network.mtu,
+    ]),
+  )
+  const subnetIds = [...addresses.values()].flat().map(address => address.subnet_id)
+  const subnets = new Map((await subnetRows.list(ctx.db, { id: subnetIds })).map(subnet => [subnet.id, subnet]))
+  const links = ports.map((port, i) => ({
+    id: `tap${port.id.slice(0, 11)}`,
+    vif_id: port.id,
+    type: 'phy',
+    mtu: mtus.get(port.network_id),
+    ethernet_mac_address: port.mac_address,
+    index: i,
+  }))
+  let count = 0
+  const networks = ports.flatMap((port, i) =>
+    addresses
+      .get(port.id)!
+      .map(({ subnet_id, ip_address }) =>
+        guestNetwork(`network${count++}`, links[i]!.id, port.network_id, ip_address, subnets.get(subnet_id)!),
+      ),
+  )
+  const servers = new Set([...subnets.values()].flatMap(subnet => subnet.dns_nameservers))
+  return {
+    links: links.map(({ index: _, ...link }) => link),
+    networks,
+    services: [...servers].map(address => ({ type: 'dns', address })),
+  }
+}
+
+function guestNetwork(id: string, link: string, networkId: string, address: string, subnet: SubnetRow) {
+  const common = { id, link, network_id: networkId }
+  const mode = subnet.ipv6_address_mode
+  if (subnet.enable_dhcp && subnet.ip_version === 4) return { ...common, type: 'ipv4_dhcp' }
+  if (subnet.enable_dhcp && mode !== null) return { ...common, type: mode === 'slaac' ? 'ipv6_slaac' : `ipv6_${mode}` }
+  const { version, prefix } = parseCidr(subnet.cidr)!
+  const netmask = version === 4 ? dotted(prefix) : groupsMask(prefix)
+  const anywhere = version === 4 ? { network: '0.0.0.0', netmask: '0.0.0.0' } : { network: '::', netmask: '::' }
+  return {
+    ...common,
+    type: `ipv${version}`,
+    ip_address: address,
+    netmask,
+    routes: [
+      ...(subnet.gateway_ip === null ? [] : [{ ...anywhere, gateway: subnet.gateway_ip }]),
+      ...subnet.host_routes.map(({ destination, nexthop }) => {
+        const range = parseCidr(destination)!
+        return {
+          network: destination.split('/')[0],
+          netmask: range.version === 4 ? dotted(range.prefix) : groupsMask(range.prefix),
+          gateway: nexthop,
+        }
+      }),
+    ],
+    services: subnet.dns_nameservers.map(server => ({ type: 'dns', address: server })),
+  }
+}
+
+const bitsOf = (prefix: number, width: number) => ((1n << BigInt(prefix)) - 1n) << BigInt(width - prefix)
+const dotted = (prefix: number) => [24n, 16n, 8n, 0n].map(shift => (bitsOf(prefix, 32) >> shift) & 255n).join('.')
+const groupsMask = (prefix: number) =>
+  Array.from({ length: 8 }, (_, i) => ((bitsOf(prefix, 128) >> BigInt(112 - 16 * i)) & 0xffffn).toString(16)).join(':')

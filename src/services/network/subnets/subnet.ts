@@ -1,0 +1,205 @@
+/** Subnets. */
+
+import type { Ctx } from '#kernel/context.ts'
+import { archive } from '#kernel/db/archive.ts'
+import { Conflict, NotFound } from '#kernel/errors.ts'
+import { columnsOf, type Resource, resource, seesAll, standardMembers, touch } from '#kernel/resource.ts'
+import { badRequest, boolean, choice, nullToList, text, toInteger } from '#kernel/resource-attributes.ts'
+import { Type } from '#kernel/schema/builders.ts'
+import { formatCidr, parseCidr } from '../addresses.ts'
+import { networkNotFound, subnetInUse } from '../errors.ts'
+import { type NetworkRow, networkRows, ofOpenNetwork, ofOwnNetwork } from '../networks/store.ts'
+import { admin, netOwnerMember, netOwnerReader, projectReader } from '../policy.ts'
+import { addFormedAddresses, lockAddresses } from '../ports/steps.ts'
+import { allocationRows, portRows } from '../ports/store.ts'
+import { reserve } from '../quotas/quota.ts'
+import { changed } from '../revision.ts'
+import * as checks from './checks.ts'
+import { keepDhcpPort } from './dhcp.ts'
+import { type SubnetRow, selfAddressed, subnetRows, subnetsOf } from './store.ts'
+
+const nullable = (schema: ReturnType<typeof Type.String>) => Type.Union([schema, Type.Null()])
+const address = Type.String({ format: 'ip' })
+const mode = Type.Union([choice(['slaac', 'dhcpv6-stateful', 'dhcpv6-stateless']), Type.Null()])
+const route = Type.Object(
+  { destination: Type.String({ format: 'cidr' }), nexthop: address },
+  { additionalProperties: false },
+)
+const pool = Type.Object({ start: address, end: address }, { additionalProperties: false })
+
+function readCidr(value: unknown): unknown {
+  const problem = value === null ? undefined : checks.cidrProblem(value)
+  if (problem) throw badRequest(`Invalid input for cidr. Reason: ${problem}.`)
+  return value === null ? null : formatCidr(parseCidr(value as string)!)
+}
+
+export const subnets: Resource<SubnetRow> = resource<SubnetRow>({
+  path: '/v2.0/subnets',
+  collection: 'subnets',
+  member: 'subnet',
+  notFound: { type: 'SubnetNotFound', message: id => `Subnet ${id} could not be found.` },
+  store: subnetRows,
+  policy: {
+    create: `${admin} or ${netOwnerMember}`,
+    show: `${admin} or role:service or ${projectReader} or rule:shared or rule:external or ${netOwnerReader}`,
+    update: `${admin} or ${netOwnerMember}`,
+    delete: `${admin} or ${netOwnerMember}`,
+  },
+  visible: (ctx, eb) =>
+    eb.or([eb('project_id', '=', ctx.identity.project_id ?? ''), ofOwnNetwork(ctx), ofOpenNetwork()]),
+  attributes: {
+    network_id: text(36, { create: true, required: true }),
+    name: text(255, { create: true, update: true, default: '' }),
+    ip_version: { schema: choice([4, 6]), convert: toInteger, create: true, required: true },
+    cidr: { schema: nullable(Type.String({ maxLength: 64 })), convert: readCidr, create: true },
+    gateway_ip: { schema: nullable(address), create: true, update: true },
+    enable_dhcp: boolean({ create: true, update: true, default: true }),
+    dns_nameservers: {
+      schema: Type.Array(address, { uniqueItems: true }),
+      convert: nullToList,
+      create: true,
+      update: true,
+      default: [],
+    },
+    host_routes: {
+      schema: Type.Array(route, { uniqueItems: true }),
+      convert: nullToList,
+      create: true,
+      update: true,
+      default: [],
+    },
+    allocation_pools: { schema: Type.Array(pool, { maxItems: 100 }), convert: nullToList, create: true, update: true },
+    ipv6_address_mode: { schema: mode, create: true, default: null },
+    ipv6_ra_mode: { schema: mode, create: true, default: null },
+    service_types: {
+      schema: Type.Array(Type.String({ pattern: '^(network|compute):', maxLength: 255 }), { uniqueItems: true }),
+      create: admin,
+      update: admin,
+      default: [],
+    },
+    subnetpool_id: { schema: nullable(Type.String({ maxLength: 36 })), create: true, default: null },
+    use_default_subnetpool: boolean({ create: true, default: false, visible: false }),
+    prefixlen: { schema: Type.Integer({ minimum: 0 }), convert: toInteger, create: true, visible: false },
+    segment_id: { schema: Type.Null(), create: admin, update: admin, default: null, column: false },
+    dns_publish_fixed_ip: boolean({ create: true, update: true, default: false }),
+    'router:external': boolean({ column: false }),
+  },
+  hooks: {
+    target: ownersOf,
+    create: createSubnet,
+    update: updateSubnet,
+    remove: removeSubnet,
+    async view(ctx, rows) {
+      const of = await networksOf(ctx, rows)
+      return rows.map(row => ({ segment_id: null, 'router:external': of.get(row.network_id)?.external ?? false }))
+    },
+  },
+})
+
+async function networksOf(ctx: Ctx, items: readonly { network_id: string }[]): Promise<Map<string, NetworkRow>> {
+  const ids = [...new Set(items.map(item => item.network_id))]
+  return new Map((await networkRows.list(ctx.db, { id: ids })).map(network => [network.id, network]))
+}
+
+/** What policy may name of the network; for new subnets the network must be one that the caller sees. */
+async function ownersOf(ctx: Ctx, items: readonly object[]): Promise<Record<string, unknown>[]> {
+  const rows = items as SubnetRow[]
+  const of = await networksOf(ctx, rows)
+  return rows.map(row => {
+    const network = of.get(row.network_id)
+    const seen =
+      network &&
+      (row.id !== undefined ||
+        seesAll(ctx) ||
+        network.shared ||
+        network.external ||
+        network.project_id === ctx.identity.project_id)
+    if (!seen) throw networkNotFound(row.network_id)
+    return { 'network:project_id': network.project_id, shared: network.shared, 'router:external': network.external }
+  })
+}
+
+async function createSubnet(ctx: Ctx, values: Record<string, unknown>): Promise<SubnetRow> {
+  const given = values as unknown as Partial<SubnetRow> & { use_default_subnetpool: boolean; network_id: string }
+  if (given.subnetpool_id || given.use_default_subnetpool)
+    throw new NotFound(`Subnet pool ${given.subnetpool_id ?? 'default'} could not be found.`, {
+      type: 'SubnetPoolNotFound',
+    })
+  const cidr = checks.cidrOf(given.cidr, given.ip_version)
+  await reserve(ctx, values.project_id as string, 'subnet')
+  await lockAddresses(ctx, [given.network_id])
+  const network = await networkRows.find(ctx.db, { id: given.network_id })
+  if (!network) throw networkNotFound(given.network_id)
+  checks.checkOverlap(network.id, cidr, await subnetsOf(ctx.db, [network.id]))
+  const gateway_ip = checks.gatewayOf(cidr, given.gateway_ip)
+  const pools = given.allocation_pools
+  const { use_default_subnetpool: _default, prefixlen: _length, ...columns } = values
+  const members = standardMembers(ctx, values)
+  const subnet = {
+    ...columnsOf<SubnetRow>(subnets.spec.attributes, columns),
+    ...members,
+    ip_version: cidr.version,
+    cidr: formatCidr(cidr),
+    gateway_ip,
+    allocation_pools: pools ? checks.poolsOf(cidr, pools) : checks.defaultPools(cidr, gateway_ip),
+    dns_nameservers: checks.checkedNameservers(members.id, given.dns_nameservers!),
+    host_routes: checks.checkedRoutes(members.id, given.host_routes!, cidr.version),
+  } as SubnetRow
+  checks.checkGatewayOutsidePools(gateway_ip, subnet.allocation_pools)
+  checks.checkDhcp(cidr, subnet.enable_dhcp)
+  checks.checkModes(cidr, subnet)
+  await subnetRows.insert(ctx.db, subnet)
+  if (selfAddressed(subnet)) await addFormedAddresses(ctx, subnet)
+  await keepDhcpPort(ctx, network)
+  await changed(ctx)
+  return subnet
+}
+
+async function updateSubnet(ctx: Ctx, row: SubnetRow, patch: Record<string, unknown>): Promise<SubnetRow> {
+  const given = columnsOf<SubnetRow>(subnets.spec.attributes, patch)
+  const cidr = parseCidr(row.cidr)!
+  if (given.gateway_ip !== undefined) {
+    given.gateway_ip = checks.gatewayOf(cidr, given.gateway_ip)
+    if (given.gateway_ip !== row.gateway_ip) await checkGatewayFree(ctx, row)
+  }
+  if (given.allocation_pools) given.allocation_pools = checks.poolsOf(cidr, given.allocation_pools)
+  if (given.dns_nameservers) given.dns_nameservers = checks.checkedNameservers(row.id, given.dns_nameservers)
+  if (given.host_routes) given.host_routes = checks.checkedRoutes(row.id, given.host_routes, row.ip_version)
+  const next = { ...row, ...given }
+  checks.checkGatewayOutsidePools(next.gateway_ip, next.allocation_pools)
+  checks.checkDhcp(cidr, next.enable_dhcp)
+  checks.checkModes(cidr, next)
+  await lockAddresses(ctx, [row.network_id])
+  const changedRow = await touch(ctx, subnetRows, row, given)
+  if (next.enable_dhcp !== row.enable_dhcp)
+    await keepDhcpPort(ctx, (await networkRows.find(ctx.db, { id: row.network_id }))!)
+  await changed(ctx)
+  return changedRow
+}
+
+/** A router that has the gateway's address would lose its subnet. */
+async function checkGatewayFree(ctx: Ctx, { id, gateway_ip }: SubnetRow): Promise<void> {
+  if (gateway_ip === null) return
+  const allocation = await allocationRows.find(ctx.db, { subnet_id: id, ip_address: gateway_ip })
+  const port = allocation && (await portRows.find(ctx.db, { id: allocation.port_id }))
+  if (port?.device_owner.startsWith('network:router_interface'))
+    throw new Conflict(`Current gateway ip ${gateway_ip} already in use by port ${port.id}. Unable to update.`, {
+      type: 'GatewayIpInUse',
+    })
+}
+
+async function removeSubnet(ctx: Ctx, row: SubnetRow): Promise<void> {
+  await lockAddresses(ctx, [row.network_id])
+  const allocations = await allocationRows.list(ctx.db, { subnet_id: row.id })
+  const ports = await portRows.list(ctx.db, { id: allocations.map(allocation => allocation.port_id) })
+  // Addresses that guests form for themselves go with their subnet.
+  const inUse = ports.filter(port =>
+    selfAddressed(row) ? port.device_owner.startsWith('network:router_') : port.device_owner !== 'network:dhcp',
+  )
+  if (inUse.length > 0) throw subnetInUse(row.id)
+  await allocationRows.remove(ctx.db, { subnet_id: row.id })
+  await subnetRows.remove(ctx.db, { id: row.id })
+  await archive(ctx, subnetRows.table, row.id, row)
+  await keepDhcpPort(ctx, (await networkRows.find(ctx.db, { id: row.network_id }))!)
+  await changed(ctx)
+}
