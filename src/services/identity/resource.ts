@@ -34,11 +34,17 @@ export interface ResourceSpec<Row extends StoredRow> {
   policy: { get: string; list: string; create: string; update: string; delete: string; scopes?: readonly Scope[] }
   /** What the rules look at. */
   target?(row: Partial<Row>): Target
-  view(ctx: Ctx, row: Row): object
+  view(ctx: Ctx, row: Row): object | Promise<object>
   /** Rows beyond the filters that a list must not show. */
   listed?(ctx: Ctx, query: Values): Where<Row>
   /** False: what a client makes without naming a domain has none. */
   ownDomain?: false
+  /** What the rule of lists looks at, besides the domain. */
+  listTarget?(ctx: Ctx): Target
+  /** Lists show only what the caller may get one by one. */
+  listOwn?: true
+  /** What policy cannot say: throws when the caller may not touch the row (as it is, or would become). */
+  guard?(ctx: Ctx, row: Partial<Row>): Promise<void>
   /** Filters that are not a column. */
   keep?(query: Values, row: Row): boolean
   /** A client may choose the id; `create` finds it among the values. */
@@ -94,14 +100,28 @@ export function resource<Row extends StoredRow>(spec: ResourceSpec<Row>): Resour
       ctx.enforce(rule, {})
       throw notFound(member, id)
     }
+    ctx.enforce(rule, targetOf(row))
+    await spec.guard?.(ctx, row)
     return { ...targetOf(row), row }
   }
 
+  async function mayGet(ctx: Ctx, list: Row[]): Promise<Row[]> {
+    const own: Row[] = []
+    for (const row of list) {
+      if (!ctx.can(rules.get, targetOf(row))) continue
+      const refused = await spec.guard?.(ctx, row).then(
+        () => false,
+        error => error instanceof Forbidden,
+      )
+      if (!refused) own.push(row)
+    }
+    return own
+  }
+
   function split(sent: Values): { values: Values; extra: Values } {
-    const known = Object.entries(sent).filter(([name]) => name in spec.attributes)
-    const extra = Object.entries(sent).filter(
-      ([name]) => !(name in spec.attributes) && name !== 'id' && name !== 'links',
-    )
+    const isKnown = (name: string) => name in spec.attributes || (name === 'id' && spec.chosenId)
+    const known = Object.entries(sent).filter(([name]) => isKnown(name))
+    const extra = Object.entries(sent).filter(([name]) => !isKnown(name) && name !== 'id' && name !== 'links')
     return { values: Object.fromEntries(known), extra: Object.fromEntries(extra) }
   }
 
@@ -121,6 +141,7 @@ export function resource<Row extends StoredRow>(spec: ResourceSpec<Row>): Resour
     summary: `List ${collection}`,
     policy: rules.list,
     load: async (ctx, { query }) => ({
+      ...spec.listTarget?.(ctx),
       'target.domain_id': first((query as { domain_id?: string }).domain_id) ?? ctx.identity.domain_id,
     }),
     async handle(ctx, { query, url }) {
@@ -129,7 +150,8 @@ export function resource<Row extends StoredRow>(spec: ResourceSpec<Row>): Resour
       if (enabled !== undefined && 'enabled' in spec.attributes) Object.assign(where, { enabled: isYes(enabled) })
       const found = await store.list(ctx.db, where, { orderBy: [{ column: 'id', direction: 'asc' }] })
       const kept = inexact(query, found, spec.filters).filter(row => spec.keep?.(query as Values, row) ?? true)
-      return { [collection]: kept.map(row => spec.view(ctx, row)), links: collectionOf(ctx, url) }
+      const own = spec.listOwn ? await mayGet(ctx, kept) : kept
+      return { [collection]: await Promise.all(own.map(row => spec.view(ctx, row))), links: collectionOf(ctx, url) }
     },
   })
 
@@ -140,7 +162,7 @@ export function resource<Row extends StoredRow>(spec: ResourceSpec<Row>): Resour
     summary: `Show a ${member}`,
     policy: rules.get,
     load: (ctx, { params }) => load(ctx, params.id, rules.get),
-    handle: async (ctx, { target }) => ({ [member]: spec.view(ctx, target.row) }),
+    handle: async (ctx, { target }) => ({ [member]: await spec.view(ctx, target.row) }),
   })
 
   const create = operation({
@@ -152,16 +174,20 @@ export function resource<Row extends StoredRow>(spec: ResourceSpec<Row>): Resour
     request: body(spec.required),
     status: 201,
     // Before the body is looked at: could the caller make one at all?
-    load: async ctx => targetOf({ domain_id: ctx.identity.domain_id } as unknown as Partial<Row>),
+    load: async ctx => {
+      const { domain_id, user_id } = ctx.identity
+      return targetOf({ domain_id, user_id } as unknown as Partial<Row>)
+    },
     async handle(ctx, { body }) {
       const { values, extra } = split((body as Record<string, Values>)[member]!)
       if (spec.ownDomain !== false && 'domain_id' in spec.attributes) values.domain_id ??= domainOfCaller(ctx)
       ctx.enforce(rules.create, targetOf(values as Partial<Row>))
+      await spec.guard?.(ctx, values as Partial<Row>)
       return unlessTaken(values, () =>
         ctx.transaction(async tx => {
           const row = await spec.create(tx, values, extra)
           await identityChanged(tx)
-          return { [member]: spec.view(tx, row) }
+          return { [member]: await spec.view(tx, row) }
         }),
       )
     },
@@ -182,14 +208,17 @@ export function resource<Row extends StoredRow>(spec: ResourceSpec<Row>): Resour
         if (values[name] !== (target.row as Values)[name]) throw unchangeable(name)
         delete values[name]
       }
-      return unlessTaken({ ...target.row, ...values }, () =>
+      const wanted = { ...target.row, ...values }
+      ctx.enforce(rules.update, targetOf(wanted))
+      await spec.guard?.(ctx, wanted)
+      return unlessTaken(wanted, () =>
         ctx.transaction(async tx => {
           const generation = await identityChanged(tx)
           const row = await find(tx, target.row.id)
           const columns = (await spec.update?.(tx, row, values, generation)) ?? (values as Partial<Row>)
           const patch = { ...columns, extra: { ...row.extra, ...extra } } as Partial<Row>
           await store.update(tx.db, { id: row.id } as Where<Row>, patch)
-          return { [member]: spec.view(tx, { ...row, ...patch }) }
+          return { [member]: await spec.view(tx, { ...row, ...patch }) }
         }),
       )
     },

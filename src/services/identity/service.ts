@@ -2,11 +2,14 @@
 import { systemCtx } from '#kernel/context.ts'
 import { reconciler } from '#kernel/reconcile.ts'
 import { service } from '#kernel/service.ts'
+import { accessRuleOperations } from './application-credentials/access-rules.ts'
+import { applicationCredentialOperations } from './application-credentials/operations.ts'
 import { allGrantOperations } from './assignments/grants.ts'
 import { listRoleAssignments, treeRule } from './assignments/list.ts'
 import { endpointResource, regionResource, serviceResource } from './catalog/operations.ts'
 import { identityConfig } from './config.ts'
 import { identityContract } from './contract.ts'
+import { credentialResource } from './credentials/operations.ts'
 import { domainResource } from './domains/operations.ts'
 import { identityFaults } from './faults.ts'
 import { groupOperations } from './groups/operations.ts'
@@ -60,6 +63,9 @@ export const identityService = service({
     ...regionResource.operations,
     ...serviceResource.operations,
     ...endpointResource.operations,
+    ...credentialResource.operations,
+    ...applicationCredentialOperations,
+    ...accessRuleOperations,
   ],
   faults: identityFaults,
   rules: [...baseRules, ...domainRoleRules, ...impliedRoleRules, treeRule],

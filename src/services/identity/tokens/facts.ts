@@ -97,6 +97,7 @@ export function identityOf(claims: Claims, facts: Facts, token: string): Identit
     ...(claims.application_credential_id !== undefined && {
       application_credential_id: claims.application_credential_id,
       application_credential_unrestricted: facts.applicationCredential?.unrestricted === true,
+      ...(facts.applicationCredential?.access_rules && { access_rules: facts.applicationCredential.access_rules }),
     }),
     token,
   }
