@@ -9,21 +9,23 @@ import { hypervisorOperations } from './hosts/hypervisors.ts'
 import { serviceOperations } from './hosts/services.ts'
 import { zoneOperations } from './hosts/zones.ts'
 import { keypairOperations, keypairRules } from './keypairs/operations.ts'
+import { limitOperations, limitRules } from './limits/operations.ts'
+import { microversions } from './microversions.ts'
 import { initial } from './migrations/0001-initial.ts'
 import { hostsAndFlavors } from './migrations/0002-hosts-and-flavors.ts'
+import { quotaOperations } from './quotas/operations.ts'
+import { serverGroupOperations, serverGroupRules } from './server-groups/operations.ts'
 import { serverOperations, serverRules, serverSagas } from './servers/operations.ts'
+import { usageOperations } from './usages/operations.ts'
+import { versionOperations } from './versions/operations.ts'
 
 export const computeService = service({
   type: 'compute',
   name: 'nova',
   path: '/compute',
-  microversions: {
-    serviceType: 'compute',
-    legacyHeader: 'X-OpenStack-Nova-API-Version',
-    min: '2.1',
-    max: '2.96',
-  },
+  microversions,
   operations: [
+    ...versionOperations,
     ...serverOperations,
     ...flavorOperations,
     ...keypairOperations,
@@ -31,8 +33,12 @@ export const computeService = service({
     ...hypervisorOperations,
     ...zoneOperations,
     ...aggregateOperations,
+    ...serverGroupOperations,
+    ...quotaOperations,
+    ...limitOperations,
+    ...usageOperations,
   ],
-  rules: [...serverRules, ...keypairRules],
+  rules: [...serverRules, ...keypairRules, ...serverGroupRules, ...limitRules],
   faults: computeFaults,
   sagas: serverSagas,
   reconcilers: [],

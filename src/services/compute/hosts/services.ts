@@ -102,15 +102,17 @@ const oldFields = {
 const updateByName = operation({
   id: 'compute.services.update_by_name',
   method: 'PUT',
-  path: '/v2.1/os-services/{verb}',
+  // Named as at the newer versions, with which it shares its route: it is the verb.
+  path: '/v2.1/os-services/{service_id}',
   summary: 'Enable, disable or force down a service, named by its host',
   versions: { max: '2.52' },
   policy: rules.update,
   request: Type.Object(oldFields, { additionalProperties: false }),
   response: body('service', Type.Record(Type.String(), Type.Unknown())),
   async handle(ctx, { params, body: asked }) {
-    const known = params.verb !== 'force-down' || ctx.atLeast('2.11')
-    const verb = known && Object.hasOwn(verbs, params.verb) ? verbs[params.verb] : undefined
+    const verbName = params.service_id
+    const known = verbName !== 'force-down' || ctx.atLeast('2.11')
+    const verb = known && Object.hasOwn(verbs, verbName) ? verbs[verbName] : undefined
     if (!verb) throw new NotFound('Unknown action')
     const patch = verb(asked)
     const { host, binary } = asked

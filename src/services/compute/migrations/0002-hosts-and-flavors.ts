@@ -108,15 +108,14 @@ export const hostsAndFlavors: Migration = {
       .column('group_id')
       .execute()
 
-    // The subject is a project, a project's user, or a class of quotas; which one is said by `kind`.
+    // The subject is a project or a class of quotas; `kind` says which.
     await db.schema
       .createTable('compute_quotas')
       .addColumn('kind', 'text', c => c.notNull())
       .addColumn('subject', 'text', c => c.notNull())
-      .addColumn('user_id', 'text', c => c.notNull())
       .addColumn('resource', 'text', c => c.notNull())
       .addColumn('limit_value', 'integer', c => c.notNull())
-      .addPrimaryKeyConstraint('compute_quotas_pk', ['kind', 'subject', 'user_id', 'resource'])
+      .addPrimaryKeyConstraint('compute_quotas_pk', ['kind', 'subject', 'resource'])
       .execute()
 
     // Only the digest of a token is kept.

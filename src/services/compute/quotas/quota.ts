@@ -21,9 +21,9 @@ export type QuotaResource = (typeof quotaResources)[number]
 /** -1 is no limit. */
 export type Limits = Record<QuotaResource, number>
 
-/** Limits of a project (of one of its users, when there is one) where someone set them. */
-export async function ownLimits(ctx: Ctx, project: string, user = ''): Promise<Partial<Limits>> {
-  const found = await quotas.list(ctx.db, { kind: 'project', subject: project, user_id: user })
+/** Limits of a project where someone set them. */
+export async function ownLimits(ctx: Ctx, project: string): Promise<Partial<Limits>> {
+  const found = await quotas.list(ctx.db, { kind: 'project', subject: project })
   return Object.fromEntries(found.map(row => [row.resource, row.limit_value]))
 }
 

@@ -5,8 +5,6 @@ export interface QuotaRow {
   kind: 'project' | 'class'
   /** The project's id, or the class's name. */
   subject: string
-  /** Empty for the whole project. */
-  user_id: string
   resource: string
   limit_value: number
 }

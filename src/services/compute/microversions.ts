@@ -1,0 +1,9 @@
+/** The compute API's versions. */
+import type { Microversions } from '#kernel/service.ts'
+
+export const microversions = {
+  serviceType: 'compute',
+  legacyHeader: 'X-OpenStack-Nova-API-Version',
+  min: '2.1',
+  max: '2.96',
+} as const satisfies Microversions

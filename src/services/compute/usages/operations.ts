@@ -1,0 +1,125 @@
+/** Simple tenant usage: how long a project's servers ran in a period, and what they had. */
+import { Type } from 'typebox'
+import type { Ctx } from '#kernel/context.ts'
+import { BadRequest } from '#kernel/errors.ts'
+import { type Operation, operation } from '#kernel/operation.ts'
+import { admin, projectReaderOrAdmin, rule } from '#kernel/policy/rule.ts'
+import { naiveTime, pageQuery, query } from '../dialect.ts'
+import type { ServerRow } from '../servers/server.ts'
+import { listServers } from '../servers/store.ts'
+import { deletedServers } from '../servers/store-archive.ts'
+
+interface Period {
+  start: number
+  stop: number
+}
+
+/** A server that may be gone. */
+type Ran = Pick<ServerRow, 'id' | 'display_name' | 'project_id' | 'flavor' | 'launched_at' | 'vm_state'> & {
+  deleted_at?: string
+}
+
+const periodQuery = query({
+  start: Type.Optional(Type.String()),
+  end: Type.Optional(Type.String()),
+  detailed: Type.Optional(Type.String()),
+  ...pageQuery,
+})
+
+/** Times are UTC, whatever they look like. */
+function instant(text: string | undefined, now: number): number {
+  if (text === undefined || text === '') return now
+  const match = /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d(?:\.\d+)?)$/.exec(text)
+  const value = match ? Date.parse(`${match[1]}T${match[2]}Z`) : Number.NaN
+  if (Number.isNaN(value)) throw new BadRequest('Invalid datetime string: Datetime is in invalid format')
+  return value
+}
+
+function periodOf(ctx: Ctx, asked: { start?: string; end?: string }): Period {
+  const now = ctx.clock.now()
+  const start = instant(asked.start, now)
+  const stop = instant(asked.end, now)
+  if (start >= stop) throw new BadRequest('Invalid start time. The start time cannot occur after the end time.')
+  return { start, stop: Math.min(stop, now) }
+}
+
+/** Servers that ran in the period, those deleted since included. */
+async function ranIn(ctx: Ctx, { start, stop }: Period, project?: string): Promise<Ran[]> {
+  const live = await listServers(ctx, project === undefined ? {} : { project_id: project })
+  const gone = await deletedServers(ctx, new Date(start).toISOString())
+  const all: Ran[] = [...live, ...gone.filter(row => project === undefined || row.project_id === project)]
+  return all.filter(({ launched_at }) => launched_at !== null && Date.parse(launched_at) < stop)
+}
+
+function usageOfServer(ctx: Ctx, server: Ran, { start, stop }: Period) {
+  const launched = Date.parse(server.launched_at!)
+  const ended = server.deleted_at === undefined ? undefined : Date.parse(server.deleted_at)
+  const until = Math.min(stop, ended ?? stop)
+  return {
+    instance_id: server.id,
+    name: server.display_name,
+    tenant_id: server.project_id,
+    flavor: server.flavor.name,
+    hours: Math.max(0, until - Math.max(launched, start)) / 3_600_000,
+    memory_mb: server.flavor.ram,
+    local_gb: server.flavor.disk + server.flavor.ephemeral,
+    vcpus: server.flavor.vcpus,
+    started_at: naiveTime(new Date(launched).toISOString()),
+    ended_at: server.deleted_at === undefined ? null : naiveTime(server.deleted_at),
+    state: ended === undefined ? server.vm_state : 'terminated',
+    uptime: Math.floor(((ended ?? ctx.clock.now()) - launched) / 1000),
+  }
+}
+
+type ServerUsage = ReturnType<typeof usageOfServer>
+
+function summary(tenant_id: string, usages: ServerUsage[], period: Period, detailed: boolean) {
+  const sum = (of: (usage: ServerUsage) => number) => usages.reduce((total, usage) => total + of(usage), 0)
+  return {
+    tenant_id,
+    total_hours: sum(u => u.hours),
+    total_local_gb_usage: sum(u => u.local_gb * u.hours),
+    total_vcpus_usage: sum(u => u.vcpus * u.hours),
+    total_memory_mb_usage: sum(u => u.memory_mb * u.hours),
+    start: naiveTime(new Date(period.start).toISOString()),
+    stop: naiveTime(new Date(period.stop).toISOString()),
+    ...(detailed && { server_usages: usages }),
+  }
+}
+
+const list = operation({
+  id: 'compute.usages.list',
+  method: 'GET',
+  path: '/v2.1/os-simple-tenant-usage',
+  summary: 'Usage of all projects in a period',
+  policy: rule('os_compute_api:os-simple-tenant-usage:list', admin),
+  query: periodQuery,
+  response: Type.Object({ tenant_usages: Type.Array(Type.Unknown()) }),
+  async handle(ctx, { query }) {
+    const period = periodOf(ctx, query)
+    const usages = (await ranIn(ctx, period)).map(server => usageOfServer(ctx, server, period))
+    const byProject = Map.groupBy(usages, usage => usage.tenant_id)
+    return {
+      tenant_usages: [...byProject].map(([project, its]) => summary(project, its, period, query.detailed === '1')),
+    }
+  },
+})
+
+const show = operation({
+  id: 'compute.usages.show',
+  method: 'GET',
+  path: '/v2.1/os-simple-tenant-usage/{project_id}',
+  summary: "A project's usage in a period",
+  policy: rule('os_compute_api:os-simple-tenant-usage:show', projectReaderOrAdmin),
+  query: periodQuery,
+  response: Type.Object({ tenant_usage: Type.Unknown() }),
+  load: async (_ctx, { params }) => ({ project_id: params.project_id }),
+  async handle(ctx, { params, query }) {
+    const period = periodOf(ctx, query)
+    const ran = await ranIn(ctx, period, params.project_id)
+    const usages = ran.map(server => usageOfServer(ctx, server, period))
+    return { tenant_usage: usages.length > 0 ? summary(params.project_id, usages, period, true) : {} }
+  },
+})
+
+export const usageOperations: Operation[] = [list, show]
