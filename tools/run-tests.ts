@@ -20,13 +20,6 @@ const skips = new Map<string, number>()
 const say = (line: string) => console.log(line)
 const heading = (line: string) => say(`\n== ${line}`)
 
-process.chdir(root)
-await main().catch(error => {
-  total.failed++
-  troubles.push(messageOf(error))
-})
-finish()
-
 async function main() {
   const chosen = chosenParts(process.env.NEPHOS_TEST_PARTS)
   const plan = parts.filter(part => chosen.includes(part.name))
@@ -68,8 +61,9 @@ function obstacle(part: Part): string | undefined {
   return undefined
 }
 
-const isThere = (need: Program) =>
-  need.program === 'initdb' ? postgresFolder() !== undefined : findProgram(need.program) !== undefined
+function isThere(need: Program): boolean {
+  return need.program === 'initdb' ? postgresFolder() !== undefined : findProgram(need.program) !== undefined
+}
 
 const installLine = (needs: Program[]) => `apt-get install ${[...new Set(needs.map(need => need.package))].join(' ')}`
 
@@ -169,3 +163,10 @@ function finish() {
   say(`\n${passed} passed, ${failed} failed, ${skipped} skipped`)
   process.exit(failed > 0 || passed === 0 ? 1 : 0)
 }
+
+process.chdir(root)
+await main().catch(error => {
+  total.failed++
+  troubles.push(messageOf(error))
+})
+finish()
