@@ -69,6 +69,8 @@ export interface Resource<Row extends StandardRow> {
   /** As `load`, and the caller may do what the rule guards. Others who change it wait until this transaction ends. */
   loadFor(ctx: Ctx, guard: Rule, id: string): Promise<Row>
   view(ctx: Ctx, rows: Row[]): Promise<Record<string, unknown>[]>
+  /** Makes one inside other work, in the open transaction, from a body as clients write it. Policy is the caller's affair. */
+  make(ctx: Ctx, body: Record<string, unknown>): Promise<Row>
 }
 
 /** Who works on any project's resources. */
@@ -272,6 +274,11 @@ export function resource<Row extends StandardRow>(spec: ResourceSpec<Row>): Reso
     load,
     loadFor: async (ctx, guard, id) => (await lockAndLoad(ctx, guard, id)).row,
     view,
+    async make(ctx, body) {
+      const values = createValues(ctx, attributes, body, true)
+      await hooks.prepare?.(ctx, [values])
+      return hooks.create(ctx, values)
+    },
   }
 }
 

@@ -39,6 +39,16 @@ export const networkConfig = section(
         minimum: 1,
         description: 'Seconds to wait until a host has wired the ports of a new server.',
       }),
+      public_cidr: Type.String({
+        default: '203.0.113.0/24',
+        format: 'cidr',
+        description:
+          'Range of the external network `public` on this machine. Its first address is the host’s own, the gateway. Give it before the first start.',
+      }),
+      public_nat: Type.Boolean({
+        default: true,
+        description: 'Whether the host translates addresses for what leaves `public` for the world outside.',
+      }),
       private_cidr: Type.String({
         default: '192.168.233.0/24',
         description:

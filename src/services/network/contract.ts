@@ -1,6 +1,8 @@
 /** What network offers the other services. Functions that take `ctx` work in the caller's transaction. */
-import type { Ctx } from '#kernel/context.ts'
+import type { Ctx, Env } from '#kernel/context.ts'
 import type { NicSpec } from '../compute/drivers/driver.ts'
+import type { PhysicalNetwork } from './drivers/linux/plan.ts'
+import * as first from './first-contents.ts'
 import * as ports from './server-ports.ts'
 import * as view from './server-view.ts'
 
@@ -52,6 +54,10 @@ export interface NetworkContract {
   /** The server that has an address in a network, for metadata; undefined when none has. */
   serverAt(ctx: Ctx, networkId: string, address: string): Promise<{ server_id: string; port_id: string } | undefined>
   setSecurityGroup(ctx: Ctx, serverId: string, group: string, present: boolean): Promise<void>
+  /** The networks of a new cloud: `public`, and for the demo project `private` with a router. Once made, running it again changes nothing. */
+  bootstrap(ctx: Ctx, projects: { demo_project_id: string; admin_project_id: string }): Promise<void>
+  /** The physical networks of the one machine that a cloud in one process runs on, by name. */
+  physicalNetworks(env: Env): Record<string, PhysicalNetwork>
 }
 
 declare module '#kernel/context.ts' {
@@ -71,4 +77,6 @@ export const networkContract: Omit<NetworkContract, 'wire'> = {
   networkData: view.networkData,
   serverAt: view.serverAt,
   setSecurityGroup: ports.setSecurityGroup,
+  bootstrap: first.bootstrap,
+  physicalNetworks: first.physicalNetworks,
 }

@@ -2,17 +2,33 @@
 import { service } from '#kernel/service.ts'
 import { networkConfig } from './config.ts'
 import { networkContract } from './contract.ts'
+import { extensionOperations } from './extensions.ts'
 import { networkFaults } from './faults.ts'
+import { floatingIps } from './floating-ips/floating-ip.ts'
+import { agentOperations, agentRules } from './hosts/agents.ts'
+import { availabilityOperations, availabilityRules } from './hosts/availability.ts'
 import { initial } from './migrations/0001-initial.ts'
 import { networks } from './networks/network.ts'
 import { sharedRules } from './policy.ts'
 import { portRules, ports } from './ports/port.ts'
+import { quotaOperations, quotaRules } from './quotas/operations.ts'
+import { gatewayRules } from './routers/gateway.ts'
+import { interfaceRules, routerOperations } from './routers/interfaces.ts'
+import { routers } from './routers/router.ts'
 import { securityGroupRules } from './security-groups/rule.ts'
 import { securityGroups } from './security-groups/security-group.ts'
 import { subnets } from './subnets/subnet.ts'
+import { tagOperations } from './tags.ts'
 import { listVersions, showVersion } from './versions.ts'
 
-const resources = [networks, subnets, ports, securityGroups, securityGroupRules]
+const resources = [networks, subnets, ports, routers, floatingIps, securityGroups, securityGroupRules].map(
+  ({ spec, operations, allRules }) => ({
+    name: spec.member,
+    collection: spec.path.slice('/v2.0/'.length),
+    operations,
+    allRules,
+  }),
+)
 
 export const networkService = service({
   type: 'network',
@@ -20,10 +36,31 @@ export const networkService = service({
   path: '/network',
   operations: [
     listVersions,
-    showVersion(resources.map(({ spec }) => ({ name: spec.member, collection: spec.path.slice('/v2.0/'.length) }))),
+    showVersion(resources),
     ...resources.flatMap(one => one.operations),
+    ...routerOperations,
+    ...tagOperations(networks),
+    ...tagOperations(subnets),
+    ...tagOperations(ports),
+    ...tagOperations(routers),
+    ...tagOperations(floatingIps),
+    ...tagOperations(securityGroups),
+    ...tagOperations(securityGroupRules),
+    ...extensionOperations,
+    ...agentOperations,
+    ...quotaOperations,
+    ...availabilityOperations,
   ],
-  rules: [...sharedRules, ...Object.values(portRules), ...resources.flatMap(one => one.allRules)],
+  rules: [
+    ...sharedRules,
+    ...Object.values(portRules),
+    ...Object.values(gatewayRules),
+    ...interfaceRules,
+    ...agentRules,
+    ...quotaRules,
+    ...availabilityRules,
+    ...resources.flatMap(one => one.allRules),
+  ],
   faults: networkFaults,
   migrations: [initial],
   config: networkConfig,

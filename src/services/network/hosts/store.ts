@@ -49,3 +49,11 @@ export async function revisionNow(db: Db): Promise<number> {
   const found = await sql<{ revision: number }>`select revision from network_revision where id = 1`.execute(db)
   return Number(found.rows[0]!.revision)
 }
+
+/** The host with the fewest routers; undefined while there is none. */
+export async function leastLoadedHost(db: Db): Promise<string | undefined> {
+  const found = await sql<{ host: string }>`
+    select h.host from network_hosts h
+    order by (select count(*) from network_routers r where r.host = h.host), h.host limit 1`.execute(db)
+  return found.rows[0]?.host
+}

@@ -15,6 +15,7 @@ import { grouped, portRows } from '../ports/store.ts'
 import { reserve } from '../quotas/quota.ts'
 import { changed } from '../revision.ts'
 import { subnetRows, subnetsOf } from '../subnets/store.ts'
+import { checkZones } from '../zones.ts'
 import { claimSegment, mtuFor } from './segments.ts'
 import { type NetworkRow, networkRows, visibleNetworks } from './store.ts'
 
@@ -115,7 +116,8 @@ export const networks: Resource<NetworkRow> = resource<NetworkRow>({
 
 async function createNetwork(ctx: Ctx, values: Record<string, unknown>): Promise<NetworkRow> {
   const given = columnsOf<NetworkRow>(networks.spec.attributes, values)
-  await reserve(ctx, given.project_id ?? (values.project_id as string), 'network')
+  checkZones(ctx, given.availability_zone_hints ?? [])
+  await reserve(ctx, values.project_id as string, 'network')
   const wire = await claimSegment(ctx, {
     network_type: given.network_type ?? undefined,
     physical_network: given.physical_network ?? undefined,

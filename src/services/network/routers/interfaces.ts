@@ -1,0 +1,224 @@
+/** A router's interfaces: adding and removing subnets and ports; and its extra routes one by one. */
+import type { Ctx } from '#kernel/context.ts'
+import { BadRequest, Conflict, NotFound } from '#kernel/errors.ts'
+import { operation } from '#kernel/operation.ts'
+import { type Rule, rule } from '#kernel/policy/rule.ts'
+import { touch } from '#kernel/resource.ts'
+import { checkedValue } from '#kernel/resource-attributes.ts'
+import { type Static, Type } from '#kernel/schema/builders.ts'
+import { contains, parseAddress, parseCidr } from '../addresses.ts'
+import { badResource, portInUse } from '../errors.ts'
+import { floatingIpRows } from '../floating-ips/store.ts'
+import { networkRows } from '../networks/store.ts'
+import { admin, projectMember } from '../policy.ts'
+import { ports } from '../ports/port.ts'
+import { makePort, removePorts, setAddresses } from '../ports/steps.ts'
+import { allocationsOf, type PortRow, portRows } from '../ports/store.ts'
+import { changed } from '../revision.ts'
+import { type SubnetRow, subnetRows } from '../subnets/store.ts'
+import { subnets } from '../subnets/subnet.ts'
+import { checkOverlaps } from './gateway.ts'
+import { routers, routesSchema } from './router.ts'
+import { checkRoutes, type Routes, withoutRoutes, withRoutes } from './routes.ts'
+import { type RouterRow, routerRows } from './store.ts'
+
+const guards = {
+  add: rule('add_router_interface', `${admin} or ${projectMember}`),
+  remove: rule('remove_router_interface', `${admin} or ${projectMember}`),
+  addRoutes: rule('add_extraroutes', `${admin} or ${projectMember}`),
+  removeRoutes: rule('remove_extraroutes', `${admin} or ${projectMember}`),
+}
+export const interfaceRules: Rule[] = Object.values(guards)
+
+const id = Type.Optional(Type.Union([Type.String({ maxLength: 36 }), Type.Null()]))
+const body = Type.Object({ subnet_id: id, port_id: id })
+type Body = Static<typeof body>
+
+const interfaceOwner = 'network:router_interface'
+
+/** What adding and removing answers. */
+function answer(router: RouterRow, port: PortRow, subnetIds: string[]) {
+  return {
+    id: router.id,
+    tenant_id: router.project_id,
+    project_id: router.project_id,
+    port_id: port.id,
+    network_id: port.network_id,
+    subnet_id: subnetIds[0],
+    subnet_ids: subnetIds,
+  }
+}
+
+const subnetIdsOf = async (ctx: Ctx, port: PortRow) =>
+  (await allocationsOf(ctx.db, [port.id])).get(port.id)!.map(address => address.subnet_id)
+
+export const addInterface = operation({
+  id: 'network.routers.add_interface',
+  method: 'PUT',
+  path: '/v2.0/routers/{id}/add_router_interface',
+  summary: 'Add an interface to a router',
+  policy: 'authenticated',
+  request: body,
+  async handle(ctx, { params, body: sent }) {
+    return ctx.transaction(async tx => {
+      const router = await routers.loadFor(tx, guards.add, params.id)
+      const { subnet_id, port_id } = sent
+      if (subnet_id && port_id) throw badResource('router', 'Cannot specify both subnet-id and port-id')
+      if (!subnet_id && !port_id) throw badResource('router', 'Either subnet_id or port_id must be specified')
+      const { port, subnetIds } = port_id ? await addPort(tx, router, port_id) : await addSubnet(tx, router, subnet_id!)
+      await touch(tx, routerRows, router, {})
+      await changed(tx)
+      return answer(router, port, subnetIds)
+    })
+  },
+})
+
+function checkAdvertised(subnet: SubnetRow): void {
+  if (subnet.ip_version === 6 && subnet.ipv6_ra_mode === null && subnet.ipv6_address_mode !== null)
+    throw badResource(
+      'router',
+      `IPv6 subnet ${subnet.id} configured to receive RAs from an external router cannot be added to Neutron Router`,
+    )
+}
+
+const addSubnet = async (ctx: Ctx, router: RouterRow, subnetId: string) =>
+  makeInterface(ctx, router, await subnets.load(ctx, subnetId))
+
+/** Gives the router the subnet's gateway address. */
+export async function makeInterface(ctx: Ctx, router: RouterRow, subnet: SubnetRow) {
+  if (subnet.gateway_ip === null) throw badResource('router', 'Subnet for router interface must have a gateway IP')
+  checkAdvertised(subnet)
+  await checkOverlaps(ctx, router, [subnet])
+  const wanted = { subnet_id: subnet.id, ip_address: subnet.gateway_ip }
+  const neighbour = subnet.ip_version === 6 ? await sixthPort(ctx, router, subnet) : undefined
+  if (neighbour) {
+    const had = (await allocationsOf(ctx.db, [neighbour.id])).get(neighbour.id)!
+    await setAddresses(ctx, neighbour, [...had, wanted])
+    return { port: neighbour, subnetIds: [subnet.id] }
+  }
+  const network = (await networkRows.find(ctx.db, { id: subnet.network_id }))!
+  const port = await makePort(ctx, network, {
+    project_id: router.project_id,
+    device_owner: interfaceOwner,
+    device_id: router.id,
+    fixed_ips: [wanted],
+    row: { port_security_enabled: false },
+  })
+  return { port, subnetIds: [subnet.id] }
+}
+
+/** The IPv6 subnets of one network share a port of the router. */
+async function sixthPort(ctx: Ctx, router: RouterRow, subnet: SubnetRow): Promise<PortRow | undefined> {
+  const found = await portRows.list(ctx.db, {
+    device_id: router.id,
+    network_id: subnet.network_id,
+    device_owner: interfaceOwner,
+  })
+  const addresses = await allocationsOf(
+    ctx.db,
+    found.map(port => port.id),
+  )
+  return found.find(port => addresses.get(port.id)!.some(address => address.ip_address.includes(':')))
+}
+
+async function addPort(ctx: Ctx, router: RouterRow, portId: string) {
+  const port = await ports.load(ctx, portId)
+  if (port.device_id !== '') throw portInUse(port.id, port.network_id, port.device_id)
+  const subnetIds = await subnetIdsOf(ctx, port)
+  if (subnetIds.length === 0) throw badResource('router', 'Router port must have at least one fixed IP')
+  const found = await subnetRows.list(ctx.db, { id: subnetIds })
+  if (found.filter(subnet => subnet.ip_version === 4).length > 1)
+    throw badResource('router', 'Cannot have multiple IPv4 subnets on router port')
+  for (const subnet of found) checkAdvertised(subnet)
+  await checkOverlaps(ctx, router, found)
+  const taken = await touch(ctx, portRows, port, { device_id: router.id, device_owner: interfaceOwner })
+  return { port: taken, subnetIds }
+}
+
+export const removeInterface = operation({
+  id: 'network.routers.remove_interface',
+  method: 'PUT',
+  path: '/v2.0/routers/{id}/remove_router_interface',
+  summary: 'Remove an interface from a router',
+  policy: 'authenticated',
+  request: body,
+  async handle(ctx, { params, body: sent }) {
+    return ctx.transaction(async tx => {
+      const router = await routers.loadFor(tx, guards.remove, params.id)
+      const { port, subnetIds } = await interfaceOf(tx, router, sent)
+      for (const subnetId of subnetIds) await checkFree(tx, router, subnetId)
+      const had = (await allocationsOf(tx.db, [port.id])).get(port.id)!
+      const left = had.filter(address => !subnetIds.includes(address.subnet_id))
+      if (left.length > 0) await setAddresses(tx, port, left)
+      else await removePorts(tx, [port])
+      await touch(tx, routerRows, router, {})
+      await changed(tx)
+      return answer(router, port, subnetIds)
+    })
+  },
+})
+
+/** The interface that a request names, and which of its subnets it is about. */
+async function interfaceOf(ctx: Ctx, router: RouterRow, { port_id, subnet_id }: Body) {
+  if (!port_id && !subnet_id) throw badResource('router', 'Either subnet_id or port_id must be specified')
+  const found = await portRows.list(ctx.db, { device_id: router.id, device_owner: interfaceOwner })
+  if (port_id) {
+    const port = found.find(one => one.id === port_id)
+    if (!port)
+      throw new NotFound(`Router ${router.id} does not have an interface with id ${port_id}`, {
+        type: 'RouterInterfaceNotFound',
+      })
+    const subnetIds = await subnetIdsOf(ctx, port)
+    if (subnet_id && !subnetIds.includes(subnet_id))
+      throw new BadRequest(`Subnet on port ${port_id} does not match the requested subnet ${subnet_id}.`, {
+        type: 'SubnetMismatchForPort',
+      })
+    return { port, subnetIds }
+  }
+  await subnets.load(ctx, subnet_id!)
+  for (const port of found)
+    if ((await subnetIdsOf(ctx, port)).includes(subnet_id!)) return { port, subnetIds: [subnet_id!] }
+  throw new NotFound(`Router ${router.id} has no interface on subnet ${subnet_id}`, {
+    type: 'RouterInterfaceNotFoundForSubnet',
+  })
+}
+
+async function checkFree(ctx: Ctx, router: RouterRow, subnetId: string): Promise<void> {
+  const cidr = parseCidr((await subnetRows.find(ctx.db, { id: subnetId }))!.cidr)!
+  const inside = (address: string) => contains(cidr, parseAddress(address)!)
+  const floating = await floatingIpRows.list(ctx.db, { router_id: router.id })
+  const words = `Router interface for subnet ${subnetId} on router ${router.id} cannot be deleted, as it is required by one or more`
+  if (floating.some(ip => ip.fixed_ip_address !== null && inside(ip.fixed_ip_address)))
+    throw new Conflict(`${words} floating IPs.`, { type: 'RouterInterfaceInUseByFloatingIP' })
+  if (router.routes.some(route => inside(route.nexthop)))
+    throw new Conflict(`${words} routes.`, { type: 'RouterInterfaceInUseByRoute' })
+}
+
+function routesOperation(verb: 'add' | 'remove', guard: Rule, change: (had: Routes, sent: Routes) => Routes) {
+  return operation({
+    id: `network.routers.${verb}_extraroutes`,
+    method: 'PUT',
+    path: `/v2.0/routers/{id}/${verb}_extraroutes`,
+    summary: verb === 'add' ? 'Add routes to a router' : 'Remove routes from a router',
+    policy: 'authenticated',
+    request: Type.Object({ router: Type.Object({ routes: Type.Unknown() }) }),
+    async handle(ctx, { params, body: sent }) {
+      return ctx.transaction(async tx => {
+        const router = await routers.loadFor(tx, guard, params.id)
+        const given = checkedValue('routes', { schema: routesSchema }, sent.router.routes) as Routes
+        const routes = change(router.routes, await checkRoutes(tx, router, given))
+        const row = await touch(tx, routerRows, router, { routes: await checkRoutes(tx, router, routes) })
+        await changed(tx)
+        const [shown] = await routers.view(tx, [row])
+        return { router: shown }
+      })
+    },
+  })
+}
+
+export const routerOperations = [
+  addInterface,
+  removeInterface,
+  routesOperation('add', guards.addRoutes, withRoutes),
+  routesOperation('remove', guards.removeRoutes, withoutRoutes),
+]
