@@ -1,8 +1,12 @@
 /** What compute offers the other services. */
 import type { Ctx } from '#kernel/context.ts'
 import type { MetadataResponse } from '../network/drivers/driver.ts'
+import { firstFlavors } from './flavors/first.ts'
+import { zones } from './hosts/hosts.ts'
 
 export interface ComputeContract {
+  /** Makes what a new cloud has: flavors, when there are none. Running it again changes nothing. */
+  bootstrap(ctx: Ctx): Promise<void>
   /** Answers a guest's request to the metadata service; who asks is known from its port alone. */
   metadata(
     ctx: Ctx,
@@ -16,4 +20,11 @@ declare module '#kernel/context.ts' {
   interface Contracts {
     compute: ComputeContract
   }
+}
+
+export const computeContract: Omit<ComputeContract, 'metadata'> = {
+  bootstrap: firstFlavors,
+  async availabilityZones(ctx) {
+    return (await zones(ctx)).map(({ name, hosts }) => ({ name, hosts: hosts.map(host => host.name) }))
+  },
 }

@@ -1,7 +1,7 @@
 /** What the resources of the compute API have in common: links, pages, times, and the forms in which values may be sent. */
-import { type TProperties, type TSchema, Type } from 'typebox'
 import type { Ctx } from '#kernel/context.ts'
 import { BadRequest } from '#kernel/errors.ts'
+import { type TProperties, type TSchema, Type } from '#kernel/schema/builders.ts'
 import { byVersion, type Static } from '#kernel/schema/marks.ts'
 import { problemOf } from '#kernel/schema/validate.ts'
 import type { Version } from '#kernel/schema/version.ts'

@@ -2,6 +2,7 @@
 import { service } from '#kernel/service.ts'
 import { aggregateOperations } from './aggregates/operations.ts'
 import { computeConfig } from './config.ts'
+import { computeContract } from './contract.ts'
 import { serveComputeControl } from './control.ts'
 import { computeFaults } from './faults.ts'
 import { flavorOperations } from './flavors/operations.ts'
@@ -44,6 +45,7 @@ export const computeService = service({
   reconcilers: [],
   migrations: [initial, hostsAndFlavors],
   config: computeConfig,
+  contract: computeContract,
   rewrite: withoutProject,
   start: async env => serveComputeControl(env),
 })

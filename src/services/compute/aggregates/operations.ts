@@ -1,10 +1,10 @@
 /** Aggregates: CRUD, their hosts, their metadata. Placement's aggregates follow them. */
-import { Type } from 'typebox'
 import type { Ctx } from '#kernel/context.ts'
 import { UniqueViolation } from '#kernel/db/database.ts'
 import { BadRequest, Conflict, NotFound } from '#kernel/errors.ts'
 import { type Operation, operation } from '#kernel/operation.ts'
 import { admin, rule } from '#kernel/policy/rule.ts'
+import { Type } from '#kernel/schema/builders.ts'
 import { since } from '#kernel/schema/marks.ts'
 import { body, hostName, integerId, metadata, naiveTime, name } from '../dialect.ts'
 import { hosts as hostRows } from '../hosts/store.ts'

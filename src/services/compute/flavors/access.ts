@@ -1,10 +1,10 @@
 /** Which projects may use a flavor that is not public. */
-import { Type } from 'typebox'
 import type { Ctx } from '#kernel/context.ts'
 import { UniqueViolation } from '#kernel/db/database.ts'
 import { Conflict, NotFound } from '#kernel/errors.ts'
 import { type Operation, operation } from '#kernel/operation.ts'
 import { admin, rule } from '#kernel/policy/rule.ts'
+import { type Static, Type } from '#kernel/schema/builders.ts'
 import { body } from '../dialect.ts'
 import { flavorAccess, flavorFor } from './store.ts'
 
@@ -13,7 +13,7 @@ const accessList = Type.Object({
 })
 const tenant = Type.Object({ tenant: Type.String({ minLength: 1, maxLength: 255 }) }, { additionalProperties: false })
 
-async function accessOf(ctx: Ctx, flavorId: string): Promise<Type.Static<typeof accessList>> {
+async function accessOf(ctx: Ctx, flavorId: string): Promise<Static<typeof accessList>> {
   const found = await flavorAccess.list(
     ctx.db,
     { flavor_id: flavorId },

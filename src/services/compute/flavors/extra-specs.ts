@@ -1,9 +1,9 @@
 /** Extra specs of a flavor: what it asks of a host or a guest beyond sizes. */
-import { Type } from 'typebox'
 import type { Ctx } from '#kernel/context.ts'
 import { BadRequest, NotFound } from '#kernel/errors.ts'
 import { type Operation, operation } from '#kernel/operation.ts'
 import { admin, projectReaderOrAdmin, rule } from '#kernel/policy/rule.ts'
+import { Type } from '#kernel/schema/builders.ts'
 import { body, metadata } from '../dialect.ts'
 import { extraSpecsIndex } from './flavor.ts'
 import { flavorFor, flavors } from './store.ts'

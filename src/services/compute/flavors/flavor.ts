@@ -1,7 +1,7 @@
 /** A flavor: its row, and how it reads in the API. */
-import { type Static, Type } from 'typebox'
 import type { Ctx } from '#kernel/context.ts'
 import { projectReaderOrAdmin, rule } from '#kernel/policy/rule.ts'
+import { type Static, Type } from '#kernel/schema/builders.ts'
 import { byVersion, since } from '#kernel/schema/marks.ts'
 import { linksSchema, resourceLinks } from '../dialect.ts'
 

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { onEachEngine } from '../../../../test/engines.ts'
 import { computeCloud, projects } from '../fixtures/compute-cloud.ts'
-import { firstFlavors } from './first.ts'
 
 interface Flavor {
   id: string
@@ -18,8 +17,8 @@ interface List {
 
 onEachEngine('flavors of a new cloud, once', async database => {
   await using cloud = await computeCloud({ database })
-  await firstFlavors(cloud.ctx())
-  await firstFlavors(cloud.ctx())
+  await cloud.env.services.compute.bootstrap(cloud.ctx())
+  await cloud.env.services.compute.bootstrap(cloud.ctx())
   const { body } = await cloud.call<List>('alice', 'GET', '/flavors/detail?sort_key=memory_mb')
   assert.deepEqual(
     body.flavors.map(f => f.name),
@@ -47,7 +46,7 @@ onEachEngine('flavors of a new cloud, once', async database => {
 
 onEachEngine('a list is filtered, sorted and paged', async database => {
   await using cloud = await computeCloud({ database })
-  await firstFlavors(cloud.ctx())
+  await cloud.env.services.compute.bootstrap(cloud.ctx())
   const names = async (query: string) =>
     (await cloud.call<List>('alice', 'GET', `/flavors?${query}`)).body.flavors.map(f => f.name)
   assert.deepEqual(await names('minRam=2048&sort_key=name'), ['m1.medium', 'm1.small'])
@@ -103,7 +102,7 @@ test('an operator makes, describes and deletes a flavor; a member may not', asyn
 
 test('older versions show what they knew', async () => {
   await using cloud = await computeCloud()
-  await firstFlavors(cloud.ctx())
+  await cloud.env.services.compute.bootstrap(cloud.ctx())
   const at = async (version: string) =>
     (await cloud.call<{ flavor: Flavor }>('alice', 'GET', '/flavors/1', undefined, version)).body.flavor
   const oldest = await at('2.1')
@@ -117,7 +116,7 @@ test('older versions show what they knew', async () => {
 
 test('extra specs are added, read, changed and removed', async () => {
   await using cloud = await computeCloud()
-  await firstFlavors(cloud.ctx())
+  await cloud.env.services.compute.bootstrap(cloud.ctx())
   const specs = '/flavors/1/os-extra_specs'
   const added = await cloud.call('admin', 'POST', specs, { extra_specs: { 'hw:cpu_policy': 'shared', weight: 3 } })
   assert.deepEqual(added.body, { extra_specs: { 'hw:cpu_policy': 'shared', weight: 3 } })

@@ -1,11 +1,11 @@
 /** Flavors: list, show, create, change the description, delete. */
-import { Type } from 'typebox'
 import type { Ctx } from '#kernel/context.ts'
 import { UniqueViolation } from '#kernel/db/database.ts'
 import type { ListOptions } from '#kernel/db/rows.ts'
 import { BadRequest, Conflict, NotFound } from '#kernel/errors.ts'
 import { type Operation, operation } from '#kernel/operation.ts'
 import { admin, rule } from '#kernel/policy/rule.ts'
+import { type Static, Type } from '#kernel/schema/builders.ts'
 import { since } from '#kernel/schema/marks.ts'
 import {
   body,
@@ -55,7 +55,7 @@ const listQuery = query({
   sort_dir: Type.Optional(Type.Unsafe<'asc' | 'desc'>({ type: 'string', enum: ['asc', 'desc'] })),
 })
 
-type ListQuery = Type.Static<typeof listQuery>
+type ListQuery = Static<typeof listQuery>
 
 /** Only admins may look for flavors that are not public. */
 function wantedPublic(ctx: Ctx, text: string | undefined): boolean | null {
@@ -172,7 +172,7 @@ const newFlavor = Type.Object(
   { additionalProperties: false },
 )
 
-function rowOf(ctx: Ctx, asked: Type.Static<typeof newFlavor>): FlavorRow {
+function rowOf(ctx: Ctx, asked: Static<typeof newFlavor>): FlavorRow {
   const rxtx = Number(asked.rxtx_factor ?? 1)
   if (!(rxtx > 0 && rxtx <= 3.40282e38))
     throw new BadRequest("Invalid input received: 'rxtx_factor' argument must be a float between 0 and 3.40282e+38")

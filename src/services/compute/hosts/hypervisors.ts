@@ -1,9 +1,9 @@
 /** Hosts as hypervisors (os-hypervisors): what each has, how much of it is used, which servers it runs. */
-import { Type } from 'typebox'
 import type { Ctx } from '#kernel/context.ts'
 import { BadRequest, NotFound } from '#kernel/errors.ts'
 import { type Operation, operation } from '#kernel/operation.ts'
 import { admin, rule } from '#kernel/policy/rule.ts'
+import { Type } from '#kernel/schema/builders.ts'
 import { byVersion, since, until } from '#kernel/schema/marks.ts'
 import { isUuid } from '#kernel/schema/validate.ts'
 import { body, flag, hostName, isTrue, linksSchema, pageQuery, paging } from '../dialect.ts'

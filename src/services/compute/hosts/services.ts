@@ -1,9 +1,9 @@
 /** Hosts as services (os-services): list, enable, disable, force down, forget. */
-import { Type } from 'typebox'
 import type { Ctx } from '#kernel/context.ts'
 import { BadRequest, Conflict, NotFound } from '#kernel/errors.ts'
 import { type Operation, operation } from '#kernel/operation.ts'
 import { admin, rule } from '#kernel/policy/rule.ts'
+import { Type } from '#kernel/schema/builders.ts'
 import { since } from '#kernel/schema/marks.ts'
 import { isUuid } from '#kernel/schema/validate.ts'
 import { zoneOf } from '../aggregates/aggregate.ts'

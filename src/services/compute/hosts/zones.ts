@@ -1,7 +1,7 @@
 /** Availability zones as users choose them, and for operators with their hosts. */
-import { Type } from 'typebox'
 import { type Operation, operation } from '#kernel/operation.ts'
 import { admin, anyone, rule } from '#kernel/policy/rule.ts'
+import { Type } from '#kernel/schema/builders.ts'
 import { body, naiveTime } from '../dialect.ts'
 import { computeBinary } from './host.ts'
 import { type Zone, zones } from './hosts.ts'

@@ -1,10 +1,10 @@
 /** Key pairs: list, show, import or generate, delete. */
-import { Type } from 'typebox'
 import type { Ctx } from '#kernel/context.ts'
 import { lock, UniqueViolation } from '#kernel/db/database.ts'
 import { BadRequest, Conflict, NotFound, OverQuota } from '#kernel/errors.ts'
 import { type Operation, operation, reply } from '#kernel/operation.ts'
 import { admin, rule } from '#kernel/policy/rule.ts'
+import { Type } from '#kernel/schema/builders.ts'
 import { byVersion, since } from '#kernel/schema/marks.ts'
 import { body, linksSchema, naiveTime, pageQuery, paging } from '../dialect.ts'
 import { quotaLimits, within } from '../quotas/quota.ts'

@@ -1,7 +1,7 @@
 /** Limits: how much a project may have of what Nova limits, and has. */
-import { Type } from 'typebox'
 import { type Operation, operation } from '#kernel/operation.ts'
 import { admin, anyone, rule } from '#kernel/policy/rule.ts'
+import { Type } from '#kernel/schema/builders.ts'
 import { until } from '#kernel/schema/marks.ts'
 import { body, query } from '../dialect.ts'
 import { quotaLimits } from '../quotas/quota.ts'

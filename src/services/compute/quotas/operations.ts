@@ -1,9 +1,9 @@
 /** Quota sets of projects, and quota classes: show, defaults, usage, change, forget. */
-import { type TSchema, Type } from 'typebox'
 import type { Ctx } from '#kernel/context.ts'
 import { BadRequest } from '#kernel/errors.ts'
 import { type Operation, operation, reply } from '#kernel/operation.ts'
 import { admin, anyone, projectReaderOrAdmin, rule } from '#kernel/policy/rule.ts'
+import { type TSchema, Type } from '#kernel/schema/builders.ts'
 import { since, until } from '#kernel/schema/marks.ts'
 import { body, flag, isTrue, query } from '../dialect.ts'
 import { classLimits, type Limits, type QuotaResource, quotaLimits, quotaResources } from './quota.ts'

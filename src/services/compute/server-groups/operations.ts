@@ -1,10 +1,10 @@
 /** Server groups: list, show, create, delete. */
-import { Type } from 'typebox'
 import type { Ctx } from '#kernel/context.ts'
 import { lock } from '#kernel/db/database.ts'
 import { BadRequest, OverQuota } from '#kernel/errors.ts'
 import { type Operation, operation } from '#kernel/operation.ts'
 import { admin, projectMemberOrAdmin, projectReaderOrAdmin, rule } from '#kernel/policy/rule.ts'
+import { type Static, Type } from '#kernel/schema/builders.ts'
 import { byVersion, since, until } from '#kernel/schema/marks.ts'
 import { body, integerOf, isAdmin, name, query, wholeNumber } from '../dialect.ts'
 import { quotaLimits, within } from '../quotas/quota.ts'
@@ -107,7 +107,7 @@ const request = byVersion(
 )
 
 /** Both forms of the body: a list of one policy until 2.63, a policy and its rules since. */
-function wish(asked: Type.Static<typeof newest>['server_group'] & { policies?: GroupPolicy[] }) {
+function wish(asked: Static<typeof newest>['server_group'] & { policies?: GroupPolicy[] }) {
   const policy = asked.policies?.[0] ?? asked.policy
   const limit = asked.rules?.max_server_per_host
   if (limit !== undefined && policy !== 'anti-affinity')

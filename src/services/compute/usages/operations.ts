@@ -1,13 +1,12 @@
 /** Simple tenant usage: how long a project's servers ran in a period, and what they had. */
-import { Type } from 'typebox'
 import type { Ctx } from '#kernel/context.ts'
 import { BadRequest } from '#kernel/errors.ts'
 import { type Operation, operation } from '#kernel/operation.ts'
 import { admin, projectReaderOrAdmin, rule } from '#kernel/policy/rule.ts'
+import { Type } from '#kernel/schema/builders.ts'
 import { naiveTime, pageQuery, query } from '../dialect.ts'
 import type { ServerRow } from '../servers/server.ts'
-import { listServers } from '../servers/store.ts'
-import { deletedServers } from '../servers/store-archive.ts'
+import { deletedServers, listServers } from '../servers/store.ts'
 
 interface Period {
   start: number
@@ -15,9 +14,10 @@ interface Period {
 }
 
 /** A server that may be gone. */
-type Ran = Pick<ServerRow, 'id' | 'display_name' | 'project_id' | 'flavor' | 'launched_at' | 'vm_state'> & {
-  deleted_at?: string
-}
+type Ran = Pick<
+  ServerRow,
+  'id' | 'display_name' | 'project_id' | 'flavor' | 'launched_at' | 'terminated_at' | 'vm_state'
+>
 
 const periodQuery = query({
   start: Type.Optional(Type.String()),
@@ -53,7 +53,7 @@ async function ranIn(ctx: Ctx, { start, stop }: Period, project?: string): Promi
 
 function usageOfServer(ctx: Ctx, server: Ran, { start, stop }: Period) {
   const launched = Date.parse(server.launched_at!)
-  const ended = server.deleted_at === undefined ? undefined : Date.parse(server.deleted_at)
+  const ended = server.terminated_at ? Date.parse(server.terminated_at) : undefined
   const until = Math.min(stop, ended ?? stop)
   return {
     instance_id: server.id,
@@ -65,7 +65,7 @@ function usageOfServer(ctx: Ctx, server: Ran, { start, stop }: Period) {
     local_gb: server.flavor.disk + server.flavor.ephemeral,
     vcpus: server.flavor.vcpus,
     started_at: naiveTime(new Date(launched).toISOString()),
-    ended_at: server.deleted_at === undefined ? null : naiveTime(server.deleted_at),
+    ended_at: server.terminated_at && naiveTime(server.terminated_at),
     state: ended === undefined ? server.vm_state : 'terminated',
     uptime: Math.floor(((ended ?? ctx.clock.now()) - launched) / 1000),
   }

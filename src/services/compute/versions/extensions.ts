@@ -1,8 +1,8 @@
 /** Extensions: what was optional before microversions and is part of every Nova now. Clients still look for some of them. */
-import { Type } from 'typebox'
 import { NotFound } from '#kernel/errors.ts'
 import { type Operation, operation } from '#kernel/operation.ts'
 import { anyone, rule } from '#kernel/policy/rule.ts'
+import { Type } from '#kernel/schema/builders.ts'
 import { body } from '../dialect.ts'
 
 /** Names by alias. */

@@ -1,8 +1,8 @@
 /** Version discovery of the compute API. */
-import { Type } from 'typebox'
 import type { Ctx } from '#kernel/context.ts'
 import { NotFound } from '#kernel/errors.ts'
 import { type Operation, operation } from '#kernel/operation.ts'
+import { Type } from '#kernel/schema/builders.ts'
 import { microversions } from '../microversions.ts'
 import { extensionOperations } from './extensions.ts'
 import { removedOperations } from './removed.ts'
