@@ -5,6 +5,7 @@ import type { Config } from './config/load.ts'
 import { type Database, type Db, outsideTransaction } from './db/database.ts'
 import { Forbidden } from './errors.ts'
 import type { Events } from './events/events.ts'
+import type { AccessRule } from './http/access-rules.ts'
 import type { Ids } from './ids.ts'
 import type { Log } from './log.ts'
 import type { Metrics } from './metrics.ts'
@@ -29,6 +30,8 @@ export interface Identity extends Credentials {
   audit_ids: string[]
   methods: string[]
   application_credential_id?: string
+  /** The only requests that the token may make; absent: all. */
+  access_rules?: AccessRule[]
   trust_id?: string
   /** The token itself, for operations about it. Never logged. */
   token?: string

@@ -8,6 +8,7 @@ import { prune, schemaAt } from '../schema/marks.ts'
 import { problemOf } from '../schema/validate.ts'
 import { ordinal } from '../schema/version.ts'
 import type { Service } from '../service.ts'
+import { allowedByRules } from './access-rules.ts'
 import { sendFault } from './faults.ts'
 import { negotiate, versionHeaders } from './negotiate.ts'
 import { requestIds } from './request-id.ts'
@@ -27,7 +28,7 @@ export function dispatch(env: Env, service: Service, operations: readonly Operat
         reply.headers(versionHeaders(service.microversions, text))
       } else version = Number.MAX_SAFE_INTEGER
       const isPublic = operations.every(o => o.policy === 'public')
-      const identity = isPublic ? anonymous : await authenticate(env, request)
+      const identity = isPublic ? anonymous : await authenticate(env, service, request)
       const ctx = createCtx(env, { ...ids, identity, base: baseOf(env, request), version })
       operation = choose(operations, version, request.body)
       const answer = await perform(ctx, operation, request, reply)
@@ -42,11 +43,16 @@ export function dispatch(env: Env, service: Service, operations: readonly Operat
   }
 }
 
-async function authenticate(env: Env, request: FastifyRequest): Promise<Identity> {
+async function authenticate(env: Env, service: Service, request: FastifyRequest): Promise<Identity> {
   const token = request.headers['x-auth-token']
   if (typeof token !== 'string' || token === '') throw new Unauthorized()
   const identity = await env.authenticate(token)
   if (!identity) throw new Unauthorized()
+  if (identity.access_rules) {
+    const path = request.originalUrl.split('?')[0]!.slice(service.path.length)
+    const asked = { service: service.type, method: request.method, path }
+    if (!allowedByRules(identity.access_rules, asked)) throw new Unauthorized()
+  }
   return identity
 }
 
