@@ -32,11 +32,11 @@ export function archive(ctx: Ctx, source: string, id: string, row: object): Prom
 export async function archived<Row>(
   ctx: Ctx,
   source: string,
-  options: { since?: string; limit?: number } = {},
+  options: { id?: string; since?: string; limit?: number } = {},
 ): Promise<(Row & { deleted_at: string })[]> {
   const found = await table.list(
     ctx.db,
-    { source, ...(options.since && { deleted_at: { op: '>=', value: options.since } }) },
+    { source, id: options.id, ...(options.since && { deleted_at: { op: '>=', value: options.since } }) },
     {
       orderBy: [
         { column: 'deleted_at', direction: 'desc' },

@@ -1,13 +1,9 @@
 /** Who may reach a server: loading it for an operation, and the lock on it. */
 import type { Ctx } from '#kernel/context.ts'
 import { Conflict, NotFound } from '#kernel/errors.ts'
-import { personas } from '#kernel/policy/rule.ts'
+import { isAdmin } from '../dialect.ts'
 import type { ServerRow } from './server.ts'
 import { findServer } from './store.ts'
-
-const adminRule = personas.find(persona => persona.name === 'context_is_admin')!
-
-export const isAdmin = (ctx: Ctx) => ctx.can(adminRule)
 
 /** The server, if the caller may know that it exists. */
 export async function loadServer(ctx: Ctx, { params }: { params: { server_id: string } }): Promise<ServerRow> {

@@ -17,7 +17,8 @@ const actionDeadlineMs = 15 * 60_000
 export interface ActionInput<Body> {
   server_id: string
   host: string
-  task: TaskState
+  /** Null: the server stays free for others. */
+  task: TaskState | null
   body: Body
 }
 
@@ -32,7 +33,8 @@ export interface ActionSpec<Body extends TSchema> {
   body: Body
   /** States in which it is allowed; anything else is a 409. */
   from: readonly VmState[]
-  taskState: TaskState
+  /** Null: the server stays free for others meanwhile. */
+  taskState: TaskState | null
   /** In the names of events: `compute.instance.pause.start` and `.end`. */
   event: string
   /** Does the work and returns what the server is afterwards. */
@@ -119,9 +121,10 @@ export function actionSaga<Body>(spec: {
       revision: 1,
       deadline: actionDeadlineMs,
       async failed(ctx, { server_id, task }, error) {
-        // A delete that made it end has set its own task.
+        // What it had to make way for has set its own task.
+        if (error.cancelled) return
         await updateServer(ctx, server_id, { task_state: null }, { task_state: task })
-        if (!error.cancelled) await ctx.events.emit(ctx, `${event}.error`, server_id, { message: error.message })
+        await ctx.events.emit(ctx, `${event}.error`, server_id, { message: error.message })
       },
     },
     async (s, input) => {
@@ -137,17 +140,19 @@ export function actionSaga<Body>(spec: {
 export interface Begin<Body> {
   name: string
   from: readonly VmState[]
-  task: TaskState
+  task: TaskState | null
   event: string
   saga: Saga<ActionInput<Body>>
   body: Body
   /** Tasks that this one may take the place of. */
   over?: readonly TaskState[]
+  /** For actions that a lock does not stop. */
+  evenLocked?: boolean
 }
 
 /** Sets the task and starts the saga in one transaction, or says why not. */
 export async function beginAction<Body>(ctx: Ctx, server: ServerRow, begin: Begin<Body>): Promise<void> {
-  requireUnlocked(ctx, server)
+  if (!begin.evenLocked) requireUnlocked(ctx, server)
   requireState(server, begin.name, begin.from, begin.over)
   const host = requireHost(server)
   await ctx.transaction(async tx => {

@@ -105,7 +105,12 @@ export async function updateServer(
 }
 
 /** Sets the task of a server that is in one of the states and does nothing else now: a compare-and-set. */
-export function beginTask(ctx: Ctx, server: ServerRow, task: TaskState, from: readonly VmState[]): Promise<boolean> {
+export function beginTask(
+  ctx: Ctx,
+  server: ServerRow,
+  task: TaskState | null,
+  from: readonly VmState[],
+): Promise<boolean> {
   return updateServer(ctx, server.id, { task_state: task }, { vm_state: from, task_state: server.task_state })
 }
 
@@ -277,4 +282,12 @@ export function tagCondition(
     case 'not-tags-any':
       return eb('id', 'not in', tagged)
   }
+}
+
+/** A server that is gone, for as long as its row is kept. */
+export async function deletedServer(ctx: Ctx, id: string): Promise<ServerRow | undefined> {
+  const [found] = await archived<ServerRow>(ctx, servers.table, { id })
+  if (!found) return undefined
+  const { deleted_at, ...row } = found
+  return { ...row, terminated_at: deleted_at }
 }

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import type { Ctx } from '#kernel/context.ts'
 import { admin, projectReaderOrAdmin, rule } from '#kernel/policy/rule.ts'
 import type { ServerPort } from '../../network/contract.ts'
-import { isAdmin } from './access.ts'
+import { isAdmin, naiveTime, resourceLinks } from '../dialect.ts'
 import { type GuestDataRow, type ServerFault, type ServerRow, statusOf } from './server.ts'
 import { guestDataOfMany, requestSpecsOf, tagsOfMany } from './store.ts'
 
@@ -18,19 +18,11 @@ const statusesWithProgress = ['ACTIVE', 'BUILD']
 
 /** `2026-01-31T12:00:00Z` */
 export const shownTime = (iso: string) => `${iso.slice(0, 19)}Z`
-/** `2026-01-31T12:00:00.000000`, as the oldest fields have it. */
-const shownMicroseconds = (iso: string | null) => (iso === null ? null : `${iso.slice(0, 23)}000`)
+const shownMicroseconds = (iso: string | null) => (iso === null ? null : naiveTime(iso))
 
-export function serverLinks(ctx: Ctx, id: string) {
-  return [
-    { rel: 'self', href: `${ctx.base}/compute/v2.1/servers/${id}` },
-    { rel: 'bookmark', href: `${ctx.base}/compute/servers/${id}` },
-  ]
-}
+export const serverLinks = (ctx: Ctx, id: string) => resourceLinks(ctx, `servers/${id}`)
 
-const bookmark = (ctx: Ctx, collection: string, id: string) => [
-  { rel: 'bookmark', href: `${ctx.base}/compute/${collection}/${id}` },
-]
+const bookmark = (ctx: Ctx, path: string) => resourceLinks(ctx, path).slice(1)
 
 export function briefView(ctx: Ctx, server: ServerRow) {
   return { id: server.id, name: server.display_name, links: serverLinks(ctx, server.id) }
@@ -57,14 +49,14 @@ export function addressesOf(ports: readonly ServerPort[]): Addresses {
 }
 
 /** Says whether two servers of a project share a host, without saying which. */
-function hostIdOf({ host, project_id }: ServerRow): string {
+export function hostIdOf({ host, project_id }: Pick<ServerRow, 'host' | 'project_id'>): string {
   return host === null ? '' : createHash('sha224').update(`${project_id}${host}`).digest('hex')
 }
 
 function flavorView(ctx: Ctx, { flavor }: ServerRow) {
   return {
     id: flavor.id,
-    links: bookmark(ctx, 'flavors', flavor.id),
+    links: bookmark(ctx, `flavors/${flavor.id}`),
     original_name: flavor.name,
     vcpus: flavor.vcpus,
     ram: flavor.ram,
@@ -122,7 +114,7 @@ function detailedView(ctx: Ctx, server: ServerRow, known: Around) {
     metadata: server.metadata,
     hostId: hostIdOf(server),
     image: server.image_ref
-      ? { id: server.image_ref, links: bookmark(ctx, 'images', server.image_ref) }
+      ? { id: server.image_ref, links: bookmark(ctx, `images/${server.image_ref}`) }
       : ('' as const),
     flavor: flavorView(ctx, server),
     created: shownTime(server.created_at),

@@ -1,0 +1,64 @@
+/** Small actions of admins and of owners that need no host or no wait: reset of the state, crash dump, security groups. */
+import { type Operation, reply } from '#kernel/operation.ts'
+import { admin, projectMemberOrAdmin, rule } from '#kernel/policy/rule.ts'
+import { Type } from '#kernel/schema/builders.ts'
+import { name } from '../dialect.ts'
+import { hostAgent } from '../host-agent.ts'
+import { actionOperation, serverAction } from './action.ts'
+import { updateServer } from './store.ts'
+
+const resetState = actionOperation({
+  id: 'compute.servers.reset_state',
+  key: 'os-resetState',
+  summary: 'Set the state of a server that is stuck',
+  policy: rule('os_compute_api:os-admin-actions:reset_state', admin),
+  body: Type.Object(
+    { state: Type.Union([Type.Literal('active'), Type.Literal('error')]) },
+    { additionalProperties: false },
+  ),
+  async handle(ctx, server, { state }) {
+    await ctx.transaction(async tx => {
+      await updateServer(tx, server.id, { vm_state: state, task_state: null })
+      await tx.events.emit(tx, 'compute.instance.update', server.id, { vm_state: state })
+    })
+    return reply(undefined, { status: 202 })
+  },
+})
+
+export const crashDump = serverAction({
+  name: 'trigger_crash_dump',
+  key: 'trigger_crash_dump',
+  summary: 'Make a server write a crash dump',
+  policy: rule('os_compute_api:servers:trigger_crash_dump', projectMemberOrAdmin),
+  versions: { min: '2.17' },
+  body: Type.Null(),
+  from: ['active', 'paused', 'error'],
+  taskState: null,
+  event: 'trigger_crash_dump',
+  async run(s, { server_id, host }) {
+    await s.step('interrupt guest', async signal => {
+      await hostAgent(s.ctx, host).call('injectNmi', { id: server_id }, { signal, requestId: s.ctx.requestId })
+    })
+    return {}
+  },
+})
+
+function securityGroupOperation(verb: 'add' | 'remove', summary: string): Operation {
+  return actionOperation({
+    id: `compute.servers.${verb}_security_group`,
+    key: `${verb}SecurityGroup`,
+    summary,
+    policy: rule(`os_compute_api:os-security-groups:${verb}`, projectMemberOrAdmin),
+    body: Type.Object({ name }, { additionalProperties: true }),
+    async handle(ctx, server, body) {
+      await ctx.transaction(tx => tx.services.network.setSecurityGroup(tx, server.id, body.name, verb === 'add'))
+      return reply(undefined, { status: 202 })
+    },
+  })
+}
+
+export const adminOperations: Operation[] = [
+  resetState,
+  securityGroupOperation('add', 'Put a server in a security group'),
+  securityGroupOperation('remove', 'Take a server out of a security group'),
+]

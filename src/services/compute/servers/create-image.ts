@@ -1,0 +1,100 @@
+/** Create an image of a server's root disk, which may run meanwhile. */
+import type { Ctx } from '#kernel/context.ts'
+import { BadRequest } from '#kernel/errors.ts'
+import { reply } from '#kernel/operation.ts'
+import { projectMemberOrAdmin, rule } from '#kernel/policy/rule.ts'
+import { anySaga } from '#kernel/saga/saga.ts'
+import { Type } from '#kernel/schema/builders.ts'
+import { since } from '#kernel/schema/marks.ts'
+import { metadata, name } from '../dialect.ts'
+import { hostAgent } from '../host-agent.ts'
+import { actionOperation, actionSaga, beginAction, requireHost, requireState, type ServerAction } from './action.ts'
+import { checkContents } from './quota.ts'
+import type { ServerRow, VmState } from './server.ts'
+
+const from: VmState[] = ['active', 'stopped', 'paused', 'suspended']
+const uploadTimeoutMs = 60 * 60_000
+
+interface Snapshot {
+  image_id: string
+  format: 'raw' | 'qcow2'
+}
+
+const snapshotSaga = actionSaga<Snapshot>({
+  name: 'createImage',
+  event: 'snapshot',
+  async run(s, { server_id: id, host, body: { image_id, format } }) {
+    await s.step(
+      'snapshot guest',
+      async signal => {
+        const options = { signal, requestId: s.ctx.requestId, deadline: s.ctx.clock.now() + uploadTimeoutMs }
+        await hostAgent(s.ctx, host).call('snapshot', { id, image_id, format }, options)
+      },
+      () => s.ctx.services.image.remove(s.ctx, image_id),
+    )
+    return {}
+  },
+})
+
+/** Of a snapshot: what it was made of, and what the image of the server said of itself. */
+function propertiesOf(server: ServerRow, given: Record<string, string>): Record<string, string> {
+  const { image } = server
+  return {
+    ...image?.properties,
+    ...given,
+    image_type: 'snapshot',
+    instance_uuid: server.id,
+    user_id: server.user_id,
+    owner_id: server.project_id,
+    ...(server.image_ref !== null && { base_image_ref: server.image_ref }),
+  }
+}
+
+async function createImageOf(ctx: Ctx, server: ServerRow, asked: { name: string; metadata?: Record<string, string> }) {
+  const format = server.image?.disk_format ?? 'qcow2'
+  return ctx.transaction(async tx => {
+    const image = await tx.services.image.create(tx, {
+      name: asked.name,
+      disk_format: format,
+      container_format: 'bare',
+      visibility: 'private',
+      min_disk: server.flavor.disk,
+      min_ram: server.image?.min_ram ?? 0,
+      properties: propertiesOf(server, asked.metadata ?? {}),
+    })
+    await beginAction(tx, server, {
+      name: 'createImage',
+      from,
+      task: 'image_snapshot',
+      event: 'snapshot',
+      saga: snapshotSaga,
+      body: { image_id: image.id, format },
+      evenLocked: true,
+    })
+    return image.id
+  })
+}
+
+export const createImage: ServerAction = {
+  saga: anySaga(snapshotSaga),
+  operation: actionOperation({
+    id: 'compute.servers.create_image',
+    key: 'createImage',
+    summary: 'Create an image of a server',
+    policy: rule('os_compute_api:servers:create_image', projectMemberOrAdmin),
+    body: Type.Object(
+      { name, metadata: Type.Optional(metadata(Type.String({ maxLength: 255 }))) },
+      { additionalProperties: false },
+    ),
+    response: Type.Object({ image_id: since('2.45', Type.String()) }),
+    async handle(ctx, server, asked) {
+      if (server.image === null) throw new BadRequest(`Instance ${server.id} has no image that its disk was made of.`)
+      requireState(server, 'createImage', from)
+      requireHost(server)
+      await checkContents(ctx, server.project_id, asked.metadata ?? {}, [])
+      const image_id = await createImageOf(ctx, server, asked)
+      if (ctx.atLeast('2.45')) return reply({ image_id }, { status: 202 })
+      return reply(undefined, { status: 202, headers: { location: `${ctx.base}/image/v2/images/${image_id}` } })
+    },
+  }),
+}
