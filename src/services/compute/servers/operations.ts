@@ -2,20 +2,30 @@
 import type { Operation } from '#kernel/operation.ts'
 import type { Rule } from '#kernel/policy/rule.ts'
 import { anySaga, type Saga } from '#kernel/saga/saga.ts'
+import { adminOperations, crashDump } from './admin-actions.ts'
 import { forcedHost, requestedDestination } from './build-request.ts'
 import { createServer } from './create.ts'
+import { createImage } from './create-image.ts'
 import { createSaga } from './create-saga.ts'
 import { deleteSaga, deleteServer, forceDelete } from './delete.ts'
 import { explainServer } from './explanation.ts'
+import { guestOperations } from './guest-view.ts'
 import { zeroDiskFlavor } from './image-of-server.ts'
+import { instanceActionOperations, instanceActionRules } from './instance-actions.ts'
+import { interfaceOperations, interfaceSagas } from './interfaces.ts'
+import { ipOperations } from './ips.ts'
 import { listOperations, listRules } from './list.ts'
 import { allFilters } from './list-query.ts'
+import { lockOperations, unlockOverride } from './lock.ts'
+import { metadataOperations } from './metadata.ts'
 import { powerActions } from './power.ts'
+import { reboot } from './reboot.ts'
 import { showServer } from './show.ts'
+import { tagOperations } from './tags.ts'
 import { updateServer } from './update.ts'
 import { viewRules } from './view.ts'
 
-const actions = [...powerActions]
+const actions = [...powerActions, reboot, crashDump, createImage]
 
 export const serverOperations: Operation[] = [
   createServer,
@@ -26,15 +36,30 @@ export const serverOperations: Operation[] = [
   forceDelete,
   explainServer,
   ...actions.map(action => action.operation),
+  ...lockOperations,
+  ...guestOperations,
+  ...adminOperations,
+  ...metadataOperations,
+  ...tagOperations,
+  ...ipOperations,
+  ...interfaceOperations,
+  ...instanceActionOperations,
 ]
 
-export const serverSagas: Saga[] = [anySaga(createSaga), anySaga(deleteSaga), ...actions.map(action => action.saga)]
+export const serverSagas: Saga[] = [
+  anySaga(createSaga),
+  anySaga(deleteSaga),
+  ...actions.map(action => action.saga),
+  ...interfaceSagas,
+]
 
 /** Rules that handlers check. */
 export const serverRules: Rule[] = [
   ...viewRules,
   ...listRules,
+  ...instanceActionRules,
   allFilters,
+  unlockOverride,
   forcedHost,
   requestedDestination,
   zeroDiskFlavor,

@@ -1,0 +1,145 @@
+/** What was done to a server: read from the journal of sagas, each with its steps as events. */
+import type { Ctx } from '#kernel/context.ts'
+import { BadRequest, NotFound } from '#kernel/errors.ts'
+import { type Operation, operation } from '#kernel/operation.ts'
+import { admin, projectReaderOrAdmin, rule } from '#kernel/policy/rule.ts'
+import { journal, type SagaRow, type StepRow } from '#kernel/saga/journal.ts'
+import { type Static, Type } from '#kernel/schema/builders.ts'
+import { since } from '#kernel/schema/marks.ts'
+import { isAdmin, linksSchema, naiveTime, pageQuery, paging, query } from '../dialect.ts'
+import type { ServerRow } from './server.ts'
+import { deletedServer, findServer } from './store.ts'
+import { hostIdOf } from './view.ts'
+
+const path = '/v2.1/servers/{server_id}/os-instance-actions'
+const prefix = 'compute.servers.'
+const nullable = Type.Union([Type.String(), Type.Null()])
+
+const eventRule = rule('os_compute_api:os-instance-actions:events', admin)
+const detailRule = rule('os_compute_api:os-instance-actions:events:details', admin)
+export const instanceActionRules = [eventRule, detailRule]
+
+const summary = {
+  action: Type.String(),
+  instance_uuid: Type.String(),
+  request_id: Type.String(),
+  user_id: nullable,
+  project_id: nullable,
+  start_time: Type.String(),
+  message: nullable,
+  updated_at: since('2.58', Type.String()),
+}
+const event = Type.Object({
+  event: Type.String(),
+  start_time: Type.String(),
+  finish_time: nullable,
+  result: nullable,
+  traceback: Type.Optional(nullable),
+  hostId: since('2.62', Type.String()),
+  host: since('2.62', nullable),
+  details: since('2.84', nullable),
+})
+const detail = Type.Object({ ...summary, events: Type.Optional(Type.Array(event)) })
+
+/** The server, also a deleted one from 2.21 on. */
+async function loadAny(ctx: Ctx, { params }: { params: { server_id: string } }): Promise<ServerRow> {
+  const id = params.server_id
+  const server = (await findServer(ctx, id)) ?? (ctx.atLeast('2.21') ? await deletedServer(ctx, id) : undefined)
+  if (!server || (server.project_id !== ctx.identity.project_id && !isAdmin(ctx))) {
+    throw new NotFound(`Instance ${id} could not be found.`)
+  }
+  return server
+}
+
+function view(row: SagaRow) {
+  return {
+    action: row.saga.slice(prefix.length),
+    instance_uuid: row.subject,
+    request_id: row.request_id,
+    user_id: row.user_id,
+    project_id: row.project_id,
+    start_time: naiveTime(row.started_at),
+    message: row.state === 'failed' ? 'Error' : null,
+    updated_at: naiveTime(row.updated_at),
+  }
+}
+
+async function actionsOf(ctx: Ctx, id: string): Promise<SagaRow[]> {
+  return (await journal.ofSubject(ctx.db, id)).filter(row => row.saga.startsWith(prefix))
+}
+
+/** From 2.51 on everyone sees the events; what went wrong inside is for admins. */
+function eventsOf(ctx: Ctx, server: ServerRow, row: SagaRow, steps: StepRow[]): Static<typeof event>[] {
+  const host = server.host ?? (row.input as { host?: string }).host ?? null
+  const where = { hostId: server.host === null ? '' : hostIdOf(server), ...(ctx.can(eventRule) && { host }) }
+  const events: Static<typeof event>[] = steps.map(step => ({
+    event: step.name,
+    start_time: naiveTime(step.started_at),
+    finish_time: naiveTime(step.finished_at),
+    result: step.state === 'done' ? 'Success' : 'Error',
+    ...where,
+    ...(ctx.can(eventRule) && { traceback: step.error }),
+    details: null,
+  }))
+  const failed = row.error
+  if (failed) {
+    events.push({
+      event: failed.step ?? row.saga.slice(prefix.length),
+      start_time: naiveTime(row.updated_at),
+      finish_time: naiveTime(row.updated_at),
+      result: 'Error',
+      ...where,
+      ...(ctx.can(eventRule) && { traceback: failed.details }),
+      details: ctx.can(detailRule) ? failed.message : null,
+    })
+  }
+  return events.reverse()
+}
+
+export const instanceActionOperations: Operation[] = [
+  operation({
+    id: 'compute.instance_actions.list',
+    method: 'GET',
+    path,
+    summary: 'List what was done to a server',
+    policy: rule('os_compute_api:os-instance-actions:list', projectReaderOrAdmin),
+    load: loadAny,
+    query: query({
+      ...pageQuery,
+      'changes-since': Type.Optional(Type.String({ format: 'date-time' })),
+      'changes-before': since('2.66', Type.String({ format: 'date-time' })),
+    }),
+    response: Type.Object({ instanceActions: Type.Array(Type.Object(summary)), links: since('2.58', linksSchema) }),
+    async handle(ctx, { target, query: asked, url }) {
+      const all = await actionsOf(ctx, target.id)
+      if (!ctx.atLeast('2.58')) return { instanceActions: all.map(view) }
+      const page = paging(ctx, asked.limit)
+      const at = asked.marker === undefined ? -1 : all.findIndex(row => row.request_id === asked.marker)
+      if (asked.marker !== undefined && at < 0) throw new BadRequest(`marker [${asked.marker}] not found`)
+      const [from, to] = [asked['changes-since'], asked['changes-before']].map(
+        time => time && new Date(time).toISOString(),
+      )
+      const shown = all
+        .slice(at + 1)
+        .filter(row => (!from || row.updated_at >= from) && (!to || row.updated_at <= to))
+        .slice(0, page.limit)
+      return { instanceActions: shown.map(view), ...page.links('links', url, shown.length, shown.at(-1)?.request_id) }
+    },
+  }),
+  operation({
+    id: 'compute.instance_actions.show',
+    method: 'GET',
+    path: `${path}/{request_id}`,
+    summary: 'Show an action on a server with its events',
+    policy: rule('os_compute_api:os-instance-actions:show', projectReaderOrAdmin),
+    load: loadAny,
+    response: Type.Object({ instanceAction: detail }),
+    async handle(ctx, { target, params }) {
+      const row = (await actionsOf(ctx, target.id)).find(one => one.request_id === params.request_id)
+      if (!row) throw new NotFound(`Action for request_id ${params.request_id} on instance ${target.id} not found`)
+      const showEvents = ctx.atLeast('2.51') || ctx.can(eventRule)
+      const events = showEvents ? eventsOf(ctx, target, row, await journal.steps(ctx.db, row.id)) : undefined
+      return { instanceAction: { ...view(row), ...(events && { events }) } }
+    },
+  }),
+]

@@ -1,0 +1,223 @@
+/** Network interfaces of a server: list, show, attach, detach. */
+import type { Ctx } from '#kernel/context.ts'
+import { BadRequest, Fault, NotFound } from '#kernel/errors.ts'
+import { type Operation, operation, reply } from '#kernel/operation.ts'
+import { projectMemberOrAdmin, projectReaderOrAdmin, rule } from '#kernel/policy/rule.ts'
+import { anySaga, type Saga } from '#kernel/saga/saga.ts'
+import { type Static, Type } from '#kernel/schema/builders.ts'
+import { since } from '#kernel/schema/marks.ts'
+import type { NetworkRequest, ServerPort } from '../../network/contract.ts'
+import { hostAgent } from '../host-agent.ts'
+import { loadServer, requireUnlocked } from './access.ts'
+import { actionSaga, beginAction, requireHost, requireState } from './action.ts'
+import { tag } from './create-schema.ts'
+import type { ServerRow, VmState } from './server.ts'
+import { findServer } from './store.ts'
+
+const path = '/v2.1/servers/{server_id}/os-interface'
+const from: VmState[] = ['active', 'paused', 'stopped']
+const uuid = Type.String({ format: 'uuid' })
+
+const attachment = Type.Object({
+  port_state: Type.String(),
+  port_id: Type.String(),
+  net_id: Type.String(),
+  mac_addr: Type.String(),
+  fixed_ips: Type.Array(Type.Object({ subnet_id: Type.String(), ip_address: Type.String() })),
+  tag: since('2.70', Type.Union([Type.String(), Type.Null()])),
+})
+
+function view(port: ServerPort): Static<typeof attachment> {
+  return {
+    port_state: port.status,
+    port_id: port.id,
+    net_id: port.network_id,
+    mac_addr: port.mac_address,
+    fixed_ips: port.fixed_ips.map(({ subnet_id, ip_address }) => ({ subnet_id, ip_address })),
+    tag: port.tag,
+  }
+}
+
+async function portsOf(ctx: Ctx, id: string): Promise<ServerPort[]> {
+  return (await ctx.services.network.portsOf(ctx, [id])).get(id) ?? []
+}
+
+async function portOf(ctx: Ctx, server: ServerRow, portId: string): Promise<ServerPort> {
+  const port = (await portsOf(ctx, server.id)).find(one => one.id === portId)
+  if (!port) throw new NotFound(`Instance ${server.id} does not have a port with id ${portId}`)
+  return port
+}
+
+const isOff = ({ vm_state }: Pick<ServerRow, 'vm_state'>) => vm_state === 'stopped'
+
+const attachSaga = actionSaga<{ port_id: string }>({
+  name: 'attach_interface',
+  event: 'interface.attach',
+  async run(s, { server_id: id, host, body: { port_id } }) {
+    const { ctx } = s
+    await s.step(
+      'attach NIC',
+      async signal => {
+        const nics = await ctx.services.network.wire(ctx, id, host, signal)
+        const nic = nics.find(one => one.port_id === port_id)
+        const server = await findServer(ctx, id)
+        // A guest that is off gets its NICs when it starts.
+        if (nic && server && !isOff(server)) await hostAgent(ctx, host).call('attachNic', { id, nic }, { signal })
+      },
+      () => ctx.services.network.releasePort(ctx, id, port_id).catch(ignoreGone),
+    )
+    return {}
+  },
+})
+
+const detachSaga = actionSaga<{ port_id: string }>({
+  name: 'detach_interface',
+  event: 'interface.detach',
+  async run(s, { server_id: id, host, body: { port_id } }) {
+    const { ctx } = s
+    await s.step('detach NIC', async signal => {
+      const server = await findServer(ctx, id)
+      if (server && !isOff(server)) await hostAgent(ctx, host).call('detachNic', { id, port_id }, { signal })
+    })
+    await s.step('release port', () => ctx.services.network.releasePort(ctx, id, port_id).catch(ignoreGone))
+    return {}
+  },
+})
+
+/** Released by an earlier run of the same step. */
+function ignoreGone(error: unknown): void {
+  if (!(error instanceof NotFound)) throw error
+}
+
+const attachBody = Type.Object(
+  {
+    interfaceAttachment: Type.Object(
+      {
+        net_id: Type.Optional(uuid),
+        port_id: Type.Optional(uuid),
+        fixed_ips: Type.Optional(
+          Type.Array(Type.Object({ ip_address: Type.String({ format: 'ip' }) }, { additionalProperties: false }), {
+            minItems: 1,
+            maxItems: 1,
+          }),
+        ),
+        tag: since('2.49', tag),
+      },
+      { additionalProperties: false },
+    ),
+  },
+  { additionalProperties: false },
+)
+
+function requestOf({
+  net_id,
+  port_id,
+  fixed_ips,
+  tag: named,
+}: Static<typeof attachBody>['interfaceAttachment']): NetworkRequest {
+  const fixed_ip = fixed_ips?.[0]?.ip_address
+  if (net_id !== undefined && port_id !== undefined) throw new BadRequest('Must not input both network_id and port_id')
+  if (fixed_ip !== undefined && net_id === undefined) {
+    throw new BadRequest('Must input network_id when request IP address')
+  }
+  if (net_id === undefined && port_id === undefined) return 'auto'
+  return [
+    {
+      ...(net_id !== undefined && { network_id: net_id }),
+      ...(port_id !== undefined && { port_id }),
+      ...(fixed_ip !== undefined && { fixed_ip }),
+      ...(named !== undefined && { tag: named }),
+    },
+  ]
+}
+
+/** Claims the port and starts the saga in one transaction; says which port it is. */
+async function beginAttach(ctx: Ctx, server: ServerRow, request: NetworkRequest): Promise<string> {
+  const host = requireHost(server)
+  return ctx.transaction(async tx => {
+    const { network } = tx.services
+    await network.validate(tx, request, server.project_id)
+    const { id: server_id, hostname, project_id } = server
+    const owner = { server_id, hostname, project_id, availability_zone: server.availability_zone ?? '' }
+    const [port] = await network.claimPorts(tx, owner, request, [])
+    if (!port) throw new BadRequest('No network was found that the server could be attached to.')
+    await network.bindPorts(tx, server_id, host)
+    const event = 'interface.attach'
+    const input = { port_id: port.id }
+    await beginAction(tx, server, { name: 'attach_interface', from, task: null, event, saga: attachSaga, body: input })
+    return port.id
+  })
+}
+
+export const interfaceOperations: Operation[] = [
+  operation({
+    id: 'compute.server_interfaces.list',
+    method: 'GET',
+    path,
+    summary: 'List the network interfaces of a server',
+    policy: rule('os_compute_api:os-attach-interfaces:list', projectReaderOrAdmin),
+    load: loadServer,
+    response: Type.Object({ interfaceAttachments: Type.Array(attachment) }),
+    handle: async (ctx, { target }) => ({ interfaceAttachments: (await portsOf(ctx, target.id)).map(view) }),
+  }),
+  operation({
+    id: 'compute.server_interfaces.show',
+    method: 'GET',
+    path: `${path}/{port_id}`,
+    summary: 'Show a network interface of a server',
+    policy: rule('os_compute_api:os-attach-interfaces:show', projectReaderOrAdmin),
+    load: loadServer,
+    response: Type.Object({ interfaceAttachment: attachment }),
+    handle: async (ctx, { target, params }) => ({
+      interfaceAttachment: view(await portOf(ctx, target, params.port_id)),
+    }),
+  }),
+  operation({
+    id: 'compute.server_interfaces.create',
+    method: 'POST',
+    path,
+    summary: 'Attach a network interface to a server',
+    policy: rule('os_compute_api:os-attach-interfaces:create', projectMemberOrAdmin),
+    load: loadServer,
+    request: attachBody,
+    response: Type.Object({ interfaceAttachment: attachment }),
+    async handle(ctx, { target, body: { interfaceAttachment } }) {
+      const request = requestOf(interfaceAttachment)
+      requireUnlocked(ctx, target)
+      requireState(target, 'attach_interface', from)
+      const portId = await beginAttach(ctx, target, request)
+      // Upstream answers when the interface is there; the saga goes on by itself should this process end.
+      await ctx.sagas.idle(target.id)
+      const port = (await portsOf(ctx, target.id)).find(one => one.id === portId)
+      if (!port)
+        throw new Fault(500, 'Internal Server Error', `Failed to attach network adapter device to ${target.id}`)
+      return { interfaceAttachment: view(port) }
+    },
+  }),
+  operation({
+    id: 'compute.server_interfaces.delete',
+    method: 'DELETE',
+    path: `${path}/{port_id}`,
+    summary: 'Detach a network interface from a server',
+    policy: rule('os_compute_api:os-attach-interfaces:delete', projectMemberOrAdmin),
+    load: loadServer,
+    async handle(ctx, { target, params: { port_id } }) {
+      requireUnlocked(ctx, target)
+      requireState(target, 'detach_interface', from)
+      await portOf(ctx, target, port_id)
+      const event = 'interface.detach'
+      const input = { port_id }
+      await beginAction(ctx, target, {
+        name: 'detach_interface',
+        from,
+        task: null,
+        event,
+        saga: detachSaga,
+        body: input,
+      })
+      return reply(undefined, { status: 202 })
+    },
+  }),
+]
+
+export const interfaceSagas: Saga[] = [anySaga(attachSaga), anySaga(detachSaga)]
