@@ -22,8 +22,20 @@ export interface Cidr {
   prefix: number
 }
 
-/** Reads `10.0.0.5/24`; a plain address is a range of one. */
+/** Texts that were read already: every change of the desired state brings the same thousands again. */
+const known = new Map<string, Cidr | undefined>()
+const knownLimit = 50_000
+
+/** Reads `10.0.0.5/24`; a plain address is a range of one. Undefined for what is neither. */
 export function parseCidr(text: string): Cidr | undefined {
+  if (known.has(text)) return known.get(text)
+  if (known.size >= knownLimit) known.clear()
+  const range = readCidr(text)
+  known.set(text, range && Object.freeze(range))
+  return range
+}
+
+function readCidr(text: string): Cidr | undefined {
   const [address = '', length, ...rest] = text.split('/')
   const version = ipVersion(address)
   if (!version || rest.length > 0) return undefined
@@ -59,8 +71,11 @@ export function withoutOverlaps(ranges: Cidr[]): Cidr[] {
   return kept
 }
 
+/** The one way to write an address that was checked before. Throws for anything else. */
 export function normalIp(text: string): string {
-  return ipaddr.parse(text).toString()
+  const range = parseCidr(text)
+  if (!range || !isSingle(range)) throw new RangeError(`"${text}" is no address`)
+  return range.address
 }
 
 export function isMac(text: string): boolean {
