@@ -153,7 +153,7 @@ async function planeFinding(root: boolean): Promise<Finding> {
   const name = 'data plane'
   if (!root) return { name, status: 'warning', found: 'not tried: needs root', remedy: 'sudo ./nephos doctor' }
   const { probe } = await import('../services/network/drivers/linux/probe.ts')
-  const { problems } = await probe({ prefix: `nd${process.pid}`, dir: '/run' })
+  const { problems } = await probe({ dir: '/run' })
   // Tools and the device have findings of their own.
   const real = problems.filter(text => !/ is missing; install it|^\/dev\/net\/tun/.test(text))
   if (real.length === 0) return { name, status: 'ok', found: 'every kernel feature it needs works' }

@@ -4,7 +4,7 @@ import { isIP } from 'node:net'
 import { messageOf } from '#kernel/errors.ts'
 import type { Problem } from './check.ts'
 import { readableByOthers } from './dnsmasq.ts'
-import { reason, run, runIn } from './exec.ts'
+import { reason, run } from './exec.ts'
 import type { PhysicalNetwork } from './plan.ts'
 import type { Tracking } from './security-groups.ts'
 
@@ -20,6 +20,7 @@ const tools: [string, string, string][] = [
   ['dnsmasq', '--version', 'dnsmasq-base'],
   ['conntrack', '--version', 'conntrack'],
   ['arping', '-V', 'iputils-arping'],
+  ['unshare', '--version', 'util-linux'],
 ]
 
 const exists = (path: string) =>
@@ -28,7 +29,7 @@ const exists = (path: string) =>
     () => false,
   )
 
-export async function probe({ prefix, dir }: { prefix: string; dir: string }): Promise<Features> {
+export async function probe({ dir }: { dir: string }): Promise<Features> {
   const problems: string[] = []
   for (const [tool, argument, debian] of tools) {
     const outcome = await run(tool, [argument])
@@ -42,33 +43,31 @@ export async function probe({ prefix, dir }: { prefix: string; dir: string }): P
   if (problems.length > 0 && process.getuid?.() !== 0) return { tracking: 'br_netfilter', problems }
   await run('modprobe', ['br_netfilter'])
   const viaBridge = await exists('/proc/sys/net/bridge/bridge-nf-call-iptables')
-  const kernel = await probeKernel(`${prefix}-probe`, viaBridge ? 'br_netfilter' : 'bridge')
+  const kernel = await probeKernel(viaBridge ? 'br_netfilter' : 'bridge')
   return { tracking: viaBridge ? 'br_netfilter' : 'bridge', problems: [...problems, ...kernel] }
 }
 
-/** Tries each kernel feature once, in a namespace that is gone afterwards. */
-async function probeKernel(netns: string, tracking: Tracking): Promise<string[]> {
-  const problems: string[] = []
-  const made = await run('ip', ['netns', 'add', netns])
-  if (made.code !== 0)
+/** Tries each kernel feature once, each in a nameless namespace that is gone with the command. */
+async function probeKernel(tracking: Tracking): Promise<string[]> {
+  const apart = (command: string, args: string[], input = '') => run('unshare', ['-n', command, ...args], { input })
+  const made = await apart('ip', ['link'])
+  if (made.code !== 0) {
     return [`network namespaces do not work here: ${reason(made)}; CONFIG_NET_NS and CAP_SYS_ADMIN are needed`]
-  try {
-    const devices: [string, string[]][] = [
-      ['bridge', ['link', 'add', 'probe0', 'type', 'bridge']],
-      ['veth', ['link', 'add', 'probe1', 'type', 'veth', 'peer', 'name', 'probe2']],
-      ['tun', ['tuntap', 'add', 'dev', 'probe3', 'mode', 'tap']],
-    ]
-    for (const [module, args] of devices) {
-      const outcome = await run('ip', ['-n', netns, ...args])
-      if (outcome.code !== 0)
-        problems.push(`kernel module ${module} is missing (${reason(outcome)}); load it with: modprobe ${module}`)
-    }
-    for (const [what, remedy, input] of rulesToTry(tracking)) {
-      const outcome = await runIn(netns, 'nft', ['-f', '-'], { input })
-      if (outcome.code !== 0) problems.push(`nftables cannot ${what} (${reason(outcome)}); ${remedy}`)
-    }
-  } finally {
-    await run('ip', ['netns', 'del', netns])
+  }
+  const problems: string[] = []
+  const devices: [string, string[]][] = [
+    ['bridge', ['link', 'add', 'probe0', 'type', 'bridge']],
+    ['veth', ['link', 'add', 'probe1', 'type', 'veth', 'peer', 'name', 'probe2']],
+    ['tun', ['tuntap', 'add', 'dev', 'probe3', 'mode', 'tap']],
+  ]
+  for (const [module, args] of devices) {
+    const outcome = await apart('ip', args)
+    if (outcome.code === 0) continue
+    problems.push(`kernel module ${module} is missing (${reason(outcome)}); load it with: modprobe ${module}`)
+  }
+  for (const [what, remedy, input] of rulesToTry(tracking)) {
+    const outcome = await apart('nft', ['-f', '-'], input)
+    if (outcome.code !== 0) problems.push(`nftables cannot ${what} (${reason(outcome)}); ${remedy}`)
   }
   return problems
 }

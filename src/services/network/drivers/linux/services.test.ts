@@ -58,7 +58,8 @@ await inLab(import.meta.url, 'DHCP, DNS and metadata with real packets', () => {
     })
   }
   const daemonPid = async (key: string) =>
-    Number(await readFile(join(filesOf('services'), 'dnsmasq', key, 'pid'), 'utf8'))
+    // While a new one starts there is none.
+    Number(await readFile(join(filesOf('services'), 'dnsmasq', key, 'pid'), 'utf8').catch(() => 0))
   const isAlive = (pid: number) =>
     readFile(`/proc/${pid}/cmdline`, 'utf8').then(
       line => line.includes('dnsmasq'),
