@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { run } from 'node:test'
+import { type EventData, run } from 'node:test'
 import { findProgram } from '../src/cli/debian-packages.ts'
 import { installPackages } from '../src/cli/install.ts'
 import { messageOf } from '../src/kernel/errors.ts'
@@ -19,6 +19,10 @@ const skips = new Map<string, number>()
 
 const say = (line: string) => console.log(line)
 const heading = (line: string) => say(`\n== ${line}`)
+
+// The other parts run on SQLite, as most clouds do.
+const givenPostgres = process.env.NEPHOS_TEST_POSTGRES
+delete process.env.NEPHOS_TEST_POSTGRES
 
 async function main() {
   const chosen = chosenParts(process.env.NEPHOS_TEST_PARTS)
@@ -47,8 +51,8 @@ async function runPart(part: Part, files: string[]) {
   const reason = obstacle(part)
   if (reason) return skipPart(part, files.length, reason)
   if (part.server !== 'postgres') return runFiles(part, files)
-  await using postgres = await startPostgres()
-  process.env.NEPHOS_TEST_POSTGRES = postgres.url
+  await using postgres = givenPostgres ? undefined : await startPostgres()
+  process.env.NEPHOS_TEST_POSTGRES = givenPostgres ?? postgres?.url
   await runFiles(part, files)
   delete process.env.NEPHOS_TEST_POSTGRES
 }
@@ -61,9 +65,8 @@ function obstacle(part: Part): string | undefined {
   return undefined
 }
 
-function isThere(need: Program): boolean {
-  return need.program === 'initdb' ? postgresFolder() !== undefined : findProgram(need.program) !== undefined
-}
+const isThere = (need: Program) =>
+  need.program === 'initdb' ? Boolean(givenPostgres ?? postgresFolder()) : findProgram(need.program) !== undefined
 
 const installLine = (needs: Program[]) => `apt-get install ${[...new Set(needs.map(need => need.package))].join(' ')}`
 
@@ -80,38 +83,52 @@ async function runFiles(part: Part, files: string[]) {
   const timer = setTimeout(() => stopped.abort(), minutes * 60_000)
   const started = performance.now()
   const stream = run({ files: files.map(file => join(root, file)), concurrency: 2, signal: stopped.signal })
-  stream.on('test:fail', ({ name, file, details }) => {
-    // A suite fails because of what is in it, and that has been said.
-    const cause = details.error.cause
-    if (details.type === 'suite' && /subtests? failed/.test(String(details.error.message))) return
-    const where = file?.startsWith(root) ? file.slice(root.length + 1) : (file ?? '')
-    troubles.push(`${where}: ${name}`)
-    say(`FAILED ${where}: ${name}\n${indent(cause instanceof Error ? (cause.stack ?? cause.message) : String(cause))}`)
-  })
-  stream.on('test:pass', ({ skip, name }) => {
-    if (skip === undefined || skip === false) return
-    const reason = typeof skip === 'string' && skip ? skip : name
-    skips.set(reason, (skips.get(reason) ?? 0) + 1)
-  })
-  stream.on('test:stderr', ({ message }) => void process.stderr.write(message))
-  stream.on('test:summary', ({ file, counts, duration_ms }) => {
-    if (!file) return
-    const { tests, passed, skipped, todo } = counts
-    const failed = tests - passed - skipped - todo
-    total.passed += passed
-    total.failed += failed
-    total.skipped += skipped + todo
-    const seconds = (duration_ms / 1000).toFixed(1).padStart(6)
-    const counted = `${passed} passed${failed ? `, ${failed} FAILED` : ''}`
-    say(`${seconds} s  ${file.slice(root.length + 1)}: ${counted}${skipped ? `, ${skipped} skipped` : ''}`)
-  })
-  for await (const _ of stream) void _
+  for await (const event of stream) {
+    if (event.type === 'test:fail') tellFailure(event.data)
+    else if (event.type === 'test:pass') noteSkip(event.data)
+    else if (event.type === 'test:stderr') process.stderr.write(event.data.message)
+    else if (event.type === 'test:summary') tellCounts(event.data)
+  }
   clearTimeout(timer)
   if (stopped.signal.aborted) fail(`${part.name}: stopped after ${minutes.toFixed(0)} minutes`)
   say(`${part.name}: ${((performance.now() - started) / 1000).toFixed(0)} s`)
 }
 
-const indent = (text: string) => text.replace(/^/gm, '    ')
+function tellFailure({ name, file, details: { error, type } }: EventData.TestFail) {
+  // A suite, or a test with tests in it, fails because of what is in it, and that has been said.
+  if (type === 'suite' || /subtests? failed/.test(String(error.message))) return
+  const { cause } = error
+  const where = shortPath(file)
+  const title = shortPath(name) === where ? where : `${where}: ${name}`
+  troubles.push(title)
+  const words = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause)
+  say(`FAILED ${title}\n${words.replace(/^/gm, '    ')}`)
+}
+
+function noteSkip({ name, skip }: EventData.TestPass) {
+  if (skip === undefined || skip === false) return
+  const reason = typeof skip === 'string' && skip ? skip : name
+  skips.set(reason, (skips.get(reason) ?? 0) + 1)
+}
+
+/** Counts come for each file that ran to its end, and once more for the whole, with files that crashed counted as a test. */
+function tellCounts({ file, counts, duration_ms }: EventData.TestSummary) {
+  const { tests, passed, skipped, todo } = counts
+  const failed = tests - passed - skipped - todo
+  if (file) {
+    const seconds = (duration_ms / 1000).toFixed(1).padStart(6)
+    const more = `${failed ? `, ${failed} FAILED` : ''}${skipped ? `, ${skipped} skipped` : ''}`
+    say(`${seconds} s  ${shortPath(file)}: ${passed} passed${more}`)
+  } else {
+    total.passed += passed
+    total.failed += failed
+    total.skipped += skipped + todo
+  }
+}
+
+function shortPath(path = ''): string {
+  return path.startsWith(`${root}/`) ? path.slice(root.length + 1) : path
+}
 
 function fail(what: string) {
   total.failed++
@@ -141,6 +158,7 @@ async function withoutDefaultCluster() {
 }
 
 async function provideNats(servers: AsyncDisposableStack) {
+  if (process.env.NEPHOS_TEST_NATS) return
   try {
     const program = await findNats(say)
     process.env.PATH = `${process.env.PATH}:${dirname(program)}`
