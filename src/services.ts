@@ -2,7 +2,14 @@
 import type { Service } from '#kernel/service.ts'
 import { computeService } from './services/compute/service.ts'
 import { identityService } from './services/identity/service.ts'
+import { imageService } from './services/image/service.ts'
 import { networkService } from './services/network/service.ts'
 import { placementService } from './services/placement/service.ts'
 
-export const services: readonly Service[] = [identityService, networkService, placementService, computeService]
+export const services: readonly Service[] = [
+  identityService,
+  networkService,
+  placementService,
+  imageService,
+  computeService,
+]

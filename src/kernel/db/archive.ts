@@ -52,3 +52,8 @@ export async function archived<Row>(
 export function expireArchive(ctx: Ctx, before: string): Promise<number> {
   return table.remove(ctx.db, { deleted_at: { op: '<', value: before } })
 }
+
+/** Whether a row of the table with this id was deleted and is still remembered. */
+export async function archivedBefore(ctx: Ctx, source: string, id: string): Promise<boolean> {
+  return (await table.find(ctx.db, { source, id })) !== undefined
+}

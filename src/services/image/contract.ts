@@ -34,11 +34,25 @@ export interface NewImage {
   properties?: Record<string, string>
 }
 
+/** An image whose bytes are a file of this machine. */
+export interface ImageFile {
+  name: string
+  path: string
+  disk_format: string
+  /** By default `bare`. */
+  container_format?: string
+  min_disk?: number
+  min_ram?: number
+  properties?: Record<string, string>
+}
+
 export interface ImageContract {
   /** An image that the caller may see; throws `NotFound` in Glance's words. */
   get(ctx: Ctx, id: string): Promise<ImageInfo>
   /** The same for many, by id; those that do not exist or may not be seen are absent. */
   many(ctx: Ctx, ids: string[]): Promise<Map<string, ImageInfo>>
+  /** The active public image of that name, the oldest if there are several. */
+  findPublic(ctx: Ctx, name: string): Promise<ImageInfo | undefined>
   /** The stored bytes of an active image, for hosts. */
   open(env: Env, id: string, signal?: AbortSignal): Promise<Readable>
   /** A queued image, owned by the caller's project. */
@@ -47,6 +61,11 @@ export interface ImageContract {
   upload(ctx: Ctx, id: string, bytes: Readable): Promise<ImageInfo>
   /** Deletes an image that was made by `create`; unknown ids are fine. */
   remove(ctx: Ctx, id: string): Promise<void>
+  /**
+   * A public, active image of that name; made of the file when there is none. The image appears with its bytes or not at all, and of
+   * several callers one makes it. Not to be called in a transaction.
+   */
+  ensureFromFile(ctx: Ctx, file: ImageFile): Promise<ImageInfo>
 }
 
 declare module '#kernel/context.ts' {

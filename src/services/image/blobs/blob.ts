@@ -1,0 +1,97 @@
+/** The files that hold the bytes of images. A file has its final name only when it is whole, checked and on disk. */
+import { createHash } from 'node:crypto'
+import { createReadStream, createWriteStream } from 'node:fs'
+import { mkdir, mkdtemp, open, readdir, rename, rm, stat } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { perCloud } from '#kernel/context.ts'
+import { PayloadTooLarge } from '#kernel/errors.ts'
+import { imageConfig } from '../config.ts'
+
+export interface Blobs {
+  /** The folder, made when first asked for. */
+  directory(): Promise<string>
+  /** Names of files whose upload is under way in this process. */
+  readonly busy: Set<string>
+  /** Removes the folder when it was a temporary one. */
+  dispose(): Promise<void>
+}
+
+export const blobsOf = perCloud<Blobs>(env => {
+  const configured = env.config.of(imageConfig).directory
+  let made: Promise<string> | undefined
+  const make = async () => {
+    if (!configured) return mkdtemp(join(tmpdir(), 'nephos-images-'))
+    await mkdir(configured, { recursive: true, mode: 0o700 })
+    return configured
+  }
+  return {
+    busy: new Set(),
+    directory() {
+      made ??= make()
+      return made
+    },
+    async dispose() {
+      if (!configured && made) await rm(await made, { recursive: true, force: true })
+    },
+  }
+})
+
+/** A file that is being written; not yet the image's. */
+export const partOf = (path: string) => `${path}.part`
+
+export interface Written {
+  size: number
+  md5: string
+  sha512: string
+}
+
+/** Streams bytes to a file and hashes them on the way: 64 KiB at a time, so that the event loop is never held for long. */
+export async function writePart(path: string, bytes: Readable, maxBytes: number): Promise<Written> {
+  const md5 = createHash('md5')
+  const sha512 = createHash('sha512')
+  let size = 0
+  async function* hashed(source: AsyncIterable<Buffer | string>) {
+    for await (const piece of source) {
+      const chunk = typeof piece === 'string' ? Buffer.from(piece) : piece
+      size += chunk.length
+      if (size > maxBytes) throw new PayloadTooLarge(`The incoming image is too large: the limit is ${maxBytes} bytes.`)
+      md5.update(chunk)
+      sha512.update(chunk)
+      yield chunk
+    }
+  }
+  await pipeline(bytes, hashed, createWriteStream(partOf(path), { mode: 0o600, flush: true }))
+  return { size, md5: md5.digest('hex'), sha512: sha512.digest('hex') }
+}
+
+/** Gives a whole part its final name, for good. */
+export async function keepPart(directory: string, path: string): Promise<void> {
+  await rename(partOf(path), path)
+  const folder = await open(directory)
+  try {
+    await folder.sync()
+  } finally {
+    await folder.close()
+  }
+}
+
+export function readBlob(path: string, range?: { start: number; end: number }, signal?: AbortSignal): Readable {
+  return createReadStream(path, { ...range, highWaterMark: 262_144, ...(signal && { signal }) })
+}
+
+export async function removeBlob(path: string): Promise<void> {
+  await rm(path, { force: true })
+}
+
+/** Files in the folder and when they were last written, in milliseconds. */
+export async function listBlobs(directory: string): Promise<{ name: string; modified: number }[]> {
+  const found: { name: string; modified: number }[] = []
+  for (const name of await readdir(directory)) {
+    const about = await stat(join(directory, name)).catch(() => undefined)
+    if (about?.isFile()) found.push({ name, modified: about.mtimeMs })
+  }
+  return found
+}

@@ -1,0 +1,76 @@
+/** Says whether the bytes of an image are what they are declared to be, and safe to give to a hypervisor. */
+import { open } from 'node:fs/promises'
+import { UnsupportedMediaType } from '#kernel/errors.ts'
+import { vhd, vhdx } from './microsoft.ts'
+import { gpt, iso, luks, ploop, qed, vdi } from './others.ts'
+import { type Bytes, checkVirtualSize, type Format, type Limits, Refused, refuse } from './parser.ts'
+import { qcow2 } from './qcow2.ts'
+import { vmdk } from './vmdk.ts'
+
+/** In the order in which they are looked for; a partition table may stand in any raw disk, so it is last. */
+const formats: readonly Format[] = [qcow2, vmdk, vhdx, vdi, qed, luks, ploop, vhd, iso, gpt]
+
+/** What a plain disk may look like. Optical images with a partition table boot as disks too. */
+const plain = ['raw', 'gpt', 'iso']
+
+const mayHold: Record<string, readonly string[]> = {
+  qcow2: ['qcow2'],
+  vmdk: ['vmdk'],
+  vhd: ['vhd'],
+  vhdx: ['vhdx'],
+  vdi: ['vdi'],
+  ploop: ['ploop'],
+  iso: ['iso'],
+  gpt: ['gpt'],
+  raw: plain,
+  // Kernels, ramdisks and the file systems of old are bytes without a format of their own.
+  aki: plain,
+  ari: plain,
+  ami: plain,
+}
+
+/** The format that the content shows; `raw` when it shows none. */
+export async function detectFormat(bytes: Bytes): Promise<Format | undefined> {
+  const head = await bytes.read(0, 4096)
+  for (const format of formats) if (await format.detect(bytes, head)) return format
+  return undefined
+}
+
+export interface Declared {
+  disk_format: string
+  container_format: string
+}
+
+/** The size of the disk inside in bytes; null when it is inside a container. Throws `Refused`. */
+export async function inspect(bytes: Bytes, declared: Declared, limits: Limits): Promise<number | null> {
+  const format = await detectFormat(bytes)
+  const found = format?.name ?? 'raw'
+  const inContainer = !['bare', 'ami', 'aki', 'ari'].includes(declared.container_format)
+  const allowed = inContainer ? plain : (mayHold[declared.disk_format] ?? [])
+  if (!allowed.includes(found))
+    refuse(
+      inContainer
+        ? `its container_format is ${declared.container_format} but its content is ${found}`
+        : `its disk_format is ${declared.disk_format} but its content is ${found}`,
+    )
+  if (inContainer) return null
+  return format ? format.inspect(bytes, limits) : checkVirtualSize(bytes.size, limits)
+}
+
+/** The same of a file. Throws 415 for what is not acceptable. */
+export async function inspectFile(path: string, declared: Declared, limits: Limits): Promise<number | null> {
+  await using file = await open(path, 'r')
+  const bytes: Bytes = {
+    size: (await file.stat()).size,
+    async read(offset, length) {
+      const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, offset)
+      return buffer.subarray(0, bytesRead)
+    },
+  }
+  try {
+    return await inspect(bytes, declared, limits)
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error
+    throw new UnsupportedMediaType(`The image is not acceptable: ${error.message}.`)
+  }
+}

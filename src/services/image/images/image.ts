@@ -1,0 +1,138 @@
+/** An image: what it is, who may see it, how it is shown. */
+import { isoSeconds } from '#kernel/clock.ts'
+import type { Ctx } from '#kernel/context.ts'
+import { NotFound, OverQuota } from '#kernel/errors.ts'
+import type { ImageInfo } from '../contract.ts'
+import { members } from '../members/store.ts'
+import { type ImageRow, images, properties, tags } from './store.ts'
+
+/** An image with what hangs on it. */
+export interface Image extends ImageRow {
+  tags: string[]
+  properties: Record<string, string>
+}
+
+/** An image as policy sees it. */
+export interface ImageTarget extends Image {
+  project_id: string | null
+  /** The caller's project when the image is shared with it. */
+  member_id: string | null
+  [extra: string]: unknown
+}
+
+export const maxProperties = 128
+export const maxTags = 128
+
+export const noImage = (id: string) => new NotFound(`No image found with ID ${id}`)
+
+/** Rows with their tags and properties, in the same order. */
+export async function complete(ctx: Ctx, rows: ImageRow[]): Promise<Image[]> {
+  if (rows.length === 0) return []
+  const ids = rows.map(row => row.id)
+  const tagsOf = Map.groupBy(
+    await tags.list(ctx.db, { image_id: ids }, { orderBy: [{ column: 'tag', direction: 'asc' }] }),
+    row => row.image_id,
+  )
+  const propertiesOf = Map.groupBy(await properties.list(ctx.db, { image_id: ids }), row => row.image_id)
+  return rows.map(row => ({
+    ...row,
+    tags: (tagsOf.get(row.id) ?? []).map(t => t.tag),
+    properties: Object.fromEntries((propertiesOf.get(row.id) ?? []).map(p => [p.name, p.value])),
+  }))
+}
+
+export const seesAll = (ctx: Ctx) => ctx.identity.is_admin === true || ctx.identity.roles.includes('admin')
+
+/** An image that the caller may see. To anyone else it does not exist. */
+export async function visibleImage(ctx: Ctx, id: string): Promise<ImageTarget> {
+  const row = await images.find(ctx.db, { id })
+  if (!row) throw noImage(id)
+  const project = ctx.identity.project_id
+  const shared =
+    row.visibility === 'shared' && project !== undefined && row.owner !== project
+      ? await members.find(ctx.db, { image_id: id, member_id: project })
+      : undefined
+  const open = row.visibility === 'public' || row.visibility === 'community'
+  if (!open && !shared && !seesAll(ctx) && (row.owner === null || row.owner !== project)) throw noImage(id)
+  const [image] = await complete(ctx, [row])
+  return { ...image!, project_id: row.owner, member_id: shared ? shared.member_id : null }
+}
+
+export function infoOf(image: Image): ImageInfo {
+  return {
+    id: image.id,
+    name: image.name,
+    status: image.status,
+    owner: image.owner,
+    disk_format: image.disk_format,
+    container_format: image.container_format,
+    size: image.size,
+    virtual_size: image.virtual_size,
+    min_disk: image.min_disk,
+    min_ram: image.min_ram,
+    os_hash_algo: image.os_hash_algo,
+    os_hash_value: image.os_hash_value,
+    created_at: shownTime(image.created_at),
+    updated_at: shownTime(image.updated_at),
+    visibility: image.visibility,
+    tags: image.tags,
+    properties: image.properties,
+  }
+}
+
+export const shownTime = (iso: string) => isoSeconds(Date.parse(iso))
+
+/** The image as the API shows it: its own properties stand among the others. */
+export function view(image: Image): Record<string, unknown> {
+  return {
+    ...image.properties,
+    name: image.name,
+    disk_format: image.disk_format,
+    container_format: image.container_format,
+    visibility: image.visibility,
+    size: image.size,
+    virtual_size: image.virtual_size,
+    status: image.status,
+    checksum: image.checksum,
+    protected: image.protected,
+    min_ram: image.min_ram,
+    min_disk: image.min_disk,
+    owner: image.owner,
+    os_hidden: image.os_hidden,
+    os_hash_algo: image.os_hash_algo,
+    os_hash_value: image.os_hash_value,
+    id: image.id,
+    created_at: shownTime(image.created_at),
+    updated_at: shownTime(image.updated_at),
+    tags: image.tags,
+    self: `/v2/images/${image.id}`,
+    file: `/v2/images/${image.id}/file`,
+    schema: '/v2/schemas/image',
+    stores: 'file',
+  }
+}
+
+/** Writes the properties and tags of an image as they are now. */
+export async function writeDetails(ctx: Ctx, image: Pick<Image, 'id' | 'properties' | 'tags'>): Promise<void> {
+  const image_id = image.id
+  checkLimit('image properties', Object.keys(image.properties).length, maxProperties)
+  checkLimit('image tags', image.tags.length, maxTags)
+  await properties.remove(ctx.db, { image_id })
+  await properties.insertMany(
+    ctx.db,
+    Object.entries(image.properties).map(([name, value]) => ({ image_id, name, value })),
+  )
+  await tags.remove(ctx.db, { image_id })
+  await tags.insertMany(
+    ctx.db,
+    [...new Set(image.tags)].map(tag => ({ image_id, tag })),
+  )
+}
+
+export function checkLimit(what: string, attempted: number, maximum: number): void {
+  if (attempted > maximum)
+    throw new OverQuota(
+      `The limit has been exceeded on the number of allowed ${what}. Attempted: ${attempted}, Maximum: ${maximum}`,
+      { status: 413 },
+    )
+}

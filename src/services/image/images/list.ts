@@ -1,0 +1,63 @@
+/** Lists the images that the caller may see. */
+import type { Ctx } from '#kernel/context.ts'
+import { BadRequest } from '#kernel/errors.ts'
+import { operation } from '#kernel/operation.ts'
+import { Type } from '#kernel/schema/builders.ts'
+import { getImages } from '../rules.ts'
+import { imageAnswer } from './attributes.ts'
+import { filtersOf, limitOf, orderOf, type Query } from './filters.ts'
+import { complete, seesAll, view, visibleImage } from './image.ts'
+import { type ImageRow, selectImages } from './store.ts'
+
+export const listImages = operation({
+  id: 'image.images.list',
+  method: 'GET',
+  path: '/v2/images',
+  summary: 'List images',
+  policy: getImages,
+  response: Type.Object({
+    images: Type.Array(imageAnswer),
+    first: Type.String(),
+    next: Type.Optional(Type.String()),
+    schema: Type.String(),
+  }),
+  async handle(ctx, request) {
+    const query = request.query as Query
+    const limit = limitOf(query)
+    const after = await markerOf(ctx, query)
+    const found = await selectImages(ctx.db, {
+      ...filtersOf(query),
+      project: ctx.identity.project_id,
+      seesAll: seesAll(ctx),
+      order: orderOf(query),
+      limit,
+      after,
+    })
+    const page = await complete(ctx, found)
+    const full = found.length > 0 && found.length === limit
+    return {
+      images: page.map(view) as never,
+      first: linkTo(query, undefined),
+      ...(full && { next: linkTo(query, found.at(-1)!.id) }),
+      schema: '/v2/schemas/images',
+    }
+  },
+})
+
+/** The image after which the page begins. */
+async function markerOf(ctx: Ctx, { marker }: Query): Promise<ImageRow | undefined> {
+  if (marker === undefined) return undefined
+  const id = String([marker].flat().at(-1))
+  return visibleImage(ctx, id).catch(cause => {
+    throw new BadRequest(`Invalid marker. Image ${id} could not be found.`, { cause })
+  })
+}
+
+function linkTo(query: Query, marker: string | undefined): string {
+  const parameters = Object.entries(query)
+    .filter(([name]) => name !== 'marker')
+    .flatMap(([name, values]) => [values].flat().map(value => [name, value]))
+  if (marker !== undefined) parameters.push(['marker', marker])
+  const text = new URLSearchParams(parameters).toString()
+  return text === '' ? '/v2/images' : `/v2/images?${text}`
+}

@@ -1,0 +1,144 @@
+/** Rows of images, their properties and tags. */
+import { type Expression, type SqlBool, sql } from 'kysely'
+import type { Db } from '#kernel/db/database.ts'
+import { type AnyBuilder, rows } from '#kernel/db/rows.ts'
+import type { Comparison, Filters, Order } from './filters.ts'
+
+export interface ImageRow {
+  id: string
+  name: string | null
+  /** queued, saving, uploading, importing, active, deactivated */
+  status: string
+  visibility: string
+  owner: string | null
+  disk_format: string | null
+  container_format: string | null
+  /** In GB. */
+  min_disk: number
+  /** In MB. */
+  min_ram: number
+  protected: boolean
+  os_hidden: boolean
+  checksum: string | null
+  os_hash_algo: string | null
+  os_hash_value: string | null
+  size: number | null
+  virtual_size: number | null
+  /** The name of the file that holds the bytes; while `saving`, of the one that the upload writes. */
+  blob: string | null
+  /** When the upload under way was last known to go on. */
+  alive_at: string | null
+  created_at: string
+  updated_at: string
+}
+
+export interface PropertyRow {
+  image_id: string
+  name: string
+  value: string
+}
+
+export interface TagRow {
+  image_id: string
+  tag: string
+}
+
+declare module '#kernel/db/database.ts' {
+  interface Tables {
+    image_images: ImageRow
+    image_custom_properties: PropertyRow
+    image_tags: TagRow
+  }
+}
+
+export const images = rows<ImageRow>('image_images', { bool: ['protected', 'os_hidden'] })
+export const properties = rows<PropertyRow>('image_custom_properties')
+export const tags = rows<TagRow>('image_tags')
+
+/** What a project's images take in all. */
+export async function usageOf(db: Db, owner: string): Promise<{ images: number; bytes: number }> {
+  const row = await db
+    .selectFrom('image_images')
+    .select(eb => [eb.fn.countAll<number>().as('images'), sql<number>`coalesce(sum(size), 0)`.as('bytes')])
+    .where('owner', '=', owner)
+    .executeTakeFirstOrThrow()
+  return { images: Number(row.images), bytes: Number(row.bytes) }
+}
+
+/** Adds a tag; false when the image has it. */
+export async function addTag(db: Db, image_id: string, tag: string): Promise<boolean> {
+  const added = await db
+    .insertInto('image_tags')
+    .values({ image_id, tag })
+    .onConflict(c => c.doNothing())
+    .executeTakeFirst()
+  return Number(added.numInsertedOrUpdatedRows) > 0
+}
+
+export interface Selection extends Filters {
+  project: string | undefined
+  seesAll: boolean
+  order: Order
+  limit: number
+  after: ImageRow | undefined
+}
+
+/** A page of the images that a project may see. */
+export function selectImages(db: Db, selection: Selection): Promise<ImageRow[]> {
+  const { order, limit, after } = selection
+  if (limit === 0) return Promise.resolve([])
+  return images.list(
+    db,
+    {},
+    {
+      orderBy: order,
+      limit,
+      ...(after && { after }),
+      also: eb =>
+        eb.and([
+          ...selection.comparisons.map(one => compared(eb, one)),
+          ...selection.tags.map(tag => hung(eb, 'image_tags', { tag })),
+          ...Object.entries(selection.properties).map(([name, value]) =>
+            hung(eb, 'image_custom_properties', { name, value }),
+          ),
+          ...asked(eb, selection),
+          ...(selection.seesAll ? [] : [seen(eb, selection)]),
+        ]),
+    },
+  )
+}
+
+function compared(eb: AnyBuilder, { column, op, value }: Comparison): Expression<SqlBool> {
+  if (op === 'in' && Array.isArray(value) && value.length === 0) return sql<SqlBool>`1 = 0`
+  return eb(column, op, typeof value === 'boolean' ? Number(value) : value)
+}
+
+/** Whether a row of another table that belongs to the image has these values. */
+function hung(eb: AnyBuilder, table: string, values: Record<string, string>): Expression<SqlBool> {
+  return eb.exists(
+    eb
+      .selectFrom(table)
+      .select('image_id')
+      .whereRef(`${table}.image_id`, '=', 'image_images.id')
+      .where(inner => inner.and(Object.entries(values).map(([name, value]) => inner(`${table}.${name}`, '=', value)))),
+  )
+}
+
+/** By the visibility asked for. Without one, what others offer to the community is left out. */
+function asked(eb: AnyBuilder, { visibility, project }: Selection): Expression<SqlBool>[] {
+  if (visibility === 'all') return []
+  if (visibility !== undefined) return [eb('visibility', '=', visibility)]
+  const offered = eb('visibility', '!=', 'community')
+  return [project === undefined ? offered : eb.or([offered, eb('owner', '=', project)])]
+}
+
+/** What a project sees: its own, the public's, and what is shared with it. */
+function seen(eb: AnyBuilder, { project, memberStatus }: Selection): Expression<SqlBool> {
+  const open = eb('visibility', 'in', ['public', 'community'])
+  if (project === undefined) return open
+  const shared = hung(eb, 'image_members', {
+    member_id: project,
+    ...(memberStatus !== 'all' && { status: memberStatus }),
+  })
+  return eb.or([open, eb('owner', '=', project), eb.and([eb('visibility', '=', 'shared'), shared])])
+}

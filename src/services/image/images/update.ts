@@ -1,0 +1,87 @@
+/** Changes an image by JSON-patch. */
+import type { Ctx } from '#kernel/context.ts'
+import { BadRequest, Conflict, Forbidden, UnsupportedMediaType } from '#kernel/errors.ts'
+import { operation } from '#kernel/operation.ts'
+import { modifyImage } from '../rules.ts'
+import { imageAnswer, settable } from './attributes.ts'
+import { checkVisibility } from './create.ts'
+import { complete, type Image, type ImageTarget, noImage, view, visibleImage, writeDetails } from './image.ts'
+import { type Change, parsePatch, patchTypes } from './patch.ts'
+import { type ImageRow, images } from './store.ts'
+
+export const updateImage = operation({
+  id: 'image.images.update',
+  method: 'PATCH',
+  path: '/v2/images/{image_id}',
+  summary: 'Update an image',
+  policy: modifyImage,
+  response: imageAnswer,
+  load: (ctx, { params }) => visibleImage(ctx, params.image_id),
+  async handle(ctx, { params, headers, body }) {
+    const type = headers['content-type']?.split(';')[0]?.trim()
+    const dialect = type === patchTypes.new ? 'new' : type === patchTypes.old ? 'old' : undefined
+    if (!dialect) {
+      const allowed = [patchTypes.old, patchTypes.new].join(', ')
+      throw new UnsupportedMediaType(`Image PATCH expects Content-Type one of: ${allowed}`, {
+        headers: { 'accept-patch': allowed },
+      })
+    }
+    const changes = parsePatch(body, dialect)
+    return view(await ctx.transaction(tx => change(tx, params.image_id, changes, dialect))) as never
+  },
+})
+
+/** Applies the changes to the image as it is now; two callers never lose one another's. */
+async function change(ctx: Ctx, id: string, changes: Change[], dialect: 'old' | 'new'): Promise<Image> {
+  const now = new Date(ctx.clock.now()).toISOString()
+  // Writing first locks the row until the end of the transaction.
+  if ((await images.update(ctx.db, { id }, { updated_at: now })) === 0) throw noImage(id)
+  const before = await visibleImage(ctx, id)
+  const image: ImageTarget = { ...before, properties: { ...before.properties }, tags: [...before.tags] }
+  for (const one of changes) apply(ctx, image, one, dialect)
+  if (image.visibility !== before.visibility) checkVisibility(ctx, image)
+  const { name, visibility, owner, disk_format, container_format, min_disk, min_ram, os_hidden } = image
+  await images.update(
+    ctx.db,
+    { id },
+    {
+      name,
+      visibility,
+      owner,
+      disk_format,
+      container_format,
+      min_disk,
+      min_ram,
+      os_hidden,
+      protected: image.protected,
+    },
+  )
+  await writeDetails(ctx, image)
+  const row = await images.find(ctx.db, { id })
+  return (await complete(ctx, [row!]))[0]!
+}
+
+function apply(ctx: Ctx, image: ImageTarget, { op, name, value }: Change, dialect: 'old' | 'new'): void {
+  if (name === 'locations') throw new Forbidden("It's not allowed to update locations if locations are invisible.")
+  const isAttribute = settable.has(name)
+  if (op === 'add' && dialect === 'old' && (isAttribute || name in image.properties))
+    throw new Conflict(`Property ${name} already present.`)
+  if (op === 'remove' && isAttribute) throw new Forbidden(`Property ${name} may not be removed.`)
+  if (op !== 'add' && !isAttribute && !Object.hasOwn(image.properties, name))
+    throw new Conflict(`Property ${name} does not exist.`)
+  if (op === 'remove') delete image.properties[name]
+  else if (isAttribute) set(ctx, image, name, value)
+  else if (name.length > 255) throw new BadRequest('Custom property should not be greater than 255 characters.')
+  else image.properties[name] = value as string
+}
+
+function set(ctx: Ctx, image: ImageTarget, name: string, value: unknown): void {
+  if (name === 'owner' && !ctx.identity.roles.includes('admin'))
+    throw new Forbidden("Owner can't be updated by non admin.")
+  if ((name === 'disk_format' || name === 'container_format') && !['queued', 'importing'].includes(image.status))
+    throw new Forbidden(`Attribute ${name} can be only replaced for a queued image.`)
+  if ((name === 'min_disk' || name === 'min_ram') && (value as number) < 0)
+    throw new BadRequest(`Invalid value '${value}' for parameter '${name}': Cannot be a negative value`)
+  if (name === 'tags') image.tags = [...new Set(value as string[])].sort()
+  else (image as Record<string, unknown>)[name as keyof ImageRow] = value
+}

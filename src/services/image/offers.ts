@@ -1,0 +1,86 @@
+/** The image service's contract, kept: what the other services call. */
+import { createReadStream } from 'node:fs'
+import type { Ctx } from '#kernel/context.ts'
+import { lock } from '#kernel/db/database.ts'
+import { Conflict } from '#kernel/errors.ts'
+import { bytesOf } from './blobs/download.ts'
+import { newBlob, type Stored, storing, told, upload } from './blobs/upload.ts'
+import { imageConfig } from './config.ts'
+import type { ImageContract, ImageFile, ImageInfo } from './contract.ts'
+import { checkVisibility, insertImage, newImage } from './images/create.ts'
+import { complete, infoOf, noImage, visibleImage } from './images/image.ts'
+import { destroyImage, find, removeFile } from './images/operations.ts'
+import { images } from './images/store.ts'
+
+const oldest = [
+  { column: 'created_at', direction: 'asc' },
+  { column: 'id', direction: 'asc' },
+] as const
+
+export const imageContract: ImageContract = {
+  get: async (ctx, id) => infoOf(await visibleImage(ctx, id)),
+  async many(ctx, ids) {
+    const found = new Map<string, ImageInfo>()
+    for (const id of new Set(ids)) {
+      const image = await visibleImage(ctx, id).catch(() => undefined)
+      if (image) found.set(id, infoOf(image))
+    }
+    return found
+  },
+  async open(env, id, signal) {
+    const row = await images.find(env.database.root, { id })
+    if (!row) throw noImage(id)
+    if (row.status !== 'active' || row.blob === null) throw new Conflict(`Image ${id} is not active.`)
+    return bytesOf(env, row.blob, undefined, signal)
+  },
+  async create(ctx, image) {
+    const made = newImage(ctx, { ...image, properties: image.properties ?? {} })
+    checkVisibility(ctx, made)
+    await insertImage(ctx, made)
+    return infoOf(made)
+  },
+  async upload(ctx, id, bytes) {
+    const [image] = await complete(ctx, [await upload(ctx, id, bytes)])
+    return infoOf(image!)
+  },
+  async remove(ctx, id) {
+    const image = await find(ctx, id)
+    if (image) await destroyImage(ctx, image)
+  },
+  findPublic,
+  ensureFromFile,
+}
+
+async function findPublic(ctx: Ctx, name: string): Promise<ImageInfo | undefined> {
+  const found = await images.list(
+    ctx.db,
+    { name, visibility: 'public', status: 'active' },
+    { orderBy: [...oldest], limit: 1 },
+  )
+  const [image] = await complete(ctx, found)
+  return image && infoOf(image)
+}
+
+/** Unlike an upload, the row appears only with its bytes: who crashes half-way leaves a file, which the reconciler removes. */
+async function ensureFromFile(ctx: Ctx, { path, ...file }: ImageFile): Promise<ImageInfo> {
+  const known = await findPublic(ctx, file.name)
+  if (known) return known
+  const image = newImage(ctx, { container_format: 'bare', properties: {}, ...file, visibility: 'public' })
+  const declared = { disk_format: image.disk_format!, container_format: image.container_format! }
+  const blob = newBlob(ctx, image.id)
+  const keep = (stored: Stored) =>
+    ctx.transaction(async tx => {
+      await lock(tx.db, tx.database.engine, `image/public/${file.name}`)
+      const other = await findPublic(tx, file.name)
+      if (other) return { info: other, used: false }
+      const whole = { ...image, ...stored }
+      await insertImage(tx, whole)
+      return { info: infoOf(whole), used: true }
+    })
+  const room = ctx.config.of(imageConfig).max_size_bytes
+  const made = await storing(ctx, { blob, declared, room }, createReadStream(path), keep).catch(error => {
+    throw told(error, file.name)
+  })
+  if (!made.used) await removeFile(ctx, blob)
+  return made.info
+}

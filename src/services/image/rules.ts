@@ -1,0 +1,22 @@
+/** The policy of images: who may do what with them. Named as upstream names them. */
+import { admin, rule } from '#kernel/policy/rule.ts'
+
+const visible =
+  "project_id:%(project_id)s or project_id:%(member_id)s or 'community':%(visibility)s or 'public':%(visibility)s or 'shared':%(visibility)s"
+const member = `${admin} or (role:member and project_id:%(project_id)s)`
+const reader = `${admin} or (role:reader and project_id:%(project_id)s)`
+
+export const addImage = rule(
+  'add_image',
+  `${admin} or (role:member and project_id:%(project_id)s and project_id:%(owner)s)`,
+)
+export const getImage = rule('get_image', `${admin} or (role:reader and (${visible}))`)
+export const getImages = rule('get_images', reader)
+export const modifyImage = rule('modify_image', member)
+export const deleteImage = rule('delete_image', member)
+export const publicizeImage = rule('publicize_image', admin)
+export const communitizeImage = rule('communitize_image', member)
+export const uploadImage = rule('upload_image', member)
+export const downloadImage = rule('download_image', `${admin} or (role:member and (${visible}))`)
+export const deactivate = rule('deactivate', member)
+export const reactivate = rule('reactivate', member)
