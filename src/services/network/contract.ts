@@ -5,6 +5,7 @@ import type { PhysicalNetwork } from './drivers/linux/plan.ts'
 import * as first from './first-contents.ts'
 import * as ports from './server-ports.ts'
 import * as view from './server-view.ts'
+import { wire } from './server-wiring.ts'
 
 /** What a server asks for: `auto`, `none`, or a list. An empty list leaves the choice: the project's one network, or no NIC when it has none. */
 export type NetworkRequest =
@@ -66,11 +67,12 @@ declare module '#kernel/context.ts' {
   }
 }
 
-export const networkContract: Omit<NetworkContract, 'wire'> = {
+export const networkContract: NetworkContract = {
   validate: ports.validate,
   claimPorts: ports.claimPorts,
   bindPorts: ports.bindPorts,
   unbindPorts: ports.unbindPorts,
+  wire,
   releasePorts: ports.releasePorts,
   releasePort: ports.releasePort,
   portsOf: view.serverPorts,

@@ -2,12 +2,14 @@
 import { service } from '#kernel/service.ts'
 import { networkConfig } from './config.ts'
 import { networkContract } from './contract.ts'
+import { serveNetworkControl } from './control.ts'
 import { extensionOperations } from './extensions.ts'
 import { networkFaults } from './faults.ts'
 import { floatingIps } from './floating-ips/floating-ip.ts'
 import { agentOperations, agentRules } from './hosts/agents.ts'
 import { availabilityOperations, availabilityRules } from './hosts/availability.ts'
 import { initial } from './migrations/0001-initial.ts'
+import { hostRevisions } from './migrations/0002-host-revisions.ts'
 import { networks } from './networks/network.ts'
 import { sharedRules } from './policy.ts'
 import { portRules, ports } from './ports/port.ts'
@@ -62,7 +64,8 @@ export const networkService = service({
     ...resources.flatMap(one => one.allRules),
   ],
   faults: networkFaults,
-  migrations: [initial],
+  migrations: [initial, hostRevisions],
   config: networkConfig,
   contract: networkContract,
+  start: async env => serveNetworkControl(env),
 })

@@ -1,4 +1,4 @@
-/** The hosts' network agents: what they last reported; and the revision of the desired state. */
+/** The hosts' network agents: what they last reported; the revision of the desired state; and what each host must carry. */
 import { sql } from 'kysely'
 import type { Db } from '#kernel/db/database.ts'
 import { rows } from '#kernel/db/rows.ts'
@@ -8,6 +8,8 @@ export interface HostRow {
   plane: string
   extensions: string[]
   problems: { id: string; message: string }[]
+  /** The revision that it should carry: of the last change that concerned it. */
+  wanted_revision: number
   applied_revision: number
   started_at: string
   heartbeat_at: string
@@ -45,9 +47,117 @@ export async function grow(db: Db): Promise<number> {
   return Number(grown.rows[0]!.revision)
 }
 
-export async function revisionNow(db: Db): Promise<number> {
-  const found = await sql<{ revision: number }>`select revision from network_revision where id = 1`.execute(db)
-  return Number(found.rows[0]!.revision)
+/** The revision that a host should have; 0 for one that never reported. */
+export async function wantedRevision(db: Db, host: string): Promise<number> {
+  const found = await sql<{ wanted_revision: number }>`
+    select wanted_revision from network_hosts where host = ${host}`.execute(db)
+  return Number(found.rows[0]?.wanted_revision ?? 0)
+}
+
+/** What a change is about, as it is at the end of its transaction; `hosts` are those that carried it before. */
+export interface Concern {
+  hosts?: readonly string[]
+  networks?: readonly string[]
+  ports?: readonly string[]
+  security_groups?: readonly string[]
+  routers?: readonly string[]
+}
+
+/** Hosts that carry any of it. */
+export async function hostsConcerned(db: Db, concern: Concern): Promise<Set<string>> {
+  const { ports = [], routers = [] } = concern
+  const networks = new Set(concern.networks)
+  const groups = new Set(concern.security_groups)
+  const hosts = new Set(concern.hosts)
+  if (ports.length > 0) {
+    const found = await sql<{ network_id: string; binding_host_id: string; security_group_id: string | null }>`
+      select p.network_id, p.binding_host_id, g.security_group_id
+      from network_ports p left join network_port_security_groups g on g.port_id = p.id
+      where p.id in (${sql.join(ports)})`.execute(db)
+    for (const row of found.rows) {
+      networks.add(row.network_id)
+      hosts.add(row.binding_host_id)
+      if (row.security_group_id !== null) groups.add(row.security_group_id)
+    }
+  }
+  const parts = [
+    ...(networks.size > 0 ? [ofNetworks([...networks])] : []),
+    ...(groups.size > 0 ? [ofGroups([...groups])] : []),
+    ...(routers.length > 0 ? [sql`select host from network_routers where id in (${sql.join(routers)})`] : []),
+  ]
+  if (parts.length > 0) {
+    const found = await sql<{ host: string | null }>`${sql.join(parts, sql` union `)}`.execute(db)
+    for (const { host } of found.rows) hosts.add(host ?? '')
+  }
+  hosts.delete('')
+  return hosts
+}
+
+/** Hosts of guests and of routers on the networks. */
+const ofNetworks = (ids: string[]) => sql`
+  select binding_host_id as host from network_ports where network_id in (${sql.join(ids)})
+  union
+  select r.host from network_ports p join network_routers r on r.id = p.device_id where p.network_id in (${sql.join(ids)})`
+
+/** Hosts of ports in the groups, and of ports whose groups let the members of these in or out. */
+const ofGroups = (ids: string[]) => sql`
+  select p.binding_host_id as host from network_port_security_groups g join network_ports p on p.id = g.port_id
+  where g.security_group_id in (
+    select id from network_security_groups where id in (${sql.join(ids)})
+    union
+    select security_group_id from network_security_group_rules where remote_group_id in (${sql.join(ids)})
+  )`
+
+/** Every host that has an agent. */
+export async function everyHost(db: Db): Promise<string[]> {
+  return (await sql<{ host: string }>`select host from network_hosts`.execute(db)).rows.map(row => row.host)
+}
+
+/** Notes that the hosts should have a revision. */
+export async function want(db: Db, hosts: Iterable<string>, revision: number): Promise<void> {
+  await hostRows.update(db, { host: [...hosts] }, { wanted_revision: revision })
+}
+
+export interface LeaseRow {
+  port_id: string
+  network_id: string
+  mac_address: string
+  dns_name: string
+  extra_dhcp_opts: PortOptions
+  subnet_id: string
+  ip_address: string
+}
+type PortOptions = { opt_name: string; opt_value: string; ip_version: 4 | 6 }[]
+
+const leaseRows = rows<LeaseRow>('network_ports', { json: ['extra_dhcp_opts'] })
+
+/** The addresses of all ports of the networks, with what DHCP and DNS say of them. */
+export async function leasesOf(db: Db, networkIds: string[]): Promise<LeaseRow[]> {
+  if (networkIds.length === 0) return []
+  const found = await sql<Record<string, unknown>>`
+    select p.id as port_id, p.network_id, p.mac_address, p.dns_name, p.extra_dhcp_opts, a.subnet_id, a.ip_address
+    from network_ports p join network_ip_allocations a on a.port_id = p.id
+    where p.network_id in (${sql.join(networkIds)}) and p.device_owner not in ('network:dhcp', 'network:floatingip')
+    order by p.id, a.position`.execute(db)
+  return found.rows.map(leaseRows.decode)
+}
+
+/** Addresses of the ports in the groups, and those that the ports may use besides. */
+export async function membersOf(db: Db, groupIds: string[]): Promise<Map<string, string[]>> {
+  const members = new Map(groupIds.map(id => [id, new Set<string>()]))
+  if (groupIds.length === 0) return new Map()
+  const own = await sql<{ id: string; address: string }>`
+    select g.security_group_id as id, a.ip_address as address
+    from network_port_security_groups g join network_ip_allocations a on a.port_id = g.port_id
+    where g.security_group_id in (${sql.join(groupIds)})`.execute(db)
+  for (const { id, address } of own.rows) members.get(id)!.add(address)
+  const pairs = await sql<{ id: string; pairs: string }>`
+    select g.security_group_id as id, p.allowed_address_pairs as pairs
+    from network_port_security_groups g join network_ports p on p.id = g.port_id
+    where g.security_group_id in (${sql.join(groupIds)}) and p.allowed_address_pairs <> '[]'`.execute(db)
+  for (const row of pairs.rows)
+    for (const { ip_address } of JSON.parse(row.pairs) as { ip_address: string }[]) members.get(row.id)!.add(ip_address)
+  return new Map([...members].map(([id, addresses]) => [id, [...addresses].sort()]))
 }
 
 /** The host with the fewest routers; undefined while there is none. */

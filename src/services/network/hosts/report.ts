@@ -1,0 +1,114 @@
+/** What a host's report changes: its row and agents, and the status of what it carries. */
+
+import { isoSeconds } from '#kernel/clock.ts'
+import type { Ctx } from '#kernel/context.ts'
+import type { Db } from '#kernel/db/database.ts'
+import type { HostReport, NetworkControlMethods } from '../agent/methods.ts'
+import { floatingIpRows } from '../floating-ips/store.ts'
+import { type PortRow, portRows } from '../ports/store.ts'
+import { changed } from '../revision.ts'
+import { routerRows } from '../routers/store.ts'
+import { agentTypes } from './agents.ts'
+import { agentRows, grow, hostRows, wantedRevision } from './store.ts'
+
+export type Report = Parameters<NetworkControlMethods['report']>[0]
+
+/** Keeps a report, in the transaction that `ctx.db` is, and returns the revision that the host should have. */
+export async function keepReport(ctx: Ctx, report: Report): Promise<number> {
+  await keepHost(ctx, report)
+  if (report.started) await begin(ctx, report.host)
+  if (report.converged) await keepConverged(ctx, report.host, report.converged)
+  return wantedRevision(ctx.db, report.host)
+}
+
+async function keepHost(ctx: Ctx, { host, facts, started, converged }: Report): Promise<void> {
+  const now = new Date(ctx.clock.now()).toISOString()
+  const own = facts.problems.map(message => ({ id: '', message }))
+  const seen = {
+    plane: facts.name,
+    extensions: facts.extensions,
+    heartbeat_at: now,
+    ...(started && { started_at: now }),
+    ...(converged && {
+      problems: [...own, ...converged.report.problems].slice(0, 200),
+      applied_revision: converged.report.revision,
+    }),
+  }
+  if ((await hostRows.update(ctx.db, { host }, seen)) > 0) return
+  await hostRows.insert(ctx.db, {
+    host,
+    problems: own,
+    applied_revision: 0,
+    started_at: now,
+    ...seen,
+    // Grown here, so that a change that is made at this moment either is seen by the host or finds its row.
+    wanted_revision: await grow(ctx.db),
+  })
+  ctx.log.info({ host }, 'a new host reports its network')
+}
+
+/** The agent has just started: perhaps its machine has, and then no tap is there until it says so again. */
+async function begin(ctx: Ctx, host: string): Promise<void> {
+  const bound = await portRows.list(ctx.db, { binding_host_id: host, tap: { op: '!=', value: null } })
+  if (bound.length > 0) await portRows.update(ctx.db, { id: bound.map(port => port.id) }, { tap: null })
+  const known = new Set((await agentRows.list(ctx.db, { host })).map(agent => agent.agent_type))
+  const created_at = isoSeconds(ctx.clock.now())
+  await agentRows.insertMany(
+    ctx.db,
+    Object.keys(agentTypes)
+      .filter(type => !known.has(type))
+      .map(agent_type => ({
+        id: ctx.ids.uuid(),
+        host,
+        agent_type,
+        admin_state_up: true,
+        description: '',
+        created_at,
+      })),
+  )
+  // Routers that were made before there was a host.
+  const waiting = await routerRows.list(ctx.db, { host: null })
+  if (waiting.length === 0) return
+  const routers = waiting.map(router => router.id)
+  await routerRows.update(ctx.db, { id: routers, host: null }, { host })
+  await changed(ctx, { routers })
+}
+
+async function keepConverged(ctx: Ctx, host: string, { report, carried }: HostReport): Promise<void> {
+  const { db } = ctx
+  const taps = new Map(report.wired.map(({ port_id, tap }) => [port_id, tap]))
+  for (const port of await portRows.list(db, { binding_host_id: host })) {
+    if (port.device_owner.startsWith('network:')) continue
+    const tap = taps.get(port.id) ?? null
+    const status = tap && port.admin_state_up ? 'ACTIVE' : 'DOWN'
+    if (status !== port.status || !sameTap(tap, port.tap))
+      // Bound elsewhere meanwhile: then it is no longer this host's to tell.
+      await portRows.update(db, { id: port.id, binding_host_id: host }, { status, tap })
+  }
+  const broken = new Set(report.problems.map(problem => problem.id))
+  await keepRouters(db, host, carried.routers, broken)
+  await keepFloatingIps(db, carried.floating_ips, broken)
+  await activate(db, { network_id: carried.networks, device_owner: 'network:dhcp' })
+}
+
+const sameTap = (a: PortRow['tap'], b: PortRow['tap']) => a?.name === b?.name && a?.netns === b?.netns
+
+async function activate(
+  db: Db,
+  where: { network_id?: string[]; device_id?: string[]; device_owner: string | string[] },
+) {
+  const down = await portRows.list(db, { ...where, status: 'DOWN' })
+  if (down.length > 0) await portRows.update(db, { id: down.map(port => port.id) }, { status: 'ACTIVE' })
+}
+
+async function keepRouters(db: Db, host: string, carried: string[], broken: Set<string>): Promise<void> {
+  await routerRows.update(db, { id: carried, host, status: 'DOWN' }, { status: 'ACTIVE' })
+  await routerRows.update(db, { id: [...broken], host, status: 'ACTIVE' }, { status: 'DOWN' })
+  await activate(db, { device_id: carried, device_owner: ['network:router_interface', 'network:router_gateway'] })
+}
+
+async function keepFloatingIps(db: Db, carried: string[], broken: Set<string>): Promise<void> {
+  const tied = { fixed_port_id: { op: '!=', value: null } } as const
+  await floatingIpRows.update(db, { id: carried, ...tied, status: ['DOWN', 'ERROR'] }, { status: 'ACTIVE' })
+  await floatingIpRows.update(db, { id: [...broken], ...tied, status: ['DOWN', 'ACTIVE'] }, { status: 'ERROR' })
+}
