@@ -19,6 +19,8 @@ async function run(command: Command): Promise<number> {
       return (await import('./cli/doctor.ts')).doctor(command.options)
     case 'image build':
       return (await import('./cli/image-build.ts')).imageBuild(command.options)
+    case 'up':
+      return (await import('./cli/up.ts')).up(command.options)
     case 'status':
       return (await import('./cli/status.ts')).status(command.options)
     case 'db migrate':
@@ -27,8 +29,6 @@ async function run(command: Command): Promise<number> {
       return (await import('./cli/database.ts')).dbCheck(command.options)
     case 'config sample':
       return (await import('./cli/config-sample.ts')).configSample()
-    default:
-      throw new UsageError(`${command.name} is not in this version`)
   }
 }
 

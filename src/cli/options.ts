@@ -32,8 +32,6 @@ export type Command =
   | { name: 'db migrate'; options: { data: string } }
   | { name: 'db check'; options: { data: string } }
   | { name: 'config sample'; options: Record<string, never> }
-  | { name: 'serve'; options: { config: string | undefined } }
-  | { name: 'agent'; options: { config: string | undefined } }
   | { name: 'help'; options: Record<string, never> }
   | { name: 'version'; options: Record<string, never> }
 
@@ -46,7 +44,6 @@ const listenFlags = {
   port: { type: 'string', default: '8774' },
 } as const
 const jsonFlag = { json: { type: 'boolean', default: false } } as const
-const configFlag = { config: { type: 'string' } } as const
 
 const upFlags = {
   ...dataFlag,
@@ -84,8 +81,6 @@ const readers: Record<string, (words: string[]) => Command> = {
     read('config sample', words, {})
     return { name: 'config sample', options: {} }
   },
-  serve: words => ({ name: 'serve', options: { config: read('serve', words, configFlag).config } }),
-  agent: words => ({ name: 'agent', options: { config: read('agent', words, configFlag).config } }),
 }
 
 /**

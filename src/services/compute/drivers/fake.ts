@@ -51,6 +51,8 @@ export interface FakeDriverOptions {
   faults?: FakeFault[]
   /** Where guests live; pass the same Map to a second driver to play a restart of the control process. */
   guests?: Map<string, FakeGuest>
+  /** Called when a guest was made, changed or removed, before the call that did it returns. */
+  changed?: (id: string) => void
 }
 
 export interface FakeDriver extends VirtDriver {
@@ -88,6 +90,7 @@ export function fakeDriver(options: FakeDriverOptions): FakeDriver {
     const failure = due.find(fault => fault.error !== undefined)
     if (failure && !failure.afterwards) throw asError(failure.error)
     const result = work()
+    if (id !== undefined) options.changed?.(id)
     if (failure) throw asError(failure.error)
     return result
   }
