@@ -8,6 +8,7 @@ import type { Database } from '../src/kernel/db/database.ts'
 import { openSqlite } from '../src/kernel/db/sqlite.ts'
 import { type Ids, systemIds } from '../src/kernel/ids.ts'
 import { createLog, silentLog } from '../src/kernel/log.ts'
+import type { SagaProbe } from '../src/kernel/saga/run.ts'
 
 export interface TestCloudOptions {
   clock?: Clock
@@ -17,6 +18,8 @@ export interface TestCloudOptions {
   set?: string[]
   /** Shows the log on standard error. */
   verbose?: boolean
+  /** Called at every step of every saga. */
+  sagaProbe?: SagaProbe
 }
 
 export interface Answer<T = Record<string, never>> {
@@ -70,6 +73,7 @@ export async function testCloud(options: TestCloudOptions = {}): Promise<TestClo
     ids: options.ids ?? systemIds(),
     log,
     validateResponses: true,
+    ...(options.sagaProbe && { sagaProbe: options.sagaProbe }),
   })
   await cloud.env.services.identity.bootstrap(cloud.ctx(), {
     admin_password: 'admin',

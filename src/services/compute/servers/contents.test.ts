@@ -1,7 +1,7 @@
 /** What hangs on a server: metadata, tags, addresses, interfaces, counters, and the record of actions. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { privateNetwork, serverCloud } from './fixtures/server-cloud.ts'
+import { serverCloud } from './fixtures/server-cloud.ts'
 
 async function stage() {
   const cloud = await serverCloud()
@@ -81,7 +81,7 @@ test('an interface is attached to the running guest and detached again', async (
     interfaceAttachment: { port_id: string; net_id: string; tag?: string | null }
   }
   const guest = s.cloud.world.guests.h1!.get(s.server.id)!
-  const made = await s.call<Attachment>('POST', '/os-interface', { interfaceAttachment: { net_id: privateNetwork } })
+  const made = await s.call<Attachment>('POST', '/os-interface', { interfaceAttachment: { net_id: s.cloud.network } })
   assert.equal(made.status, 200, JSON.stringify(made.body))
   const { port_id } = made.body.interfaceAttachment
   assert.equal(guest.nics.length, 2)
@@ -102,7 +102,7 @@ test('an interface that the guest does not take leaves no port', async () => {
   const made = await s.call('POST', '/os-interface', { interfaceAttachment: {} })
   assert.equal(made.status, 500)
   assert.equal((await s.cloud.held()).ports, 1)
-  const both = { net_id: privateNetwork, port_id: privateNetwork }
+  const both = { net_id: s.cloud.network, port_id: s.cloud.network }
   assert.equal((await s.call('POST', '/os-interface', { interfaceAttachment: both })).status, 400)
   const lone = { fixed_ips: [{ ip_address: '10.0.0.9' }] }
   assert.equal((await s.call('POST', '/os-interface', { interfaceAttachment: lone })).status, 400)

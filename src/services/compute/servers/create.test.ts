@@ -1,7 +1,8 @@
 /** Creating servers: from the request to ACTIVE, and what stops it. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { nothingHeld, serverCloud } from './fixtures/server-cloud.ts'
+import { serverCloud } from './fixtures/server-cloud.ts'
+import { nothingHeld } from './fixtures/world.ts'
 
 test('a server is created, becomes ACTIVE, and is gone without a trace when deleted', async () => {
   await using cloud = await serverCloud()

@@ -4,6 +4,7 @@ import type { Cells, Ctx } from '#kernel/context.ts'
 import { archive, archived } from '#kernel/db/archive.ts'
 import type { Db } from '#kernel/db/database.ts'
 import { type AnyBuilder, type ListOptions, rows, type Where } from '#kernel/db/rows.ts'
+import { leaveGroups } from '../server-groups/store.ts'
 import type { Explanation } from './explanation.ts'
 import type { GuestDataRow, RequestSpec, ServerRow, TaskState, VmState } from './server.ts'
 
@@ -122,6 +123,7 @@ export async function removeServer(ctx: Ctx, row: ServerRow): Promise<void> {
   await archive(ctx, servers.table, row.id, { ...row, tags: await tagsOf(ctx, row.id) })
   await guestData.remove(db, { server_id: row.id })
   await tags.remove(db, { server_id: row.id })
+  await leaveGroups(ctx, row.id)
   await requestSpecs.remove(ctx.db, { server_id: row.id })
   await mappings.remove(ctx.db, { server_id: row.id })
   await explanations.remove(ctx.db, { server_id: row.id })
