@@ -1,6 +1,7 @@
 /** Configuration of identity. */
-import { Type } from 'typebox'
+
 import { section } from '#kernel/config/section.ts'
+import { Type } from '#kernel/schema/builders.ts'
 
 export const identityConfig = section(
   'identity',

@@ -1,5 +1,5 @@
 /** A resource in Keystone's dialect: five operations from one description. What clients send beyond the known attributes is kept and shown. */
-import { type TSchema, Type } from 'typebox'
+
 import type { Ctx } from '#kernel/context.ts'
 import { UniqueViolation } from '#kernel/db/database.ts'
 import type { Rows, Where } from '#kernel/db/rows.ts'
@@ -7,6 +7,7 @@ import { BadRequest, Forbidden } from '#kernel/errors.ts'
 import { type Operation, operation } from '#kernel/operation.ts'
 import type { Scope, Target } from '#kernel/policy/credentials.ts'
 import type { Rule } from '#kernel/policy/rule.ts'
+import { type TSchema, Type } from '#kernel/schema/builders.ts'
 import { conflict, notFound } from './faults.ts'
 import { collectionOf, equals, first, inexact, isYes } from './listing.ts'
 import { allScopes, identityRule } from './policy.ts'
@@ -35,6 +36,8 @@ export interface ResourceSpec<Row extends StoredRow> {
   /** What the rules look at. */
   target?(row: Partial<Row>): Target
   view(ctx: Ctx, row: Row): object | Promise<object>
+  /** More of one thing, when a query asks for it. */
+  more?(ctx: Ctx, row: Row, query: Values): Promise<object>
   /** Rows beyond the filters that a list must not show. */
   listed?(ctx: Ctx, query: Values): Where<Row>
   /** False: what a client makes without naming a domain has none. */
@@ -162,7 +165,10 @@ export function resource<Row extends StoredRow>(spec: ResourceSpec<Row>): Resour
     summary: `Show a ${member}`,
     policy: rules.get,
     load: (ctx, { params }) => load(ctx, params.id, rules.get),
-    handle: async (ctx, { target }) => ({ [member]: await spec.view(ctx, target.row) }),
+    async handle(ctx, { target, query }) {
+      const more = await spec.more?.(ctx, target.row, query as Values)
+      return { [member]: { ...(await spec.view(ctx, target.row)), ...more } }
+    },
   })
 
   const create = operation({

@@ -15,6 +15,7 @@ import { identityFaults } from './faults.ts'
 import { groupOperations } from './groups/operations.ts'
 import { ensureKeys, rotateWhenDue } from './keys/key.ts'
 import { initial } from './migrations/0001-initial.ts'
+import { unknownLogins } from './migrations/0002-unknown-logins.ts'
 import { baseRules } from './policy.ts'
 import { listProjectsOfUser, projectResource } from './projects/operations.ts'
 import { authDomains, authProjects, authSystem } from './projects/scopes.ts'
@@ -25,7 +26,7 @@ import { domainRoleRules, roleResource } from './roles/operations.ts'
 import { issueToken } from './tokens/issue.ts'
 import { deleteToken, showCatalog, showToken } from './tokens/operations.ts'
 import { userOperations } from './users/operations.ts'
-import { listVersions, showVersion } from './versions.ts'
+import { versionOperations } from './versions.ts'
 
 const upkeep = reconciler({
   id: 'identity.upkeep',
@@ -36,41 +37,41 @@ const upkeep = reconciler({
   },
 })
 
+const resources = [
+  issueToken,
+  showToken,
+  deleteToken,
+  showCatalog,
+  authProjects,
+  authDomains,
+  authSystem,
+  ...domainResource.operations,
+  ...projectResource.operations,
+  ...tagOperations,
+  ...userOperations,
+  listProjectsOfUser,
+  ...groupOperations,
+  ...roleResource.operations,
+  ...impliedRoleOperations,
+  ...allGrantOperations,
+  listRoleAssignments,
+  ...regionResource.operations,
+  ...serviceResource.operations,
+  ...endpointResource.operations,
+  ...credentialResource.operations,
+  ...applicationCredentialOperations,
+  ...accessRuleOperations,
+]
+
 export const identityService = service({
   type: 'identity',
   name: 'keystone',
   path: '/identity',
-  operations: [
-    listVersions,
-    showVersion,
-    issueToken,
-    showToken,
-    deleteToken,
-    showCatalog,
-    authProjects,
-    authDomains,
-    authSystem,
-    ...domainResource.operations,
-    ...projectResource.operations,
-    ...tagOperations,
-    ...userOperations,
-    listProjectsOfUser,
-    ...groupOperations,
-    ...roleResource.operations,
-    ...impliedRoleOperations,
-    ...allGrantOperations,
-    listRoleAssignments,
-    ...regionResource.operations,
-    ...serviceResource.operations,
-    ...endpointResource.operations,
-    ...credentialResource.operations,
-    ...applicationCredentialOperations,
-    ...accessRuleOperations,
-  ],
+  operations: [...versionOperations(resources), ...resources],
   faults: identityFaults,
   rules: [...baseRules, ...domainRoleRules, ...impliedRoleRules, treeRule],
   reconcilers: [upkeep],
-  migrations: [initial],
+  migrations: [initial, unknownLogins],
   config: identityConfig,
   contract: identityContract,
   async start(env) {

@@ -1,8 +1,8 @@
 /** Version discovery of the identity API. */
-
 import type { Ctx } from '#kernel/context.ts'
-import { operation, reply } from '#kernel/operation.ts'
+import { type Operation, operation, reply } from '#kernel/operation.ts'
 import { Type } from '#kernel/schema/builders.ts'
+import { jsonHome, wantsJsonHome } from './json-home.ts'
 
 function version(ctx: Ctx) {
   return {
@@ -14,22 +14,32 @@ function version(ctx: Ctx) {
   }
 }
 
-export const listVersions = operation({
-  id: 'identity.versions.list',
-  method: 'GET',
-  path: '/',
-  summary: 'List API versions',
-  policy: 'public',
-  response: Type.Object({ versions: Type.Object({ values: Type.Array(Type.Unknown()) }) }),
-  handle: async ctx => reply({ versions: { values: [version(ctx)] } }, { status: 300 }),
-})
+const asHome = { headers: { 'content-type': 'application/json-home' } }
 
-export const showVersion = operation({
-  id: 'identity.versions.show',
-  method: 'GET',
-  path: '/v3',
-  summary: 'Show version 3',
-  policy: 'public',
-  response: Type.Object({ version: Type.Unknown() }),
-  handle: async ctx => ({ version: version(ctx) }),
-})
+/** The operations of discovery; `resources` are those that JSON home tells of. */
+export function versionOperations(resources: readonly Operation[]): Operation[] {
+  const list = operation({
+    id: 'identity.versions.list',
+    method: 'GET',
+    path: '/',
+    summary: 'List API versions',
+    policy: 'public',
+    async handle(ctx, { headers }) {
+      if (wantsJsonHome(headers.accept)) return reply(jsonHome(resources, '/v3'), asHome)
+      return reply({ versions: { values: [version(ctx)] } }, { status: 300 })
+    },
+  })
+  const show = operation({
+    id: 'identity.versions.show',
+    method: 'GET',
+    path: '/v3',
+    summary: 'Show version 3',
+    policy: 'public',
+    response: Type.Union([Type.Object({ version: Type.Unknown() }), Type.Object({ resources: Type.Unknown() })]),
+    async handle(ctx, { headers }) {
+      if (wantsJsonHome(headers.accept)) return reply(jsonHome(resources), asHome)
+      return { version: version(ctx) }
+    },
+  })
+  return [list, show]
+}

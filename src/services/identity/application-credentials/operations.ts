@@ -1,9 +1,10 @@
 /** Application credentials: a secret with which a program logs in as a user, for one project, with some of the user's roles. */
-import { Type } from 'typebox'
+
 import type { Ctx } from '#kernel/context.ts'
 import { UniqueViolation } from '#kernel/db/database.ts'
 import { BadRequest, Forbidden } from '#kernel/errors.ts'
 import { operation } from '#kernel/operation.ts'
+import { Type } from '#kernel/schema/builders.ts'
 import { identityConfig } from '../config.ts'
 import { conflict, forbiddenAction, notFound } from '../faults.ts'
 import { collectionOf, equals, linkTo } from '../listing.ts'
@@ -96,7 +97,7 @@ const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
 const accessRule = Type.Object({
   id: Type.Optional(Type.String({ maxLength: 64 })),
   path: Type.Optional(Type.String({ maxLength: 225, pattern: '^/' })),
-  method: Type.Optional(Type.Enum([...methods])),
+  method: Type.Optional(Type.Union(methods.map(method => Type.Literal(method)))),
   service: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
 })
 

@@ -1,9 +1,10 @@
 /** GET /v3/role_assignments: who has which role where, as granted or (effective) as it works out. */
-import { type Static, Type } from 'typebox'
+
 import type { Ctx } from '#kernel/context.ts'
 import type { Where } from '#kernel/db/rows.ts'
 import { BadRequest } from '#kernel/errors.ts'
 import { operation } from '#kernel/operation.ts'
+import { type Static, Type } from '#kernel/schema/builders.ts'
 import { type GroupRow, groups, memberships } from '../groups/store.ts'
 import { collectionOf, isYes } from '../listing.ts'
 import { adminRequired, allScopes, identityRule, systemReader } from '../policy.ts'

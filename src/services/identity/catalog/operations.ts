@@ -1,7 +1,8 @@
 /** Regions, services and endpoints. */
-import { Type } from 'typebox'
+
 import type { Ctx } from '#kernel/context.ts'
 import { BadRequest, Forbidden } from '#kernel/errors.ts'
+import { Type } from '#kernel/schema/builders.ts'
 import { notFound } from '../faults.ts'
 import { linkTo } from '../listing.ts'
 import { adminOrSystemReader, adminRequired, allScopes, systemOrProject } from '../policy.ts'

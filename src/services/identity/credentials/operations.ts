@@ -1,8 +1,8 @@
 /** Credentials: secrets that users keep for signing and one-time codes; encrypted at rest. */
 import { createHash } from 'node:crypto'
-import { Type } from 'typebox'
 import type { Ctx } from '#kernel/context.ts'
 import { BadRequest } from '#kernel/errors.ts'
+import { Type } from '#kernel/schema/builders.ts'
 import { rolesInScope } from '../assignments/assignment.ts'
 import { expecting, forbiddenAction, notFound } from '../faults.ts'
 import { open, seal } from '../fernet.ts'

@@ -1,6 +1,7 @@
 /** Domains: projects without a domain, under their own path. */
-import { Type } from 'typebox'
+
 import { Forbidden } from '#kernel/errors.ts'
+import { Type } from '#kernel/schema/builders.ts'
 import { assignments } from '../assignments/store.ts'
 import { groups, memberships } from '../groups/store.ts'
 import { adminRequired, systemReader } from '../policy.ts'

@@ -1,8 +1,9 @@
 /** Groups: the five operations and membership. */
-import { Type } from 'typebox'
+
 import type { Ctx } from '#kernel/context.ts'
 import { NotFound } from '#kernel/errors.ts'
 import { operation, reply } from '#kernel/operation.ts'
+import { Type } from '#kernel/schema/builders.ts'
 import { assignments } from '../assignments/store.ts'
 import { notFound } from '../faults.ts'
 import { collectionOf, inexact, linkTo } from '../listing.ts'

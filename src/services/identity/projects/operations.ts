@@ -1,8 +1,9 @@
 /** Projects: the five operations, with their hierarchy. */
-import { Type } from 'typebox'
+
 import type { Ctx } from '#kernel/context.ts'
 import { BadRequest, Forbidden } from '#kernel/errors.ts'
 import { operation } from '#kernel/operation.ts'
+import { Type } from '#kernel/schema/builders.ts'
 import { ancestors } from '../assignments/assignment.ts'
 import { assignmentsOfUser } from '../assignments/store.ts'
 import { notFound } from '../faults.ts'
@@ -10,6 +11,7 @@ import { collectionOf, first, inexact, isYes } from '../listing.ts'
 import { adminRequired, allScopes, identityRule, systemReader } from '../policy.ts'
 import { resource, type Values } from '../resource.ts'
 import { users } from '../users/store.ts'
+import { hierarchyOf } from './hierarchy.ts'
 import { descendants, findDomain, projectTarget, projectView, removeProjectTraces } from './project.ts'
 import { projectsOfUser } from './scopes.ts'
 import { type ProjectRow, projects } from './store.ts'
@@ -70,6 +72,7 @@ export const projectResource = resource<ProjectRow>({
   keep: (query, row) =>
     row.is_domain === isYes(first(query.is_domain as string | undefined) ?? 'false') && tagsMatch(query, row.tags),
   view: projectView,
+  more: (ctx, row, query): Promise<object> => hierarchyOf(ctx, row, query, projectResource.rules.get),
   duplicate: values =>
     `it is not permitted to have two projects with the same name in the same domain : ${values.name}`,
 

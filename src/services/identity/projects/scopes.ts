@@ -3,7 +3,7 @@ import type { Ctx } from '#kernel/context.ts'
 import { operation } from '#kernel/operation.ts'
 import { ancestors, reachesProject } from '../assignments/assignment.ts'
 import { type Assignment, assignmentsOfUser } from '../assignments/store.ts'
-import { collectionOf } from '../listing.ts'
+import { collectionOf, linkTo } from '../listing.ts'
 import { identityRule } from '../policy.ts'
 import { domainView, projectView } from './project.ts'
 import { type ProjectRow, projects } from './store.ts'
@@ -63,9 +63,9 @@ export const authSystem = operation({
   path: '/v3/auth/system',
   summary: 'Say whether the token may be scoped to the system',
   policy: identityRule('get_auth_system', ''),
-  async handle(ctx, { url }) {
+  async handle(ctx) {
     const all = await assignmentsOfUser(ctx.db, ctx.identity.user_id)
     const has = all.some(assignment => assignment.target_type === 'system')
-    return { system: has ? [{ all: true }] : [], links: collectionOf(ctx, url) }
+    return { system: has ? [{ all: true }] : [], links: linkTo(ctx, 'auth/system') }
   },
 })

@@ -1,8 +1,9 @@
 /** Tags of projects. */
-import { Type } from 'typebox'
+
 import type { Ctx } from '#kernel/context.ts'
 import { BadRequest, NotFound } from '#kernel/errors.ts'
 import { operation, reply } from '#kernel/operation.ts'
+import { Type } from '#kernel/schema/builders.ts'
 import { linkTo } from '../listing.ts'
 import { adminRequired, allScopes, identityRule, systemReader } from '../policy.ts'
 import { findProject, projectTarget } from './project.ts'

@@ -66,14 +66,27 @@ export async function revokeScope(ctx: Ctx, userId: string, scope: TokenScope): 
   await putRevokedScope(ctx.db, { user_id: userId, scope: scopeKey(scope), tokens_after, at: ctx.clock.now() })
 }
 
-export async function revokeToken(ctx: Ctx, auditId: string, expiresAt: number): Promise<void> {
-  if (await revokedTokens.find(ctx.db, { audit_id: auditId })) return
-  await revokedTokens.insert(ctx.db, { audit_id: auditId, expires_at: expiresAt })
+/** Kept beside a token's own audit id when what was made from it is revoked too. */
+const derivedFrom = (auditId: string) => `derived:${auditId}`
+
+/** Refuses a token, and those made from it when asked to: none of them ends later than it does. */
+export async function revokeToken(
+  ctx: Ctx,
+  auditId: string,
+  expiresAt: number,
+  { withDerived }: { withDerived: boolean },
+): Promise<void> {
+  for (const audit_id of withDerived ? [auditId, derivedFrom(auditId)] : [auditId]) {
+    if (await revokedTokens.find(ctx.db, { audit_id })) continue
+    await revokedTokens.insert(ctx.db, { audit_id, expires_at: expiresAt })
+  }
   await identityChanged(ctx)
 }
 
-export async function isTokenRevoked(ctx: Ctx, auditId: string): Promise<boolean> {
-  return (await revokedTokens.find(ctx.db, { audit_id: auditId })) !== undefined
+/** `auditIds` are those of the token: its own, then that of the first of its chain. */
+export async function isTokenRevoked(ctx: Ctx, [own, ...above]: readonly string[]): Promise<boolean> {
+  const audit_id = [own!, ...above.map(derivedFrom)]
+  return (await revokedTokens.find(ctx.db, { audit_id })) !== undefined
 }
 
 /** The generation from which the user's tokens for the scope are good. */

@@ -1,6 +1,7 @@
 /** Roles: the five operations. Those of a domain are guarded by rules of their own. */
-import { Type } from 'typebox'
+
 import type { Ctx } from '#kernel/context.ts'
+import { Type } from '#kernel/schema/builders.ts'
 import { applicationCredentials } from '../application-credentials/store.ts'
 import { assignments } from '../assignments/store.ts'
 import { notFound } from '../faults.ts'

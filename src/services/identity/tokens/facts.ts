@@ -70,7 +70,7 @@ export async function unrevokedFacts(ctx: Ctx, claims: Claims): Promise<Facts | 
     if (one && claims.generation < one.tokens_after) return undefined
   }
   if (claims.generation < (await scopeTokensAfter(ctx, user.id, claims.scope))) return undefined
-  if (await isTokenRevoked(ctx, claims.audit_ids[0]!)) return undefined
+  if (await isTokenRevoked(ctx, claims.audit_ids)) return undefined
   return facts
 }
 

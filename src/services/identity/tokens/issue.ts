@@ -1,8 +1,9 @@
 /** POST /v3/auth/tokens: from proof of who one is to a token for a scope. */
-import { Type } from 'typebox'
+
 import type { Ctx } from '#kernel/context.ts'
 import { Forbidden, Unauthorized } from '#kernel/errors.ts'
 import { operation, reply } from '#kernel/operation.ts'
+import { Type } from '#kernel/schema/builders.ts'
 import { expecting } from '../faults.ts'
 import { projects } from '../projects/store.ts'
 import { freshGeneration, type TokenScope } from '../revocations/revocation.ts'

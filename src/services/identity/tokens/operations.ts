@@ -1,11 +1,12 @@
 /** A token shown and revoked, and what its bearer may do with it: catalog and possible scopes. */
-import { Type } from 'typebox'
+
 import type { Ctx } from '#kernel/context.ts'
-import { NotFound } from '#kernel/errors.ts'
+import { Forbidden, NotFound } from '#kernel/errors.ts'
 import { operation, reply } from '#kernel/operation.ts'
+import { Type } from '#kernel/schema/builders.ts'
 import { catalogFor } from '../catalog/catalog.ts'
 import { identityConfig } from '../config.ts'
-import { collectionOf } from '../listing.ts'
+import { isYes, linkTo } from '../listing.ts'
 import { adminOrSystemReader, allScopes, identityRule } from '../policy.ts'
 import { revokeToken } from '../revocations/revocation.ts'
 import { tokenBody } from './body.ts'
@@ -48,11 +49,15 @@ export const deleteToken = operation({
   id: 'identity.tokens.revoke',
   method: 'DELETE',
   path: '/v3/auth/tokens',
-  summary: 'Revoke a token',
+  summary: 'Revoke a token, and those made from it unless the query says cascade=false',
   policy: revokePolicy,
+  query: Type.Object({ cascade: Type.Optional(Type.String()) }),
   load: (ctx, { headers }) => subjectOf(ctx, headers, 0),
-  async handle(ctx, { target }) {
-    await ctx.transaction(tx => revokeToken(tx, target.claims.audit_ids[0]!, target.claims.expires_at))
+  async handle(ctx, { target, query }) {
+    const { audit_ids, expires_at } = target.claims
+    await ctx.transaction(tx =>
+      revokeToken(tx, audit_ids[0]!, expires_at, { withDerived: isYes(query.cascade ?? 'true') }),
+    )
     return undefined
   },
 })
@@ -63,8 +68,10 @@ export const showCatalog = operation({
   path: '/v3/auth/catalog',
   summary: 'Show the catalog of the token',
   policy: identityRule('get_auth_catalog', ''),
-  async handle(ctx, { url }) {
-    const catalog = await catalogFor(ctx, ctx.identity.user_id, ctx.identity.project_id)
-    return { catalog, links: collectionOf(ctx, url) }
+  async handle(ctx) {
+    const { user_id, project_id } = ctx.identity
+    if (project_id === undefined)
+      throw new Forbidden('A project-scoped token is required to produce a service catalog.')
+    return { catalog: await catalogFor(ctx, user_id, project_id), links: linkTo(ctx, 'auth/catalog') }
   },
 })

@@ -173,3 +173,33 @@ test("a member may not look at others' tokens", async () => {
   assert.equal(status, 403)
   assert.equal(body.error.message, 'You are not authorized to perform the requested action: identity:validate_token.')
 })
+
+test('a token that is revoked takes those made from it along, unless told to spare them', async () => {
+  await using cloud = await testCloud()
+  const again = async (id: string) => {
+    const answer = await logIn(cloud, { methods: ['token'], token: { id } })
+    assert.equal(answer.status, 201)
+    return answer.headers['x-subject-token']!
+  }
+  for (const [query, spared] of [
+    ['', false],
+    ['?cascade=false', true],
+  ] as const) {
+    const first = await cloud.login('demo')
+    const second = await again(first)
+    const third = await again(second)
+    const subject = { token: first, headers: { 'x-subject-token': first } }
+    assert.equal((await cloud.request('DELETE', `/identity/v3/auth/tokens${query}`, subject)).status, 204)
+    assert.equal(await cloud.env.authenticate(first), undefined)
+    for (const derived of [second, third]) {
+      assert.equal((await cloud.env.authenticate(derived)) !== undefined, spared, `${query} ${derived}`)
+    }
+  }
+})
+
+test('the catalog is that of a project', async () => {
+  await using cloud = await testCloud()
+  const token = await cloud.login('admin', { system: { all: true } })
+  const answer = await cloud.request('GET', '/identity/v3/auth/catalog', { token })
+  assert.equal(answer.status, 403)
+})

@@ -1,8 +1,9 @@
 /** Users: the five operations, changing one's password, and what a user belongs to. */
-import { Type } from 'typebox'
+
 import type { Ctx } from '#kernel/context.ts'
 import { BadRequest, Unauthorized } from '#kernel/errors.ts'
 import { operation } from '#kernel/operation.ts'
+import { Type } from '#kernel/schema/builders.ts'
 import { notFound } from '../faults.ts'
 import { adminRequired, systemReader } from '../policy.ts'
 import { projects } from '../projects/store.ts'

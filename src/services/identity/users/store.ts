@@ -1,4 +1,6 @@
 /** Users. */
+import { sql } from 'kysely'
+import type { Db } from '#kernel/db/database.ts'
 import { rows } from '#kernel/db/rows.ts'
 
 export interface UserRow {
@@ -23,7 +25,27 @@ export interface UserRow {
 declare module '#kernel/db/database.ts' {
   interface Tables {
     identity_users: UserRow
+    identity_unknown_logins: { id: number; failures: number }
   }
 }
 
 export const users = rows<UserRow>('identity_users', { json: ['options', 'extra'], bool: ['enabled'] })
+
+/** Counts one more wrong password, from one again after a lock that has ended. Atomic: many may fail at once. */
+export async function countFailedLogin(
+  db: Db,
+  id: string,
+  now: number,
+  lock: { attempts: number; endedBefore: number },
+): Promise<void> {
+  await sql`
+    update identity_users set last_failed_login_at = ${now}, failed_logins =
+      case when failed_logins >= ${lock.attempts} and last_failed_login_at <= ${lock.endedBefore} then 1 else failed_logins + 1 end
+    where id = ${id} and (failed_logins < ${lock.attempts} or last_failed_login_at <= ${lock.endedBefore})
+  `.execute(db)
+}
+
+/** Counts a login of nobody. */
+export async function countUnknownLogin(db: Db): Promise<void> {
+  await sql`update identity_unknown_logins set failures = failures + 1`.execute(db)
+}

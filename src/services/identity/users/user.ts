@@ -8,7 +8,7 @@ import { memberships } from '../groups/store.ts'
 import { linkTo } from '../listing.ts'
 import { checkPassword, hashPassword, isOutdated, type PasswordCost } from '../password.ts'
 import { identityChanged } from '../revocations/revocation.ts'
-import { type UserRow, users } from './store.ts'
+import { countFailedLogin, countUnknownLogin, type UserRow, users } from './store.ts'
 
 export function passwordCost(ctx: Ctx): PasswordCost {
   const { password_memory_kib, password_passes } = ctx.config.of(identityConfig)
@@ -22,10 +22,20 @@ export function newPasswordHash(ctx: Ctx, password: string): Promise<string> {
 /** Whether the password is the user's. Takes as long when there is no such user, no password, or a lock. */
 export async function checkUserPassword(ctx: Ctx, user: UserRow | undefined, password: string): Promise<boolean> {
   const right = await checkPassword(password, user?.password_hash ?? null, passwordCost(ctx))
-  if (!user || isLocked(ctx, user)) return false
-  if (!right) await countFailure(ctx, user)
-  else await welcome(ctx, user, password)
-  return right
+  if (!right || !user) {
+    await countFailure(ctx, user)
+    return false
+  }
+  // Others may have failed while the password was looked at: of many guesses at once no more than the limit count.
+  const fresh = await freshest(ctx, user)
+  if (isLocked(ctx, fresh)) return false
+  await welcome(ctx, fresh, password)
+  return true
+}
+
+async function freshest(ctx: Ctx, user: UserRow): Promise<UserRow> {
+  if (ctx.config.of(identityConfig).lockout_attempts === 0) return user
+  return (await users.find(ctx.db, { id: user.id })) ?? user
 }
 
 function isLocked(ctx: Ctx, user: UserRow): boolean {
@@ -35,10 +45,13 @@ function isLocked(ctx: Ctx, user: UserRow): boolean {
   return ctx.clock.now() < (user.last_failed_login_at ?? 0) + lockout_seconds * 1000
 }
 
-async function countFailure(ctx: Ctx, user: UserRow): Promise<void> {
-  if (ctx.config.of(identityConfig).lockout_attempts === 0) return
-  const failed_logins = user.failed_logins + 1
-  await users.update(ctx.db, { id: user.id }, { failed_logins, last_failed_login_at: ctx.clock.now() })
+/** Failures are counted for users that are not there too: that write would tell who is. */
+async function countFailure(ctx: Ctx, user: UserRow | undefined): Promise<void> {
+  const { lockout_attempts, lockout_seconds } = ctx.config.of(identityConfig)
+  if (lockout_attempts === 0) return
+  const now = ctx.clock.now()
+  const lock = { attempts: lockout_attempts, endedBefore: now - lockout_seconds * 1000 }
+  await (user ? countFailedLogin(ctx.db, user.id, now, lock) : countUnknownLogin(ctx.db))
 }
 
 async function welcome(ctx: Ctx, user: UserRow, password: string): Promise<void> {
