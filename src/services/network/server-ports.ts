@@ -52,7 +52,7 @@ async function claimOne(ctx: Ctx, owner: PortOwner, nic: ResolvedNic, groups: st
   if (nic.port) {
     const { dns_name } = nic.port
     await touch(ctx, portRows, nic.port, { ...device, ...seen, dns_name: dns_name || owner.hostname })
-    return changed(ctx)
+    return changed(ctx, { ports: [nic.port.id] })
   }
   await makePort(ctx, nic.network, {
     project_id: owner.project_id,
@@ -75,7 +75,7 @@ async function setHost(ctx: Ctx, serverId: string, host: string): Promise<void> 
   await ctx.transaction(async tx => {
     const ports = (await serverPortRows(tx, [serverId])).filter(port => port.binding_host_id !== host)
     for (const port of ports) await touch(tx, portRows, port, { binding_host_id: host, status: 'DOWN', tap: null })
-    if (ports.length > 0) await changed(tx)
+    if (ports.length > 0) await changed(tx, moved(ports))
   })
 }
 
@@ -109,8 +109,14 @@ async function release(ctx: Ctx, ports: PortRow[]): Promise<void> {
       server_index: 0,
       server_tag: null,
     })
-  if (kept.length > 0) await changed(ctx)
+  if (kept.length > 0) await changed(ctx, moved(kept))
 }
+
+/** Ports that leave the hosts where they were. */
+const moved = (ports: PortRow[]) => ({
+  hosts: ports.map(port => port.binding_host_id),
+  ports: ports.map(port => port.id),
+})
 
 export async function setSecurityGroup(ctx: Ctx, serverId: string, group: string, present: boolean): Promise<void> {
   await ctx.transaction(async tx => {
@@ -132,7 +138,7 @@ export async function setSecurityGroup(ctx: Ctx, serverId: string, group: string
       await setGroups(tx, port.id, present ? [...others, wanted!.id] : others)
       await touch(tx, portRows, port, {})
     }
-    await changed(tx)
+    await changed(tx, { ports: ports.map(port => port.id) })
   })
 }
 

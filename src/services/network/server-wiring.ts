@@ -5,7 +5,7 @@ import { Fault, Unavailable } from '#kernel/errors.ts'
 import { networkConfig } from './config.ts'
 import type { NetworkContract } from './contract.ts'
 import type { ConvergeReport } from './drivers/driver.ts'
-import { syncNow } from './host-agent.ts'
+import { hostSynced } from './host-agent.ts'
 import { hostRows } from './hosts/store.ts'
 import { networkRows } from './networks/store.ts'
 import type { PortRow } from './ports/store.ts'
@@ -53,7 +53,7 @@ async function asked(ctx: Ctx, host: string, signal: AbortSignal): Promise<Conve
   const giveUp = () => gaveUp.reject(signal.reason)
   signal.addEventListener('abort', giveUp, { once: true })
   try {
-    return await Promise.race([syncNow(ctx, host), gaveUp.promise])
+    return await Promise.race([hostSynced(ctx, host), gaveUp.promise])
   } catch (error) {
     if (error instanceof NoResponder || error instanceof CallTimeout) return undefined
     throw error

@@ -2,9 +2,11 @@
 import type { Ctx } from '#kernel/context.ts'
 import { touch } from '#kernel/resource.ts'
 import { allocationRows } from '../ports/store.ts'
+import { changed } from '../revision.ts'
 import { type FloatingIpRow, floatingIpRows } from './store.ts'
 
-export function disassociate(ctx: Ctx, floatingIp: FloatingIpRow): Promise<FloatingIpRow> {
+export async function disassociate(ctx: Ctx, floatingIp: FloatingIpRow): Promise<FloatingIpRow> {
+  if (floatingIp.router_id !== null) await changed(ctx, { routers: [floatingIp.router_id] })
   const free = { fixed_port_id: null, fixed_ip_address: null, router_id: null, status: 'DOWN' } as const
   return touch(ctx, floatingIpRows, floatingIp, free)
 }

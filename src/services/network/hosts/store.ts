@@ -1,5 +1,5 @@
 /** The hosts' network agents: what they last reported; the revision of the desired state; and what each host must carry. */
-import { sql } from 'kysely'
+import { type RawBuilder, sql } from 'kysely'
 import type { Db } from '#kernel/db/database.ts'
 import { rows } from '#kernel/db/rows.ts'
 
@@ -54,59 +54,84 @@ export async function wantedRevision(db: Db, host: string): Promise<number> {
   return Number(found.rows[0]?.wanted_revision ?? 0)
 }
 
-/** What a change is about, as it is at the end of its transaction; `hosts` are those that carried it before. */
+/** What a change is about: ids, looked up at the end of its transaction. */
 export interface Concern {
+  /** Names of hosts that carried it before. */
   hosts?: readonly string[]
-  networks?: readonly string[]
+  /** Ports that are there. */
   ports?: readonly string[]
+  /** Networks or their subnets. */
+  networks?: readonly string[]
+  /** Groups whose rules are other ones. */
   security_groups?: readonly string[]
   routers?: readonly string[]
+  /** Networks of which only the ports are other ones: names and addresses in DHCP and DNS. */
+  leases_of?: readonly string[]
+  /** Groups of which only the members are other ones. */
+  members_of?: readonly string[]
 }
 
-/** Hosts that carry any of it. */
-export async function hostsConcerned(db: Db, concern: Concern): Promise<Set<string>> {
-  const { ports = [], routers = [] } = concern
-  const networks = new Set(concern.networks)
-  const groups = new Set(concern.security_groups)
-  const hosts = new Set(concern.hosts)
-  if (ports.length > 0) {
-    const found = await sql<{ network_id: string; binding_host_id: string; security_group_id: string | null }>`
-      select p.network_id, p.binding_host_id, g.security_group_id
-      from network_ports p left join network_port_security_groups g on g.port_id = p.id
-      where p.id in (${sql.join(ports)})`.execute(db)
-    for (const row of found.rows) {
-      networks.add(row.network_id)
-      hosts.add(row.binding_host_id)
-      if (row.security_group_id !== null) groups.add(row.security_group_id)
-    }
+/** Hosts to ask at once, and those that only hear of their neighbours, which can wait until there is more to tell. */
+export interface ConcernedHosts {
+  now: Set<string>
+  soon: Set<string>
+}
+
+export async function hostsConcerned(db: Db, concern: Concern): Promise<ConcernedHosts> {
+  const { hosts = [], ports = [], networks = [], security_groups = [], routers = [] } = concern
+  const leases = new Set(concern.leases_of)
+  const members = new Set(concern.members_of)
+  const now = new Set(hosts)
+  for (const row of await whereabouts(db, ports)) {
+    now.add(row.host)
+    leases.add(row.network_id)
+    if (row.security_group_id !== null) members.add(row.security_group_id)
   }
-  const parts = [
-    ...(networks.size > 0 ? [ofNetworks([...networks])] : []),
-    ...(groups.size > 0 ? [ofGroups([...groups])] : []),
+  const direct = [
+    ...(networks.length > 0 ? [ofNetworks(networks)] : []),
+    ...(security_groups.length > 0 ? [ofGroups(sql`g.security_group_id in (${sql.join(security_groups)})`)] : []),
     ...(routers.length > 0 ? [sql`select host from network_routers where id in (${sql.join(routers)})`] : []),
   ]
-  if (parts.length > 0) {
-    const found = await sql<{ host: string | null }>`${sql.join(parts, sql` union `)}`.execute(db)
-    for (const { host } of found.rows) hosts.add(host ?? '')
-  }
-  hosts.delete('')
-  return hosts
+  const indirect = [
+    ...(leases.size > 0 ? [ofNetworks([...leases])] : []),
+    ...(members.size > 0 ? [ofGroups(letting([...members]))] : []),
+  ]
+  for (const host of await hostsOf(db, direct)) now.add(host)
+  const soon = new Set(await hostsOf(db, indirect))
+  for (const set of [now, soon]) set.delete('')
+  for (const host of now) soon.delete(host)
+  return { now, soon }
+}
+
+async function whereabouts(db: Db, portIds: readonly string[]) {
+  if (portIds.length === 0) return []
+  const found = await sql<{ host: string; network_id: string; security_group_id: string | null }>`
+    select p.binding_host_id as host, p.network_id, g.security_group_id
+    from network_ports p left join network_port_security_groups g on g.port_id = p.id
+    where p.id in (${sql.join(portIds)})`.execute(db)
+  return found.rows
+}
+
+async function hostsOf(db: Db, parts: RawBuilder<unknown>[]): Promise<string[]> {
+  if (parts.length === 0) return []
+  const found = await sql<{ host: string | null }>`${sql.join(parts, sql` union `)}`.execute(db)
+  return found.rows.map(row => row.host ?? '')
 }
 
 /** Hosts of guests and of routers on the networks. */
-const ofNetworks = (ids: string[]) => sql`
+const ofNetworks = (ids: readonly string[]) => sql`
   select binding_host_id as host from network_ports where network_id in (${sql.join(ids)})
   union
   select r.host from network_ports p join network_routers r on r.id = p.device_id where p.network_id in (${sql.join(ids)})`
 
-/** Hosts of ports in the groups, and of ports whose groups let the members of these in or out. */
-const ofGroups = (ids: string[]) => sql`
+/** Hosts of ports in some groups. */
+const ofGroups = (which: RawBuilder<unknown>) => sql`
   select p.binding_host_id as host from network_port_security_groups g join network_ports p on p.id = g.port_id
-  where g.security_group_id in (
-    select id from network_security_groups where id in (${sql.join(ids)})
-    union
-    select security_group_id from network_security_group_rules where remote_group_id in (${sql.join(ids)})
-  )`
+  where ${which}`
+
+/** Groups with a rule that lets the members of these in or out. */
+const letting = (ids: string[]) => sql`g.security_group_id in (
+  select security_group_id from network_security_group_rules where remote_group_id in (${sql.join(ids)}))`
 
 /** Every host that has an agent. */
 export async function everyHost(db: Db): Promise<string[]> {
@@ -114,8 +139,8 @@ export async function everyHost(db: Db): Promise<string[]> {
 }
 
 /** Notes that the hosts should have a revision. */
-export async function want(db: Db, hosts: Iterable<string>, revision: number): Promise<void> {
-  await hostRows.update(db, { host: [...hosts] }, { wanted_revision: revision })
+export async function want(db: Db, hosts: string[], revision: number): Promise<void> {
+  if (hosts.length > 0) await hostRows.update(db, { host: hosts }, { wanted_revision: revision })
 }
 
 export interface LeaseRow {

@@ -132,7 +132,6 @@ async function createNetwork(ctx: Ctx, values: Record<string, unknown>): Promise
     mtu: mtuFor(ctx, wire.network_type, given.mtu),
   } as NetworkRow
   await networkRows.insert(ctx.db, network)
-  await changed(ctx)
   return network
 }
 
@@ -162,7 +161,7 @@ async function updateNetwork(ctx: Ctx, row: NetworkRow, patch: Record<string, un
       { type: 'InvalidSharedSetting' },
     )
   await checkDefault(ctx, row.id, { ...row, ...given })
-  await changed(ctx)
+  await changed(ctx, { networks: [row.id] })
   return touch(ctx, networkRows, row, given)
 }
 
@@ -184,5 +183,4 @@ async function removeNetwork(ctx: Ctx, row: NetworkRow): Promise<void> {
   await subnetRows.remove(ctx.db, { network_id: row.id })
   await networkRows.remove(ctx.db, { id: row.id })
   await archive(ctx, networkRows.table, row.id, row)
-  await changed(ctx)
 }

@@ -296,7 +296,7 @@ async function updatePort(ctx: Ctx, row: PortRow, patch: Record<string, unknown>
     await disassociateLost(ctx, row.id)
   }
   if (groups) await setGroups(ctx, row.id, groups)
-  await changed(ctx)
+  await changed(ctx, { hosts: [row.binding_host_id], ports: [row.id] })
   return touch(ctx, portRows, row, given)
 }
 

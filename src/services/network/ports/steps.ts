@@ -9,7 +9,7 @@ import type { NetworkRow } from '../networks/store.ts'
 import { changed } from '../revision.ts'
 import type { SubnetRow } from '../subnets/store.ts'
 import { type AddressRequest, type ChosenAddress, chooseAddresses, formedAddress, lockAddresses } from './allocation.ts'
-import { allocationRows, allocationsOf, type PortRow, portGroupRows, portRows } from './store.ts'
+import { allocationRows, allocationsOf, groupsOf, type PortRow, portGroupRows, portRows } from './store.ts'
 
 export { lockAddresses }
 
@@ -59,7 +59,7 @@ export async function makePort(ctx: Ctx, network: NetworkRow, wanted: NewPort): 
   await portRows.insert(ctx.db, port)
   await insertAddresses(ctx, port, addresses, 0)
   await setGroups(ctx, port.id, security_groups)
-  await changed(ctx)
+  await changed(ctx, { ports: [port.id], ...routerOf(port) })
   return port
 }
 
@@ -79,7 +79,7 @@ export async function setAddresses(ctx: Ctx, port: PortRow, requests: AddressReq
   await allocationRows.remove(ctx.db, { port_id: port.id })
   const all = [...kept, ...chosen.filter(one => !kept.some(other => other.ip_address === one.ip_address))]
   await insertAddresses(ctx, port, all, 0)
-  await changed(ctx)
+  await changed(ctx, { ports: [port.id], ...routerOf(port) })
 }
 
 /** Which addresses the new wishes already name: a certain address first, then any of a subnet. */
@@ -116,25 +116,40 @@ export async function addFormedAddresses(ctx: Ctx, subnet: SubnetRow): Promise<v
 }
 
 export async function setGroups(ctx: Ctx, portId: string, groupIds: string[]): Promise<void> {
+  const had = (await groupsOf(ctx.db, [portId])).get(portId)!
   await portGroupRows.remove(ctx.db, { port_id: portId })
   const unique = [...new Set(groupIds)]
   await portGroupRows.insertMany(
     ctx.db,
     unique.map(security_group_id => ({ port_id: portId, security_group_id })),
   )
+  await changed(ctx, { ports: [portId], members_of: had })
 }
 
 /** Removes ports with all that hangs on them; floating IPs lose their association. */
 export async function removePorts(ctx: Ctx, ports: PortRow[]): Promise<void> {
+  const groups = await groupsOf(
+    ctx.db,
+    ports.map(port => port.id),
+  )
   for (const port of ports) {
     await portGroupRows.remove(ctx.db, { port_id: port.id })
     await allocationRows.remove(ctx.db, { port_id: port.id })
     await disassociateLost(ctx, port.id)
     await portRows.remove(ctx.db, { id: port.id })
     await archive(ctx, portRows.table, port.id, port)
+    await changed(ctx, {
+      hosts: [port.binding_host_id],
+      leases_of: [port.network_id],
+      members_of: groups.get(port.id)!,
+      ...routerOf(port),
+    })
   }
-  if (ports.length > 0) await changed(ctx)
 }
+
+/** The router that a port is a part of. */
+const routerOf = ({ device_owner, device_id }: PortRow) =>
+  device_owner.startsWith('network:router_') ? { routers: [device_id] } : {}
 
 /** The MAC asked for, or one of the cloud's own that no port of the network has. */
 export async function macFor(ctx: Ctx, network: Pick<NetworkRow, 'id'>, wanted: string | undefined): Promise<string> {

@@ -106,7 +106,7 @@ export const securityGroupRules: Resource<SecurityGroupRuleRow> = resource<Secur
         })
       await reserve(ctx, group.project_id, 'security_group_rule')
       await touch(ctx, groupRows, group, {})
-      await changed(ctx)
+      await changed(ctx, { security_groups: [group.id] })
       return makeRule(ctx, values.project_id as string, rule, {
         description: values.description as string,
         tags: values.tags as string[],
@@ -116,7 +116,7 @@ export const securityGroupRules: Resource<SecurityGroupRuleRow> = resource<Secur
       await ruleRows.remove(ctx.db, { id: row.id })
       const group = await groupRows.find(ctx.db, { id: row.security_group_id })
       if (group) await touch(ctx, groupRows, group, {})
-      await changed(ctx)
+      await changed(ctx, { security_groups: [row.security_group_id] })
     },
     async view(ctx, rows) {
       const ids = [...new Set(rows.map(row => row.security_group_id))]

@@ -64,7 +64,7 @@ export const securityGroups: Resource<SecurityGroupRow> = resource<SecurityGroup
         })
       if (patch.stateful !== undefined && patch.stateful !== row.stateful && (await groupInUse(ctx, row.id)))
         throw inUse(row.id)
-      await changed(ctx)
+      await changed(ctx, { security_groups: [row.id] })
       return touch(ctx, groupRows, row, columnsOf<SecurityGroupRow>(securityGroups.spec.attributes, patch))
     },
     async remove(ctx, row) {
@@ -73,10 +73,11 @@ export const securityGroups: Resource<SecurityGroupRow> = resource<SecurityGroup
           type: 'SecurityGroupCannotRemoveDefault',
         })
       if (await groupInUse(ctx, row.id)) throw inUse(row.id)
+      const others = await ruleRows.list(ctx.db, { remote_group_id: row.id })
       await ruleRows.remove(ctx.db, { remote_group_id: row.id })
       await ruleRows.remove(ctx.db, { security_group_id: row.id })
       await groupRows.remove(ctx.db, { id: row.id })
-      await changed(ctx)
+      await changed(ctx, { security_groups: others.map(rule => rule.security_group_id) })
     },
     async view(ctx, rows) {
       const ids = rows.map(row => row.id)

@@ -151,7 +151,7 @@ async function createSubnet(ctx: Ctx, values: Record<string, unknown>): Promise<
   await subnetRows.insert(ctx.db, subnet)
   if (selfAddressed(subnet)) await addFormedAddresses(ctx, subnet)
   await keepDhcpPort(ctx, network)
-  await changed(ctx)
+  await changed(ctx, { networks: [network.id] })
   return subnet
 }
 
@@ -173,7 +173,7 @@ async function updateSubnet(ctx: Ctx, row: SubnetRow, patch: Record<string, unkn
   const changedRow = await touch(ctx, subnetRows, row, given)
   if (next.enable_dhcp !== row.enable_dhcp)
     await keepDhcpPort(ctx, (await networkRows.find(ctx.db, { id: row.network_id }))!)
-  await changed(ctx)
+  await changed(ctx, { networks: [row.network_id] })
   return changedRow
 }
 
@@ -201,5 +201,5 @@ async function removeSubnet(ctx: Ctx, row: SubnetRow): Promise<void> {
   await subnetRows.remove(ctx.db, { id: row.id })
   await archive(ctx, subnetRows.table, row.id, row)
   await keepDhcpPort(ctx, (await networkRows.find(ctx.db, { id: row.network_id }))!)
-  await changed(ctx)
+  await changed(ctx, { networks: [row.network_id] })
 }
