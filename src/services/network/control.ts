@@ -10,7 +10,7 @@ import { answerMetadata } from './metadata.ts'
 export function serveNetworkControl(env: Env): AsyncDisposable {
   return serveMethods<NetworkControlMethods>(env.bus, networkControlSubject, networkControlVersion, {
     hostState: ({ host, known }) => hostState(systemCtx(env), host, known),
-    report: async report => ({ revision: await systemCtx(env).transaction(tx => keepReport(tx, report)) }),
+    report: async report => ({ revision: await keepReport(systemCtx(env), report) }),
     metadata: request => answerMetadata(systemCtx(env), request),
   })
 }

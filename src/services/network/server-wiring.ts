@@ -24,8 +24,10 @@ export async function wire(ctx: Ctx, serverId: string, host: string, signal: Abo
   for (let pauseMs = 100; ; pauseMs = Math.min(2 * pauseMs, longestPauseMs)) {
     signal.throwIfAborted()
     const ports = await serverPortRows(ctx, [serverId])
-    const missing = ports.filter(port => port.tap === null || port.binding_host_id !== host)
-    if (missing.length === 0) return nics(ctx, ports, host)
+    const row = await hostRows.find(ctx.db, { host })
+    const known = row !== undefined && row.applied_revision > 0
+    const missing = ports.filter(port => !known || port.tap === null || port.binding_host_id !== host)
+    if (missing.length === 0) return nics(ctx, ports, row?.plane)
     checkBound(missing, host)
     const left = deadline - ctx.clock.monotonic()
     if (left <= 0) throw notWired(missing, host, `it did not say so within ${seconds} seconds`)
@@ -69,10 +71,9 @@ const notWired = (ports: PortRow[], host: string, reason: string) =>
     extra: { retry_elsewhere: true },
   })
 
-async function nics(ctx: Ctx, ports: PortRow[], host: string): Promise<Nics> {
+async function nics(ctx: Ctx, ports: PortRow[], plane: string | undefined): Promise<Nics> {
   const ids = [...new Set(ports.map(port => port.network_id))]
   const mtus = new Map((await networkRows.list(ctx.db, { id: ids })).map(network => [network.id, network.mtu]))
-  const plane = (await hostRows.find(ctx.db, { host }))?.plane
   return ports.map(port => ({
     port_id: port.id,
     mac: port.mac_address,

@@ -54,7 +54,7 @@ export const floatingIps: Resource<FloatingIpRow> = resource<FloatingIpRow>({
       await floatingIpRows.remove(ctx.db, { id: row.id })
       await removePorts(ctx, await portRows.list(ctx.db, { id: row.floating_port_id }))
       await archive(ctx, floatingIpRows.table, row.id, row)
-      await changed(ctx)
+      await changed(ctx, { routers: [row.router_id ?? ''] })
     },
     async view(ctx, rows) {
       const found = await portRows.list(ctx.db, { id: rows.flatMap(row => row.fixed_port_id ?? []) })
@@ -98,7 +98,7 @@ async function createFloatingIp(ctx: Ctx, values: Record<string, unknown>): Prom
   const fixed = given.fixed_ip_address ? normalAddress(given.fixed_ip_address)! : null
   if (given.fixed_port_id) Object.assign(row, await associate(ctx, row, given.fixed_port_id, fixed))
   await floatingIpRows.insert(ctx.db, row)
-  await changed(ctx)
+  await changed(ctx, { routers: [row.router_id ?? ''] })
   return row
 }
 
@@ -153,6 +153,6 @@ async function updateFloatingIp(ctx: Ctx, row: FloatingIpRow, patch: Record<stri
     const moved = tied.fixed_port_id !== row.fixed_port_id || tied.fixed_ip_address !== row.fixed_ip_address
     Object.assign(columns, tied, moved && { status: 'DOWN' })
   }
-  await changed(ctx)
+  await changed(ctx, { routers: [row.router_id ?? '', columns.router_id ?? ''] })
   return touch(ctx, floatingIpRows, row, columns)
 }

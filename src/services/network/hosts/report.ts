@@ -11,13 +11,22 @@ import { routerRows } from '../routers/store.ts'
 import { agentTypes } from './agents.ts'
 import { agentRows, grow, hostRows, wantedRevision } from './store.ts'
 
+/** Of one host; more would tell no one more. */
+const keptProblems = 200
+
 export type Report = Parameters<NetworkControlMethods['report']>[0]
 
-/** Keeps a report, in the transaction that `ctx.db` is, and returns the revision that the host should have. */
+/**
+ * Keeps a report and returns the revision that the host should have. Not in one transaction: users' changes lock the same rows in other
+ * orders, and every statement here is true by itself. The host's row comes last, so that who sees it sees the rest.
+ */
 export async function keepReport(ctx: Ctx, report: Report): Promise<number> {
-  await keepHost(ctx, report)
-  if (report.started) await begin(ctx, report.host)
-  if (report.converged) await keepConverged(ctx, report.host, report.converged)
+  if (report.converged) await keepConverged(ctx.db, report.host, report.converged)
+  await ctx.transaction(tx => keepHost(tx, report))
+  if (report.started) {
+    await ctx.transaction(tx => keepAgents(tx, report.host))
+    await ctx.transaction(tx => takeRouters(tx, report.host))
+  }
   return wantedRevision(ctx.db, report.host)
 }
 
@@ -28,54 +37,46 @@ async function keepHost(ctx: Ctx, { host, facts, started, converged }: Report): 
     plane: facts.name,
     extensions: facts.extensions,
     heartbeat_at: now,
-    ...(started && { started_at: now }),
+    // Perhaps the machine has started too, and then no tap is there until the agent says so again.
+    ...(started && { started_at: now, applied_revision: 0 }),
     ...(converged && {
-      problems: [...own, ...converged.report.problems].slice(0, 200),
+      problems: [...own, ...converged.report.problems].slice(0, keptProblems),
       applied_revision: converged.report.revision,
     }),
   }
   if ((await hostRows.update(ctx.db, { host }, seen)) > 0) return
-  await hostRows.insert(ctx.db, {
-    host,
-    problems: own,
-    applied_revision: 0,
-    started_at: now,
-    ...seen,
-    // Grown here, so that a change that is made at this moment either is seen by the host or finds its row.
-    wanted_revision: await grow(ctx.db),
-  })
+  // Grown here, so that a change that is made at this moment either is seen by the host or finds its row.
+  const wanted_revision = await grow(ctx.db)
+  await hostRows.insert(ctx.db, { host, problems: own, applied_revision: 0, started_at: now, wanted_revision, ...seen })
   ctx.log.info({ host }, 'a new host reports its network')
 }
 
-/** The agent has just started: perhaps its machine has, and then no tap is there until it says so again. */
-async function begin(ctx: Ctx, host: string): Promise<void> {
-  const bound = await portRows.list(ctx.db, { binding_host_id: host, tap: { op: '!=', value: null } })
-  if (bound.length > 0) await portRows.update(ctx.db, { id: bound.map(port => port.id) }, { tap: null })
+async function keepAgents(ctx: Ctx, host: string): Promise<void> {
   const known = new Set((await agentRows.list(ctx.db, { host })).map(agent => agent.agent_type))
+  const missing = Object.keys(agentTypes).filter(type => !known.has(type))
   const created_at = isoSeconds(ctx.clock.now())
   await agentRows.insertMany(
     ctx.db,
-    Object.keys(agentTypes)
-      .filter(type => !known.has(type))
-      .map(agent_type => ({
-        id: ctx.ids.uuid(),
-        host,
-        agent_type,
-        admin_state_up: true,
-        description: '',
-        created_at,
-      })),
+    missing.map(agent_type => ({
+      id: ctx.ids.uuid(),
+      host,
+      agent_type,
+      admin_state_up: true,
+      description: '',
+      created_at,
+    })),
   )
-  // Routers that were made before there was a host.
-  const waiting = await routerRows.list(ctx.db, { host: null })
-  if (waiting.length === 0) return
-  const routers = waiting.map(router => router.id)
+}
+
+/** Takes up the routers that were made before there was a host. */
+async function takeRouters(ctx: Ctx, host: string): Promise<void> {
+  const routers = (await routerRows.list(ctx.db, { host: null })).map(router => router.id)
+  if (routers.length === 0) return
   await routerRows.update(ctx.db, { id: routers, host: null }, { host })
   await changed(ctx, { routers })
 }
 
-async function keepConverged(ctx: Ctx, host: string, { report, carried }: HostReport): Promise<void> {
-  const { db } = ctx
+async function keepConverged(db: Db, host: string, { report, carried }: HostReport): Promise<void> {
   const taps = new Map(report.wired.map(({ port_id, tap }) => [port_id, tap]))
   for (const port of await portRows.list(db, { binding_host_id: host })) {
     if (port.device_owner.startsWith('network:')) continue

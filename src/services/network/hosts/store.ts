@@ -93,7 +93,7 @@ export async function hostsConcerned(db: Db, concern: Concern): Promise<Concerne
     ...(routers.length > 0 ? [sql`select host from network_routers where id in (${sql.join(routers)})`] : []),
   ]
   const indirect = [
-    ...(leases.size > 0 ? [ofNetworks([...leases])] : []),
+    ...(leases.size > 0 ? [ofGuests([...leases])] : []),
     ...(members.size > 0 ? [ofGroups(letting([...members]))] : []),
   ]
   for (const host of await hostsOf(db, direct)) now.add(host)
@@ -118,9 +118,13 @@ async function hostsOf(db: Db, parts: RawBuilder<unknown>[]): Promise<string[]> 
   return found.rows.map(row => row.host ?? '')
 }
 
+/** Hosts of guests on the networks: there, DHCP and DNS tell of all their ports. */
+const ofGuests = (ids: readonly string[]) =>
+  sql`select binding_host_id as host from network_ports where network_id in (${sql.join(ids)})`
+
 /** Hosts of guests and of routers on the networks. */
 const ofNetworks = (ids: readonly string[]) => sql`
-  select binding_host_id as host from network_ports where network_id in (${sql.join(ids)})
+  ${ofGuests(ids)}
   union
   select r.host from network_ports p join network_routers r on r.id = p.device_id where p.network_id in (${sql.join(ids)})`
 

@@ -67,7 +67,7 @@ export const addInterface = operation({
       if (!subnet_id && !port_id) throw badResource('router', 'Either subnet_id or port_id must be specified')
       const { port, subnetIds } = port_id ? await addPort(tx, router, port_id) : await addSubnet(tx, router, subnet_id!)
       await touch(tx, routerRows, router, {})
-      await changed(tx)
+      await changed(tx, { routers: [router.id] })
       return answer(router, port, subnetIds)
     })
   },
@@ -152,7 +152,7 @@ export const removeInterface = operation({
       if (left.length > 0) await setAddresses(tx, port, left)
       else await removePorts(tx, [port])
       await touch(tx, routerRows, router, {})
-      await changed(tx)
+      await changed(tx, { routers: [router.id] })
       return answer(router, port, subnetIds)
     })
   },
@@ -208,7 +208,7 @@ function routesOperation(verb: 'add' | 'remove', guard: Rule, change: (had: Rout
         const given = checkedValue('routes', { schema: routesSchema }, sent.router.routes) as Routes
         const routes = change(router.routes, await checkRoutes(tx, router, given))
         const row = await touch(tx, routerRows, router, { routes: await checkRoutes(tx, router, routes) })
-        await changed(tx)
+        await changed(tx, { routers: [router.id] })
         const [shown] = await routers.view(tx, [row])
         return { router: shown }
       })

@@ -102,7 +102,7 @@ export const routers: Resource<RouterRow> = resource<RouterRow>({
       await setGateway(ctx, row, null)
       await routerRows.remove(ctx.db, { id: row.id })
       await archive(ctx, routerRows.table, row.id, row)
-      await changed(ctx)
+      await changed(ctx, { hosts: [row.host ?? ''] })
     },
     view: viewRouters,
   },
@@ -126,7 +126,7 @@ async function createRouter(ctx: Ctx, values: Record<string, unknown>): Promise<
   }
   Object.assign(router, info && (await setGateway(ctx, router, info)))
   await routerRows.insert(ctx.db, router)
-  await changed(ctx)
+  await changed(ctx, { routers: [router.id] })
   return router
 }
 
@@ -136,7 +136,7 @@ async function updateRouter(ctx: Ctx, row: RouterRow, patch: Record<string, unkn
   if (info) enforceGateway(ctx, 'update', row.project_id, info)
   if (info !== undefined) Object.assign(given, await setGateway(ctx, row, info))
   if (given.routes) given.routes = await checkRoutes(ctx, row, given.routes as Routes)
-  await changed(ctx)
+  await changed(ctx, { routers: [row.id] })
   return touch(ctx, routerRows, row, given)
 }
 
