@@ -5,7 +5,7 @@ import type { Ctx } from '#kernel/context.ts'
 import type { Db } from '#kernel/db/database.ts'
 import type { HostReport, NetworkControlMethods } from '../agent/methods.ts'
 import { floatingIpRows } from '../floating-ips/store.ts'
-import { type PortRow, portRows } from '../ports/store.ts'
+import { dhcpDevice, type PortRow, portRows } from '../ports/store.ts'
 import { changed } from '../revision.ts'
 import { routerRows } from '../routers/store.ts'
 import { agentTypes } from './agents.ts'
@@ -89,23 +89,21 @@ async function keepConverged(db: Db, host: string, { report, carried }: HostRepo
   const broken = new Set(report.problems.map(problem => problem.id))
   await keepRouters(db, host, carried.routers, broken)
   await keepFloatingIps(db, carried.floating_ips, broken)
-  await activate(db, { network_id: carried.networks, device_owner: 'network:dhcp' })
+  await activate(db, carried.networks.map(dhcpDevice), ['network:dhcp'])
 }
 
 const sameTap = (a: PortRow['tap'], b: PortRow['tap']) => a?.name === b?.name && a?.netns === b?.netns
 
-async function activate(
-  db: Db,
-  where: { network_id?: string[]; device_id?: string[]; device_owner: string | string[] },
-) {
-  const down = await portRows.list(db, { ...where, status: 'DOWN' })
-  if (down.length > 0) await portRows.update(db, { id: down.map(port => port.id) }, { status: 'ACTIVE' })
+/** The cloud's own ports of routers and DHCP are up where these are. */
+async function activate(db: Db, devices: string[], owners: string[]): Promise<void> {
+  const down = await portRows.list(db, { device_id: devices, device_owner: owners, status: 'DOWN' })
+  for (const { id } of down) await portRows.update(db, { id }, { status: 'ACTIVE' })
 }
 
 async function keepRouters(db: Db, host: string, carried: string[], broken: Set<string>): Promise<void> {
   await routerRows.update(db, { id: carried, host, status: 'DOWN' }, { status: 'ACTIVE' })
   await routerRows.update(db, { id: [...broken], host, status: 'ACTIVE' }, { status: 'DOWN' })
-  await activate(db, { device_id: carried, device_owner: ['network:router_interface', 'network:router_gateway'] })
+  await activate(db, carried, ['network:router_interface', 'network:router_gateway'])
 }
 
 async function keepFloatingIps(db: Db, carried: string[], broken: Set<string>): Promise<void> {

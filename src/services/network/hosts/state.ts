@@ -11,7 +11,15 @@ import type {
   SubnetSpec,
 } from '../drivers/driver.ts'
 import { type NetworkRow, networkRows } from '../networks/store.ts'
-import { type AllocationRow, allocationsOf, grouped, groupsOf, type PortRow, portRows } from '../ports/store.ts'
+import {
+  type AllocationRow,
+  allocationsOf,
+  dhcpDevice,
+  grouped,
+  groupsOf,
+  type PortRow,
+  portRows,
+} from '../ports/store.ts'
 import { groupRows, ruleRows } from '../security-groups/store.ts'
 import { type SubnetRow, subnetsOf } from '../subnets/store.ts'
 import { hostRouters } from './routers.ts'
@@ -80,7 +88,7 @@ type DhcpPort = NonNullable<NetworkSpec['dhcp_port']>
 
 /** A network without guests on the host needs no DHCP there. */
 async function dhcpPorts(db: Db, networkIds: string[]): Promise<Map<string, { dhcp_port: DhcpPort }>> {
-  const ports = await portRows.list(db, { network_id: networkIds, device_owner: 'network:dhcp' })
+  const ports = await portRows.list(db, { device_id: networkIds.map(dhcpDevice), device_owner: 'network:dhcp' })
   const addresses = await allocationsOf(
     db,
     ports.map(port => port.id),

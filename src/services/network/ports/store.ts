@@ -55,6 +55,9 @@ export const portRows = rows<PortRow>('network_ports', {
   bool: ['admin_state_up', 'port_security_enabled', 'propagate_uplink_status', 'made_by_compute'],
 })
 
+/** What the port of a network's DHCP belongs to. */
+export const dhcpDevice = (networkId: string) => `dhcp-${networkId}`
+
 export const allocationRows = rows<AllocationRow>('network_ip_allocations')
 export const portGroupRows = rows<PortGroupRow>('network_port_security_groups')
 

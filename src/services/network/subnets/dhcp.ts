@@ -3,7 +3,7 @@ import type { Ctx } from '#kernel/context.ts'
 import { Fault } from '#kernel/errors.ts'
 import type { NetworkRow } from '../networks/store.ts'
 import { makePort, removePorts, setAddresses } from '../ports/steps.ts'
-import { allocationRows, portRows } from '../ports/store.ts'
+import { allocationRows, dhcpDevice, portRows } from '../ports/store.ts'
 import { subnetsOf } from './store.ts'
 
 /** Makes the port fit the network's subnets: makes it, changes its addresses, or removes it. A full subnet goes without. */
@@ -25,7 +25,7 @@ async function fit(ctx: Ctx, network: NetworkRow): Promise<void> {
       await makePort(ctx, network, {
         project_id: network.project_id,
         device_owner: 'network:dhcp',
-        device_id: `dhcp-${network.id}`,
+        device_id: dhcpDevice(network.id),
         fixed_ips: wanted,
         row: { port_security_enabled: false },
       })
