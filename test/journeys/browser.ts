@@ -1,10 +1,11 @@
-/** Headless Chromium inside a stage's network namespace, driven over its debugging pipe. */
+/** Headless Chromium inside a stage's namespaces, driven over its debugging pipe. */
 import { spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Stage } from './stage.ts'
 
 export const missingBrowser = (): string | false => !existsSync('/usr/bin/chromium') && 'needs chromium'
 
@@ -14,7 +15,7 @@ interface Message {
   error?: { message: string }
 }
 
-export async function openBrowser(netns: string) {
+export async function openBrowser({ inside }: Pick<Stage, 'inside'>) {
   const profile = mkdtempSync(join(tmpdir(), 'nephos-chromium-'))
   const flags = [
     '--headless',
@@ -29,7 +30,8 @@ export async function openBrowser(netns: string) {
     '--remote-debugging-pipe',
     `--user-data-dir=${profile}`,
   ]
-  const child = spawn('ip', ['netns', 'exec', netns, '/usr/bin/chromium', ...flags], {
+  const [file, argv] = inside('/usr/bin/chromium', flags)
+  const child = spawn(file, argv, {
     stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'],
   })
   const out = child.stdio[3] as Writable

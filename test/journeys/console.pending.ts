@@ -27,7 +27,7 @@ test('a guest can be seen and typed to in a browser', {
     timeout: 120_000,
     every: 1000,
   })
-  await using browser = await openBrowser(stage.netns)
+  await using browser = await openBrowser(stage)
 
   await t.test('VNC shows the screen', async () => {
     const { url } = await stage.json<{ url: string }>(['console', 'url', 'show', '--novnc', 'one'])

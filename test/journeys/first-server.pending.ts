@@ -1,13 +1,9 @@
 /** The first server: a real guest, made, used and removed with the real client. */
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { promisify } from 'node:util'
-import { createStage, missingForReal, namespacesOf, type Stage } from './stage.ts'
-
-const exec = promisify(execFile)
+import { createStage, missingForReal, type Stage } from './stage.ts'
 
 interface Shown {
   id: string
@@ -55,11 +51,23 @@ function ssh(stage: Stage, key: string, address: string, command: string) {
   return stage.run('ssh', [...options, `root@${address}`, command], { timeout: 60_000 })
 }
 
+/** The demo user in another project: what clouds.yaml says wins over the client's flags, so it is another file. */
+function anotherProject(stage: Stage, project: string) {
+  const clouds = readFileSync(join(stage.data, 'clouds.yaml'), 'utf8').replace(
+    'project_name: demo',
+    `project_name: ${project}`,
+  )
+  const file = join(stage.dir, `${project}.yaml`)
+  writeFileSync(file, clouds)
+  return { env: { OS_CLIENT_CONFIG_FILE: file } }
+}
+
 /** What a deleted server may not leave behind on the host. */
 async function leftovers(stage: Stage): Promise<string[]> {
-  const [plane] = (await namespacesOf(stage.data)).filter(name => name.endsWith('-dp'))
-  const links = plane ? (await exec('ip', ['-n', plane, '-o', 'link'])).stdout : ''
-  const rules = plane ? (await exec('ip', ['netns', 'exec', plane, 'nft', 'list', 'ruleset'])).stdout : ''
+  const plane = (await stage.namespaces()).find(name => name.endsWith('-dp'))!
+  const links = (await stage.run('ip', ['-n', plane, '-o', 'link'])).out
+  const rules = (await stage.run('ip', ['netns', 'exec', plane, 'nft', 'list', 'ruleset'])).out
+  assert.match(links, /\blo\b/)
   return [
     ...stage.guests().map(pid => `qemu ${pid}`),
     ...[...links.matchAll(/\btap[0-9a-f-]{11}/g)].map(m => `link ${m[0]}`),
@@ -151,15 +159,13 @@ test('from a fresh data directory to a real server, and back to nothing', {
     const admin = 'nephos-admin'
     await stage.os(['project', 'create', 'other'], { as: admin })
     await stage.os(['role', 'add', '--project', 'other', '--user', 'demo', 'member'], { as: admin })
-    const other = ['--os-project-name', 'other']
-    const subnet = (
-      await stage.json<{ Subnet: string }[]>(['subnet', 'list', '--network', 'private', '--ip-version', '4'])
-    )[0]!.Subnet
-    await stage.os([...other, 'network', 'create', 'private-other'])
-    await stage.os([...other, 'subnet', 'create', '--network', 'private-other', '--subnet-range', subnet, 'same'])
-    assert.deepEqual(await stage.json([...other, 'server', 'list']), [])
-    const server = await stage.json<Shown>([
-      ...other,
+    const other = anotherProject(stage, 'other')
+    const subnets = ['subnet', 'list', '--network', 'private', '--ip-version', '4']
+    const [same] = await stage.json<{ Subnet: string }[]>(subnets)
+    await stage.os(['network', 'create', 'private-other'], other)
+    await stage.os(['subnet', 'create', '--network', 'private-other', '--subnet-range', same!.Subnet, 'same'], other)
+    assert.deepEqual(await stage.json(['server', 'list'], other), [])
+    const create = [
       'server',
       'create',
       '--image',
@@ -169,12 +175,12 @@ test('from a fresh data directory to a real server, and back to nothing', {
       '--network',
       'private-other',
       '--wait',
-      'stranger',
-    ])
+    ]
+    const server = await stage.json<Shown>([...create, 'stranger'], other)
     assert.equal(server.status, 'ACTIVE')
     const seen = await ssh(stage, key, floating, `ping -c 2 -W 1 ${ipv4(server, 'private-other')}`)
     assert.notEqual(seen.code, 0, 'no packet gets across')
-    await stage.os([...other, 'server', 'delete', '--wait', 'stranger'])
+    await stage.os(['server', 'delete', '--wait', 'stranger'], other)
   })
 
   await t.test('stop, start, reboot, pause, suspend, resume', async () => {

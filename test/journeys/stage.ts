@@ -1,12 +1,10 @@
-/** A stage for journeys: a cloud started as a user starts it, in a network namespace of its own, and the real openstack client. */
+/** A stage for journeys: a cloud started as a user starts it, in namespaces of its own (network and mounts), and the real openstack client. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { promisify } from 'node:util'
 
-const exec = promisify(execFile)
 const launcher = resolve(import.meta.dirname, '../../nephos')
 
 export interface Ran {
@@ -22,6 +20,14 @@ export interface StageOptions {
   cold?: boolean
 }
 
+export interface OsOptions {
+  /** The entry of clouds.yaml. */
+  as?: string
+  /** Milliseconds. */
+  timeout?: number
+  env?: Record<string, string>
+}
+
 /** What a real cloud needs from the machine; a text that says what is missing, or false. */
 export function missingForReal(): string | false {
   if (process.getuid?.() !== 0) return 'needs root'
@@ -35,21 +41,16 @@ export function missingForClient(): string | false {
   return !existsSync('/usr/bin/openstack') && 'needs python3-openstackclient'
 }
 
-let stages = 0
-
 export async function createStage(options: StageOptions = {}) {
-  const netns = `nj${process.pid}x${stages++}`
   const dir = mkdtempSync(join(tmpdir(), 'nephos-journey-'))
   const data = join(dir, 'data')
+  const holder = await openNamespaces()
   const inside = (command: string, args: string[]): [string, string[]] => [
-    'ip',
-    ['netns', 'exec', netns, command, ...args],
+    'nsenter',
+    ['-t', String(holder.pid), '-n', '-m', command, ...args],
   ]
   let cloud: ChildProcess | undefined
   let output = ''
-
-  await exec('ip', ['netns', 'add', netns])
-  await exec('ip', ['-n', netns, 'link', 'set', 'lo', 'up'])
 
   /** Runs a program inside the namespace; never throws for its exit code. */
   async function run(
@@ -77,8 +78,8 @@ export async function createStage(options: StageOptions = {}) {
   }
 
   const stage = {
-    netns,
     dir,
+    inside,
     data,
     run,
     /** Everything that the cloud has printed. */
@@ -111,13 +112,13 @@ export async function createStage(options: StageOptions = {}) {
     },
     pid: () => cloud?.pid,
     /** Runs the openstack client; throws when it fails. */
-    async os(args: string[], { as = 'nephos', timeout = 300_000 } = {}): Promise<string> {
-      const ran = await run('openstack', args, { cloudName: as, timeout })
+    async os(args: string[], { as = 'nephos', timeout = 300_000, env = {} }: OsOptions = {}): Promise<string> {
+      const ran = await run('openstack', args, { cloudName: as, timeout, env })
       if (ran.code !== 0) throw new Error(`openstack ${args.join(' ')} failed:\n${ran.err}${ran.out}`)
       return ran.out
     },
     /** The same, with the answer as JSON. */
-    async json<T = Record<string, unknown>>(args: string[], more: { as?: string; timeout?: number } = {}): Promise<T> {
+    async json<T = Record<string, unknown>>(args: string[], more: OsOptions = {}): Promise<T> {
       return JSON.parse(await stage.os([...args, '-f', 'json'], more)) as T
     },
     /** Waits until `check` gives something true. */
@@ -149,19 +150,22 @@ export async function createStage(options: StageOptions = {}) {
         return existsSync(instances) ? readdirSync(instances) : []
       })
     },
+    /** Namespaces that the cloud has made for its networks. */
+    async namespaces(): Promise<string[]> {
+      const { out } = await run('ip', ['netns', 'list'])
+      return out
+        .split('\n')
+        .map(line => line.split(' ')[0]!)
+        .filter(Boolean)
+    },
     async [Symbol.asyncDispose]() {
       await ended(cloud, 'SIGKILL')
       for (const { pid } of processesOf(dir)) tryKill(pid)
-      for (const name of await namespacesOf(data)) {
-        for (const pid of (await exec('ip', ['netns', 'pids', name])).stdout.split('\n').filter(Boolean))
-          tryKill(Number(pid))
-        await exec('ip', ['netns', 'del', name]).catch(() => {})
+      for (const name of await stage.namespaces()) {
+        const { out } = await run('ip', ['netns', 'pids', name])
+        for (const pid of out.split('\n').filter(Boolean)) tryKill(Number(pid))
       }
-      for (const pid of (await exec('ip', ['netns', 'pids', netns]).catch(() => ({ stdout: '' }))).stdout
-        .split('\n')
-        .filter(Boolean))
-        tryKill(Number(pid))
-      await exec('ip', ['netns', 'del', netns]).catch(() => {})
+      tryKill(holder.pid!)
       rmSync(dir, { recursive: true, force: true })
     },
   }
@@ -178,14 +182,16 @@ export async function createStage(options: StageOptions = {}) {
 
 export type Stage = Awaited<ReturnType<typeof createStage>>
 
-/** Namespaces that the cloud on this data directory made: they begin with its prefix. */
-export async function namespacesOf(data: string): Promise<string[]> {
-  const { prefixOf } = await import('../../src/cli/data-dir.ts')
-  const { stdout } = await exec('ip', ['netns', 'list'])
-  return stdout
-    .split('\n')
-    .map(line => line.split(' ')[0]!)
-    .filter(name => name.startsWith(`${prefixOf(data)}-`))
+/** A process that holds a network of its own, with nothing but loopback, and mounts of its own, so that names of namespaces end with it. */
+async function openNamespaces(): Promise<ChildProcess> {
+  const script =
+    'mkdir -p /run/netns && mount -t tmpfs stage /run/netns && ip link set lo up && echo open && exec sleep infinity'
+  const holder = spawn('unshare', ['-n', '-m', 'sh', '-c', script], { stdio: ['ignore', 'pipe', 'inherit'] })
+  await new Promise<void>((done, fail) => {
+    holder.stdout!.once('data', () => done())
+    holder.once('exit', code => fail(new Error(`no namespaces for the stage: unshare ended with ${code}`)))
+  })
+  return holder
 }
 
 function tryKill(pid: number): void {
