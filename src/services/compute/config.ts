@@ -32,6 +32,10 @@ export const computeConfig = section(
         default: false,
         description: 'Gives every new server a config drive, asked for or not.',
       }),
+      dhcp_domain: Type.String({
+        default: 'novalocal',
+        description: "Domain after a server's name in its metadata; empty for none.",
+      }),
       max_page: Type.Integer({ default: 1000, minimum: 1, description: 'Most servers in one answer of a list.' }),
       orphan_grace_seconds: Type.Integer({
         default: 600,

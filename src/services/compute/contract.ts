@@ -3,6 +3,7 @@ import type { Ctx } from '#kernel/context.ts'
 import type { MetadataResponse } from '../network/drivers/driver.ts'
 import { firstFlavors } from './flavors/first.ts'
 import { zones } from './hosts/hosts.ts'
+import { answerGuest } from './metadata/metadata.ts'
 
 export interface ComputeContract {
   /** Makes what a new cloud has: flavors, when there are none. Running it again changes nothing. */
@@ -22,8 +23,9 @@ declare module '#kernel/context.ts' {
   }
 }
 
-export const computeContract: Omit<ComputeContract, 'metadata'> = {
+export const computeContract: ComputeContract = {
   bootstrap: firstFlavors,
+  metadata: answerGuest,
   async availabilityZones(ctx) {
     return (await zones(ctx)).map(({ name, hosts }) => ({ name, hosts: hosts.map(host => host.name) }))
   },

@@ -14,6 +14,7 @@ import { limitOperations, limitRules } from './limits/operations.ts'
 import { microversions } from './microversions.ts'
 import { initial } from './migrations/0001-initial.ts'
 import { hostsAndFlavors } from './migrations/0002-hosts-and-flavors.ts'
+import { guestPasswordsAndConsoles } from './migrations/0003-guest-passwords-and-consoles.ts'
 import { quotaOperations } from './quotas/operations.ts'
 import { serverGroupOperations, serverGroupRules } from './server-groups/operations.ts'
 import { serverOperations, serverRules, serverSagas } from './servers/operations.ts'
@@ -43,7 +44,7 @@ export const computeService = service({
   faults: computeFaults,
   sagas: serverSagas,
   reconcilers: [],
-  migrations: [initial, hostsAndFlavors],
+  migrations: [initial, hostsAndFlavors, guestPasswordsAndConsoles],
   config: computeConfig,
   contract: computeContract,
   rewrite: withoutProject,

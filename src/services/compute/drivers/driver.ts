@@ -54,6 +54,9 @@ export interface NicSpec {
   tap?: { name: string; netns?: string }
 }
 
+/** Content of a file: text, or bytes that are no text. */
+export type DriveFile = string | { base64: string }
+
 export interface GuestSpec {
   /** The server's UUID; also the guest's SMBIOS UUID and the name of its directory. */
   id: string
@@ -64,7 +67,7 @@ export interface GuestSpec {
   disks: DiskSpec[]
   nics: NicSpec[]
   /** Files of the config drive by path (`openstack/latest/meta_data.json`), or absent for no config drive. */
-  config_drive?: Record<string, string>
+  config_drive?: Record<string, DriveFile>
   /** Flavor extra specs. */
   extra_specs: Record<string, string>
 }

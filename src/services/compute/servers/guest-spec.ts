@@ -1,9 +1,10 @@
 /** What a host is told of a server: disks, memory, NICs, config drive. */
 import type { Ctx } from '#kernel/context.ts'
 import type { DiskSpec, GuestSpec, ImageSpec, NicSpec } from '../drivers/driver.ts'
+import { configDrive } from '../metadata/metadata.ts'
 import type { ServerImage, ServerRow } from './server.ts'
 
-export async function guestSpec(_ctx: Ctx, server: ServerRow, nics: NicSpec[]): Promise<GuestSpec> {
+export async function guestSpec(ctx: Ctx, server: ServerRow, nics: NicSpec[]): Promise<GuestSpec> {
   return {
     id: server.id,
     name: server.display_name,
@@ -11,6 +12,7 @@ export async function guestSpec(_ctx: Ctx, server: ServerRow, nics: NicSpec[]): 
     memory_mb: server.flavor.ram,
     disks: disksOf(server),
     nics,
+    ...(server.config_drive && { config_drive: await configDrive(ctx, server) }),
     extra_specs: server.flavor.extra_specs,
   }
 }

@@ -9,6 +9,7 @@ import { createImage } from './create-image.ts'
 import { createSaga } from './create-saga.ts'
 import { deleteSaga, deleteServer, forceDelete } from './delete.ts'
 import { explainServer } from './explanation.ts'
+import { guestPasswordOperations } from './guest-password.ts'
 import { guestOperations } from './guest-view.ts'
 import { zeroDiskFlavor } from './image-of-server.ts'
 import { instanceActionOperations, instanceActionRules } from './instance-actions.ts'
@@ -38,6 +39,7 @@ export const serverOperations: Operation[] = [
   ...actions.map(action => action.operation),
   ...lockOperations,
   ...guestOperations,
+  ...guestPasswordOperations,
   ...adminOperations,
   ...metadataOperations,
   ...tagOperations,

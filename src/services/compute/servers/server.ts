@@ -112,6 +112,8 @@ export interface GuestDataRow {
   /** Kept only until the server is built: it is told to the guest and to the caller once. */
   admin_password: string | null
   personality: InjectedFile[] | null
+  /** A password that the guest made, encrypted for its owner. */
+  encrypted_password?: string | null
 }
 
 /** What was asked for, kept for choosing hosts again. */

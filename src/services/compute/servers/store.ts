@@ -207,6 +207,18 @@ export async function forgetAdminPassword(ctx: Ctx, id: string): Promise<void> {
   if (db) await guestData.update(db, { server_id: id }, { admin_password: null })
 }
 
+/** Keeps the encrypted password that a guest reports; false when it has reported one before. */
+export async function keepGuestPassword(ctx: Ctx, id: string, encrypted_password: string): Promise<boolean> {
+  const db = await cellOf(ctx, id)
+  if (!db) return false
+  return (await guestData.update(db, { server_id: id, encrypted_password: null }, { encrypted_password })) > 0
+}
+
+export async function forgetGuestPassword(ctx: Ctx, id: string): Promise<void> {
+  const db = await cellOf(ctx, id)
+  if (db) await guestData.update(db, { server_id: id }, { encrypted_password: null })
+}
+
 export async function requestSpecOf(ctx: Ctx, id: string): Promise<RequestSpec | undefined> {
   return (await requestSpecs.find(ctx.db, { server_id: id }))?.spec
 }

@@ -1,7 +1,7 @@
 /** The config drive: a small ISO 9660 file system labelled config-2, as cloud-init looks for it. */
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { GuestError } from '../driver.ts'
+import { type DriveFile, GuestError } from '../driver.ts'
 import { give, type QemuHost } from './host.ts'
 import { run } from './run.ts'
 
@@ -10,7 +10,7 @@ const maxBytes = 64 * 1024 * 1024
 /** Writes `files` (content by relative path) as the image `target`, in whose directory it works. */
 export async function writeConfigDrive(
   host: QemuHost,
-  files: Record<string, string>,
+  files: Record<string, DriveFile>,
   target: string,
   signal: AbortSignal,
 ): Promise<void> {
@@ -20,8 +20,9 @@ export async function writeConfigDrive(
   try {
     await rm(tree, { recursive: true, force: true })
     await mkdir(tree, { mode: 0o700 })
-    for (const [path, content] of Object.entries(files)) {
-      size += Buffer.byteLength(content)
+    for (const [path, file] of Object.entries(files)) {
+      const content = typeof file === 'string' ? Buffer.from(file) : Buffer.from(file.base64, 'base64')
+      size += content.length
       if (size > maxBytes) throw new GuestError('The config drive is larger than 64 MiB.')
       if (!isPlainPath(path)) throw new GuestError(`The config drive cannot hold a file named ${JSON.stringify(path)}.`)
       await mkdir(dirname(join(tree, path)), { recursive: true })
