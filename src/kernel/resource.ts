@@ -103,6 +103,13 @@ export function resource<Row extends StandardRow>(spec: ResourceSpec<Row>): Reso
     if (!ctx.can(guard, target)) throw disallowed(guard.name)
   }
 
+  /** What a caller sees of others' things, it may still not change: to it they are not there. */
+  function enforceOnRow(ctx: Ctx, guard: Rule, { row, target }: { row: Row; target: Target }): void {
+    if (row.project_id !== ctx.identity.project_id && !ctx.can(guard, target))
+      throw new NotFound('The resource could not be found.', { type: 'HTTPNotFound' })
+    enforce(ctx, guard, target)
+  }
+
   /** The rules of the attributes that the caller set itself. */
   function enforceAttributes(ctx: Ctx, verb: 'create' | 'update', names: string[], target: Target): void {
     for (const name of names) {
@@ -130,7 +137,7 @@ export function resource<Row extends StandardRow>(spec: ResourceSpec<Row>): Reso
   async function lockAndLoad(ctx: Ctx, guard: Rule, id: string): Promise<{ row: Row; target: Target }> {
     await lock(ctx.db, ctx.database.engine, `${collection}:${id}`)
     const found = await loadWithTarget(ctx, id)
-    enforce(ctx, guard, found.target)
+    enforceOnRow(ctx, guard, found)
     return found
   }
 

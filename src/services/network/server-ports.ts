@@ -4,7 +4,7 @@ import { BadRequest, Fault, Forbidden, NotFound } from '#kernel/errors.ts'
 import { touch } from '#kernel/resource.ts'
 import type { NetworkRequest, PortOwner, ServerPort } from './contract.ts'
 import { lockAddresses, makePort, removePorts, setGroups } from './ports/steps.ts'
-import { groupsOf, type PortRow, portRows } from './ports/store.ts'
+import { groupsOf, type PortRow, portRows, unclaimed } from './ports/store.ts'
 import { reserve } from './quotas/quota.ts'
 import { changed } from './revision.ts'
 import { type ResolvedNic, resolveGroups, resolveNetworks } from './server-networks.ts'
@@ -29,9 +29,9 @@ export async function claimPorts(
       tx,
       nics.map(nic => nic.network.id),
     )
-    const before = await portRows.count(tx.db, { device_id: owner.server_id })
-    for (const [i, nic] of nics.entries()) await claimOne(tx, owner, nic, groupIds, before + i)
-    return (await serverPorts(tx, [owner.server_id])).get(owner.server_id)!.slice(before)
+    const had = (await serverPorts(tx, [owner.server_id])).get(owner.server_id)!.length
+    for (const [i, nic] of nics.entries()) await claimOne(tx, owner, nic, groupIds, had + i)
+    return (await serverPorts(tx, [owner.server_id])).get(owner.server_id)!.slice(had)
   })
 }
 
@@ -100,14 +100,10 @@ async function release(ctx: Ctx, ports: PortRow[]): Promise<void> {
   const kept = ports.filter(port => !port.made_by_compute)
   for (const port of kept)
     await touch(ctx, portRows, port, {
+      ...unclaimed,
       device_id: '',
       device_owner: '',
-      binding_host_id: '',
-      status: 'DOWN',
-      tap: null,
       dns_name: '',
-      server_index: 0,
-      server_tag: null,
     })
   if (kept.length > 0) await changed(ctx, moved(kept))
 }

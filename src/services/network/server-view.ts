@@ -10,9 +10,9 @@ import { type SubnetRow, subnetRows } from './subnets/store.ts'
 
 /** Ports of servers, in the order in which the servers got them. */
 export async function serverPortRows(ctx: Ctx, serverIds: string[]): Promise<PortRow[]> {
-  const found = await portRows.list(
+  return portRows.list(
     ctx.db,
-    { device_id: serverIds },
+    { device_id: serverIds, server_index: { op: '!=', value: null } },
     {
       orderBy: [
         { column: 'server_index', direction: 'asc' },
@@ -21,7 +21,6 @@ export async function serverPortRows(ctx: Ctx, serverIds: string[]): Promise<Por
       ],
     },
   )
-  return found.filter(port => port.device_owner.startsWith('compute:'))
 }
 
 export async function serverPorts(ctx: Ctx, serverIds: string[]): Promise<Map<string, ServerPort[]>> {
@@ -66,7 +65,7 @@ export async function serverAt(
   address: string,
 ): Promise<{ server_id: string; port_id: string } | undefined> {
   const port = await portAt(ctx, networkId, address)
-  return port?.device_owner.startsWith('compute:') ? { server_id: port.device_id, port_id: port.id } : undefined
+  return port && port.server_index !== null ? { server_id: port.device_id, port_id: port.id } : undefined
 }
 
 async function portAt(ctx: Ctx, networkId: string, address: string): Promise<PortRow | undefined> {

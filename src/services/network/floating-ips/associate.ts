@@ -21,8 +21,10 @@ export async function associate(ctx: Ctx, ip: Ip, portId: string, wanted: string
   if (port.project_id !== ip.project_id && !seesAll(ctx))
     throw badResource(
       'floatingip',
-      `Cannot process floating IP association with Port ${port.id}, since that port is owned by a different tenant`,
+      `Cannot process floating IP association with Port ${port.id}, since that port is owned by a different project`,
     )
+  if (port.device_owner === 'network:dhcp')
+    throw badResource('floatingip', `Port ${port.id} is unable to be assigned a floating IP`)
   const address = await addressOf(ctx, port, wanted)
   const router_id = await routerBetween(ctx, ip, port, address)
   const other = await floatingIpRows.find(ctx.db, {
@@ -41,6 +43,11 @@ export async function associate(ctx: Ctx, ip: Ip, portId: string, wanted: string
 async function addressOf(ctx: Ctx, port: PortRow, wanted: string | null): Promise<AllocationRow> {
   const all = await allocationRows.list(ctx.db, { port_id: port.id })
   if (wanted !== null) {
+    if (wanted.includes(':'))
+      throw badResource(
+        'floatingip',
+        `Cannot process floating IP association with ${wanted}, since that is not an IPv4 address`,
+      )
     const found = all.find(address => address.ip_address === wanted)
     if (!found) throw badResource('floatingip', `Port ${port.id} does not have fixed ip ${wanted}`)
     return found

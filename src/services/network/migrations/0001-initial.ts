@@ -82,7 +82,7 @@ async function ports(db: SchemaDb): Promise<void> {
     .addColumn('dns_domain', 'text', c => c.notNull())
     .addColumn('propagate_uplink_status', 'integer', c => c.notNull())
     // How compute sees the port: its place among the server's, its device tag, and who made it.
-    .addColumn('server_index', 'integer', c => c.notNull())
+    .addColumn('server_index', 'integer')
     .addColumn('server_tag', 'text')
     .addColumn('made_by_compute', 'integer', c => c.notNull())
     .addColumn('tap', 'text')

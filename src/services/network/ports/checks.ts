@@ -4,8 +4,10 @@ import { BadRequest, Conflict } from '#kernel/errors.ts'
 import { seesAll } from '#kernel/resource.ts'
 import { formatCidr, normalAddress, overlaps, parseCidr } from '../addresses.ts'
 import { badResource, invalidInput, securityGroupNotFound } from '../errors.ts'
+import { floatingIpRows } from '../floating-ips/store.ts'
 import { routerRows } from '../routers/store.ts'
 import { groupRows } from '../security-groups/store.ts'
+import type { AddressRequest } from './allocation.ts'
 import type { PortRow } from './store.ts'
 
 const maxPairs = 10
@@ -99,6 +101,24 @@ export async function checkDevice(ctx: Ctx, deviceOwner: string, deviceId: strin
     throw new Conflict(
       `The following device_id ${deviceId} is not owned by your project or matches another project router.`,
       { type: 'DeviceIDNotOwnedByTenant' },
+    )
+}
+
+/** Whether the port holds something up that is removed by other means: a router's interface, a floating IP. */
+export async function isPartOf(ctx: Ctx, { device_owner, device_id }: PortRow): Promise<boolean> {
+  if (device_owner === 'network:floatingip') return (await floatingIpRows.find(ctx.db, { id: device_id })) !== undefined
+  return device_owner.startsWith('network:router_') && (await routerRows.find(ctx.db, { id: device_id })) !== undefined
+}
+
+/** An address that a floating IP leads to is kept until the floating IP is disassociated. */
+export async function checkFloating(ctx: Ctx, portId: string, wanted: AddressRequest[]): Promise<void> {
+  const floating = await floatingIpRows.list(ctx.db, { fixed_port_id: portId })
+  const keeps = (address: string | null) =>
+    wanted.some(({ ip_address }) => ip_address !== undefined && normalAddress(ip_address) === address)
+  if (!floating.every(ip => keeps(ip.fixed_ip_address)))
+    throw badResource(
+      'port',
+      `Cannot update the fixed_ips of the port ${portId}, because its original fixed_ip has been associated to a floating ip`,
     )
 }
 

@@ -19,7 +19,7 @@ import { type AddressRequest, checkRequests } from './allocation.ts'
 import * as checks from './checks.ts'
 import { portFilters } from './filters.ts'
 import { lockAddresses, macFor, makePort, removePorts, setAddresses, setGroups } from './steps.ts'
-import { type AllocationRow, allocationsOf, groupsOf, type PortRow, portRows } from './store.ts'
+import { type AllocationRow, allocationsOf, groupsOf, type PortRow, portRows, unclaimed } from './store.ts'
 
 const owner = `${adminOrService} or ${netOwnerMember}`
 const ownerOrShared = `${owner} or rule:shared`
@@ -98,7 +98,7 @@ export const ports: Resource<PortRow> = resource<PortRow>({
     admin_state_up: boolean({ create: true, update: true, default: true }),
     status: { schema: Type.String() },
     mac_address: {
-      schema: Type.String({ format: 'mac' }),
+      schema: Type.Union([Type.String({ format: 'mac' }), Type.Null()]),
       convert: value => (typeof value === 'string' ? value.toLowerCase().replaceAll('-', ':') : value),
       create: owner,
       update: adminOrService,
@@ -172,7 +172,7 @@ export const ports: Resource<PortRow> = resource<PortRow>({
     create: createPort,
     update: updatePort,
     async remove(ctx, row) {
-      if (/^network:(router_|floatingip)/.test(row.device_owner)) throw servicePortInUse(row.id, row.device_owner)
+      if (await checks.isPartOf(ctx, row)) throw servicePortInUse(row.id, row.device_owner)
       await removePorts(ctx, [row])
     },
     view: viewPorts,
@@ -224,7 +224,7 @@ async function createPort(ctx: Ctx, values: Record<string, unknown>): Promise<Po
   }
   await checks.checkDevice(ctx, given.device_owner!, given.device_id!)
   const port_security_enabled = given.port_security_enabled ?? network.port_security_enabled
-  const mac_address = await macFor(ctx, network, given.mac_address)
+  const mac_address = await macFor(ctx, network, given.mac_address ?? undefined)
   const allowed_address_pairs = checks.pairsOf(given.allowed_address_pairs!, mac_address)
   const sentGroups = values.security_groups as string[] | undefined
   const wantsDefault = sentGroups === undefined && port_security_enabled && !given.device_owner!.startsWith('network:')
@@ -273,7 +273,7 @@ async function updatePort(ctx: Ctx, row: PortRow, patch: Record<string, unknown>
   }
   if (given.mac_address !== undefined && given.mac_address !== row.mac_address) {
     if (row.binding_host_id !== '') throw portBound(row.id, row.mac_address, given.mac_address)
-    given.mac_address = await macFor(ctx, { id: row.network_id }, given.mac_address)
+    given.mac_address = await macFor(ctx, { id: row.network_id }, given.mac_address ?? undefined)
   }
   await checks.checkDevice(ctx, given.device_owner ?? row.device_owner, given.device_id ?? row.device_id)
   if (given.allowed_address_pairs)
@@ -291,7 +291,11 @@ async function updatePort(ctx: Ctx, row: PortRow, patch: Record<string, unknown>
   })
   if (given.binding_host_id !== undefined && given.binding_host_id !== row.binding_host_id)
     Object.assign(given, { status: 'DOWN', tap: null })
+  const moved = ['device_id', 'device_owner'] as const
+  if (row.server_index !== null && moved.some(name => given[name] !== undefined && given[name] !== row[name]))
+    Object.assign(given, unclaimed)
   if (fixed_ips) {
+    await checks.checkFloating(ctx, row.id, fixed_ips)
     await setAddresses(ctx, row, fixed_ips)
     await disassociateLost(ctx, row.id)
   }

@@ -9,9 +9,9 @@ import type { NetworkRow } from '../networks/store.ts'
 import { changed } from '../revision.ts'
 import type { SubnetRow } from '../subnets/store.ts'
 import { type AddressRequest, type ChosenAddress, chooseAddresses, formedAddress, lockAddresses } from './allocation.ts'
-import { allocationRows, allocationsOf, groupsOf, type PortRow, portGroupRows, portRows } from './store.ts'
+import { allocationRows, allocationsOf, groupsOf, type PortRow, portGroupRows, portRows, unclaimed } from './store.ts'
 
-export { lockAddresses }
+export { type AddressRequest, lockAddresses }
 
 export interface NewPort {
   project_id: string
@@ -37,22 +37,17 @@ export async function makePort(ctx: Ctx, network: NetworkRow, wanted: NewPort): 
     name,
     mac_address: await macFor(ctx, network, wanted.mac_address),
     admin_state_up: true,
-    status: 'DOWN',
     device_id,
     device_owner,
     port_security_enabled: network.port_security_enabled,
     allowed_address_pairs: [],
     extra_dhcp_opts: [],
-    binding_host_id: '',
+    ...unclaimed,
     binding_vnic_type: 'normal',
     binding_profile: {},
     dns_name: '',
     dns_domain: '',
     propagate_uplink_status: true,
-    server_index: 0,
-    server_tag: null,
-    made_by_compute: false,
-    tap: null,
     ...wanted.row,
   }
   const addresses = await chooseAddresses(ctx, port, wanted.fixed_ips)

@@ -21,7 +21,8 @@ export interface PortRow extends StandardRow {
   dns_name: string
   dns_domain: string
   propagate_uplink_status: boolean
-  server_index: number
+  /** Its place among its server's; null for a port that compute has not claimed, whatever users wrote as its device. */
+  server_index: number | null
   server_tag: string | null
   made_by_compute: boolean
   /** The host's device that carries it, as the agent reported. */
@@ -57,6 +58,20 @@ export const portRows = rows<PortRow>('network_ports', {
 
 /** What the port of a network's DHCP belongs to. */
 export const dhcpDevice = (networkId: string) => `dhcp-${networkId}`
+
+/** A port that no server has. */
+export const unclaimed = {
+  server_index: null,
+  server_tag: null,
+  made_by_compute: false,
+  binding_host_id: '',
+  status: 'DOWN',
+  tap: null,
+} satisfies Partial<PortRow>
+
+/** The interfaces and the gateway of a router: not what users only named after it. */
+export const routerPortsOf = (db: Db, routerId: string): Promise<PortRow[]> =>
+  portRows.list(db, { device_id: routerId, device_owner: ['network:router_interface', 'network:router_gateway'] })
 
 export const allocationRows = rows<AllocationRow>('network_ip_allocations')
 export const portGroupRows = rows<PortGroupRow>('network_port_security_groups')

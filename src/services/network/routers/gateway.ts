@@ -3,20 +3,20 @@ import type { Ctx } from '#kernel/context.ts'
 import { Conflict } from '#kernel/errors.ts'
 import { type Rule, rule } from '#kernel/policy/rule.ts'
 import { disallowed, seesAll } from '#kernel/resource.ts'
-import { overlaps, parseCidr } from '../addresses.ts'
+import { normalAddress, overlaps, parseCidr } from '../addresses.ts'
 import { badResource, networkNotFound } from '../errors.ts'
 import { floatingIpRows } from '../floating-ips/store.ts'
 import { type NetworkRow, networkRows } from '../networks/store.ts'
 import { admin, projectMember } from '../policy.ts'
-import { makePort, removePorts, setAddresses } from '../ports/steps.ts'
-import { allocationsOf, portRows } from '../ports/store.ts'
+import { type AddressRequest, makePort, removePorts, setAddresses } from '../ports/steps.ts'
+import { allocationsOf, portRows, routerPortsOf } from '../ports/store.ts'
 import { type SubnetRow, subnetRows, subnetsOf } from '../subnets/store.ts'
 import type { RouterRow } from './store.ts'
 
 export interface GatewayInfo {
   network_id: string
   enable_snat?: boolean
-  external_fixed_ips?: { subnet_id?: string; ip_address?: string }[]
+  external_fixed_ips?: AddressRequest[]
 }
 
 /** Rules on members of the gateway. */
@@ -49,19 +49,20 @@ export async function setGateway(ctx: Ctx, router: RouterRow, info: GatewayInfo 
   }
   const enable_snat = info.enable_snat ?? true
   const network = await externalNetwork(ctx, info.network_id)
-  const ips = info.external_fixed_ips
+  const ips = info.external_fixed_ips?.length ? info.external_fixed_ips : undefined
+  await checkExternalIps(ctx, network, ips ?? [])
   if (router.gateway_network_id === network.id) {
     const port = await portRows.find(ctx.db, { id: router.gateway_port_id! })
     if (port && ips) await setAddresses(ctx, port, ips)
     return { gateway_port_id: router.gateway_port_id, gateway_network_id: network.id, enable_snat }
   }
-  await checkOverlaps(ctx, router, await subnetsOf(ctx.db, [network.id]))
   await dropGateway(ctx, router)
+  await checkOverlaps(ctx, { ...router, gateway_network_id: null }, await subnetsOf(ctx.db, [network.id]))
   const port = await makePort(ctx, network, {
     project_id: '',
     device_owner: 'network:router_gateway',
     device_id: router.id,
-    ...(ips && ips.length > 0 && { fixed_ips: ips }),
+    ...(ips && { fixed_ips: ips }),
     row: { port_security_enabled: false },
   })
   return { gateway_port_id: port.id, gateway_network_id: network.id, enable_snat }
@@ -73,6 +74,13 @@ async function externalNetwork(ctx: Ctx, id: string): Promise<NetworkRow> {
   if (!network || (!network.external && !own)) throw networkNotFound(id)
   if (!network.external) throw badResource('router', `Network ${id} is not an external network`)
   return network
+}
+
+async function checkExternalIps(ctx: Ctx, network: NetworkRow, ips: AddressRequest[]): Promise<void> {
+  const subnets = await subnetsOf(ctx.db, [network.id])
+  for (const { ip_address } of ips)
+    if (ip_address !== undefined && subnets.some(subnet => subnet.gateway_ip === normalAddress(ip_address)))
+      throw badResource('router', `External IP ${ip_address} is the same as the gateway IP`)
 }
 
 async function dropGateway(ctx: Ctx, router: RouterRow): Promise<void> {
@@ -87,16 +95,19 @@ async function dropGateway(ctx: Ctx, router: RouterRow): Promise<void> {
 
 /** A router cannot tell networks apart whose ranges meet. */
 export async function checkOverlaps(ctx: Ctx, router: RouterRow, added: SubnetRow[]): Promise<void> {
-  const ports = await portRows.list(ctx.db, { device_id: router.id })
+  const ports = await routerPortsOf(ctx.db, router.id)
   const addresses = await allocationsOf(
     ctx.db,
     ports.map(port => port.id),
   )
-  const ids = [...new Set([...addresses.values()].flat().map(address => address.subnet_id))]
-  const present = await subnetRows.list(ctx.db, { id: ids })
+  const ids = new Set([...addresses.values()].flat().map(address => address.subnet_id))
+  // Outside, the whole network is reached, not only the subnet that the gateway has its address of.
+  const outside = router.gateway_network_id === null ? [] : await subnetsOf(ctx.db, [router.gateway_network_id])
+  const present = await subnetRows.list(ctx.db, { id: [...ids, ...outside.map(subnet => subnet.id)] })
   for (const subnet of added)
     for (const other of present) {
-      if (subnet.id === other.id) throw badResource('router', `Router already has a port on subnet ${subnet.id}`)
+      if (subnet.id === other.id && ids.has(other.id))
+        throw badResource('router', `Router already has a port on subnet ${subnet.id}`)
       if (overlaps(parseCidr(subnet.cidr)!, parseCidr(other.cidr)!))
         throw badResource(
           'router',

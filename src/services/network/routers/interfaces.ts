@@ -3,10 +3,10 @@ import type { Ctx } from '#kernel/context.ts'
 import { BadRequest, Conflict, NotFound } from '#kernel/errors.ts'
 import { operation } from '#kernel/operation.ts'
 import { type Rule, rule } from '#kernel/policy/rule.ts'
-import { touch } from '#kernel/resource.ts'
+import { seesAll, touch } from '#kernel/resource.ts'
 import { checkedValue } from '#kernel/resource-attributes.ts'
 import { type Static, Type } from '#kernel/schema/builders.ts'
-import { contains, parseAddress, parseCidr } from '../addresses.ts'
+import { contains, parseAddress, parseCidr, parseRange } from '../addresses.ts'
 import { badResource, portInUse } from '../errors.ts'
 import { floatingIpRows } from '../floating-ips/store.ts'
 import { networkRows } from '../networks/store.ts'
@@ -86,6 +86,12 @@ const addSubnet = async (ctx: Ctx, router: RouterRow, subnetId: string) =>
 
 /** Gives the router the subnet's gateway address. */
 export async function makeInterface(ctx: Ctx, router: RouterRow, subnet: SubnetRow) {
+  const network = (await networkRows.find(ctx.db, { id: subnet.network_id }))!
+  if (![subnet.project_id, network.project_id].includes(ctx.identity.project_id!) && !seesAll(ctx))
+    throw badResource(
+      'router',
+      `Cannot add interface to router because subnet ${subnet.id} is not owned by project making the request`,
+    )
   if (subnet.gateway_ip === null) throw badResource('router', 'Subnet for router interface must have a gateway IP')
   checkAdvertised(subnet)
   await checkOverlaps(ctx, router, [subnet])
@@ -96,7 +102,6 @@ export async function makeInterface(ctx: Ctx, router: RouterRow, subnet: SubnetR
     await setAddresses(ctx, neighbour, [...had, wanted])
     return { port: neighbour, subnetIds: [subnet.id] }
   }
-  const network = (await networkRows.find(ctx.db, { id: subnet.network_id }))!
   const port = await makePort(ctx, network, {
     project_id: router.project_id,
     device_owner: interfaceOwner,
@@ -131,8 +136,35 @@ async function addPort(ctx: Ctx, router: RouterRow, portId: string) {
     throw badResource('router', 'Cannot have multiple IPv4 subnets on router port')
   for (const subnet of found) checkAdvertised(subnet)
   await checkOverlaps(ctx, router, found)
+  await checkSixth(ctx, router, port, found)
+  await checkInPools(ctx, port, found)
   const taken = await touch(ctx, portRows, port, { device_id: router.id, device_owner: interfaceOwner })
   return { port: taken, subnetIds }
+}
+
+async function checkSixth(ctx: Ctx, router: RouterRow, port: PortRow, found: SubnetRow[]): Promise<void> {
+  const sixth = found.find(subnet => subnet.ip_version === 6)
+  const other = sixth && (await sixthPort(ctx, router, sixth))
+  if (other)
+    throw badResource(
+      'router',
+      `Router already contains IPv6 port ${other.id} belonging to network id ${port.network_id}. Only one IPv6 port from the same network subnet can be connected to a router`,
+    )
+}
+
+/** On another project's subnet a router must not take an address that is nobody's to give, such as its gateway. */
+async function checkInPools(ctx: Ctx, port: PortRow, found: SubnetRow[]): Promise<void> {
+  if (seesAll(ctx)) return
+  const addresses = (await allocationsOf(ctx.db, [port.id])).get(port.id)!
+  for (const { subnet_id, ip_address } of addresses) {
+    const subnet = found.find(one => one.id === subnet_id)!
+    const inPool = subnet.allocation_pools.some(pool => contains(parseRange(pool)!, parseAddress(ip_address)!))
+    if (!inPool && subnet.project_id !== ctx.identity.project_id)
+      throw badResource(
+        'router',
+        `Cannot add interface to router because specified port ${port.id} has an IP address out of the allocation pool of subnet ${subnet.id}, which is not owned by the project making the request`,
+      )
+  }
 }
 
 export const removeInterface = operation({

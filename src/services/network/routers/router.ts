@@ -9,7 +9,7 @@ import { networkConfig } from '../config.ts'
 import { badResource } from '../errors.ts'
 import { leastLoadedHost } from '../hosts/store.ts'
 import { admin, projectMember, projectReader } from '../policy.ts'
-import { allocationsOf, portRows } from '../ports/store.ts'
+import { allocationsOf, routerPortsOf } from '../ports/store.ts'
 import { reserve } from '../quotas/quota.ts'
 import { changed } from '../revision.ts'
 import { checkZones } from '../zones.ts'
@@ -96,8 +96,8 @@ export const routers: Resource<RouterRow> = resource<RouterRow>({
     create: createRouter,
     update: updateRouter,
     async remove(ctx, row) {
-      const others = await portRows.list(ctx.db, { device_id: row.id })
-      if (others.some(port => port.id !== row.gateway_port_id))
+      const ports = await routerPortsOf(ctx.db, row.id)
+      if (ports.some(port => port.id !== row.gateway_port_id))
         throw new Conflict(`Router ${row.id} still has ports`, { type: 'RouterInUse' })
       await setGateway(ctx, row, null)
       await routerRows.remove(ctx.db, { id: row.id })
@@ -135,7 +135,8 @@ async function updateRouter(ctx: Ctx, row: RouterRow, patch: Record<string, unkn
   const info = patch.external_gateway_info as GatewayInfo | null | undefined
   if (info) enforceGateway(ctx, 'update', row.project_id, info)
   if (info !== undefined) Object.assign(given, await setGateway(ctx, row, info))
-  if (given.routes) given.routes = await checkRoutes(ctx, row, given.routes as Routes)
+  const routes = await checkRoutes(ctx, row, (given.routes ?? row.routes) as Routes)
+  if (given.routes) given.routes = routes
   await changed(ctx, { routers: [row.id] })
   return touch(ctx, routerRows, row, given)
 }

@@ -2,7 +2,7 @@
 import type { Ctx } from '#kernel/context.ts'
 import { BadRequest } from '#kernel/errors.ts'
 import { contains, normalAddress, normalCidr, parseAddress, parseCidr } from '../addresses.ts'
-import { allocationsOf, portRows } from '../ports/store.ts'
+import { allocationsOf, routerPortsOf } from '../ports/store.ts'
 import { subnetRows } from '../subnets/store.ts'
 import type { RouterRow } from './store.ts'
 
@@ -20,7 +20,7 @@ export async function checkRoutes(ctx: Ctx, router: RouterRow, wanted: Routes): 
     destination: normalCidr(destination)!,
     nexthop: normalAddress(nexthop)!,
   }))
-  const ports = await portRows.list(ctx.db, { device_id: router.id })
+  const ports = await routerPortsOf(ctx.db, router.id)
   const addresses = [
     ...(
       await allocationsOf(
