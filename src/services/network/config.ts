@@ -41,7 +41,7 @@ export const networkConfig = section(
       }),
       public_cidr: Type.String({
         default: '203.0.113.0/24',
-        format: 'cidr',
+        pattern: '^\\d{1,3}(\\.\\d{1,3}){3}/([1-9]|[12]\\d|30)$',
         description:
           'Range of the external network `public` on this machine. Its first address is the host’s own, the gateway. Give it before the first start.',
       }),

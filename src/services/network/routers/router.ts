@@ -51,11 +51,12 @@ const readGateway = (value: unknown) =>
   value !== null && typeof value === 'object' && Object.keys(value).length === 0 ? null : value
 
 /** A flag of routers that are spread over hosts, which these are not. */
-function onlyFalse(name: string) {
-  return (value: unknown) => {
-    if (value === true) throw badResource('router', `${name} routers are not available in this cloud`)
-    return value ?? false
-  }
+const spread = boolean({ create: admin, update: admin, visible: admin, column: false })
+const flag = { ...spread, convert: (value: unknown) => (value === null ? false : spread.convert!(value)) }
+
+function checkFlags(values: Record<string, unknown>): void {
+  if (values.distributed === true) throw badResource('router', 'Distributed routers are not available in this cloud')
+  if (values.ha === true) throw badResource('router', 'HA routers are not available in this cloud')
 }
 
 export const routers: Resource<RouterRow> = resource<RouterRow>({
@@ -78,11 +79,8 @@ export const routers: Resource<RouterRow> = resource<RouterRow>({
       column: false,
     },
     routes: { schema: routesSchema, convert: nullToList, update: true },
-    distributed: {
-      ...boolean({ create: admin, update: admin, visible: admin, column: false }),
-      convert: onlyFalse('Distributed'),
-    },
-    ha: { ...boolean({ create: admin, update: admin, visible: admin, column: false }), convert: onlyFalse('HA') },
+    distributed: flag,
+    ha: flag,
     flavor_id: { schema: Type.Null(), create: true, default: null, column: false },
     availability_zone_hints: {
       schema: Type.Array(Type.String({ maxLength: 255 }), { maxItems: 10 }),
@@ -112,6 +110,7 @@ async function createRouter(ctx: Ctx, values: Record<string, unknown>): Promise<
   const info = values.external_gateway_info as GatewayInfo | null
   const projectId = values.project_id as string
   if (info) enforceGateway(ctx, 'create', projectId, info)
+  checkFlags(values)
   checkZones(ctx, values.availability_zone_hints as string[])
   await reserve(ctx, projectId, 'router')
   const router: RouterRow = {
@@ -131,6 +130,7 @@ async function createRouter(ctx: Ctx, values: Record<string, unknown>): Promise<
 }
 
 async function updateRouter(ctx: Ctx, row: RouterRow, patch: Record<string, unknown>): Promise<RouterRow> {
+  checkFlags(patch)
   const given = columnsOf<RouterRow>(routers.spec.attributes, patch)
   const info = patch.external_gateway_info as GatewayInfo | null | undefined
   if (info) enforceGateway(ctx, 'update', row.project_id, info)
