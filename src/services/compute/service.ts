@@ -16,6 +16,9 @@ import { initial } from './migrations/0001-initial.ts'
 import { hostsAndFlavors } from './migrations/0002-hosts-and-flavors.ts'
 import { guestPasswordsAndConsoles } from './migrations/0003-guest-passwords-and-consoles.ts'
 import { quotaOperations } from './quotas/operations.ts'
+import { orphanClaims } from './reconcilers/claims.ts'
+import { hostCleanups } from './reconcilers/cleanups.ts'
+import { guestChanged, guestsReported } from './reconcilers/guests.ts'
 import { serverGroupOperations, serverGroupRules } from './server-groups/operations.ts'
 import { serverOperations, serverRules, serverSagas } from './servers/operations.ts'
 import { usageOperations } from './usages/operations.ts'
@@ -43,12 +46,12 @@ export const computeService = service({
   rules: [...serverRules, ...keypairRules, ...serverGroupRules, ...limitRules],
   faults: computeFaults,
   sagas: serverSagas,
-  reconcilers: [],
+  reconcilers: [hostCleanups, orphanClaims],
   migrations: [initial, hostsAndFlavors, guestPasswordsAndConsoles],
   config: computeConfig,
   contract: computeContract,
   rewrite: withoutProject,
-  start: async env => serveComputeControl(env),
+  start: async env => serveComputeControl(env, { reported: guestsReported, changed: guestChanged }),
 })
 
 /** Before 2.18 the project's id is the first part of every path; later it may be. */

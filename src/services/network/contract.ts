@@ -48,6 +48,8 @@ export interface NetworkContract {
   releasePorts(ctx: Ctx, serverId: string): Promise<void>
   /** Deletes or frees one port of a server. */
   releasePort(ctx: Ctx, serverId: string, portId: string): Promise<void>
+  /** Ids of all servers that ports say they belong to. */
+  serversWithPorts(ctx: Ctx): Promise<string[]>
   /** Ports by server id, in the order of creation. */
   portsOf(ctx: Ctx, serverIds: string[]): Promise<Map<string, ServerPort[]>>
   /** `network_data.json` of a server. */
@@ -75,6 +77,7 @@ export const networkContract: NetworkContract = {
   wire,
   releasePorts: ports.releasePorts,
   releasePort: ports.releasePort,
+  serversWithPorts: view.serversWithPorts,
   portsOf: view.serverPorts,
   networkData: view.networkData,
   serverAt: view.serverAt,

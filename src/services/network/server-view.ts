@@ -4,7 +4,15 @@ import { macOfLinkLocal, normalAddress, parseCidr } from './addresses.ts'
 import type { ServerPort } from './contract.ts'
 import { floatingIpRows } from './floating-ips/store.ts'
 import { networkRows } from './networks/store.ts'
-import { allocationRows, allocationsOf, grouped, groupsOf, type PortRow, portRows } from './ports/store.ts'
+import {
+  allocationRows,
+  allocationsOf,
+  grouped,
+  groupsOf,
+  type PortRow,
+  portRows,
+  serversOfPorts,
+} from './ports/store.ts'
 import { groupRows } from './security-groups/store.ts'
 import { type SubnetRow, subnetRows } from './subnets/store.ts'
 
@@ -22,6 +30,8 @@ export async function serverPortRows(ctx: Ctx, serverIds: string[]): Promise<Por
     },
   )
 }
+
+export const serversWithPorts = (ctx: Ctx): Promise<string[]> => serversOfPorts(ctx.db)
 
 export async function serverPorts(ctx: Ctx, serverIds: string[]): Promise<Map<string, ServerPort[]>> {
   const ports = await serverPortRows(ctx, serverIds)

@@ -67,6 +67,8 @@ export interface PlacementContract {
   claim(ctx: Ctx, consumer: ConsumerSpec, allocations: Record<string, Record<string, number>>): Promise<void>
   /** Frees what a consumer has; unknown consumers are fine. */
   release(ctx: Ctx, consumerId: string): Promise<void>
+  /** Ids of all consumers of a type that have something. */
+  consumersOf(ctx: Ctx, type: string): Promise<string[]>
   allocationsOf(ctx: Ctx, consumerId: string): Promise<Record<string, Record<string, number>>>
   /** Used amounts of a provider by class. */
   usagesOf(ctx: Ctx, provider: string): Promise<Record<string, number>>

@@ -3,6 +3,7 @@ import type { Ctx } from '#kernel/context.ts'
 import { Conflict } from '#kernel/errors.ts'
 import { aggregatesOf, replaceAggregates } from './aggregates/aggregate.ts'
 import { amountsOf, replaceAllocations } from './allocations/allocation.ts'
+import { consumers } from './allocations/store.ts'
 import { explain } from './candidates/explain.ts'
 import { type RequestGroup, search } from './candidates/search.ts'
 import { snapshotFor } from './candidates/snapshot.ts'
@@ -27,6 +28,7 @@ export const placementContract: PlacementContract = {
   claim: (ctx, consumer, allocations) => ctx.transaction(tx => replaceAllocations(tx, [{ ...consumer, allocations }])),
   release: (ctx, id) =>
     ctx.transaction(tx => replaceAllocations(tx, [{ id, project_id: '', user_id: '', allocations: {} }])),
+  consumersOf: async (ctx, type) => (await consumers.list(ctx.db, { type })).map(row => row.uuid),
   allocationsOf: amountsOf,
   async usagesOf(ctx, provider) {
     const rows = await inventories.list(ctx.db, { provider })

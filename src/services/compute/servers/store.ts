@@ -66,6 +66,15 @@ export async function cellOf(ctx: Ctx, id: string): Promise<Db | undefined> {
   return mapping && ctx.cells.for(mapping.cell)
 }
 
+/** Those of the ids that servers have. */
+export async function existing(ctx: Ctx, ids: readonly string[]): Promise<Set<string>> {
+  const found = new Set<string>()
+  for (let i = 0; i < ids.length; i += 500) {
+    for (const { server_id } of await mappings.list(ctx.db, { server_id: ids.slice(i, i + 500) })) found.add(server_id)
+  }
+  return found
+}
+
 export async function findServer(ctx: Ctx, id: string): Promise<ServerRow | undefined> {
   const db = await cellOf(ctx, id)
   return db && servers.find(db, { id })
@@ -155,6 +164,17 @@ export async function listServers(
   if (parts.length === 1) return parts[0]!
   const merged = parts.flat().sort((a, b) => compareBy(options.orderBy ?? [], a, b))
   return options.limit === undefined ? merged : merged.slice(0, options.limit)
+}
+
+/** As much of a server as its guest's power state may change. */
+export type ServerOnHost = Pick<ServerRow, 'id' | 'vm_state' | 'task_state' | 'power_state' | 'fault'>
+
+export async function serversOn(ctx: Ctx, host: string): Promise<ServerOnHost[]> {
+  const columns = ['id', 'vm_state', 'task_state', 'power_state', 'fault'] as const
+  const parts = cellDatabases(ctx.cells).map(db =>
+    db.selectFrom('compute_servers').select(columns).where('host', '=', host).execute(),
+  )
+  return (await Promise.all(parts)).flat().map(row => servers.decode(row) as ServerOnHost)
 }
 
 function compareBy(order: NonNullable<ListOptions<ServerRow>['orderBy']>, a: ServerRow, b: ServerRow): number {

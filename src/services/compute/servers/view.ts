@@ -4,6 +4,8 @@ import type { Ctx } from '#kernel/context.ts'
 import { admin, projectReaderOrAdmin, rule } from '#kernel/policy/rule.ts'
 import type { ServerPort } from '../../network/contract.ts'
 import { isAdmin, naiveTime, resourceLinks } from '../dialect.ts'
+import { type HostRow, isUp } from '../hosts/host.ts'
+import { hosts } from '../hosts/store.ts'
 import { type GuestDataRow, type ServerFault, type ServerRow, statusOf } from './server.ts'
 import { guestDataOfMany, requestSpecsOf, tagsOfMany } from './store.ts'
 
@@ -92,8 +94,16 @@ async function around(ctx: Ctx, servers: readonly ServerRow[]): Promise<Around> 
     zones: ctx.atLeast('2.96')
       ? new Map([...(await requestSpecsOf(ctx, ids))].map(([id, spec]) => [id, spec.availability_zone]))
       : new Map(),
-    hostStatus: new Map(),
+    hostStatus: ctx.atLeast('2.16') && ctx.can(showHostStatus) ? await hostStatuses(ctx, servers) : new Map(),
   }
+}
+
+/** By host: what its servers may expect of it. */
+async function hostStatuses(ctx: Ctx, servers: readonly ServerRow[]): Promise<Map<string, string>> {
+  const names = new Set(servers.flatMap(({ host }) => host ?? []))
+  const found = await hosts.list(ctx.db, { name: [...names] })
+  const statusOfHost = (host: HostRow) => (host.disabled ? 'MAINTENANCE' : 'UP')
+  return new Map(found.map(host => [host.name, isUp(ctx, host) ? statusOfHost(host) : 'DOWN']))
 }
 
 export async function detailedViews(ctx: Ctx, servers: readonly ServerRow[]) {
@@ -147,9 +157,8 @@ function detailedView(ctx: Ctx, server: ServerRow, known: Around) {
 }
 
 function extended(ctx: Ctx, server: ServerRow, known: Around) {
-  const hostStatus = ctx.can(showHostStatus) ? known.hostStatus.get(server.host ?? '') : undefined
   const seenByAll = {
-    ...(hostStatus !== undefined && { host_status: hostStatus }),
+    ...(ctx.can(showHostStatus) && { host_status: known.hostStatus.get(server.host ?? '') ?? '' }),
     ...(ctx.atLeast('2.90') && { 'OS-EXT-SRV-ATTR:hostname': server.hostname }),
   }
   if (!ctx.can(extendedAttributes)) return seenByAll

@@ -131,3 +131,12 @@ export async function takenAmong(db: Db, subnetId: string, addresses: string[]):
 export async function takenIn(db: Db, subnetId: string): Promise<string[]> {
   return (await allocationRows.list(db, { subnet_id: subnetId })).map(row => row.ip_address)
 }
+
+/** Ids of the servers that compute made or bound ports for. */
+export async function serversOfPorts(db: Db): Promise<string[]> {
+  const query = db.selectFrom('network_ports').select('device_id').distinct().where('device_owner', 'like', 'compute:%')
+  const found = await query
+    .where(eb => eb.or([sql<SqlBool>`made_by_compute = 1`, eb('binding_host_id', '<>', '')]))
+    .execute()
+  return found.map(row => row.device_id)
+}

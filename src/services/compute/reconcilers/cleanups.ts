@@ -1,0 +1,33 @@
+/** Destroys the guests that were left on a host which could not be reached when their server went. */
+import type { Ctx } from '#kernel/context.ts'
+import { messageOf } from '#kernel/errors.ts'
+import { reconciler } from '#kernel/reconcile.ts'
+import { hostAgent } from '../host-agent.ts'
+import { isUnreachable } from '../servers/steps.ts'
+import { findServer } from '../servers/store.ts'
+import { type CleanupRow, forgetCleanup, pendingCleanups } from '../servers/store-cleanups.ts'
+
+export const hostCleanups = reconciler({
+  id: 'compute.host-cleanups',
+  every: 60_000,
+  async run(ctx) {
+    const byHost = Map.groupBy(await pendingCleanups(ctx), row => row.host)
+    await Promise.all([...byHost.values()].map(rows => cleanHost(ctx, rows)))
+  },
+})
+
+/** One after the other; a host that does not answer is asked again at the next run. */
+async function cleanHost(ctx: Ctx, rows: CleanupRow[]): Promise<void> {
+  for (const { host, server_id: id } of rows) {
+    // On its host still, as long as its deletion has not ended.
+    if ((await findServer(ctx, id))?.host === host) continue
+    try {
+      await hostAgent(ctx, host).call('destroy', { id }, { requestId: ctx.requestId })
+      await forgetCleanup(ctx, host, id)
+      ctx.log.info({ host, server_id: id }, 'a guest that was left behind is destroyed')
+    } catch (error) {
+      if (isUnreachable(error)) return
+      ctx.log.warn({ err: messageOf(error), host, server_id: id }, 'a guest that was left behind is still there')
+    }
+  }
+}
