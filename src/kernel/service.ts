@@ -3,6 +3,8 @@ import type { Section } from './config/section.ts'
 import type { Env } from './context.ts'
 import type { Migration } from './db/migrate.ts'
 import type { Fault } from './errors.ts'
+import type { StaticFolder } from './http/files.ts'
+import type { Upgrades } from './http/upgrade.ts'
 import type { Operation } from './operation.ts'
 import type { Rule } from './policy/rule.ts'
 import type { Reconciler } from './reconcile.ts'
@@ -44,6 +46,10 @@ export interface Service {
   readonly contract?: object
   /** Turns older forms of the service's paths into today's (Nova's project id in the path). */
   readonly rewrite?: (path: string) => string
+  /** WebSockets on the one port, by path from its root. */
+  readonly upgrades?: Upgrades
+  /** Pages for browsers on the one port. */
+  readonly pages?: readonly StaticFolder[]
   /** Runs at start, after the migrations: first contents, caches. What it returns is disposed of at the end. */
   readonly start?: (env: Env) => Promise<AsyncDisposable | undefined>
 }

@@ -6,7 +6,9 @@ import type { Operation } from '../operation.ts'
 import type { Service } from '../service.ts'
 import { dispatch } from './dispatch.ts'
 import { sendFault } from './faults.ts'
+import { serveFolder } from './files.ts'
 import { requestIds } from './request-id.ts'
+import { serveUpgrades } from './upgrade.ts'
 
 export interface HttpOptions {
   /** Largest JSON body in bytes. */
@@ -100,6 +102,9 @@ export function createHttp(env: Env, services: readonly Service[], options: Http
       })
     }
   }
+
+  for (const folder of services.flatMap(s => s.pages ?? [])) serveFolder(app, folder)
+  serveUpgrades(env, app, Object.assign({}, ...services.map(s => s.upgrades)))
 
   app.setNotFoundHandler((request, reply) => {
     const path = request.url.split('?')[0]!

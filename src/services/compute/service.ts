@@ -2,6 +2,10 @@
 import { service } from '#kernel/service.ts'
 import { aggregateOperations } from './aggregates/operations.ts'
 import { computeConfig } from './config.ts'
+import { websocketPath } from './consoles/console.ts'
+import { consoleOperations } from './consoles/operations.ts'
+import { consolePages } from './consoles/pages.ts'
+import { consoleUpgrade } from './consoles/proxy.ts'
 import { computeContract } from './contract.ts'
 import { serveComputeControl } from './control.ts'
 import { computeFaults } from './faults.ts'
@@ -42,6 +46,7 @@ export const computeService = service({
     ...quotaOperations,
     ...limitOperations,
     ...usageOperations,
+    ...consoleOperations,
   ],
   rules: [...serverRules, ...keypairRules, ...serverGroupRules, ...limitRules],
   faults: computeFaults,
@@ -50,6 +55,8 @@ export const computeService = service({
   migrations: [initial, hostsAndFlavors, guestPasswordsAndConsoles],
   config: computeConfig,
   contract: computeContract,
+  upgrades: { [websocketPath]: consoleUpgrade },
+  pages: consolePages,
   rewrite: withoutProject,
   start: async env => serveComputeControl(env, { reported: guestsReported, changed: guestChanged }),
 })

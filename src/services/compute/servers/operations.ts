@@ -21,6 +21,7 @@ import { lockOperations, unlockOverride } from './lock.ts'
 import { metadataOperations } from './metadata.ts'
 import { powerActions } from './power.ts'
 import { reboot } from './reboot.ts'
+import { remoteConsoleOperations } from './remote-consoles.ts'
 import { showServer } from './show.ts'
 import { tagOperations } from './tags.ts'
 import { updateServer } from './update.ts'
@@ -40,6 +41,7 @@ export const serverOperations: Operation[] = [
   ...lockOperations,
   ...guestOperations,
   ...guestPasswordOperations,
+  ...remoteConsoleOperations,
   ...adminOperations,
   ...metadataOperations,
   ...tagOperations,
