@@ -10,6 +10,7 @@ import { networkConfig } from '../config.ts'
 import { domainSchema } from '../domain.ts'
 import { networkNotFound, portBound, servicePortInUse } from '../errors.ts'
 import { disassociateLost } from '../floating-ips/steps.ts'
+import { hostRows } from '../hosts/store.ts'
 import { type NetworkRow, networkRows, ofOwnNetwork } from '../networks/store.ts'
 import { admin, adminOrService, netOwnerMember, netOwnerReader, projectMember, projectReader } from '../policy.ts'
 import { reserve } from '../quotas/quota.ts'
@@ -310,18 +311,31 @@ async function viewPorts(ctx: Ctx, rows: PortRow[]): Promise<Record<string, unkn
   const groups = await groupsOf(ctx.db, ids)
   const of = await networksOf(ctx, rows)
   const domain = ctx.config.of(networkConfig).dns_domain
+  const refused = await refusedByHosts(ctx, rows)
   return rows.map(row => {
     const ips = addresses.get(row.id)!
-    const bound = row.binding_host_id !== ''
+    const bound = row.binding_host_id !== '' && !refused.has(row.id)
     return {
       fixed_ips: ips.map(({ subnet_id, ip_address }) => ({ subnet_id, ip_address })),
       security_groups: groups.get(row.id)!,
-      'binding:vif_type': bound ? 'bridge' : 'unbound',
+      'binding:vif_type': refused.has(row.id) ? 'binding_failed' : bound ? 'bridge' : 'unbound',
       'binding:vif_details': bound ? { port_filter: true, connectivity: 'l2' } : {},
       dns_assignment: assignments(row, ips, of.get(row.network_id)?.dns_domain || domain),
       qos_policy_id: null,
     }
   })
+}
+
+/** Ports that their hosts could not carry, as these last reported. */
+async function refusedByHosts(ctx: Ctx, rows: PortRow[]): Promise<Set<string>> {
+  const waiting = rows.filter(row => row.status === 'DOWN' && row.binding_host_id !== '')
+  const names = [...new Set(waiting.map(row => row.binding_host_id))]
+  if (names.length === 0) return new Set()
+  const problems = (await hostRows.list(ctx.db, { host: names })).flatMap(host =>
+    host.problems.map(problem => `${host.host} ${problem.id}`),
+  )
+  const told = new Set(problems)
+  return new Set(waiting.filter(row => told.has(`${row.binding_host_id} ${row.id}`)).map(row => row.id))
 }
 
 /** The port's names in DNS, one for each address. */
