@@ -23,7 +23,7 @@ export interface Microversions {
 /** The body of an error answer, in the service's own shape. Text is sent as it is. */
 export type FaultShape = (
   fault: Fault,
-  about: { requestId: string; version: number },
+  about: { requestId: string; version: number; accept: string | undefined },
 ) => { body: unknown; contentType?: string }
 
 export interface Service {

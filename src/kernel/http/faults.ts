@@ -33,7 +33,7 @@ export function sendFault(
     )
   else env.log.debug({ status: fault.status, request_id: ids.requestId, err: messageOf(fault) }, 'request refused')
   const { body, contentType } = service
-    ? service.faults(fault, { requestId: ids.requestId, version })
+    ? service.faults(fault, { requestId: ids.requestId, version, accept: request.headers.accept })
     : { body: { error: { code: fault.status, title: fault.title, message: fault.message } }, contentType: undefined }
   reply.headers(fault.headers).header('x-openstack-request-id', ids.requestId)
   if (fault.status === 401) reply.header('www-authenticate', `Keystone uri="${env.publicUrl}/identity"`)

@@ -31,6 +31,15 @@ export const imageConfig = section(
         minimum: 0,
         description: 'Most images that a project may have; 0 is no limit.',
       }),
+      properties_file: Type.String({
+        default: '',
+        description:
+          'JSON file with the JSON schemas, by name, of more properties that images have here. All are of type string.',
+      }),
+      other_properties: Type.Boolean({
+        default: true,
+        description: 'Whether images may have properties that no schema describes.',
+      }),
       stale_upload_seconds: Type.Integer({
         default: 300,
         minimum: 30,

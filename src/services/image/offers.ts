@@ -4,7 +4,7 @@ import type { Ctx } from '#kernel/context.ts'
 import { lock } from '#kernel/db/database.ts'
 import { Conflict } from '#kernel/errors.ts'
 import { bytesOf } from './blobs/download.ts'
-import { newBlob, type Stored, storing, told, upload } from './blobs/upload.ts'
+import { inspectBlob, newBlob, type Stored, storing, told, upload } from './blobs/upload.ts'
 import { imageConfig } from './config.ts'
 import type { ImageContract, ImageFile, ImageInfo } from './contract.ts'
 import { checkVisibility, insertImage, newImage } from './images/create.ts'
@@ -68,17 +68,19 @@ async function ensureFromFile(ctx: Ctx, { path, ...file }: ImageFile): Promise<I
   const image = newImage(ctx, { container_format: 'bare', properties: {}, ...file, visibility: 'public' })
   const declared = { disk_format: image.disk_format!, container_format: image.container_format! }
   const blob = newBlob(ctx, image.id)
-  const keep = (stored: Stored) =>
-    ctx.transaction(async tx => {
+  const keep = async (stored: Stored, storedAt: string) => {
+    const virtual_size = await inspectBlob(ctx, storedAt, declared)
+    return ctx.transaction(async tx => {
       await lock(tx.db, tx.database.engine, `image/public/${file.name}`)
       const other = await findPublic(tx, file.name)
       if (other) return { info: other, used: false }
-      const whole = { ...image, ...stored }
+      const whole = { ...image, ...stored, virtual_size, status: 'active' }
       await insertImage(tx, whole)
       return { info: infoOf(whole), used: true }
     })
+  }
   const room = ctx.config.of(imageConfig).max_size_bytes
-  const made = await storing(ctx, { blob, declared, room }, createReadStream(path), keep).catch(error => {
+  const made = await storing(ctx, { blob, room }, createReadStream(path), keep).catch(error => {
     throw told(error, file.name)
   })
   if (!made.used) await removeFile(ctx, blob)

@@ -20,3 +20,13 @@ export const uploadImage = rule('upload_image', member)
 export const downloadImage = rule('download_image', `${admin} or (role:member and (${visible}))`)
 export const deactivate = rule('deactivate', member)
 export const reactivate = rule('reactivate', member)
+
+const sharedMember = `${admin} or (role:member and project_id:%(member_id)s)`
+const readerOrSharedMember = `${admin} or (role:reader and (project_id:%(project_id)s or project_id:%(member_id)s))`
+
+export const addMember = rule('add_member', member)
+export const getMember = rule('get_member', readerOrSharedMember)
+export const getMembers = rule('get_members', readerOrSharedMember)
+export const modifyMember = rule('modify_member', sharedMember)
+export const deleteMember = rule('delete_member', member)
+export const storesDetail = rule('stores_info_detail', admin)

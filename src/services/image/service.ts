@@ -1,7 +1,7 @@
 /** Image (Glance): disks to boot from, with their bytes. */
 import { service } from '#kernel/service.ts'
 import { blobsOf } from './blobs/blob.ts'
-import { downloadFile, uploadFile } from './blobs/operations.ts'
+import { downloadFile, importImage, stageFile, uploadFile } from './blobs/operations.ts'
 import { orphanFiles } from './blobs/reconciler.ts'
 import { imageConfig } from './config.ts'
 import { imageFaults } from './faults.ts'
@@ -15,7 +15,12 @@ import {
   removeImageTag,
   showImage,
 } from './images/operations.ts'
+import { imageSchemaOf } from './images/properties.ts'
+import { showImageSchema, showImagesSchema } from './images/schemas.ts'
 import { updateImage } from './images/update.ts'
+import { listStores, listStoresDetail, showImportInfo, showUsage } from './info/operations.ts'
+import { createMember, listMembers, removeMember, showMember, updateMember } from './members/operations.ts'
+import { showMemberSchema, showMembersSchema } from './members/schemas.ts'
 import { initial } from './migrations/0001-initial.ts'
 import { imageContract } from './offers.ts'
 import { addImage, communitizeImage, publicizeImage } from './rules.ts'
@@ -29,7 +34,10 @@ export const imageService = service({
     ...[listVersions, showVersions],
     ...[createImage, listImages, showImage, updateImage, removeImage],
     ...[deactivateImage, reactivateImage, addImageTag, removeImageTag],
-    ...[uploadFile, downloadFile],
+    ...[uploadFile, downloadFile, stageFile, importImage],
+    ...[createMember, listMembers, showMember, updateMember, removeMember],
+    ...[showImageSchema, showImagesSchema, showMemberSchema, showMembersSchema],
+    ...[showImportInfo, listStores, listStoresDetail, showUsage],
   ],
   rules: [addImage, publicizeImage, communitizeImage],
   faults: imageFaults,
@@ -37,5 +45,8 @@ export const imageService = service({
   migrations: [initial],
   config: imageConfig,
   contract: imageContract,
-  start: async env => ({ [Symbol.asyncDispose]: () => blobsOf(env).dispose() }),
+  async start(env) {
+    imageSchemaOf(env)
+    return { [Symbol.asyncDispose]: () => blobsOf(env).dispose() }
+  },
 })

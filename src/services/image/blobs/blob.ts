@@ -48,8 +48,16 @@ export interface Written {
   sha512: string
 }
 
+export interface WriteOptions {
+  maxBytes: number
+  /** Called whenever bytes came. */
+  progressed?: (() => void) | undefined
+  signal?: AbortSignal | undefined
+}
+
 /** Streams bytes to a file and hashes them on the way: 64 KiB at a time, so that the event loop is never held for long. */
-export async function writePart(path: string, bytes: Readable, maxBytes: number): Promise<Written> {
+export async function writePart(path: string, bytes: Readable, options: WriteOptions): Promise<Written> {
+  const { maxBytes, progressed, signal } = options
   const md5 = createHash('md5')
   const sha512 = createHash('sha512')
   let size = 0
@@ -57,13 +65,16 @@ export async function writePart(path: string, bytes: Readable, maxBytes: number)
     for await (const piece of source) {
       const chunk = typeof piece === 'string' ? Buffer.from(piece) : piece
       size += chunk.length
+      progressed?.()
       if (size > maxBytes) throw new PayloadTooLarge(`The incoming image is too large: the limit is ${maxBytes} bytes.`)
       md5.update(chunk)
       sha512.update(chunk)
       yield chunk
     }
   }
-  await pipeline(bytes, hashed, createWriteStream(partOf(path), { mode: 0o600, flush: true }))
+  await pipeline(bytes, hashed, createWriteStream(partOf(path), { mode: 0o600, flush: true }), {
+    ...(signal && { signal }),
+  })
   return { size, md5: md5.digest('hex'), sha512: sha512.digest('hex') }
 }
 

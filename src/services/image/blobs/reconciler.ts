@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { reconciler } from '#kernel/reconcile.ts'
 import { imageConfig } from '../config.ts'
-import { images } from '../images/store.ts'
+import { images, noBytes } from '../images/store.ts'
 import { blobsOf, listBlobs, removeBlob } from './blob.ts'
 
 const ours = /^[0-9a-f-]{36}\.[0-9a-f]{8}(\.part)?$/
@@ -15,8 +15,8 @@ export const orphanFiles = reconciler({
     const before = ctx.clock.now() - stale
     const died = await images.update(
       ctx.db,
-      { status: ['saving', 'importing'], alive_at: { op: '<', value: new Date(before).toISOString() } },
-      { status: 'queued', blob: null, alive_at: null },
+      { status: ['saving', 'uploading', 'importing'], alive_at: { op: '<', value: new Date(before).toISOString() } },
+      { ...noBytes, status: 'queued', alive_at: null },
     )
     const blobs = blobsOf(ctx)
     const directory = await blobs.directory()

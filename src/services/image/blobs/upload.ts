@@ -2,158 +2,206 @@
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import type { Ctx } from '#kernel/context.ts'
+import { lock } from '#kernel/db/database.ts'
 import { BadRequest, Conflict, Gone, messageOf, OverQuota } from '#kernel/errors.ts'
 import { imageConfig } from '../config.ts'
 import { type Declared, inspectFile } from '../formats/format.ts'
 import { noImage } from '../images/image.ts'
-import { type ImageRow, images, usageOf } from '../images/store.ts'
+import { type ImageRow, images, noBytes, usageOf } from '../images/store.ts'
 import { blobsOf, keepPart, partOf, removeBlob, writePart } from './blob.ts'
-
-/** How often an upload says that it lives. */
-const heartbeat = 60_000
+import { type Heartbeat, startHeartbeat } from './heartbeat.ts'
 
 const isoNow = (ctx: Ctx) => new Date(ctx.clock.now()).toISOString()
 
 /** What a row says of its bytes. */
-export type Stored = Pick<
-  ImageRow,
-  'blob' | 'size' | 'virtual_size' | 'checksum' | 'os_hash_algo' | 'os_hash_value' | 'status' | 'alive_at'
->
+export type Stored = Pick<ImageRow, 'blob' | 'size' | 'checksum' | 'os_hash_algo' | 'os_hash_value' | 'alive_at'>
 
 /** Stores the bytes of a queued image and activates it. Never inside a transaction: it may take hours. */
-export async function upload(ctx: Ctx, id: string, bytes: Readable): Promise<ImageRow> {
-  const blob = newBlob(ctx, id)
-  const row = await begin(ctx, id, blob)
-  const beat = startHeartbeat(ctx, id, blob)
+export function upload(ctx: Ctx, id: string, bytes: Readable, size?: number): Promise<ImageRow> {
+  return take(ctx, id, 'saving', { bytes, size }, (row, stored, path) => activate(ctx, row, stored, path))
+}
+
+/** Stores the bytes of a queued image for `importStaged` to check and activate. */
+export function stage(ctx: Ctx, id: string, bytes: Readable, size?: number): Promise<ImageRow> {
+  return take(ctx, id, 'uploading', { bytes, size }, (row, stored) => finish(ctx, row, stored))
+}
+
+/** Checks bytes that were staged and activates their image. Bytes that are refused go, and the image is queued again. */
+export async function importStaged(ctx: Ctx, row: ImageRow): Promise<ImageRow> {
+  const blob = row.blob!
+  const path = join(await blobsOf(ctx).directory(), blob)
+  const staged = { id: row.id, status: 'uploading', blob, alive_at: null }
+  const began = { status: 'importing', alive_at: isoNow(ctx), updated_at: isoNow(ctx) }
+  if ((await images.update(ctx.db, staged, began)) === 0) throw notStaged()
   try {
-    const room = await roomFor(ctx, row)
-    const declared = { disk_format: row.disk_format!, container_format: row.container_format! }
-    return await storing(ctx, { blob, declared, room }, bytes, stored => finish(ctx, id, stored))
+    return await activate(ctx, { ...row, ...began }, { ...row, alive_at: null }, path)
   } catch (error) {
-    await requeue(ctx, id, blob)
-    throw told(error, id)
-  } finally {
-    beat[Symbol.dispose]()
+    await discard(ctx, path, blob)
+    await requeue(ctx, row.id, blob)
+    throw told(error, row.id)
   }
 }
+
+export const notStaged = () => new Conflict("Image needs to be staged before 'glance-direct' method can be used")
 
 /** A name for the bytes of an image that no earlier attempt has used. */
 export const newBlob = (ctx: Ctx, id: string) => `${id}.${ctx.ids.hex().slice(0, 8)}`
 
-interface Storing {
-  blob: string
-  declared: Declared
-  /** The most bytes to take. */
-  room: number
+async function take(
+  ctx: Ctx,
+  id: string,
+  status: 'saving' | 'uploading',
+  { bytes, size }: { bytes: Readable; size: number | undefined },
+  commit: (row: ImageRow, stored: Stored, path: string) => Promise<ImageRow>,
+): Promise<ImageRow> {
+  ignoreErrorsMeanwhile(bytes)
+  const blob = newBlob(ctx, id)
+  const row = await begin(ctx, id, blob, status)
+  using beat = startHeartbeat(ctx, id, blob)
+  try {
+    const room = await roomFor(ctx, row)
+    return await storing(ctx, { blob, room, beat }, bytes, (stored, path) => {
+      if (size === undefined || size === stored.size) return commit(row, stored, path)
+      throw new BadRequest(`The image has ${stored.size} bytes, but ${size} were promised.`)
+    })
+  } catch (error) {
+    await requeue(ctx, id, blob)
+    throw told(error, id)
+  }
 }
 
-/** Writes, checks and keeps bytes, then has `commit` name them in a row. When anything fails nothing stays on the disk. */
+/** A stream may fail before it is read; who reads it is told then. */
+function ignoreErrorsMeanwhile(bytes: Readable): void {
+  bytes.on('error', () => {})
+}
+
+interface Storing {
+  blob: string
+  /** The most bytes to take. */
+  room: number
+  beat?: Heartbeat
+}
+
+/** Writes bytes to a file that is whole and safe on the disk, then has `commit` name it in a row. When anything fails nothing stays. */
 export async function storing<T>(
   ctx: Ctx,
-  { blob, declared, room }: Storing,
+  { blob, room, beat }: Storing,
   bytes: Readable,
-  commit: (stored: Stored) => Promise<T>,
+  commit: (stored: Stored, path: string) => Promise<T>,
 ): Promise<T> {
+  ignoreErrorsMeanwhile(bytes)
   const blobs = blobsOf(ctx)
   const directory = await blobs.directory()
   const path = join(directory, blob)
   blobs.busy.add(blob)
   try {
-    const written = await writePart(path, bytes, room)
-    const virtual_size = await inspectFile(partOf(path), declared, {
-      max_virtual_size: ctx.config.of(imageConfig).max_virtual_size_bytes,
+    const written = await writePart(path, bytes, {
+      maxBytes: room,
+      progressed: beat?.progressed,
+      signal: beat?.signal,
     })
     await keepPart(directory, path)
-    return await commit({
-      blob,
-      status: 'active',
-      size: written.size,
-      virtual_size,
-      checksum: written.md5,
-      os_hash_algo: 'sha512',
-      os_hash_value: written.sha512,
-      alive_at: null,
-    })
+    const { size, md5, sha512 } = written
+    const hashes = { checksum: md5, os_hash_algo: 'sha512', os_hash_value: sha512 }
+    return await commit({ blob, size, ...hashes, alive_at: null }, path)
   } catch (error) {
     await discard(ctx, path, blob)
-    throw error
+    throw beat?.signal.aborted ? beat.signal.reason : error
   } finally {
     blobs.busy.delete(blob)
   }
+}
+
+/** The size of the disk in a file; throws 415 for a file that is not what it is declared to be, or not safe. */
+export function inspectBlob(ctx: Ctx, path: string, declared: Declared): Promise<number | null> {
+  return inspectFile(path, declared, { max_virtual_size: ctx.config.of(imageConfig).max_virtual_size_bytes })
 }
 
 /** Removes what a failed upload left. A file that a row names as its bytes stays: the commit may have failed only in its answer. */
 async function discard(ctx: Ctx, path: string, blob: string): Promise<void> {
   try {
     await removeBlob(partOf(path))
-    if ((await images.count(ctx.db, { blob, status: ['active', 'deactivated'] })) === 0) await removeBlob(path)
+    const kept = await images.find(ctx.db, { blob })
+    if (!kept || kept.alive_at !== null) await removeBlob(path)
   } catch (error) {
     ctx.log.warn({ err: error, blob }, 'the file of a failed upload is still there')
   }
 }
 
-/** queued → saving, by one caller alone. */
-async function begin(ctx: Ctx, id: string, blob: string): Promise<ImageRow> {
+/** queued → saving or uploading, by one caller alone. */
+async function begin(ctx: Ctx, id: string, blob: string, status: 'saving' | 'uploading'): Promise<ImageRow> {
   const row = await images.find(ctx.db, { id })
   if (!row) throw noImage(id)
   const missing = (['disk_format', 'container_format'] as const).filter(name => row[name] === null)
-  if (row.status === 'queued' && missing.length > 0)
+  if (status === 'saving' && row.status === 'queued' && missing.length > 0)
     throw new BadRequest(
       `Propert${missing.length > 1 ? 'ies' : 'y'} ${missing.join(', ')} must be set prior to saving data.`,
     )
-  const now = isoNow(ctx)
-  const begun = await images.update(
-    ctx.db,
-    { id, status: 'queued' },
-    { status: 'saving', blob, alive_at: now, updated_at: now },
-  )
-  if (begun === 0) throw new Conflict(`Image status transition from ${row.status} to saving is not allowed`)
-  return row
+  const began = { status, blob, alive_at: isoNow(ctx), updated_at: isoNow(ctx) }
+  if ((await images.update(ctx.db, { id, status: 'queued' }, began)) === 0)
+    throw new Conflict(`Image status transition from ${row.status} to ${status} is not allowed`)
+  return { ...row, ...began }
 }
 
-/** saving → active, for the upload that the row names: not for one that was given up on, nor for an image that was deleted meanwhile. */
-async function finish(ctx: Ctx, id: string, stored: Stored): Promise<ImageRow> {
+async function activate(ctx: Ctx, row: ImageRow, stored: Stored, path: string): Promise<ImageRow> {
+  const declared = { disk_format: row.disk_format!, container_format: row.container_format! }
+  const virtual_size = await inspectBlob(ctx, path, declared)
+  return finish(ctx, row, { ...stored, virtual_size, status: 'active' })
+}
+
+/** Writes what came of the upload that the row names: not of one that was given up on, nor for an image that was deleted meanwhile. */
+async function finish(ctx: Ctx, row: ImageRow, patch: Stored & Partial<ImageRow>): Promise<ImageRow> {
+  const {
+    blob,
+    size,
+    checksum,
+    os_hash_algo,
+    os_hash_value,
+    alive_at,
+    virtual_size = null,
+    status = row.status,
+  } = patch
+  const done = { blob, size, checksum, os_hash_algo, os_hash_value, alive_at, virtual_size, status }
   return ctx.transaction(async tx => {
-    const mine = { id, status: 'saving', blob: stored.blob }
-    const changed = await images.update(tx.db, mine, { ...stored, updated_at: isoNow(tx) })
-    const row = changed > 0 ? await images.find(tx.db, { id }) : undefined
-    if (!row)
-      throw new Gone(
-        `Image ${id} could not be found after upload. The image may have been deleted during the upload, cleaning up the chunks uploaded.`,
-      )
-    return row
+    if (row.status !== 'importing') await checkQuota(tx, row, size!)
+    const mine = { id: row.id, status: row.status, blob }
+    const changed = await images.update(tx.db, mine, { ...done, updated_at: isoNow(tx) })
+    const after = changed > 0 ? await images.find(tx.db, { id: row.id }) : undefined
+    if (after) return after
+    throw new Gone(
+      `Image ${row.id} could not be found after upload. The image may have been deleted during the upload, cleaning up the chunks uploaded.`,
+    )
   })
 }
 
 /** The reconciler does it when this fails. */
 async function requeue(ctx: Ctx, id: string, blob: string): Promise<void> {
-  const queued = { status: 'queued', blob: null, alive_at: null, updated_at: isoNow(ctx) }
+  const queued = { ...noBytes, status: 'queued', alive_at: null, updated_at: isoNow(ctx) }
   try {
-    await images.update(ctx.db, { id, status: 'saving', blob }, queued)
+    await images.update(ctx.db, { id, status: ['saving', 'uploading', 'importing'], blob }, queued)
   } catch (error) {
     ctx.log.warn({ err: error, image: id }, 'an image whose upload failed could not be queued again')
   }
 }
 
+const overQuota = () =>
+  new OverQuota('Image exceeds the storage quota: The size of the data would exceed the quota.', { status: 413 })
+
 /** How many bytes may come, by the size limit and what is left of the project's quota. */
-export async function roomFor(ctx: Ctx, { owner }: Pick<ImageRow, 'owner'>): Promise<number> {
+async function roomFor(ctx: Ctx, { owner }: ImageRow): Promise<number> {
   const { max_size_bytes, project_bytes } = ctx.config.of(imageConfig)
   if (project_bytes === 0 || owner === null) return max_size_bytes
   const left = project_bytes - (await usageOf(ctx.db, owner)).bytes
-  if (left <= 0)
-    throw new OverQuota('Image exceeds the storage quota: The size of the data would exceed the quota.', {
-      status: 413,
-    })
+  if (left <= 0) throw overQuota()
   return Math.min(max_size_bytes, left)
 }
 
-function startHeartbeat(ctx: Ctx, id: string, blob: string): Disposable {
-  let timer = ctx.clock.after(heartbeat, beat)
-  function beat() {
-    images.update(ctx.db, { id, status: 'saving', blob }, { alive_at: isoNow(ctx) }).catch(() => {})
-    timer = ctx.clock.after(heartbeat, beat)
-  }
-  return { [Symbol.dispose]: () => timer.cancel() }
+/** Again, as several uploads at once each saw the same room. */
+async function checkQuota(tx: Ctx, { owner }: ImageRow, size: number): Promise<void> {
+  const { project_bytes } = tx.config.of(imageConfig)
+  if (project_bytes === 0 || owner === null) return
+  await lock(tx.db, tx.database.engine, `image/${owner}`)
+  if ((await usageOf(tx.db, owner)).bytes + size > project_bytes) throw overQuota()
 }
 
 /** The error as the caller is told. */

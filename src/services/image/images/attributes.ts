@@ -1,5 +1,5 @@
 /** The attributes of an image: their schema, as the API shows it, and which of them nobody sets. */
-import { type TSchema, Type } from '#kernel/schema/builders.ts'
+import { Type } from '#kernel/schema/builders.ts'
 
 const text = (description: string, maxLength = 255) => ({ type: ['null', 'string'], description, maxLength })
 
@@ -64,7 +64,7 @@ export const attributes: Record<string, Record<string, unknown>> = {
 /** Set by the service alone: 403. */
 export const readOnly = new Set([
   ...['created_at', 'updated_at', 'status', 'checksum', 'size', 'virtual_size', 'direct_url', 'self', 'file'],
-  ...['schema', 'id', 'os_hash_algo', 'os_hash_value'],
+  ...['schema', 'id', 'os_hash_algo', 'os_hash_value', 'stores'],
 ])
 
 /** Refused on create with 403; the other read-only ones are dropped by validation. */
@@ -72,18 +72,6 @@ export const neverOnCreate = ['direct_url', 'self', 'file', 'schema', 'stores']
 
 export const reserved = (name: string) =>
   ['location', 'deleted', 'deleted_at'].includes(name) || name.startsWith('os_glance')
-
-/** One value of an attribute, or of a property, when the name is no attribute's. */
-export function schemaOf(name: string): TSchema {
-  return (Object.hasOwn(attributes, name) ? attributes[name] : { type: 'string' }) as TSchema
-}
-
-/** The schema of a whole image: its own properties are text. */
-export const imageSchema = {
-  type: 'object',
-  properties: attributes,
-  additionalProperties: { type: 'string' },
-} as unknown as TSchema
 
 /** The attributes that are columns and may be set by users. */
 export const settable = new Set([

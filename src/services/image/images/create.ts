@@ -7,8 +7,9 @@ import { operation, reply } from '#kernel/operation.ts'
 import { problemOf } from '#kernel/schema/validate.ts'
 import { imageConfig } from '../config.ts'
 import { addImage, communitizeImage, publicizeImage } from '../rules.ts'
-import { imageAnswer, imageSchema, neverOnCreate, readOnly, reserved, settable } from './attributes.ts'
+import { imageAnswer, neverOnCreate, readOnly, reserved, settable } from './attributes.ts'
 import { type Image, view, writeDetails } from './image.ts'
+import { imageSchemaOf } from './properties.ts'
 import { images, usageOf } from './store.ts'
 
 type Body = Record<string, unknown>
@@ -17,8 +18,11 @@ type Body = Record<string, unknown>
 function imageFrom(ctx: Ctx, body: Body): Image {
   const forbidden = neverOnCreate.find(name => name in body)
   if (forbidden) throw new Forbidden(`Attribute '${forbidden}' is read-only.`)
-  const problem = problemOf(imageSchema, body)
-  if (problem) throw new BadRequest(`Provided object does not match schema 'image': ${problem.message}`)
+  const problem = problemOf(imageSchemaOf(ctx).whole, body)
+  if (problem) {
+    const about = problem.field && ` for property ${problem.field}`
+    throw new BadRequest(`Provided object does not match schema 'image': ${problem.message}${about}`)
+  }
   const properties: Record<string, string> = {}
   for (const [name, value] of Object.entries(body)) {
     if (settable.has(name) || readOnly.has(name) || name === 'locations') continue
@@ -110,7 +114,7 @@ export const createImage = operation({
       status: 201,
       headers: {
         location: `${ctx.base}/image/v2/images/${image.id}`,
-        'openstack-image-import-methods': 'glance-direct,web-download',
+        'openstack-image-import-methods': 'glance-direct',
         'openstack-image-store-ids': 'file',
       },
     })

@@ -32,6 +32,7 @@ const operators = { eq: '=', neq: '!=', gt: '>', gte: '>=', lt: '<', lte: '<=' }
 const last = (value: string | string[]): string => [value].flat().at(-1)!
 
 export function filtersOf(query: Query): Filters {
+  if ('changes-since' in query) throw new BadRequest('The "changes-since" filter is no longer available on v2.')
   const filters: Filters = {
     comparisons: [],
     tags: [query.tag ?? []].flat(),

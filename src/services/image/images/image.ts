@@ -80,6 +80,9 @@ export function infoOf(image: Image): ImageInfo {
   }
 }
 
+/** Whether its bytes may be read. While they come, the row names them already. */
+export const hasBytes = ({ status }: ImageRow) => status === 'active' || status === 'deactivated'
+
 export const shownTime = (iso: string) => isoSeconds(Date.parse(iso))
 
 /** The image as the API shows it: its own properties stand among the others. */
@@ -108,7 +111,7 @@ export function view(image: Image): Record<string, unknown> {
     self: `/v2/images/${image.id}`,
     file: `/v2/images/${image.id}/file`,
     schema: '/v2/schemas/image',
-    stores: 'file',
+    ...(hasBytes(image) && { stores: 'file' }),
   }
 }
 

@@ -1,7 +1,8 @@
 /** Changes of an image as JSON-patch, in the two dialects that Glance takes. Pure: a body in, changes out. */
 import { BadRequest, Forbidden } from '#kernel/errors.ts'
 import { problemOf } from '#kernel/schema/validate.ts'
-import { readOnly, reserved, schemaOf } from './attributes.ts'
+import { readOnly, reserved } from './attributes.ts'
+import { type ImageSchema, schemaOf } from './properties.ts'
 
 export const patchTypes = {
   old: 'application/openstack-images-v2.0-json-patch',
@@ -17,16 +18,16 @@ export interface Change {
 const operations = ['add', 'remove', 'replace'] as const
 
 /** Throws 400 for what is malformed and 403 for attributes that nobody sets. */
-export function parsePatch(body: unknown, dialect: 'old' | 'new'): Change[] {
+export function parsePatch(body: unknown, dialect: 'old' | 'new', schema: ImageSchema): Change[] {
   if (!Array.isArray(body)) throw new BadRequest('Request body must be a JSON array of operation objects.')
   return body.map(item => {
     if (typeof item !== 'object' || item === null || Array.isArray(item))
       throw new BadRequest('Operations must be JSON objects.')
-    return changeOf(item as Record<string, unknown>, dialect)
+    return changeOf(item as Record<string, unknown>, dialect, schema)
   })
 }
 
-function changeOf(item: Record<string, unknown>, dialect: 'old' | 'new'): Change {
+function changeOf(item: Record<string, unknown>, dialect: 'old' | 'new', schema: ImageSchema): Change {
   const op = dialect === 'new' ? opOf(item) : oldOpOf(item)
   const pointer = dialect === 'new' ? item.path : item[op]
   if (typeof pointer !== 'string') throw new BadRequest("Unable to find 'path' in JSON Schema change")
@@ -37,7 +38,7 @@ function changeOf(item: Record<string, unknown>, dialect: 'old' | 'new'): Change
   if (path.length !== 1) throw new BadRequest(`Invalid JSON pointer for this resource: '/${path.join('/')}'`)
   if (op === 'remove') return { op, name, value: undefined }
   if (!('value' in item)) throw new BadRequest(`Operation "${op}" requires a member named "value".`)
-  checkValue(name, item.value)
+  checkValue(schema, name, item.value)
   return { op, name, value: item.value }
 }
 
@@ -70,8 +71,10 @@ function decoded(pointer: string): string[] {
   return parts.map(part => part.replaceAll('~1', '/').replaceAll('~0', '~').trim())
 }
 
-function checkValue(name: string, value: unknown): void {
-  const problem = problemOf(schemaOf(name), value)
+function checkValue(schema: ImageSchema, name: string, value: unknown): void {
+  const expected = schemaOf(schema, name)
+  if (!expected) throw new BadRequest(`Provided object does not match schema 'image': there may be no property ${name}`)
+  const problem = problemOf(expected, value)
   if (problem)
     throw new BadRequest(`Provided object does not match schema 'image': ${problem.message} for property ${name}`)
 }

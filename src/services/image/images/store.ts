@@ -26,7 +26,7 @@ export interface ImageRow {
   virtual_size: number | null
   /** The name of the file that holds the bytes; while `saving`, of the one that the upload writes. */
   blob: string | null
-  /** When the upload under way was last known to go on. */
+  /** When the upload or import under way was last known to go on; null when none is. */
   alive_at: string | null
   created_at: string
   updated_at: string
@@ -55,15 +55,32 @@ export const images = rows<ImageRow>('image_images', { bool: ['protected', 'os_h
 export const properties = rows<PropertyRow>('image_custom_properties')
 export const tags = rows<TagRow>('image_tags')
 
-/** What a project's images take in all. */
-export async function usageOf(db: Db, owner: string): Promise<{ images: number; bytes: number }> {
+/** The columns about its bytes of an image that has none. */
+export const noBytes = {
+  blob: null,
+  size: null,
+  virtual_size: null,
+  checksum: null,
+  os_hash_algo: null,
+  os_hash_value: null,
+}
+
+/** What a project's images take in all, and of that what is staged for import. */
+export async function usageOf(db: Db, owner: string): Promise<{ images: number; bytes: number; staged_bytes: number }> {
   const row = await db
     .selectFrom('image_images')
-    .select(eb => [eb.fn.countAll<number>().as('images'), sql<number>`coalesce(sum(size), 0)`.as('bytes')])
+    .select(eb => [
+      eb.fn.countAll<number>().as('images'),
+      sql<number>`coalesce(sum(size), 0)`.as('bytes'),
+      sql<number>`coalesce(sum(case when status in ('uploading', 'importing') then size end), 0)`.as('staged_bytes'),
+    ])
     .where('owner', '=', owner)
     .executeTakeFirstOrThrow()
-  return { images: Number(row.images), bytes: Number(row.bytes) }
+  return { images: Number(row.images), bytes: Number(row.bytes), staged_bytes: Number(row.staged_bytes) }
 }
+
+export const uploadsUnderWay = (db: Db, owner: string) =>
+  images.count(db, { owner, status: ['saving', 'uploading', 'importing'] })
 
 /** Adds a tag; false when the image has it. */
 export async function addTag(db: Db, image_id: string, tag: string): Promise<boolean> {

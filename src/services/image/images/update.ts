@@ -7,6 +7,7 @@ import { imageAnswer, settable } from './attributes.ts'
 import { checkVisibility } from './create.ts'
 import { complete, type Image, type ImageTarget, noImage, view, visibleImage, writeDetails } from './image.ts'
 import { type Change, parsePatch, patchTypes } from './patch.ts'
+import { imageSchemaOf } from './properties.ts'
 import { type ImageRow, images } from './store.ts'
 
 export const updateImage = operation({
@@ -26,7 +27,7 @@ export const updateImage = operation({
         headers: { 'accept-patch': allowed },
       })
     }
-    const changes = parsePatch(body, dialect)
+    const changes = parsePatch(body, dialect, imageSchemaOf(ctx))
     return view(await ctx.transaction(tx => change(tx, params.image_id, changes, dialect))) as never
   },
 })
@@ -64,7 +65,7 @@ async function change(ctx: Ctx, id: string, changes: Change[], dialect: 'old' | 
 function apply(ctx: Ctx, image: ImageTarget, { op, name, value }: Change, dialect: 'old' | 'new'): void {
   if (name === 'locations') throw new Forbidden("It's not allowed to update locations if locations are invisible.")
   const isAttribute = settable.has(name)
-  if (op === 'add' && dialect === 'old' && (isAttribute || name in image.properties))
+  if (op === 'add' && dialect === 'old' && (isAttribute || Object.hasOwn(image.properties, name)))
     throw new Conflict(`Property ${name} already present.`)
   if (op === 'remove' && isAttribute) throw new Forbidden(`Property ${name} may not be removed.`)
   if (op !== 'add' && !isAttribute && !Object.hasOwn(image.properties, name))

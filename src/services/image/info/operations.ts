@@ -1,0 +1,85 @@
+/** What a client may ask about the service: import methods, stores, usage and its limits. */
+import { operation } from '#kernel/operation.ts'
+import { Type } from '#kernel/schema/builders.ts'
+import { blobsOf } from '../blobs/blob.ts'
+import { imageConfig } from '../config.ts'
+import { uploadsUnderWay, usageOf } from '../images/store.ts'
+import { storesDetail } from '../rules.ts'
+
+export const importMethods = ['glance-direct']
+const store = { id: 'file', default: true, description: 'Files on a disk of the cloud' }
+
+export const showImportInfo = operation({
+  id: 'image.info.import',
+  method: 'GET',
+  path: '/v2/info/import',
+  summary: 'Show the import methods',
+  policy: 'authenticated',
+  response: Type.Object({
+    'import-methods': Type.Object({
+      description: Type.String(),
+      type: Type.String(),
+      value: Type.Array(Type.String()),
+    }),
+  }),
+  handle: async () => ({
+    'import-methods': { description: 'Import methods available.', type: 'array', value: importMethods },
+  }),
+})
+
+export const listStores = operation({
+  id: 'image.info.stores',
+  method: 'GET',
+  path: '/v2/info/stores',
+  summary: 'List the stores of image bytes',
+  policy: 'authenticated',
+  response: Type.Object({ stores: Type.Array(Type.Unknown()) }),
+  handle: async () => ({ stores: [store] }),
+})
+
+export const listStoresDetail = operation({
+  id: 'image.info.stores_detail',
+  method: 'GET',
+  path: '/v2/info/stores/detail',
+  summary: 'List the stores of image bytes with their settings',
+  policy: storesDetail,
+  response: Type.Object({ stores: Type.Array(Type.Unknown()) }),
+  handle: async ctx => ({
+    stores: [{ ...store, type: 'file', weight: 0, properties: { data_dir: await blobsOf(ctx).directory() } }],
+  }),
+})
+
+const mebibyte = 1024 * 1024
+const quota = Type.Object({ limit: Type.Integer(), usage: Type.Integer() })
+/** Settings say 0, the API says -1, for what has no limit. */
+const limited = (limit: number, usage: number) => ({ limit: limit === 0 ? -1 : Math.floor(limit), usage })
+
+export const showUsage = operation({
+  id: 'image.info.usage',
+  method: 'GET',
+  path: '/v2/info/usage',
+  summary: "Show the project's usage and limits",
+  policy: 'authenticated',
+  response: Type.Object({
+    usage: Type.Object({
+      image_size_total: quota,
+      image_stage_total: quota,
+      image_count_total: quota,
+      image_count_uploading: quota,
+    }),
+  }),
+  async handle(ctx) {
+    const { project_bytes, project_images } = ctx.config.of(imageConfig)
+    const project = ctx.identity.project_id ?? ''
+    const { images, bytes, staged_bytes } = await usageOf(ctx.db, project)
+    const inMebibytes = (count: number) => Math.ceil(count / mebibyte)
+    return {
+      usage: {
+        image_size_total: limited(project_bytes / mebibyte, inMebibytes(bytes - staged_bytes)),
+        image_stage_total: limited(project_bytes / mebibyte, inMebibytes(staged_bytes)),
+        image_count_total: limited(project_images, images),
+        image_count_uploading: limited(0, await uploadsUnderWay(ctx.db, project)),
+      },
+    }
+  },
+})
