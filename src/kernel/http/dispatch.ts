@@ -91,7 +91,8 @@ async function perform(ctx: Ctx, operation: Operation, request: FastifyRequest, 
   })
   const params = { ...(request.params as Record<string, string>) }
   if ('*' in params) params[/\{([^}]+)\*\}$/.exec(operation.path)?.[1] ?? '*'] = params['*']!
-  if (Object.values(params).some(value => value.includes('\0'))) throw new NotFound()
+  if (hasNul(params)) throw new NotFound()
+  if (hasNul(request.query as Strings)) throw new BadRequest('A query must not contain the character NUL.')
   const asked: AnyRequest = {
     params,
     query: request.query,
@@ -111,6 +112,15 @@ async function perform(ctx: Ctx, operation: Operation, request: FastifyRequest, 
   if (typeof operation.policy === 'object') ctx.enforce(operation.policy, target)
   asked.body = validBody(operation, request, ctx.version)
   return operation.handle(ctx, asked)
+}
+
+type Strings = Record<string, string | string[]>
+
+/** Not every database can keep a NUL, and no name or id has one. */
+function hasNul(strings: Strings): boolean {
+  return Object.entries(strings)
+    .flat(2)
+    .some(text => text.includes('\0'))
 }
 
 function validQuery(operation: Operation, query: unknown, version: number): unknown {

@@ -50,17 +50,20 @@ function addParsers(app: FastifyInstance): void {
     (_request, text, done) => {
       if (text === '') return done(null, undefined)
       try {
-        done(null, JSON.parse(text as string, dropProto))
-      } catch {
-        done(new BadRequest('Malformed request body: it is not valid JSON.'))
+        done(null, JSON.parse(text as string, harmless))
+      } catch (error) {
+        done(error instanceof Fault ? error : new BadRequest('Malformed request body: it is not valid JSON.'))
       }
     },
   )
   app.addContentTypeParser('*', (_request, payload, done) => done(null, payload))
 }
 
-/** `__proto__` in JSON must not reach code that copies objects. */
-function dropProto(key: string, value: unknown): unknown {
+/** `__proto__` in JSON must not reach code that copies objects, nor a NUL the database, where not every engine can keep it. */
+function harmless(key: string, value: unknown): unknown {
+  if (key.includes('\0') || (typeof value === 'string' && value.includes('\0'))) {
+    throw new BadRequest('Malformed request body: text must not contain the character NUL.')
+  }
   return key === '__proto__' ? undefined : value
 }
 

@@ -94,9 +94,14 @@ export function integerOf(value: number | string, field: string, minimum: number
   throw new BadRequest(`Invalid input received: ${field} must be ${bound}`)
 }
 
+/** The id of a row with this number; what no integer column can hold is nobody's. */
+export function numberedRow(text: string): number {
+  return /^\d+$/.test(text) && Number(text) <= maxInt ? Number(text) : -1
+}
+
 /** The integer that an id in a path is. */
 export function integerId(text: string): number {
-  if (/^\d{1,10}$/.test(text)) return Number(text)
+  if (/^\d{1,10}$/.test(text)) return numberedRow(text)
   throw new BadRequest(`Invalid input received: id must be an integer`)
 }
 

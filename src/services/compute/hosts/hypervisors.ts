@@ -6,7 +6,7 @@ import { admin, rule } from '#kernel/policy/rule.ts'
 import { Type } from '#kernel/schema/builders.ts'
 import { byVersion, since, until } from '#kernel/schema/marks.ts'
 import { isUuid } from '#kernel/schema/validate.ts'
-import { body, flag, hostName, isTrue, linksSchema, pageQuery, paging } from '../dialect.ts'
+import { body, flag, hostName, isTrue, linksSchema, numberedRow, pageQuery, paging } from '../dialect.ts'
 import { listServers } from '../servers/store.ts'
 import { type HostRow, isUp } from './host.ts'
 import { hosts, inOrder } from './store.ts'
@@ -148,7 +148,7 @@ async function pageOf(ctx: Ctx, asked: ListQuery, url: string) {
 async function rowsOf(ctx: Ctx, asked: ListQuery, limit: number): Promise<HostRow[]> {
   if (!ctx.atLeast('2.33')) return hosts.list(ctx.db, {}, inOrder)
   if (asked.marker === undefined) return hosts.list(ctx.db, {}, { ...inOrder, limit })
-  const where = isUuid(asked.marker) ? { provider_uuid: asked.marker } : { id: Number(asked.marker) || -1 }
+  const where = isUuid(asked.marker) ? { provider_uuid: asked.marker } : { id: numberedRow(asked.marker) }
   const after = await hosts.find(ctx.db, where)
   if (!after) throw new BadRequest(`marker [${asked.marker}] not found`)
   return hosts.list(ctx.db, {}, { ...inOrder, limit, after })
@@ -189,7 +189,7 @@ const listDetail = operation({
 /** The host of a path's id: a UUID from 2.53 on, a number before. */
 async function hypervisorOf(ctx: Ctx, id: string): Promise<HostRow> {
   if (ctx.atLeast('2.53') && !isUuid(id)) throw new BadRequest(`Invalid uuid ${id}`)
-  const where = ctx.atLeast('2.53') ? { provider_uuid: id } : { id: /^\d{1,10}$/.test(id) ? Number(id) : -1 }
+  const where = ctx.atLeast('2.53') ? { provider_uuid: id } : { id: numberedRow(id) }
   const row = await hosts.find(ctx.db, where)
   if (!row) throw new NotFound(`Hypervisor with ID '${id}' could not be found.`)
   return row

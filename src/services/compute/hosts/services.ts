@@ -9,7 +9,7 @@ import { isUuid } from '#kernel/schema/validate.ts'
 import { zoneOf } from '../aggregates/aggregate.ts'
 import { aggregateHosts, allAggregates } from '../aggregates/store.ts'
 import { computeConfig } from '../config.ts'
-import { body, flag, hostName, isTrue, naiveTime, query } from '../dialect.ts'
+import { body, flag, hostName, isTrue, naiveTime, numberedRow, query } from '../dialect.ts'
 import { listServers } from '../servers/store.ts'
 import { computeBinary, type HostRow, isUp } from './host.ts'
 import { keepProvider } from './provider.ts'
@@ -133,7 +133,7 @@ async function serviceOf(ctx: Ctx, id: string): Promise<HostRow> {
   if (ctx.atLeast('2.53') && !isUuid(id)) throw new BadRequest(`Invalid uuid ${id}`)
   if (!ctx.atLeast('2.53') && !/^\d{1,10}$/.test(id))
     throw new BadRequest('Invalid input received: id must be an integer')
-  const row = await hosts.find(ctx.db, ctx.atLeast('2.53') ? { uuid: id } : { id: Number(id) })
+  const row = await hosts.find(ctx.db, ctx.atLeast('2.53') ? { uuid: id } : { id: numberedRow(id) })
   if (!row) throw new NotFound(`Service ${id} could not be found.`)
   return row
 }
