@@ -129,6 +129,7 @@ function validQuery(operation: Operation, query: unknown, version: number): unkn
   if (problem)
     throw new BadRequest(
       `Invalid input for query parameters ${problem.field}. Value: ${String(problem.value)}. ${problem.message}`,
+      { extra: { query: problem.message } },
     )
   return value
 }

@@ -13,6 +13,11 @@ export function since<T extends TSchema>(version: Version, schema: T): TOptional
   return Type.Optional({ ...schema, 'x-since': version } as T) as TOptional<T>
 }
 
+/** A field that exists from `version` on, and that requests must have then. Optional for the handler, as with `since`. */
+export function requiredSince<T extends TSchema>(version: Version, schema: T): TOptional<T> {
+  return { ...schema, 'x-since': version } as unknown as TOptional<T>
+}
+
 /** A field that exists up to and with `version`. */
 export function until<T extends TSchema>(version: Version, schema: T): TOptional<T> {
   return Type.Optional({ ...schema, 'x-until': version } as T) as TOptional<T>

@@ -1,6 +1,8 @@
 /** Placement's error envelope: a list of one, with a code that clients match from 1.23 on. */
+import type { Fault } from '#kernel/errors.ts'
 import { ordinal } from '#kernel/schema/version.ts'
 import type { FaultShape } from '#kernel/service.ts'
+import { maxVersion, minVersion } from './versions.ts'
 
 /** The sentence that stands before what happened, as upstream's framework writes it. */
 const preface: Record<number, string> = {
@@ -9,15 +11,21 @@ const preface: Record<number, string> = {
   403: 'Access was denied to this resource.',
   404: 'The resource could not be found.',
   405: 'The method specified is not allowed for this resource.',
+  406: 'The resource could not be generated that was acceptable to your browser (content\nof type application/json).',
   409: 'There was a conflict when trying to complete your request.',
   415: 'The request media type is not supported by this server.',
 }
 
 const codesSince = ordinal('1.23')
 
+function reasonOf({ message, extra }: Fault): string {
+  if (typeof extra.query === 'string') return `Invalid query string parameters: ${extra.query}`
+  if (typeof extra.reason === 'string') return `JSON does not validate: ${extra.reason}`
+  return message
+}
+
 export const placementFaults: FaultShape = (fault, { requestId, version }) => {
-  const reason =
-    typeof fault.extra.reason === 'string' ? `JSON does not validate: ${fault.extra.reason}` : fault.message
+  const reason = reasonOf(fault)
   const before = preface[fault.status]
   return {
     body: {
@@ -28,7 +36,7 @@ export const placementFaults: FaultShape = (fault, { requestId, version }) => {
           detail: before && before !== reason ? `${before}\n\n ${reason}  ` : reason,
           ...(version >= codesSince && { code: fault.type ?? 'placement.undefined_code' }),
           request_id: requestId,
-          ...(fault.status === 406 && version === 0 && { min_version: '1.0', max_version: '1.39' }),
+          ...(fault.status === 406 && version === 0 && { min_version: minVersion, max_version: maxVersion }),
         },
       ],
     },

@@ -6,11 +6,11 @@ import { amountsOf, replaceAllocations } from './allocations/allocation.ts'
 import { consumers } from './allocations/store.ts'
 import { explain } from './candidates/explain.ts'
 import { type RequestGroup, search } from './candidates/search.ts'
-import { snapshotFor } from './candidates/snapshot.ts'
 import type { CandidateRequest, PlacementContract, ProviderSpec } from './contract.ts'
 import { replaceInventories } from './inventories/inventory.ts'
 import { createProvider, removeProvider } from './providers/provider.ts'
 import { inventories, lockProviders, providers, touchProvider } from './providers/store.ts'
+import { snapshotFor } from './snapshot.ts'
 import { createTrait, replaceTraits, unknownTraits } from './traits/trait.ts'
 
 export const placementContract: PlacementContract = {

@@ -1,8 +1,13 @@
 /** Placement: what there is to give, who has what of it, and where a request would fit. */
 import { service } from '#kernel/service.ts'
+import { allocationOperations } from './allocations/operations.ts'
+import { jsonOnly } from './dialect.ts'
 import { placementFaults } from './faults.ts'
+import { inventoryOperations } from './inventories/operations.ts'
 import { initial } from './migrations/0001-initial.ts'
 import { placementContract } from './offers.ts'
+import { providerOperations } from './providers/operations.ts'
+import { usageOperations } from './usages/operations.ts'
 import { listVersions, maxVersion, minVersion } from './versions.ts'
 
 export const placementService = service({
@@ -10,7 +15,10 @@ export const placementService = service({
   name: 'placement',
   path: '/placement',
   microversions: { serviceType: 'placement', min: minVersion, max: maxVersion },
-  operations: [listVersions],
+  operations: [
+    listVersions,
+    ...[...providerOperations, ...inventoryOperations, ...usageOperations, ...allocationOperations].map(jsonOnly),
+  ],
   faults: placementFaults,
   migrations: [initial],
   contract: placementContract,

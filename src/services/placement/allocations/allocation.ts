@@ -25,9 +25,13 @@ export interface ConsumerClaim {
 /**
  * Replaces all allocations of the consumers, in the caller's transaction. Everything is checked before anything is written, so after an
  * error the transaction may go on with another choice. Throws 409 when a generation is not the one seen or a provider lacks the room,
- * and 400 for providers that do not exist.
+ * and 400 for providers that do not exist. `keepGenerations` leaves the providers' generations as they are.
  */
-export async function replaceAllocations(ctx: Ctx, claims: ConsumerClaim[]): Promise<void> {
+export async function replaceAllocations(
+  ctx: Ctx,
+  claims: ConsumerClaim[],
+  { keepGenerations = false } = {},
+): Promise<void> {
   const ids = claims.map(claim => claim.id).sort()
   for (const id of ids) await lock(ctx.db, ctx.database.engine, `placement/${id}`)
   const known = new Map((await consumers.list(ctx.db, { uuid: ids })).map(row => [row.uuid, row]))
@@ -42,7 +46,7 @@ export async function replaceAllocations(ctx: Ctx, claims: ConsumerClaim[]): Pro
   const deltas = deltasOf(before, after)
   checkRoom(await inventories.list(ctx.db, { provider: touched }), after, deltas)
 
-  for (const uuid of touched) await touchProvider(ctx, uuid)
+  for (const uuid of touched) await touchProvider(ctx, uuid, { keepGeneration: keepGenerations })
   for (const { provider, resource_class, used } of deltas.values())
     if (used !== 0) await addUsed(ctx, provider, resource_class, used)
   if (before.length > 0) await allocations.remove(ctx.db, { consumer: ids })

@@ -40,6 +40,17 @@ export async function putConsumer(ctx: Ctx, row: ConsumerRow): Promise<void> {
     .execute()
 }
 
+/** The consumers that have something of a provider. */
+export async function consumersOf(ctx: Ctx, provider: string): Promise<ConsumerRow[]> {
+  return ctx.db
+    .selectFrom('placement_consumers')
+    .selectAll()
+    .where('uuid', 'in', eb =>
+      eb.selectFrom('placement_allocations').select('consumer').where('provider', '=', provider),
+    )
+    .execute()
+}
+
 export interface UsageOf {
   project_id: string
   user_id?: string | undefined

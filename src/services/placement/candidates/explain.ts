@@ -1,8 +1,9 @@
 /** Why a tree of providers is no candidate: the first constraint that it fails. Pure, over a snapshot. */
 import type { Refusal } from '../contract.ts'
+import { hasRoom } from '../inventories/inventory.ts'
 import type { InventoryRow } from '../providers/store.ts'
-import { hasRoom, type RequestGroup, search } from './search.ts'
-import type { Provider, Snapshot } from './snapshot.ts'
+import type { Provider, Snapshot } from '../snapshot.ts'
+import { type RequestGroup, search } from './search.ts'
 
 export function explain(snapshot: Snapshot, group: RequestGroup): Refusal[] {
   const candidates = new Set(search(snapshot, { groups: [group] }).map(found => found.root))

@@ -1,7 +1,8 @@
 /** Finds the ways in which a request can be met: pure, over a snapshot. */
+import { hasRoom } from '../inventories/inventory.ts'
 import type { InventoryRow } from '../providers/store.ts'
+import type { Provider, Snapshot } from '../snapshot.ts'
 import { product } from './product.ts'
-import type { Provider, Snapshot } from './snapshot.ts'
 
 /** What one group of a request wants. The group with the empty suffix may be spread over a tree; any other is met by one provider. */
 export interface RequestGroup {
@@ -109,17 +110,6 @@ export function admits(snapshot: Snapshot, provider: Provider, group: RequestGro
   const root = group.suffix === '' ? snapshot.providers.get(provider.root) : undefined
   const member = (aggregate: string) => provider.aggregates.has(aggregate) || root?.aggregates.has(aggregate) === true
   return group.member_of.every(any => any.some(member)) && !group.forbidden_aggregates.some(member)
-}
-
-/** Whether an inventory can give the amount. */
-export function hasRoom(inventory: InventoryRow | undefined, amount: number): boolean {
-  return (
-    inventory !== undefined &&
-    inventory.used + amount <= inventory.capacity &&
-    amount >= inventory.min_unit &&
-    amount <= inventory.max_unit &&
-    amount % inventory.step_size === 0
-  )
 }
 
 const hasTraits = (providers: Provider[], required: string[][]) =>

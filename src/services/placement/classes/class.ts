@@ -12,15 +12,20 @@ export async function classExists(ctx: Ctx, name: string): Promise<boolean> {
   return standard.has(name) || (await customClasses.find(ctx.db, { name })) !== undefined
 }
 
+/** Those of the names that are no class. */
+export async function unknownClasses(ctx: Ctx, names: string[]): Promise<string[]> {
+  const custom = names.filter(name => !standard.has(name))
+  if (custom.length === 0) return []
+  const known = new Set((await customClasses.list(ctx.db, { name: custom })).map(row => row.name))
+  return custom.filter(name => !known.has(name))
+}
+
 /** Throws 400 when one of the classes does not exist. */
 export async function requireClasses(
   ctx: Ctx,
   names: string[],
   about = 'Unknown resource class in inventory',
 ): Promise<void> {
-  const custom = names.filter(name => !standard.has(name))
-  if (custom.length === 0) return
-  const known = new Set((await customClasses.list(ctx.db, { name: custom })).map(row => row.name))
-  const unknown = custom.find(name => !known.has(name))
-  if (unknown) throw new BadRequest(`${about}: No such resource class ${unknown}.`)
+  const [unknown] = await unknownClasses(ctx, names)
+  if (unknown !== undefined) throw new BadRequest(`${about}: No such resource class ${unknown}.`)
 }

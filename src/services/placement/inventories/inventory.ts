@@ -9,7 +9,7 @@ export const maxInt = 2_147_483_647
 
 /** What may be allocated in all: the rule that no sum of allocations exceeds. */
 export function capacityOf({ total, reserved = 0, allocation_ratio = 1 }: InventorySpec): number {
-  return Math.floor((total - reserved) * allocation_ratio)
+  return Math.min(Math.floor((total - reserved) * allocation_ratio), Number.MAX_SAFE_INTEGER)
 }
 
 export function inventoryRow(ctx: Ctx, provider: string, resourceClass: string, spec: InventorySpec): InventoryRow {
@@ -29,21 +29,21 @@ export function inventoryRow(ctx: Ctx, provider: string, resourceClass: string, 
 }
 
 /** Throws 400 when nothing of it could be given out. From 1.26 on all of it may be reserved. */
-export function checkCapacity(ctx: Ctx, provider: string, specs: Record<string, InventorySpec>): void {
+export function checkCapacity(ctx: Ctx, provider: string, specs: Record<string, InventorySpec>, verb = 'update'): void {
   for (const [resourceClass, spec] of Object.entries(specs)) {
     const capacity = capacityOf(spec)
     const than = ctx.atLeast('1.26') ? 'greater than total' : 'greater than or equal to total'
     if (capacity < 0 || (capacity === 0 && !ctx.atLeast('1.26')))
       throw new BadRequest(
-        `Unable to update inventory for resource provider ${provider}: Invalid inventory for '${resourceClass}' on resource provider '${provider}'. The reserved value is ${than}.`,
+        `Unable to ${verb} inventory for resource provider ${provider}: Invalid inventory for '${resourceClass}' on resource provider '${provider}'. The reserved value is ${than}.`,
       )
   }
 }
 
 const settings = ['total', 'reserved', 'min_unit', 'max_unit', 'step_size', 'allocation_ratio'] as const
 
-/** Changes one existing inventory; what is allocated stays. False when there is none, or nothing to change. */
-async function change(ctx: Ctx, before: InventoryRow, spec: InventorySpec): Promise<boolean> {
+/** Changes one existing inventory; what is allocated stays. False when there is nothing to change. */
+export async function changeInventory(ctx: Ctx, before: InventoryRow, spec: InventorySpec): Promise<boolean> {
   const { used: _, ...after } = inventoryRow(ctx, before.provider, before.resource_class, spec)
   if (settings.every(name => before[name] === after[name])) return false
   await inventories.update(ctx.db, { provider: before.provider, resource_class: before.resource_class }, after)
@@ -60,7 +60,11 @@ export async function replaceInventories(
   wanted: Record<string, InventorySpec>,
   { keepUsed = false } = {},
 ): Promise<boolean> {
-  await requireClasses(ctx, Object.keys(wanted))
+  await requireClasses(
+    ctx,
+    Object.keys(wanted),
+    `Unknown resource class in inventory for resource provider ${provider}`,
+  )
   const before = await inventories.list(ctx.db, { provider })
   const gone = before.filter(row => !(row.resource_class in wanted) && !(keepUsed && row.used > 0))
   const inUse = gone.filter(row => row.used > 0).map(row => row.resource_class)
@@ -69,7 +73,7 @@ export async function replaceInventories(
   if (changed) await inventories.remove(ctx.db, { provider, resource_class: gone.map(row => row.resource_class) })
   for (const [resourceClass, spec] of Object.entries(wanted)) {
     const known = before.find(row => row.resource_class === resourceClass)
-    if (known) changed = (await change(ctx, known, spec)) || changed
+    if (known) changed = (await changeInventory(ctx, known, spec)) || changed
     else {
       await inventories.insert(ctx.db, inventoryRow(ctx, provider, resourceClass, spec))
       changed = true
@@ -78,9 +82,24 @@ export async function replaceInventories(
   return changed
 }
 
-export function inventoryInUse(provider: string, classes: string[]): Conflict {
-  return new Conflict(
-    `update conflict: Inventory for '${classes.join(', ')}' on resource provider '${provider}' in use.`,
-    { type: 'placement.inventory.inuse' },
+export function inventoryInUse(
+  provider: string,
+  classes: string[],
+  about = 'update conflict',
+  type = 'placement.inventory.inuse',
+): Conflict {
+  return new Conflict(`${about}: Inventory for '${classes.join(', ')}' on resource provider '${provider}' in use.`, {
+    type,
+  })
+}
+
+/** Whether an inventory can give the amount. */
+export function hasRoom(inventory: InventoryRow | undefined, amount: number): boolean {
+  return (
+    inventory !== undefined &&
+    inventory.used + amount <= inventory.capacity &&
+    amount >= inventory.min_unit &&
+    amount <= inventory.max_unit &&
+    amount % inventory.step_size === 0
   )
 }

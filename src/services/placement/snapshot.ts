@@ -7,7 +7,7 @@
  */
 import { type Ctx, type Env, perCloud } from '#kernel/context.ts'
 import type { Db } from '#kernel/db/database.ts'
-import { type Changes, changedSince, changeMark, type InventoryRow } from '../providers/store.ts'
+import { type Changes, changedSince, changeMark, type InventoryRow } from './providers/store.ts'
 
 export interface Provider {
   uuid: string
@@ -15,6 +15,7 @@ export interface Provider {
   parent: string | null
   root: string
   generation: number
+  updated_at: string
   inventories: Map<string, InventoryRow>
   traits: Set<string>
   aggregates: Set<string>
@@ -102,6 +103,7 @@ function apply(snapshot: Snapshot, changes: Changes): void {
     parent: row.parent_uuid,
     root: row.root_uuid,
     generation: row.generation,
+    updated_at: row.updated_at,
     inventories: new Map((inventories.get(row.uuid) ?? []).map(inventory => [inventory.resource_class, inventory])),
     traits: new Set((traits.get(row.uuid) ?? []).map(t => t.trait)),
     aggregates: new Set((aggregates.get(row.uuid) ?? []).map(a => a.aggregate)),

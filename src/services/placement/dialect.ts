@@ -1,0 +1,85 @@
+/** What the resources of the placement API have in common: rules, dated answers, links and the forms of names. */
+import type { Ctx } from '#kernel/context.ts'
+import { NotAcceptable } from '#kernel/errors.ts'
+import { type Operation, type Reply, reply } from '#kernel/operation.ts'
+import { adminOrService, type CheckSource, type Rule, rule } from '#kernel/policy/rule.ts'
+import { Type } from '#kernel/schema/builders.ts'
+
+/** A rule by the part of its name after `placement:`. */
+export function placementRule(name: string, check: CheckSource = adminOrService): Rule {
+  return rule(`placement:${name}`, check)
+}
+
+export const uuid = Type.String({ format: 'uuid' })
+export const generation = Type.Integer()
+export const classPattern = '^[A-Z0-9_]+$'
+export const uuidPattern = '^[0-9a-fA-F-]{36}$'
+/** Ids of projects and users, which are whatever the caller says. */
+export const externalId = Type.String({ minLength: 1, maxLength: 255, pattern: '^[^\\u0000]*$' })
+
+export const linksSchema = Type.Array(Type.Object({ rel: Type.String(), href: Type.String() }))
+
+/** The path of something, as links have it: without scheme and host. */
+export const pathOf = (...parts: string[]) => `/placement/${parts.join('/')}`
+
+/** The whole address of something, as `Location` has it. */
+export const addressOf = (ctx: Ctx, ...parts: string[]) => `${ctx.base}${pathOf(...parts)}`
+
+interface Dated {
+  /** When it changed last, as in its row; now when it has no time of its own. */
+  at?: string | undefined
+  status?: number
+  headers?: Record<string, string>
+}
+
+/** An answer that, from 1.15 on, says when it changed and that it must not be kept. */
+export function dated(ctx: Ctx, body: unknown, { at, status, headers }: Dated = {}): Reply {
+  return reply(body, {
+    ...(status !== undefined && { status }),
+    headers: {
+      ...headers,
+      ...(ctx.atLeast('1.15') && {
+        'last-modified': new Date(at ?? ctx.clock.now()).toUTCString(),
+        'cache-control': 'no-cache',
+      }),
+    },
+  })
+}
+
+/** The latest of the rows' times. */
+export function latest(rows: Iterable<{ updated_at: string }>): string | undefined {
+  let found: string | undefined
+  for (const { updated_at } of rows) if (found === undefined || updated_at > found) found = updated_at
+  return found
+}
+
+/** All values of a query parameter, which may be given more than once. */
+export function valuesOf(value: unknown): string[] {
+  return value === undefined ? [] : [value].flat().map(String)
+}
+
+/** The value of a query parameter: of several, the last. */
+export const lastOf = (value: unknown): string | undefined => valuesOf(value).at(-1)
+
+const acceptsJson = (header: string | undefined) =>
+  header === undefined ||
+  header.trim() === '' ||
+  header.split(',').some(part => {
+    const [range, ...parameters] = part.split(';').map(text => text.trim().toLowerCase())
+    return (
+      (range === '*/*' || range === 'application/*' || range === 'application/json') &&
+      !parameters.some(text => /^q=0(\.0*)?$/.test(text))
+    )
+  })
+
+/** The same operation, which refuses callers who do not take JSON. */
+export function jsonOnly(operation: Operation): Operation {
+  if (operation.method !== 'GET' || !operation.response) return operation
+  return {
+    ...operation,
+    handle(ctx, request) {
+      if (!acceptsJson(request.headers.accept)) throw new NotAcceptable('Only application/json is provided')
+      return operation.handle(ctx, request)
+    },
+  }
+}
