@@ -8,6 +8,11 @@ const known: [alias: string, name: string, description: string][] = [
   ['agent', 'agent', 'Agents on hosts and what they report.'],
   ['allowed-address-pairs', 'Allowed Address Pairs', 'Addresses besides its own that a port may use.'],
   ['aap-reject-multicast', 'Allowed Address Pairs without multicast', 'Multicast address pairs are refused.'],
+  [
+    'auto-allocated-topology',
+    'Auto Allocated Topology Services',
+    'A network that leads outside is made when asked for.',
+  ],
   ['availability_zone', 'Availability Zone', 'Zones of agents.'],
   ['binding', 'Port Binding', 'Where a port is bound and how.'],
   ['dns-domain-ports', 'DNS domain of ports', 'Ports have a domain of their own.'],

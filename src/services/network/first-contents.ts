@@ -6,12 +6,16 @@ import { networkConfig } from './config.ts'
 import type { PhysicalNetwork } from './drivers/linux/plan.ts'
 import { networks } from './networks/network.ts'
 import { type NetworkRow, networkRows } from './networks/store.ts'
-import { makeInterface } from './routers/interfaces.ts'
-import { routers } from './routers/router.ts'
 import { defaultGroup } from './security-groups/steps.ts'
 import { subnets } from './subnets/subnet.ts'
+import { makeTopology } from './topologies/steps.ts'
 
 const physicalName = 'public'
+const privateNames = {
+  network: 'private',
+  router: 'router',
+  subnet: (version: 4 | 6) => (version === 4 ? 'private-subnet' : 'private-subnet-v6'),
+}
 
 interface Projects {
   demo_project_id: string
@@ -26,7 +30,7 @@ export async function bootstrap(ctx: Ctx, { demo_project_id, admin_project_id }:
     for (const id of [admin_project_id, demo_project_id]) await defaultGroup(tx, id)
     const outside = await makePublic(tx, admin_project_id)
     if ((await networkRows.count(tx.db, { project_id: demo_project_id })) === 0)
-      await makePrivate(tx, demo_project_id, outside)
+      await makeTopology(tx, demo_project_id, outside, privateNames)
   })
 }
 
@@ -48,33 +52,6 @@ async function makePublic(ctx: Ctx, project_id: string): Promise<NetworkRow> {
     enable_dhcp: false,
   })
   return network
-}
-
-async function makePrivate(ctx: Ctx, project_id: string, outside: NetworkRow): Promise<void> {
-  const { private_cidr, private_cidr_v6 } = ctx.config.of(networkConfig)
-  const network = await networks.make(ctx, { project_id, name: 'private' })
-  const router = await routers.make(ctx, {
-    project_id,
-    name: 'router',
-    external_gateway_info: { network_id: outside.id },
-  })
-  const common = { project_id, network_id: network.id }
-  const made = [
-    await subnets.make(ctx, { ...common, name: 'private-subnet', ip_version: 4, cidr: private_cidr }),
-    ...(private_cidr_v6
-      ? [
-          await subnets.make(ctx, {
-            ...common,
-            name: 'private-subnet-v6',
-            ip_version: 6,
-            cidr: private_cidr_v6,
-            ipv6_address_mode: 'slaac',
-            ipv6_ra_mode: 'slaac',
-          }),
-        ]
-      : []),
-  ]
-  for (const subnet of made) await makeInterface(ctx, router, subnet)
 }
 
 export function physicalNetworks(env: Env): Record<string, PhysicalNetwork> {

@@ -8,6 +8,7 @@ import { allocationRows, allocationsOf, grouped, type PortRow, portRows } from '
 import { defaultGroup } from './security-groups/steps.ts'
 import { groupRows, type SecurityGroupRow } from './security-groups/store.ts'
 import { subnetsOf } from './subnets/store.ts'
+import { defaultOutside } from './topologies/steps.ts'
 
 export interface ResolvedNic {
   network: NetworkRow
@@ -22,8 +23,7 @@ const mayChooseAny = (ctx: Ctx) => ctx.identity.roles.includes('admin') || ctx.i
 /** The networks and ports meant, in their order. Throws what compute's API answers for requests that cannot be met. */
 export async function resolveNetworks(ctx: Ctx, request: NetworkRequest, projectId: string): Promise<ResolvedNic[]> {
   if (request === 'none') return []
-  if (request === 'auto') return chooseNetwork(ctx, projectId, true)
-  if (request.length === 0) return chooseNetwork(ctx, projectId, false)
+  if (request === 'auto' || request.length === 0) return chooseNetwork(ctx, projectId)
   const nics: ResolvedNic[] = []
   for (const { network_id, port_id, fixed_ip, tag } of request) {
     const nic = port_id
@@ -39,7 +39,7 @@ export async function resolveNetworks(ctx: Ctx, request: NetworkRequest, project
 }
 
 /** Without a choice by the user: the one network that the project has. */
-async function chooseNetwork(ctx: Ctx, projectId: string, required: boolean): Promise<ResolvedNic[]> {
+async function chooseNetwork(ctx: Ctx, projectId: string): Promise<ResolvedNic[]> {
   const found = await networkRows.list(
     ctx.db,
     { external: false, admin_state_up: true },
@@ -49,14 +49,21 @@ async function chooseNetwork(ctx: Ctx, projectId: string, required: boolean): Pr
     throw new Conflict('Multiple possible networks found, use a Network ID to be more specific.', {
       type: 'NetworkAmbiguous',
     })
-  if (found.length === 0 && required)
-    throw new BadRequest(
-      `Unable to automatically allocate a network for project ${projectId}: it has no network. Create one with a subnet, or ask for none.`,
-      { type: 'UnableToAutoAllocateNetwork' },
-    )
   const nics = found.map(network => ({ network }))
   await checkSubnets(ctx, nics)
   return nics
+}
+
+/** Whether a network could be made for a project that has none, and asks for one. */
+export async function checkAllocatable(ctx: Ctx, projectId: string): Promise<void> {
+  try {
+    await defaultOutside(ctx)
+  } catch (cause) {
+    throw new BadRequest(
+      `Unable to automatically allocate a network for project ${projectId}: there is no default external network. Create a network with a subnet, or ask for none.`,
+      { type: 'UnableToAutoAllocateNetwork', cause },
+    )
+  }
 }
 
 async function givenNetwork(

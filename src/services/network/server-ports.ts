@@ -7,11 +7,13 @@ import { lockAddresses, makePort, removePorts, setGroups } from './ports/steps.t
 import { groupsOf, type PortRow, portRows, unclaimed } from './ports/store.ts'
 import { reserve } from './quotas/quota.ts'
 import { changed } from './revision.ts'
-import { type ResolvedNic, resolveGroups, resolveNetworks } from './server-networks.ts'
+import { checkAllocatable, type ResolvedNic, resolveGroups, resolveNetworks } from './server-networks.ts'
 import { serverPortRows, serverPorts } from './server-view.ts'
+import { allocate } from './topologies/steps.ts'
 
 export async function validate(ctx: Ctx, request: NetworkRequest, projectId: string): Promise<void> {
-  await resolveNetworks(ctx, request, projectId)
+  const nics = await resolveNetworks(ctx, request, projectId)
+  if (request === 'auto' && nics.length === 0) await checkAllocatable(ctx, projectId)
 }
 
 export async function claimPorts(
@@ -22,6 +24,7 @@ export async function claimPorts(
 ): Promise<ServerPort[]> {
   return ctx.transaction(async tx => {
     const nics = await resolveNetworks(tx, request, owner.project_id)
+    if (request === 'auto' && nics.length === 0) nics.push({ network: await allocate(tx, owner.project_id) })
     const groups = await resolveGroups(tx, owner.project_id, securityGroups.length > 0 ? securityGroups : ['default'])
     const groupIds = groups.map(group => group.id)
     await reservePorts(tx, owner.project_id, nics.filter(nic => !nic.port).length)

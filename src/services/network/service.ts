@@ -8,6 +8,7 @@ import { networkFaults } from './faults.ts'
 import { floatingIps } from './floating-ips/floating-ip.ts'
 import { agentOperations, agentRules } from './hosts/agents.ts'
 import { availabilityOperations, availabilityRules } from './hosts/availability.ts'
+import { ipAvailabilityOperations, ipAvailabilityRules } from './ip-availability/ip-availability.ts'
 import { initial } from './migrations/0001-initial.ts'
 import { hostRevisions } from './migrations/0002-host-revisions.ts'
 import { networks } from './networks/network.ts'
@@ -21,6 +22,7 @@ import { securityGroupRules } from './security-groups/rule.ts'
 import { securityGroups } from './security-groups/security-group.ts'
 import { subnets } from './subnets/subnet.ts'
 import { tagOperations } from './tags.ts'
+import { topologyOperations, topologyRules } from './topologies/topology.ts'
 import { listVersions, showVersion } from './versions.ts'
 
 const resources = [networks, subnets, ports, routers, floatingIps, securityGroups, securityGroupRules].map(
@@ -52,6 +54,8 @@ export const networkService = service({
     ...agentOperations,
     ...quotaOperations,
     ...availabilityOperations,
+    ...ipAvailabilityOperations,
+    ...topologyOperations,
   ],
   rules: [
     ...sharedRules,
@@ -61,6 +65,8 @@ export const networkService = service({
     ...agentRules,
     ...quotaRules,
     ...availabilityRules,
+    ...ipAvailabilityRules,
+    ...topologyRules,
     ...resources.flatMap(one => one.allRules),
   ],
   faults: networkFaults,

@@ -1,5 +1,6 @@
 /** Ties a floating IP to a port's address, through the router between them. */
 import type { Ctx } from '#kernel/context.ts'
+import { lock } from '#kernel/db/database.ts'
 import { Conflict, NotFound } from '#kernel/errors.ts'
 import { seesAll } from '#kernel/resource.ts'
 import { badResource, portNotFound } from '../errors.ts'
@@ -16,6 +17,8 @@ type Ip = Pick<FloatingIpRow, 'id' | 'project_id' | 'floating_network_id' | 'flo
 
 /** The columns of the association with a port's address. */
 export async function associate(ctx: Ctx, ip: Ip, portId: string, wanted: string | null): Promise<Association> {
+  // Until the end of this transaction the port stays, and its router keeps the gateway.
+  await lock(ctx.db, ctx.database.engine, `ports:${portId}`)
   const port = await portRows.find(ctx.db, { id: portId })
   if (!port || (port.project_id !== ctx.identity.project_id && !seesAll(ctx))) throw portNotFound(portId)
   if (port.project_id !== ip.project_id && !seesAll(ctx))
@@ -26,7 +29,11 @@ export async function associate(ctx: Ctx, ip: Ip, portId: string, wanted: string
   if (port.device_owner === 'network:dhcp')
     throw badResource('floatingip', `Port ${port.id} is unable to be assigned a floating IP`)
   const address = await addressOf(ctx, port, wanted)
+  const seen = await routerBetween(ctx, ip, port, address)
+  await lock(ctx.db, ctx.database.engine, `routers:${seen}`)
   const router_id = await routerBetween(ctx, ip, port, address)
+  if (router_id !== seen)
+    throw new Conflict(`Router ${seen} was changed by another request; try again.`, { type: 'StaleDataError' })
   const other = await floatingIpRows.find(ctx.db, {
     floating_network_id: ip.floating_network_id,
     fixed_port_id: port.id,

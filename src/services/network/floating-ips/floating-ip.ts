@@ -81,6 +81,10 @@ async function createFloatingIp(ctx: Ctx, values: Record<string, unknown>): Prom
   await reserve(ctx, values.project_id as string, 'floatingip')
   const network = await externalNetwork(ctx, values.floating_network_id as string)
   const members = standardMembers(ctx, values)
+  const fixed = given.fixed_ip_address ? normalAddress(given.fixed_ip_address)! : null
+  const ip = { ...members, floating_network_id: network.id, floating_ip_address: given.floating_ip_address ?? 'None' }
+  // Before the address: whoever changes a router's gateway also locks the router first, the addresses then.
+  const association = given.fixed_port_id ? await associate(ctx, ip, given.fixed_port_id, fixed) : noAssociation
   const port = await claimAddress(ctx, network, members.id, {
     ...(values.subnet_id ? { subnet_id: values.subnet_id as string } : {}),
     ...(given.floating_ip_address ? { ip_address: given.floating_ip_address } : {}),
@@ -89,14 +93,12 @@ async function createFloatingIp(ctx: Ctx, values: Record<string, unknown>): Prom
   const row: FloatingIpRow = {
     ...(given as FloatingIpRow),
     ...members,
-    ...noAssociation,
+    ...association,
     floating_network_id: network.id,
     floating_ip_address: address,
     floating_port_id: port.id,
     status: 'DOWN',
   }
-  const fixed = given.fixed_ip_address ? normalAddress(given.fixed_ip_address)! : null
-  if (given.fixed_port_id) Object.assign(row, await associate(ctx, row, given.fixed_port_id, fixed))
   await floatingIpRows.insert(ctx.db, row)
   await changed(ctx, { routers: [row.router_id ?? ''] })
   return row

@@ -2,7 +2,7 @@
 import type { Ctx } from '#kernel/context.ts'
 import { Conflict, NotFound } from '#kernel/errors.ts'
 import { operation, reply } from '#kernel/operation.ts'
-import { rule } from '#kernel/policy/rule.ts'
+import { type Rule, rule } from '#kernel/policy/rule.ts'
 import { checkedValue, text, toBoolean } from '#kernel/resource-attributes.ts'
 import { Type } from '#kernel/schema/builders.ts'
 import { networkConfig } from '../config.ts'
@@ -60,6 +60,12 @@ async function find(ctx: Ctx, id: string): Promise<AgentRow> {
   return agent
 }
 
+/** To those who may not change agents they are not there. */
+async function findFor(ctx: Ctx, guard: Rule, id: string): Promise<AgentRow> {
+  if (!ctx.can(guard)) throw new NotFound('The resource could not be found.', { type: 'HTTPNotFound' })
+  return find(ctx, id)
+}
+
 async function shown(ctx: Ctx, agent: AgentRow) {
   return { agent: view(ctx, agent, (await hostRows.find(ctx.db, { host: agent.host }))!) }
 }
@@ -71,8 +77,9 @@ const list = operation({
   method: 'GET',
   path: '/v2.0/agents',
   summary: 'List agents',
-  policy: guards.get,
+  policy: 'authenticated',
   async handle(ctx, { query }) {
+    if (!ctx.can(guards.get)) return { agents: [] }
     const asked = query as Record<string, string | string[]>
     const flag = (name: 'alive' | 'admin_state_up') => asked[name] && toBoolean([asked[name]].flat()[0])
     const agents = (await allAgents(ctx)).filter(
@@ -98,12 +105,12 @@ const update = operation({
   method: 'PUT',
   path: '/v2.0/agents/{id}',
   summary: 'Change an agent',
-  policy: guards.update,
+  policy: 'authenticated',
   request: Type.Object({
     agent: Type.Object({ admin_state_up: Type.Optional(Type.Unknown()), description: Type.Optional(Type.Unknown()) }),
   }),
   async handle(ctx, { params, body }) {
-    const agent = await find(ctx, params.id)
+    const agent = await findFor(ctx, guards.update, params.id)
     const { admin_state_up, description } = body.agent
     const patch = {
       ...(admin_state_up !== undefined && {
@@ -125,9 +132,9 @@ const remove = operation({
   method: 'DELETE',
   path: '/v2.0/agents/{id}',
   summary: 'Forget an agent',
-  policy: guards.delete,
+  policy: 'authenticated',
   async handle(ctx, { params }) {
-    const agent = await find(ctx, params.id)
+    const agent = await findFor(ctx, guards.delete, params.id)
     if ((await shown(ctx, agent)).agent.alive)
       throw new Conflict(`Agent ${agent.id} is alive: stop it first.`, { type: 'AgentInUse' })
     await agentRows.remove(ctx.db, { id: agent.id })

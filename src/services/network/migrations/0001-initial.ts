@@ -166,6 +166,15 @@ async function routers(db: SchemaDb): Promise<void> {
     await index(db, 'network_floating_ips', [column])
 }
 
+async function topologies(db: SchemaDb): Promise<void> {
+  await db.schema
+    .createTable('network_topologies')
+    .addColumn('project_id', 'text', c => c.primaryKey())
+    .addColumn('network_id', 'text', c => c.notNull())
+    .addColumn('router_id', 'text', c => c.notNull())
+    .execute()
+}
+
 async function hosts(db: SchemaDb): Promise<void> {
   await db.schema
     .createTable('network_quotas')
@@ -209,6 +218,7 @@ export const initial: Migration = {
     await ports(db)
     await securityGroups(db)
     await routers(db)
+    await topologies(db)
     await hosts(db)
   },
 }

@@ -1,6 +1,7 @@
 /** Making, changing and removing ports inside other work: guests' ports and those that the cloud makes for itself. */
 import type { Ctx } from '#kernel/context.ts'
 import { archive } from '#kernel/db/archive.ts'
+import { lock } from '#kernel/db/database.ts'
 import { Unavailable } from '#kernel/errors.ts'
 import { standardMembers } from '#kernel/resource.ts'
 import { macAddressInUse } from '../errors.ts'
@@ -127,6 +128,7 @@ export async function removePorts(ctx: Ctx, ports: PortRow[]): Promise<void> {
     ctx.db,
     ports.map(port => port.id),
   )
+  for (const id of ports.map(port => port.id).sort()) await lock(ctx.db, ctx.database.engine, `ports:${id}`)
   for (const port of ports) {
     await portGroupRows.remove(ctx.db, { port_id: port.id })
     await allocationRows.remove(ctx.db, { port_id: port.id })

@@ -132,11 +132,17 @@ export async function takenIn(db: Db, subnetId: string): Promise<string[]> {
   return (await allocationRows.list(db, { subnet_id: subnetId })).map(row => row.ip_address)
 }
 
-/** Ids of the servers that compute made or bound ports for. */
+/** Ids of the servers that have ports. */
 export async function serversOfPorts(db: Db): Promise<string[]> {
-  const query = db.selectFrom('network_ports').select('device_id').distinct().where('device_owner', 'like', 'compute:%')
-  const found = await query
-    .where(eb => eb.or([sql<SqlBool>`made_by_compute = 1`, eb('binding_host_id', '<>', '')]))
-    .execute()
-  return found.map(row => row.device_id)
+  const query = db.selectFrom('network_ports').select('device_id').distinct()
+  return (await query.where('server_index', 'is not', null).execute()).map(row => row.device_id)
+}
+
+/** How many addresses of each subnet of the networks are taken. */
+export async function takenCounts(db: Db, networkIds: string[]): Promise<Map<string, number>> {
+  if (networkIds.length === 0) return new Map()
+  const found = await sql<{ subnet_id: string; n: number }>`
+    select subnet_id, count(*) as n from network_ip_allocations
+    where network_id in (${sql.join(networkIds)}) group by subnet_id`.execute(db)
+  return new Map(found.rows.map(row => [row.subnet_id, Number(row.n)]))
 }

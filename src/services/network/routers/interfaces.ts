@@ -1,18 +1,15 @@
 /** A router's interfaces: adding and removing subnets and ports; and its extra routes one by one. */
 import type { Ctx } from '#kernel/context.ts'
-import { BadRequest, Conflict, NotFound } from '#kernel/errors.ts'
+import { BadRequest, NotFound } from '#kernel/errors.ts'
 import { operation } from '#kernel/operation.ts'
 import { type Rule, rule } from '#kernel/policy/rule.ts'
 import { seesAll, touch } from '#kernel/resource.ts'
 import { checkedValue } from '#kernel/resource-attributes.ts'
 import { type Static, Type } from '#kernel/schema/builders.ts'
-import { contains, parseAddress, parseCidr, parseRange } from '../addresses.ts'
+import { contains, parseAddress, parseRange } from '../addresses.ts'
 import { badResource, portInUse } from '../errors.ts'
-import { floatingIpRows } from '../floating-ips/store.ts'
-import { networkRows } from '../networks/store.ts'
 import { admin, projectMember } from '../policy.ts'
 import { ports } from '../ports/port.ts'
-import { makePort, removePorts, setAddresses } from '../ports/steps.ts'
 import { allocationsOf, type PortRow, portRows } from '../ports/store.ts'
 import { changed } from '../revision.ts'
 import { type SubnetRow, subnetRows } from '../subnets/store.ts'
@@ -20,6 +17,7 @@ import { subnets } from '../subnets/subnet.ts'
 import { checkOverlaps } from './gateway.ts'
 import { routers, routesSchema } from './router.ts'
 import { checkRoutes, type Routes, withoutRoutes, withRoutes } from './routes.ts'
+import { checkAdvertised, dropInterface, interfaceOwner, makeInterface, sixthPort } from './steps.ts'
 import { type RouterRow, routerRows } from './store.ts'
 
 const guards = {
@@ -33,8 +31,6 @@ export const interfaceRules: Rule[] = Object.values(guards)
 const id = Type.Optional(Type.Union([Type.String({ maxLength: 36 }), Type.Null()]))
 const body = Type.Object({ subnet_id: id, port_id: id })
 type Body = Static<typeof body>
-
-const interfaceOwner = 'network:router_interface'
 
 /** What adding and removing answers. */
 function answer(router: RouterRow, port: PortRow, subnetIds: string[]) {
@@ -73,58 +69,8 @@ export const addInterface = operation({
   },
 })
 
-function checkAdvertised(subnet: SubnetRow): void {
-  if (subnet.ip_version === 6 && subnet.ipv6_ra_mode === null && subnet.ipv6_address_mode !== null)
-    throw badResource(
-      'router',
-      `IPv6 subnet ${subnet.id} configured to receive RAs from an external router cannot be added to Neutron Router`,
-    )
-}
-
 const addSubnet = async (ctx: Ctx, router: RouterRow, subnetId: string) =>
   makeInterface(ctx, router, await subnets.load(ctx, subnetId))
-
-/** Gives the router the subnet's gateway address. */
-export async function makeInterface(ctx: Ctx, router: RouterRow, subnet: SubnetRow) {
-  const network = (await networkRows.find(ctx.db, { id: subnet.network_id }))!
-  if (![subnet.project_id, network.project_id].includes(ctx.identity.project_id!) && !seesAll(ctx))
-    throw badResource(
-      'router',
-      `Cannot add interface to router because subnet ${subnet.id} is not owned by project making the request`,
-    )
-  if (subnet.gateway_ip === null) throw badResource('router', 'Subnet for router interface must have a gateway IP')
-  checkAdvertised(subnet)
-  await checkOverlaps(ctx, router, [subnet])
-  const wanted = { subnet_id: subnet.id, ip_address: subnet.gateway_ip }
-  const neighbour = subnet.ip_version === 6 ? await sixthPort(ctx, router, subnet) : undefined
-  if (neighbour) {
-    const had = (await allocationsOf(ctx.db, [neighbour.id])).get(neighbour.id)!
-    await setAddresses(ctx, neighbour, [...had, wanted])
-    return { port: neighbour, subnetIds: [subnet.id] }
-  }
-  const port = await makePort(ctx, network, {
-    project_id: router.project_id,
-    device_owner: interfaceOwner,
-    device_id: router.id,
-    fixed_ips: [wanted],
-    row: { port_security_enabled: false },
-  })
-  return { port, subnetIds: [subnet.id] }
-}
-
-/** The IPv6 subnets of one network share a port of the router. */
-async function sixthPort(ctx: Ctx, router: RouterRow, subnet: SubnetRow): Promise<PortRow | undefined> {
-  const found = await portRows.list(ctx.db, {
-    device_id: router.id,
-    network_id: subnet.network_id,
-    device_owner: interfaceOwner,
-  })
-  const addresses = await allocationsOf(
-    ctx.db,
-    found.map(port => port.id),
-  )
-  return found.find(port => addresses.get(port.id)!.some(address => address.ip_address.includes(':')))
-}
 
 async function addPort(ctx: Ctx, router: RouterRow, portId: string) {
   const port = await ports.load(ctx, portId)
@@ -178,11 +124,7 @@ export const removeInterface = operation({
     return ctx.transaction(async tx => {
       const router = await routers.loadFor(tx, guards.remove, params.id)
       const { port, subnetIds } = await interfaceOf(tx, router, sent)
-      for (const subnetId of subnetIds) await checkFree(tx, router, subnetId)
-      const had = (await allocationsOf(tx.db, [port.id])).get(port.id)!
-      const left = had.filter(address => !subnetIds.includes(address.subnet_id))
-      if (left.length > 0) await setAddresses(tx, port, left)
-      else await removePorts(tx, [port])
+      await dropInterface(tx, router, port, subnetIds)
       await touch(tx, routerRows, router, {})
       await changed(tx, { routers: [router.id] })
       return answer(router, port, subnetIds)
@@ -213,17 +155,6 @@ async function interfaceOf(ctx: Ctx, router: RouterRow, { port_id, subnet_id }: 
   throw new NotFound(`Router ${router.id} has no interface on subnet ${subnet_id}`, {
     type: 'RouterInterfaceNotFoundForSubnet',
   })
-}
-
-async function checkFree(ctx: Ctx, router: RouterRow, subnetId: string): Promise<void> {
-  const cidr = parseCidr((await subnetRows.find(ctx.db, { id: subnetId }))!.cidr)!
-  const inside = (address: string) => contains(cidr, parseAddress(address)!)
-  const floating = await floatingIpRows.list(ctx.db, { router_id: router.id })
-  const words = `Router interface for subnet ${subnetId} on router ${router.id} cannot be deleted, as it is required by one or more`
-  if (floating.some(ip => ip.fixed_ip_address !== null && inside(ip.fixed_ip_address)))
-    throw new Conflict(`${words} floating IPs.`, { type: 'RouterInterfaceInUseByFloatingIP' })
-  if (router.routes.some(route => inside(route.nexthop)))
-    throw new Conflict(`${words} routes.`, { type: 'RouterInterfaceInUseByRoute' })
 }
 
 function routesOperation(verb: 'add' | 'remove', guard: Rule, change: (had: Routes, sent: Routes) => Routes) {

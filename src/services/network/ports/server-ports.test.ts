@@ -1,0 +1,63 @@
+/** The ports of servers: claimed, freed, and nobody else's to fake. */
+import assert from 'node:assert/strict'
+import { onEachEngine } from '../../../../test/engines.ts'
+import { networkCloud, networkWithSubnet } from '../fixtures/cloud.ts'
+
+const owner = { server_id: 'server-1', hostname: 'web', project_id: 'p-demo', availability_zone: 'nova' }
+
+onEachEngine('a port that was named after another project’s server is none of its', async database => {
+  await using cloud = await networkCloud({ database })
+  const { demo, other } = cloud
+  const { network } = cloud.env.services
+  const own = await networkWithSubnet(demo)
+  await network.claimPorts(demo.ctx(), owner, [{ network_id: own.network.id }], [])
+  const foreign = await networkWithSubnet(other, '10.66.0.0/24')
+  const fake = await other.create('ports', {
+    network_id: foreign.network.id,
+    device_id: 'server-1',
+    device_owner: 'compute:nova',
+  })
+  const ports = (await network.portsOf(demo.ctx(), ['server-1'])).get('server-1')!
+  assert.deepEqual(
+    ports.map(port => port.network_id),
+    [own.network.id],
+  )
+  const at = (address: string) => network.serverAt(cloud.ctx(), foreign.network.id, address)
+  assert.equal(await at(fake.fixed_ips[0].ip_address), undefined)
+
+  await network.claimPorts(
+    other.ctx(),
+    { ...owner, server_id: 'server-2', project_id: 'p-other' },
+    [{ network_id: foreign.network.id }],
+    [],
+  )
+  const [claimed] = (await network.portsOf(other.ctx(), ['server-2'])).get('server-2')!
+  await other.update('ports', claimed!.id, { device_id: 'server-1' })
+  assert.equal(await at(claimed!.fixed_ips[0]!.ip_address), undefined)
+  await network.bindPorts(demo.ctx(), 'server-1', 'host-1')
+  await network.releasePorts(demo.ctx(), 'server-1')
+  assert.deepEqual(
+    (await other.list('ports', 'device_id=server-1')).map(port => port.id).sort(),
+    [fake.id, claimed!.id].sort(),
+  )
+  assert.deepEqual(await demo.list('ports', 'device_id=server-1'), [])
+})
+
+onEachEngine('a server’s own ports go with it, those that a user made stay', async database => {
+  await using cloud = await networkCloud({ database })
+  const { demo } = cloud
+  const { network } = cloud.env.services
+  const { network: net } = await networkWithSubnet(demo)
+  const mine = await demo.create('ports', { network_id: net.id, name: 'mine' })
+  await network.claimPorts(demo.ctx(), owner, [{ port_id: mine.id }, { network_id: net.id }], [])
+  await network.bindPorts(demo.ctx(), 'server-1', 'host-1')
+  const shown = await demo.show('ports', mine.id)
+  assert.deepEqual([shown.device_id, shown.device_owner, shown.dns_name], ['server-1', 'compute:nova', 'web'])
+  assert.equal((await demo.list('ports', 'device_owner=compute:nova')).length, 2)
+  await network.releasePorts(demo.ctx(), 'server-1')
+  const left = (await demo.list('ports')).filter(port => port.device_owner !== 'network:dhcp')
+  assert.deepEqual(
+    left.map(port => [port.name, port.device_id, port.device_owner, port.status]),
+    [['mine', '', '', 'DOWN']],
+  )
+})
