@@ -40,8 +40,12 @@ export const imageContract: ImageContract = {
     return infoOf(made)
   },
   async upload(ctx, id, bytes) {
-    const [image] = await complete(ctx, [await upload(ctx, id, bytes)])
-    return infoOf(image!)
+    try {
+      const [image] = await complete(ctx, [await upload(ctx, id, bytes)])
+      return infoOf(image!)
+    } finally {
+      bytes.destroy()
+    }
   },
   async remove(ctx, id) {
     const image = await find(ctx, id)

@@ -52,17 +52,21 @@ export interface WriteOptions {
   maxBytes: number
   /** Called whenever bytes came. */
   progressed?: (() => void) | undefined
+  /** Gives the stream up when aborted. */
   signal?: AbortSignal | undefined
 }
 
-/** Streams bytes to a file and hashes them on the way: 64 KiB at a time, so that the event loop is never held for long. */
+/**
+ * Streams bytes to a file and hashes them on the way: 64 KiB at a time, so that the event loop is never held for long. A stream that is not
+ * read to its end stays open: it may be a request that still wants its answer.
+ */
 export async function writePart(path: string, bytes: Readable, options: WriteOptions): Promise<Written> {
   const { maxBytes, progressed, signal } = options
   const md5 = createHash('md5')
   const sha512 = createHash('sha512')
   let size = 0
-  async function* hashed(source: AsyncIterable<Buffer | string>) {
-    for await (const piece of source) {
+  async function* hashed() {
+    for await (const piece of bytes.iterator({ destroyOnReturn: false })) {
       const chunk = typeof piece === 'string' ? Buffer.from(piece) : piece
       size += chunk.length
       progressed?.()
@@ -72,9 +76,9 @@ export async function writePart(path: string, bytes: Readable, options: WriteOpt
       yield chunk
     }
   }
-  await pipeline(bytes, hashed, createWriteStream(partOf(path), { mode: 0o600, flush: true }), {
-    ...(signal && { signal }),
-  })
+  const giveUp = () => bytes.destroy(signal?.reason)
+  signal?.addEventListener('abort', giveUp, { once: true })
+  await pipeline(hashed, createWriteStream(partOf(path), { mode: 0o600, flush: true }))
   return { size, md5: md5.digest('hex'), sha512: sha512.digest('hex') }
 }
 

@@ -1,4 +1,5 @@
 /** Upload and download of the bytes of an image, at once or by staging and import. */
+import { Readable } from 'node:stream'
 import type { Ctx } from '#kernel/context.ts'
 import { BadRequest, Conflict, Forbidden, UnsupportedMediaType } from '#kernel/errors.ts'
 import { operation, reply } from '#kernel/operation.ts'
@@ -23,6 +24,16 @@ function promised(headers: Headers): number | undefined {
   return Number(size)
 }
 
+/** Reads a body to its end even when it is refused: most clients look at the answer only after they have sent everything. */
+async function reading(stream: Readable, work: () => Promise<unknown>): Promise<void> {
+  try {
+    await work()
+  } catch (error) {
+    stream.resume()
+    throw error
+  }
+}
+
 export const uploadFile = operation({
   id: 'image.images.upload',
   method: 'PUT',
@@ -32,7 +43,7 @@ export const uploadFile = operation({
   raw: true,
   load: (ctx, { params }) => visibleImage(ctx, params.image_id),
   async handle(ctx, { params, headers, stream }) {
-    await upload(ctx, params.image_id, stream, promised(headers))
+    await reading(stream, () => upload(ctx, params.image_id, stream, promised(headers)))
     return undefined
   },
 })
@@ -46,7 +57,7 @@ export const stageFile = operation({
   raw: true,
   load: (ctx, { params }) => visibleImage(ctx, params.image_id),
   async handle(ctx, { params, headers, stream }) {
-    await stage(ctx, params.image_id, stream, promised(headers))
+    await reading(stream, () => stage(ctx, params.image_id, stream, promised(headers)))
     return undefined
   },
 })
@@ -87,7 +98,7 @@ export const downloadFile = operation({
     if (!hasBytes(image) || image.blob === null || image.size === null) return undefined
     const range = rangeOf(headers.range, image.size)
     const length = range ? range.end - range.start + 1 : image.size
-    return reply(method === 'HEAD' ? undefined : await bytesOf(ctx, image.blob, range, signal), {
+    return reply(method === 'HEAD' ? Readable.from([]) : await bytesOf(ctx, image.blob, range, signal), {
       status: range ? 206 : 200,
       headers: {
         'content-type': 'application/octet-stream',

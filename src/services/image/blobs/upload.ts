@@ -106,7 +106,7 @@ export async function storing<T>(
     return await commit({ blob, size, ...hashes, alive_at: null }, path)
   } catch (error) {
     await discard(ctx, path, blob)
-    throw beat?.signal.aborted ? beat.signal.reason : error
+    throw error
   } finally {
     blobs.busy.delete(blob)
   }

@@ -19,12 +19,16 @@ export const vmdk: Format = {
   name: 'vmdk',
   detect: (_bytes, head) => isSparse(head) || isDescriptor(head),
   async inspect(bytes, limits) {
+    const magic = (await bytes.read(0, 4)).toString('latin1')
+    if (magic !== 'KDMV') refuse('it is a VMDK that refers to other files')
     const head = await exactly(bytes, 0, sector)
-    if (head.subarray(0, 4).toString('latin1') !== 'KDMV') refuse('it is a VMDK that refers to other files')
     const version = head.readUInt32LE(4)
     if (version < 1 || version > 3) refuse(`VMDK version ${version} is not supported`)
     checkDescriptor(await readDescriptor(bytes, head))
-    return checkVirtualSize(u64(head, 12, 'le') * sector, limits)
+    const sectors = u64(head, 12, 'le')
+    // QEMU takes such a header for a mere descriptor, and opens the files that it names.
+    if (sectors === 0) refuse('it is a VMDK that refers to other files')
+    return checkVirtualSize(sectors * sector, limits)
   },
 }
 

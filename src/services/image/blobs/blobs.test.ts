@@ -1,0 +1,200 @@
+/** The bytes of an image: in, out, in part, too many, broken off, staged. */
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { Readable } from 'node:stream'
+import { virtualClock } from '#kernel/clock.ts'
+import { onEachEngine } from '../../../../test/engines.ts'
+import { type ImageCloud, imageCloud, upload } from '../fixtures/image-cloud.ts'
+
+const show = async (s: ImageCloud, id: string) => (await s.call(s.mine, 'GET', `/v2/images/${id}`)).body
+const put = (s: ImageCloud, id: string, bytes: unknown, headers?: Record<string, string>) =>
+  s.call(s.mine, 'PUT', `/v2/images/${id}/file`, upload(bytes, headers))
+
+onEachEngine('what is uploaded is hashed, kept and given back, whole or in part', async database => {
+  await using s = await imageCloud(database)
+  const { id } = await s.make()
+  const file = `/v2/images/${id}/file`
+  assert.equal((await s.call(s.mine, 'GET', file)).status, 204, 'no bytes yet')
+  const bytes = Buffer.from(Array.from({ length: 300_000 }, (_, i) => `${i % 7}`).join(''))
+  await s.fill(id, Readable.from([bytes.subarray(0, 70_000), bytes.subarray(70_000)]))
+  const image = await show(s, id)
+  assert.equal(image.status, 'active')
+  assert.equal(image.size, 300_000)
+  assert.equal(image.virtual_size, 300_000)
+  assert.equal(image.checksum, createHash('md5').update(bytes).digest('hex'))
+  assert.equal(image.os_hash_algo, 'sha512')
+  assert.equal(image.os_hash_value, createHash('sha512').update(bytes).digest('hex'))
+  assert.equal(image.stores, 'file')
+
+  const whole = await s.call<string>(s.mine, 'GET', file)
+  assert.equal(whole.status, 200)
+  assert.ok(whole.body === bytes.toString())
+  assert.equal(whole.headers['content-type'], 'application/octet-stream')
+  assert.equal(whole.headers['content-md5'], image.checksum)
+  const head = await s.call<string>(s.mine, 'HEAD', file)
+  assert.equal(head.headers['content-length'], '300000')
+  assert.equal(head.body, '')
+
+  const ranges: [string, string, number, number][] = [
+    ['bytes=1000-1999', 'bytes 1000-1999/300000', 1000, 2000],
+    ['bytes=299990-', 'bytes 299990-299999/300000', 299_990, 300_000],
+    ['bytes=-5', 'bytes 299995-299999/300000', 299_995, 300_000],
+    ['bytes=299999-400000', 'bytes 299999-299999/300000', 299_999, 300_000],
+  ]
+  for (const [range, shown, start, end] of ranges) {
+    const part = await s.call<string>(s.mine, 'GET', file, { headers: { range } })
+    assert.equal(part.status, 206)
+    assert.equal(part.headers['content-range'], shown)
+    assert.equal(part.headers['content-length'], String(end - start))
+    assert.equal(part.body, bytes.toString().slice(start, end))
+  }
+  for (const range of ['bytes=300000-', 'bytes=5-1', 'bytes=-0', 'bytes=-', 'lines=1-2', 'bytes=1-2,4-5'])
+    assert.equal((await s.call(s.mine, 'GET', file, { headers: { range } })).status, 416, range)
+
+  const again = await put(s, id, 'other bytes')
+  assert.equal(again.status, 409)
+  assert.match(String(again.body), /transition from active to saving is not allowed/)
+})
+
+onEachEngine('an upload that cannot be is refused and the image stays as it was', async database => {
+  await using s = await imageCloud(database, ['image.max_size_bytes=1000'])
+  const { id } = await s.make()
+  const refused = async (status: number, bytes: unknown, headers?: Record<string, string>) => {
+    const answer = await put(s, id, bytes, headers)
+    assert.equal(answer.status, status)
+    assert.equal((await show(s, id)).status, 'queued')
+    assert.deepEqual(await s.files(), [])
+    return String(answer.body)
+  }
+  assert.match(await refused(415, 'x', { 'content-type': 'text/plain' }), /application\/octet-stream/)
+  assert.match(await refused(413, Buffer.alloc(1001)), /too large/)
+  assert.match(await refused(400, 'four', { 'x-openstack-image-size': '5' }), /4 bytes, but 5/)
+  assert.match(await refused(400, 'four', { 'x-openstack-image-size': 'many' }), /Invalid or missing image size/)
+  const bare = await s.call(s.mine, 'POST', '/v2/images', { body: { name: 'no formats' } })
+  const unformatted = await put(s, bare.body.id, 'x')
+  assert.equal(unformatted.status, 400)
+  assert.match(String(unformatted.body), /disk_format, container_format must be set/)
+  assert.equal((await put(s, id, Buffer.alloc(1000), { 'x-openstack-image-size': '1000' })).status, 204)
+})
+
+onEachEngine('a project has no more images and bytes than its quota, however it tries', async database => {
+  await using s = await imageCloud(database, ['image.project_bytes=3145728', 'image.project_images=3'])
+  const made = [await s.make(), await s.make(), await s.make()]
+  const fourth = await s.call(s.mine, 'POST', '/v2/images', { body: {} })
+  assert.equal(fourth.status, 413)
+  const answers = await Promise.all(made.map(({ id }) => put(s, id, Buffer.alloc(2 * 1024 * 1024))))
+  assert.deepEqual(answers.map(a => a.status).sort(), [204, 413, 413])
+  const left = made[answers.findIndex(a => a.status === 413)]!
+  const usage = (await s.call<{ usage: unknown }>(s.mine, 'GET', '/v2/info/usage')).body.usage
+  assert.deepEqual(usage, {
+    image_size_total: { limit: 3, usage: 2 },
+    image_stage_total: { limit: 3, usage: 0 },
+    image_count_total: { limit: 3, usage: 3 },
+    image_count_uploading: { limit: -1, usage: 0 },
+  })
+  assert.equal((await put(s, left.id, Buffer.alloc(1024 * 1024 + 1))).status, 413)
+  assert.equal((await put(s, left.id, Buffer.alloc(1024 * 1024))).status, 204)
+  assert.equal((await s.files()).length, 2)
+})
+
+onEachEngine('of two uploads to one image one wins; a deleted image takes its upload with it', async database => {
+  await using s = await imageCloud(database)
+  const { id } = await s.make()
+  const slow = new Readable({ read() {} })
+  const first = put(s, id, slow)
+  while ((await show(s, id)).status !== 'saving') await s.cloud.env.clock.sleep(5)
+  assert.equal((await put(s, id, 'mine')).status, 409)
+  slow.push('bytes')
+  assert.equal((await s.call(s.mine, 'DELETE', `/v2/images/${id}`)).status, 204)
+  slow.push(null)
+  assert.equal((await first).status, 410)
+  assert.deepEqual(await s.files(), [])
+})
+
+onEachEngine('a client that goes away in the middle leaves nothing', async database => {
+  await using s = await imageCloud(database)
+  const { id } = await s.make()
+  await s.cloud.listen('127.0.0.1', 0)
+  const url = new URL(addressOf(s))
+  const socket = connect(Number(url.port), url.hostname)
+  socket.write(
+    `PUT /image/v2/images/${id}/file HTTP/1.1\r\nHost: x\r\nX-Auth-Token: ${s.mine.token}\r\n` +
+      'Content-Type: application/octet-stream\r\nContent-Length: 1000000\r\n\r\nsome bytes',
+  )
+  while ((await s.files()).length === 0) await s.cloud.env.clock.sleep(5)
+  socket.destroy()
+  await once(socket, 'close')
+  while ((await show(s, id)).status !== 'queued') await s.cloud.env.clock.sleep(5)
+  assert.deepEqual(await s.files(), [])
+})
+
+function addressOf(s: ImageCloud): string {
+  const address = s.cloud.http.server.address()
+  assert.ok(typeof address === 'object' && address)
+  return `http://127.0.0.1:${address.port}`
+}
+
+onEachEngine('an upload from which nothing comes any more is given up', async database => {
+  const clock = virtualClock()
+  await using s = await imageCloud(database, ['image.stale_upload_seconds=30'], clock)
+  const { id } = await s.make()
+  const silent = new Readable({ read() {} })
+  const answer = put(s, id, silent)
+  while ((await s.files()).length === 0) await new Promise(setImmediate)
+  const given = assert.rejects(answer, /no data came for 30 seconds/)
+  await clock.advance(60_000)
+  await given
+  while ((await show(s, id)).status !== 'queued') await new Promise(setImmediate)
+  assert.deepEqual(await s.files(), [])
+})
+
+onEachEngine('a body that is refused is read on, so that its sender gets the answer', async database => {
+  await using s = await imageCloud(database, ['image.max_size_bytes=1000'])
+  const { id } = await s.make()
+  await s.cloud.listen('127.0.0.1', 0)
+  const answer = await fetch(`${addressOf(s)}/image/v2/images/${id}/file`, {
+    method: 'PUT',
+    body: Buffer.alloc(20 * 1024 * 1024),
+    headers: { 'x-auth-token': s.mine.token, 'content-type': 'application/octet-stream' },
+  })
+  assert.equal(answer.status, 413)
+  assert.match(await answer.text(), /too large/)
+})
+
+onEachEngine('bytes are staged first and imported later', async database => {
+  await using s = await imageCloud(database)
+  const at = (id: string) => `/v2/images/${id}`
+  const stage = (id: string, bytes: unknown) => s.call(s.mine, 'PUT', `${at(id)}/stage`, upload(bytes))
+  const bring = (id: string, name = 'glance-direct') =>
+    s.call(s.mine, 'POST', `${at(id)}/import`, { body: { method: { name } } })
+
+  const { id } = await s.make()
+  assert.equal((await bring(id)).status, 409)
+  assert.equal((await stage(id, 'staged')).status, 204)
+  assert.equal((await show(s, id)).status, 'uploading')
+  assert.equal((await s.call(s.mine, 'GET', `${at(id)}/file`)).status, 204, 'not to be read yet')
+  assert.equal((await stage(id, 'again')).status, 409)
+  assert.equal((await bring(id, 'web-download')).status, 400)
+  assert.equal((await bring(id)).status, 202)
+  const image = await show(s, id)
+  assert.equal(image.status, 'active')
+  assert.equal(image.checksum, createHash('md5').update('staged').digest('hex'))
+  assert.equal((await bring(id)).status, 409)
+  await s.call(s.mine, 'DELETE', at(id))
+
+  const wrong = await s.make({ disk_format: 'qcow2' })
+  await stage(wrong.id, 'no qcow2')
+  assert.equal((await bring(wrong.id)).status, 415)
+  assert.equal((await show(s, wrong.id)).status, 'queued')
+  assert.equal((await show(s, wrong.id)).size, null)
+
+  const unformatted = await s.call(s.mine, 'POST', '/v2/images', { body: { name: 'no formats' } })
+  assert.equal((await stage(unformatted.body.id, 'x')).status, 204)
+  const refused = await bring(unformatted.body.id)
+  assert.equal(refused.status, 409)
+  assert.match(String(refused.body), /container_format.* needs to be set before import/)
+  await s.call(s.mine, 'DELETE', at(unformatted.body.id))
+  while ((await s.files()).length > 0) await s.cloud.env.clock.sleep(5)
+})
