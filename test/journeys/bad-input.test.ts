@@ -1,7 +1,7 @@
 /** Bad input through the real client: upstream's codes, and a message that names the field or the remedy. */
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { existsSync, writeFileSync } from 'node:fs'
+import { existsSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { createStage, missingForClient } from './stage.ts'
@@ -42,9 +42,9 @@ test('what a user gets wrong', { skip: missingForClient() }, async t => {
     },
     { what: 'an admin command', args: ['hypervisor', 'list'], says: /HTTP 403/ },
     {
-      what: 'a port range upside down',
-      args: ['security', 'group', 'rule', 'create', '--protocol', 'tcp', '--dst-port', '90:80', 'default'],
-      says: /port_range_min|<= port_range_max/,
+      what: 'an unknown protocol',
+      args: ['security', 'group', 'rule', 'create', '--protocol', 'icmpp', 'default'],
+      says: /protocol icmpp not supported/,
     },
   ]
   for (const { what, args, says } of cases) {
@@ -78,4 +78,25 @@ test('what a user gets wrong', { skip: missingForClient() }, async t => {
       assert.ok(!images.some(i => i.Name === 'evil' && i.Status === 'active'))
     },
   )
+})
+
+test('a full disk: the upload is refused, the image waits, the cloud goes on', {
+  skip: missingForClient(),
+}, async () => {
+  await using stage = await createStage({ cold: true })
+  await stage.run('mkdir', ['-p', stage.data])
+  await stage.run('mount', ['-t', 'tmpfs', '-o', 'size=48m,mode=0700', 'small', stage.data])
+  await stage.up(['--simulated'])
+  const big = join(stage.dir, 'big.raw')
+  writeFileSync(big, Buffer.alloc(64 * 1024 * 1024, 1))
+  const create = ['image', 'create', '--file', big, '--disk-format', 'raw', 'big']
+  const { code, err, out } = await stage.run('openstack', create)
+  assert.notEqual(code, 0)
+  assert.match(err + out, /413/)
+  const images = await stage.json<{ Name: string; Status: string }[]>(['image', 'list'])
+  assert.notEqual(images.find(i => i.Name === 'big')?.Status, 'active')
+  rmSync(big)
+  writeFileSync(big, Buffer.alloc(1024 * 1024, 1))
+  await stage.os([...create.slice(0, -1), 'small'])
+  assert.equal((await stage.json<{ status: string }>(['image', 'show', 'small'])).status, 'active')
 })
