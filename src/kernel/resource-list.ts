@@ -21,6 +21,8 @@ export interface ListSpec<Row> {
 interface ListRun<Row> extends ListSpec<Row> {
   attributes: Attributes
   seesAll: boolean
+  /** Attributes that the caller is not shown, and must not find things by either. */
+  hidden: (name: string) => boolean
   /** The rows that policy lets the caller see. */
   permitted: (rows: Row[]) => Promise<Row[]>
   view: (ctx: Ctx, rows: Row[]) => Promise<Record<string, unknown>[]>
@@ -28,6 +30,10 @@ interface ListRun<Row> extends ListSpec<Row> {
 
 const control = new Set(['fields', 'sort_key', 'sort_dir', 'limit', 'marker', 'page_reverse'])
 const maxLimit = 1000
+
+/** A member by a name that a client chose: those that every object inherits are none. */
+const ownMember = <T>(map: Record<string, T>, name: string): T | undefined =>
+  Object.hasOwn(map, name) ? map[name] : undefined
 
 const listOf = (value: string | string[] | undefined): string[] => (value === undefined ? [] : [value].flat())
 
@@ -45,13 +51,16 @@ function columnOf(name: string, attribute: Attribute | undefined): string | unde
   return type === 'array' || type === 'object' ? undefined : (attribute.column ?? name)
 }
 
-/** A filter's text as the column's value: the schema says whether it is a boolean, a number or text. */
-function typed(attribute: Attribute, text: string): string | number | boolean | null {
+/** A filter's text as the column's value: the schema says whether it is a boolean, a number or text. None when no row can have it. */
+function typed(attribute: Attribute, text: string): (string | number | boolean | null)[] {
   const schema = JSON.stringify(attribute.schema)
-  if (schema.includes('"boolean"')) return /^(true|1|yes|on)$/i.test(text)
-  if (/"(integer|number)"/.test(schema) && /^-?\d+$/.test(text)) return Number(text)
-  if (text === '' && schema.includes('"null"')) return null
-  return text
+  if (schema.includes('"boolean"')) return [/^(true|1|yes|on)$/i.test(text)]
+  if (text === '' && schema.includes('"null"')) return [null]
+  if (/"(integer|number)"/.test(schema)) {
+    if (/^-?\d{1,9}$/.test(text)) return [Number(text)]
+    if (!schema.includes('"string"')) return []
+  }
+  return [text]
 }
 
 /** Tags are stored as a JSON list; a tag is in it when its JSON text is. */
@@ -82,16 +91,17 @@ function filtersOf<Row>(ctx: Ctx, run: ListRun<Row>, query: Query): Filters {
   for (const [name, value] of Object.entries(query)) {
     if (control.has(name)) continue
     const values = listOf(value)
-    const attribute = run.attributes[name]
+    const attribute = ownMember(run.attributes, name)
     const column = columnOf(name, attribute)
-    const own = run.filters?.[name]
-    const standard = standardFilters[name]
+    const own = ownMember(run.filters ?? {}, name)
+    const standard = ownMember(standardFilters, name)
     if (own) filters.extra.push(eb => own(ctx, eb, values))
     else if (standard) filters.extra.push(eb => standard(eb, values))
     else if (!attribute || attribute.visible === false)
       throw badRequest(`['${name}'] is invalid attribute for filtering`)
+    else if (run.hidden(name)) filters.where.id = []
     else if (column) {
-      const wanted = values.map(text => typed(attribute, text))
+      const wanted = values.flatMap(text => typed(attribute, text))
       filters.where[column] = wanted.length === 1 ? wanted[0]! : (wanted as string[])
     } else filters.after.push({ name, values })
   }
@@ -114,7 +124,7 @@ export async function listRows<Row extends StandardRow>(
   const limit = limitOf(query)
   const reverse = /^(true|1)$/i.test(String(query.page_reverse ?? ''))
   const marker = listOf(query.marker)[0]
-  const options: ListOptions<Row> = { orderBy: sorting<Row>(query, run.attributes) }
+  const options: ListOptions<Row> = { orderBy: sorting<Row>(query, run) }
   if (extra.length > 0) options.also = eb => eb.and(extra.map(make => make(eb)))
   if (marker) {
     const seen = run.seesAll ? {} : { also: (eb: AnyBuilder) => visibleTo(ctx, run, eb) }
@@ -154,13 +164,13 @@ function matches(value: unknown, wanted: string[]): boolean {
 
 function sorting<Row extends StandardRow>(
   query: Query,
-  attributes: Attributes,
+  { attributes, hidden }: ListRun<Row>,
 ): { column: keyof Row & string; direction: 'asc' | 'desc' }[] {
   const keys = listOf(query.sort_key).flatMap(k => k.split(','))
   const directions = listOf(query.sort_dir).flatMap(d => d.split(','))
   const orderBy: { column: keyof Row & string; direction: 'asc' | 'desc' }[] = keys.map((key, i) => {
-    const name = columnOf(key, attributes[key])
-    if (name === undefined) throw badRequest(`${key} is invalid attribute for sort_key`)
+    const name = columnOf(key, ownMember(attributes, key))
+    if (name === undefined || hidden(key)) throw badRequest(`${key} is invalid attribute for sort_key`)
     const direction = directions[i] ?? 'asc'
     if (direction !== 'asc' && direction !== 'desc')
       throw badRequest(`${direction} is invalid value for sort_dirs, valid value is 'asc' and 'desc'`)

@@ -170,7 +170,12 @@ export function resource<Row extends StandardRow>(spec: ResourceSpec<Row>): Reso
         const targets = await targetsOf(ctx, rows)
         return rows.filter((_, i) => ctx.can(rules.show, targets[i]!))
       }
-      return listRows(ctx, { ...spec, attributes, seesAll: seesAll(ctx), permitted, view }, query as Query, url)
+      const hidden = (name: string) => {
+        const guard = attributeRules.get(`get:${name}`)
+        return guard !== undefined && !ctx.can(guard)
+      }
+      const run = { ...spec, attributes, seesAll: seesAll(ctx), hidden, permitted, view }
+      return listRows(ctx, run, query as Query, url)
     },
   })
 

@@ -56,7 +56,7 @@ onEachEngine('in every field of every body', async database => {
   assert.ok(await cloud.env.authenticate(token))
 })
 
-const everywhere = ['limit', 'marker', 'name', 'id']
+const everywhere = ['limit', 'marker', 'name', 'id', 'constructor', 'toString']
 const queryNames: Record<string, string[]> = {
   identity: ['enabled', 'domain_id', 'name__contains', 'tags', 'user.id', 'scope.project.id'],
   network: ['sort_key', 'sort_dir', 'fields', 'page_reverse', 'tags', 'status', 'fixed_ips', 'revision_number'],

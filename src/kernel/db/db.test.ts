@@ -139,3 +139,12 @@ onEachEngine('migrations run once', async database => {
   assert.deepEqual(await migrate(database, sets), ['test/0001-initial'])
   assert.deepEqual(await migrate(database, sets), [])
 })
+
+onEachEngine('a condition left open finds, changes and deletes nothing', async database => {
+  await filled(database)
+  const open = { id: undefined }
+  await assert.rejects(things.find(database.root, open), /"id" is undefined/)
+  await assert.rejects(things.update(database.root, open, { size: 0 }), /"id" is undefined/)
+  await assert.rejects(things.remove(database.root, open), /"id" is undefined/)
+  assert.equal((await things.list(database.root, open)).length, await things.count(database.root))
+})

@@ -11,7 +11,7 @@ export interface RowsOptions<Row> {
 
 type Scalar = string | number | boolean | null
 type Comparison = { op: '<' | '<=' | '>' | '>=' | '!=' | 'like' | 'not in'; value: Scalar | readonly Scalar[] }
-/** A condition on a column: equal, one of, or compared. `undefined` asks nothing. */
+/** A condition on a column: equal, one of, or compared. `undefined` asks nothing in a list or count, and is an error anywhere else. */
 export type Match = Scalar | readonly Scalar[] | Comparison | undefined
 export type Where<Row> = { [K in keyof Row]?: Match }
 
@@ -62,6 +62,13 @@ function matching(eb: AnyBuilder, matches: object): Expression<SqlBool> {
   return eb.and(asked.map(([column, match]) => condition(eb, column, match as Exclude<Match, undefined>)))
 }
 
+/** A condition left open by mistake must not find, change or delete rows that nobody asked for. */
+function complete<Row>(where: Where<Row>): Where<Row> {
+  const open = Object.entries(where).find(([, match]) => match === undefined)
+  if (open) throw new Error(`the condition on "${open[0]}" is undefined: say null for rows without a value`)
+  return where
+}
+
 /** Rows strictly after `row` in the given order; null sorts as the smallest value. */
 function afterRow(eb: AnyBuilder, order: Order, row: Record<string, unknown>): Expression<SqlBool> {
   const alternatives = order.map(({ column, direction }, i) => {
@@ -103,7 +110,7 @@ export function rows<Row extends object>(table: string, options: RowsOptions<Row
       const query = any(db)
         .selectFrom(table)
         .selectAll()
-        .where(eb => matching(eb, where))
+        .where(eb => matching(eb, complete(where)))
       const found = await query.limit(1).executeTakeFirst()
       return found ? decode(found) : undefined
     },
@@ -151,13 +158,13 @@ export function rows<Row extends object>(table: string, options: RowsOptions<Row
       const query = any(db)
         .updateTable(table)
         .set(encode(patch))
-        .where(eb => matching(eb, where))
+        .where(eb => matching(eb, complete(where)))
       return Number((await query.executeTakeFirst()).numUpdatedRows)
     },
     async remove(db, where) {
       const query = any(db)
         .deleteFrom(table)
-        .where(eb => matching(eb, where))
+        .where(eb => matching(eb, complete(where)))
       return Number((await query.executeTakeFirst()).numDeletedRows)
     },
   }

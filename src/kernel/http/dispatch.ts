@@ -128,7 +128,7 @@ function validQuery(operation: Operation, query: unknown, version: number): unkn
   const problem = problemOf(schemaAt(operation.query!, version), value, 'query')
   if (problem)
     throw new BadRequest(
-      `Invalid input for query parameters ${problem.field}. Value: ${String(problem.value)}. ${problem.message}`,
+      `Invalid input for query parameters ${problem.field}. Value: ${shown(problem.value)}. ${problem.message}`,
       { extra: { query: problem.message } },
     )
   return value

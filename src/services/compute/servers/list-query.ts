@@ -236,7 +236,7 @@ function isoOf(value: Query[string]): string | undefined {
 }
 
 function addColumnFilter(request: ListRequest, name: string, values: string[]): void {
-  const filter = columnFilters[name]
+  const filter = Object.hasOwn(columnFilters, name) ? columnFilters[name] : undefined
   if (!filter || values.length === 0) return
   const { column, as } = filter
   if (as === 'text') request.also.push(eb => eb.and(values.map(value => likeCondition(eb, column, value))))
@@ -308,7 +308,7 @@ function orderOf(ctx: Ctx, sent: Query): ListRequest['orderBy'] {
     if ((key === 'host' || key === 'node') && !isAdmin(ctx)) {
       throw new Forbidden(`Only administrators can sort servers by ${key}`)
     }
-    const column = sortColumns[key]
+    const column = Object.hasOwn(sortColumns, key) ? sortColumns[key] : undefined
     if (column && !orderBy.some(known => known.column === column)) orderBy.push({ column, direction })
   }
   for (const column of ['created_at', 'id'] as const) {

@@ -84,11 +84,11 @@ async function findCredential(ctx: Ctx, given: NonNullable<AuthIdentity['applica
   return user && applicationCredentials.find(ctx.db, { user_id: user.id, name: given.name })
 }
 
-const methods: Record<string, (ctx: Ctx, identity: AuthIdentity) => Promise<Proof>> = {
-  password: byPassword,
-  token: byToken,
-  application_credential: byApplicationCredential,
-}
+const methods = new Map<string, (ctx: Ctx, identity: AuthIdentity) => Promise<Proof>>([
+  ['password', byPassword],
+  ['token', byToken],
+  ['application_credential', byApplicationCredential],
+])
 
 /** Every method that the caller names must succeed, and for the same user. */
 export async function prove(ctx: Ctx, identity: AuthIdentity): Promise<Proof> {
@@ -96,7 +96,7 @@ export async function prove(ctx: Ctx, identity: AuthIdentity): Promise<Proof> {
     throw new BadRequest("Invalid input for field 'identity/methods': [] should be non-empty")
   const proofs: Proof[] = []
   for (const name of new Set(identity.methods)) {
-    const method = methods[name]
+    const method = methods.get(name)
     if (!method) throw new Unauthorized('Attempted to authenticate with an unsupported method.')
     proofs.push(await method(ctx, identity))
   }

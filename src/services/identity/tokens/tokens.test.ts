@@ -203,3 +203,13 @@ test('the catalog is that of a project', async () => {
   const answer = await cloud.request('GET', '/identity/v3/auth/catalog', { token })
   assert.equal(answer.status, 403)
 })
+
+test('only the ways to prove who one is that there are', async () => {
+  await using cloud = await testCloud()
+  const scope = { project: { name: 'admin', domain: { id: 'default' } } }
+  for (const name of ['constructor', 'toString', 'hasOwnProperty', '__proto__', 'totp', '']) {
+    const { status, headers } = await logIn(cloud, { methods: [name] }, scope)
+    assert.equal(status, 401, name)
+    assert.equal(headers['x-subject-token'], undefined)
+  }
+})
