@@ -122,7 +122,7 @@ export function resource<Row extends StoredRow>(spec: ResourceSpec<Row>): Resour
   }
 
   function split(sent: Values): { values: Values; extra: Values } {
-    const isKnown = (name: string) => name in spec.attributes || (name === 'id' && spec.chosenId)
+    const isKnown = (name: string) => Object.hasOwn(spec.attributes, name) || (name === 'id' && spec.chosenId)
     const known = Object.entries(sent).filter(([name]) => isKnown(name))
     const extra = Object.entries(sent).filter(([name]) => !isKnown(name) && name !== 'id' && name !== 'links')
     return { values: Object.fromEntries(known), extra: Object.fromEntries(extra) }
