@@ -30,8 +30,8 @@ export interface Dnsmasq {
   converge(plans: ReadonlyMap<string, DaemonPlan>): Promise<{ id: string; message: string }[]>
   /** Stops every one whose files are below our directory, and removes the files. */
   stopAll(): Promise<void>
-  /** Ends the watch; the processes live on. */
-  dispose(): void
+  /** Ends the watch, once what it is doing is done; the processes live on. */
+  dispose(): Promise<void>
 }
 
 export function dnsmasqKeeper({ dir, log, clock, watchMs = 2000 }: DnsmasqOptions): Dnsmasq {
@@ -144,9 +144,10 @@ export function dnsmasqKeeper({ dir, log, clock, watchMs = 2000 }: DnsmasqOption
         await inPool(keys, 4, remove)
         await rm(root, { recursive: true, force: true })
       }),
-    dispose() {
+    async dispose() {
       disposed = true
       timer?.cancel()
+      await turn
     },
   }
 }

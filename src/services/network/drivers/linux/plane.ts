@@ -175,7 +175,7 @@ export function linuxPlane(config: LinuxPlaneConfig): DataPlane {
     },
     purge,
     async [Symbol.asyncDispose]() {
-      daemons.dispose()
+      await daemons.dispose()
       await metadata.close()
     },
   }
