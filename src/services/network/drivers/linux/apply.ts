@@ -34,8 +34,19 @@ export async function readKernel(names: PlaneNames, rulesets: KernelState['rules
     kernel.links.set(key, links)
     if (key !== hostKey && key !== names.dataplane) kernel.routes.set(key, await readRoutes(key))
   })
-  for (const key of rulesets.keys()) if (key !== hostKey && !namespaces.has(key)) rulesets.delete(key)
+  // What somebody took (`nft flush ruleset`, a namespace made again under its name) is written whole.
+  await inPool([...rulesets], 4, async ([key, known]) => {
+    const kept = key === hostKey || namespaces.has(key) ? await tablesIn(key) : new Set()
+    const wanted = [...known.values()].filter(ruleset => ruleset.chains.size > 0)
+    if (!wanted.every(({ family, table }) => kept.has(`${family} ${table}`))) rulesets.delete(key)
+  })
   return kernel
+}
+
+/** Packet filter tables, as `inet name`. */
+async function tablesIn(key: string): Promise<Set<string>> {
+  const { stdout } = await runIn(netnsOf(key), 'nft', ['list', 'tables'])
+  return new Set([...stdout.matchAll(/^table (.+)$/gm)].map(([, name]) => name!))
 }
 
 /** All namespaces of a plan, the host's own first and the bridges' next: pairs are made from there. */

@@ -91,20 +91,26 @@ await inLab(import.meta.url, 'a data plane repairs itself', () => {
     assert.deepEqual(alive, [])
   })
 
-  test('an audit brings back devices, addresses and namespaces that somebody took', async () => {
+  test('an audit brings back devices, addresses, rules and namespaces that somebody took', async () => {
     await converge()
     const [guest] = await guests()
     await works(guest)
-    for (const loss of [
-      ['-n', 'repair-dp', 'link', 'set', bridgeName(network.id), 'down'],
-      ['-n', names.dhcp(network.id), 'addr', 'flush', 'dev', dhcpInner(network.dhcp_port!.id)],
-      ['netns', 'del', names.router(router.id)],
-      ['netns', 'del', names.dhcp(network.id)],
-      ['link', 'del', names.hostDevice('public')],
-    ]) {
-      assert.equal((await run('ip', loss)).code, 0, loss.join(' '))
+    const tables = async () =>
+      (await run('nft', ['list', 'tables'])).stdout + (await ip('netns exec repair-dp nft list tables'))
+    const complete = await tables()
+    for (const [program, loss] of [
+      ['ip', `-n repair-dp link set ${bridgeName(network.id)} down`],
+      ['ip', `-n ${names.dhcp(network.id)} addr flush dev ${dhcpInner(network.dhcp_port!.id)}`],
+      ['ip', `netns del ${names.router(router.id)}`],
+      ['ip', `netns del ${names.dhcp(network.id)}`],
+      ['ip', `link del ${names.hostDevice('public')}`],
+      ['nft', 'flush ruleset'],
+      ['ip', 'netns exec repair-dp nft flush ruleset'],
+    ] as const) {
+      assert.equal((await run(program, loss.split(' '))).code, 0, loss)
       await converge()
       await works(guest)
+      assert.equal(await tables(), complete)
     }
   })
 
