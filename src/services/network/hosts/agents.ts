@@ -7,6 +7,7 @@ import { checkedValue, text, toBoolean } from '#kernel/resource-attributes.ts'
 import { Type } from '#kernel/schema/builders.ts'
 import { networkConfig } from '../config.ts'
 import { admin } from '../policy.ts'
+import { isAlive } from './host.ts'
 import { type AgentRow, agentRows, type HostRow, hostRows } from './store.ts'
 
 const guards = {
@@ -27,7 +28,7 @@ export const agentTypes: Record<string, { binary: string; topic: string }> = {
 const spaced = (iso: string) => iso.replace('T', ' ').replace(/(\.\d+)?Z$/, '')
 
 function view(ctx: Ctx, agent: AgentRow, host: HostRow) {
-  const { agent_down_seconds, availability_zone } = ctx.config.of(networkConfig)
+  const { availability_zone } = ctx.config.of(networkConfig)
   const { binary, topic } = agentTypes[agent.agent_type] ?? { binary: '', topic: '' }
   const hasZone = agent.agent_type === 'DHCP agent' || agent.agent_type === 'L3 agent'
   return {
@@ -37,7 +38,7 @@ function view(ctx: Ctx, agent: AgentRow, host: HostRow) {
     topic,
     host: agent.host,
     admin_state_up: agent.admin_state_up,
-    alive: ctx.clock.now() - Date.parse(host.heartbeat_at) < agent_down_seconds * 1000,
+    alive: isAlive(ctx, host),
     availability_zone: hasZone ? availability_zone : null,
     description: agent.description || null,
     created_at: spaced(agent.created_at),

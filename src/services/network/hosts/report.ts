@@ -23,10 +23,8 @@ export type Report = Parameters<NetworkControlMethods['report']>[0]
 export async function keepReport(ctx: Ctx, report: Report): Promise<number> {
   if (report.converged) await keepConverged(ctx.db, report.host, report.converged)
   await ctx.transaction(tx => keepHost(tx, report))
-  if (report.started) {
-    await ctx.transaction(tx => keepAgents(tx, report.host))
-    await ctx.transaction(tx => takeRouters(tx, report.host))
-  }
+  if (report.started) await ctx.transaction(tx => keepAgents(tx, report.host))
+  await takeRouters(ctx, report.host)
   return wantedRevision(ctx.db, report.host)
 }
 
@@ -68,12 +66,14 @@ async function keepAgents(ctx: Ctx, host: string): Promise<void> {
   )
 }
 
-/** Takes up the routers that were made before there was a host. */
+/** Takes up the routers that were made while there was no host. */
 async function takeRouters(ctx: Ctx, host: string): Promise<void> {
   const routers = (await routerRows.list(ctx.db, { host: null })).map(router => router.id)
   if (routers.length === 0) return
-  await routerRows.update(ctx.db, { id: routers, host: null }, { host })
-  await changed(ctx, { routers })
+  await ctx.transaction(async tx => {
+    await routerRows.update(tx.db, { id: routers, host: null }, { host })
+    await changed(tx, { routers })
+  })
 }
 
 async function keepConverged(db: Db, host: string, { report, carried }: HostReport): Promise<void> {

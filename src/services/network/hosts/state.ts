@@ -22,8 +22,9 @@ import {
 } from '../ports/store.ts'
 import { groupRows, ruleRows } from '../security-groups/store.ts'
 import { type SubnetRow, subnetsOf } from '../subnets/store.ts'
+import { type Neighbours, neighboursOf } from './neighbours.ts'
 import { hostRouters } from './routers.ts'
-import { type LeaseRow, leasesOf, membersOf, wantedRevision } from './store.ts'
+import { wantedRevision } from './store.ts'
 
 const readAgain = 3
 
@@ -49,7 +50,8 @@ async function read(ctx: Ctx, host: string, revision: number): Promise<HostNetwo
   const networkIds = networks.map(network => network.id)
   const subnets = grouped(networkIds, await subnetsOf(db, networkIds), subnet => subnet.network_id)
   const dhcp = await dhcpPorts(db, guestNetworks)
-  const leases = grouped(guestNetworks, await leasesOf(db, guestNetworks), lease => lease.network_id)
+  const neighbours = await neighboursOf(ctx)
+  const leases = await neighbours.leases(guestNetworks)
   const domain = ctx.config.of(networkConfig).dns_domain
   const up = new Map(networks.map(network => [network.id, network.admin_state_up]))
   const groups = await groupsOf(
@@ -65,13 +67,13 @@ async function read(ctx: Ctx, host: string, revision: number): Promise<HostNetwo
     networks: networks.map(network => ({
       ...networkSpec(network, subnets.get(network.id)!, domain),
       ...dhcp.get(network.id),
-      leases: leaseSpecs(leases.get(network.id) ?? []),
+      leases: leases.get(network.id) ?? [],
     })),
     ports: guests.map(port => ({
       ...portSpec(port, addresses.get(port.id)!, groups.get(port.id)!),
       admin_state_up: port.admin_state_up && up.get(port.network_id) === true,
     })),
-    security_groups: await securityGroups(db, [...new Set([...groups.values()].flat())]),
+    security_groups: await securityGroups(db, neighbours, [...new Set([...groups.values()].flat())]),
     routers: routers.specs([...subnets.values()].flat()),
   }
 }
@@ -129,24 +131,6 @@ const subnetSpec = (subnet: SubnetRow): SubnetSpec => ({
 const fixedIps = (addresses: { subnet_id: string; ip_address: string }[]) =>
   addresses.map(({ subnet_id, ip_address }) => ({ subnet_id, ip_address }))
 
-function leaseSpecs(found: LeaseRow[]): NetworkSpec['leases'] {
-  const byPort = grouped([], found, lease => lease.port_id)
-  return [...byPort.values()].map(leases => {
-    const { port_id, mac_address: mac, dns_name: hostname, extra_dhcp_opts } = leases[0]!
-    return {
-      port_id,
-      mac,
-      ips: fixedIps(leases),
-      hostname,
-      dhcp_options: extra_dhcp_opts.map(({ opt_name: name, opt_value: value, ip_version }) => ({
-        name,
-        value,
-        ip_version,
-      })),
-    }
-  })
-}
-
 const portSpec = (port: PortRow, addresses: AllocationRow[], groups: string[]): PortSpec => ({
   id: port.id,
   network_id: port.network_id,
@@ -159,10 +143,10 @@ const portSpec = (port: PortRow, addresses: AllocationRow[], groups: string[]): 
 })
 
 /** The groups of the host's ports with their rules, and the members of those that the rules name. */
-async function securityGroups(db: Db, ids: string[]): Promise<SecurityGroupSpec[]> {
+async function securityGroups(db: Db, neighbours: Neighbours, ids: string[]): Promise<SecurityGroupSpec[]> {
   const rules = await ruleRows.list(db, { security_group_id: ids, remote_address_group_id: null }, byId)
   const remotes = [...new Set(rules.flatMap(rule => rule.remote_group_id ?? []))]
-  const members = await membersOf(db, remotes)
+  const members = await neighbours.members(remotes)
   const byGroup = grouped(ids, rules, rule => rule.security_group_id)
   const groups = await groupRows.list(db, { id: [...new Set([...ids, ...remotes])] }, byId)
   return groups.map(({ id, stateful }) => ({

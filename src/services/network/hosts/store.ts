@@ -47,6 +47,11 @@ export async function grow(db: Db): Promise<number> {
   return Number(grown.rows[0]!.revision)
 }
 
+export async function revisionNow(db: Db): Promise<number> {
+  const found = await sql<{ revision: number }>`select revision from network_revision where id = 1`.execute(db)
+  return Number(found.rows[0]!.revision)
+}
+
 /** The revision that a host should have; 0 for one that never reported. */
 export async function wantedRevision(db: Db, host: string): Promise<number> {
   const found = await sql<{ wanted_revision: number }>`
@@ -189,10 +194,10 @@ export async function membersOf(db: Db, groupIds: string[]): Promise<Map<string,
   return new Map([...members].map(([id, addresses]) => [id, [...addresses].sort()]))
 }
 
-/** The host with the fewest routers; undefined while there is none. */
-export async function leastLoadedHost(db: Db): Promise<string | undefined> {
+/** The host with the fewest routers among those that reported since; undefined when there is none. */
+export async function leastLoadedHost(db: Db, since: string): Promise<string | undefined> {
   const found = await sql<{ host: string }>`
-    select h.host from network_hosts h
+    select h.host from network_hosts h where h.heartbeat_at > ${since}
     order by (select count(*) from network_routers r where r.host = h.host), h.host limit 1`.execute(db)
   return found.rows[0]?.host
 }

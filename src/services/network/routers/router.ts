@@ -7,7 +7,7 @@ import { boolean, nullToList, text } from '#kernel/resource-attributes.ts'
 import { Type } from '#kernel/schema/builders.ts'
 import { networkConfig } from '../config.ts'
 import { badResource } from '../errors.ts'
-import { leastLoadedHost } from '../hosts/store.ts'
+import { hostForRouter } from '../hosts/host.ts'
 import { admin, projectMember, projectReader } from '../policy.ts'
 import { allocationsOf, routerPortsOf } from '../ports/store.ts'
 import { reserve } from '../quotas/quota.ts'
@@ -121,7 +121,7 @@ async function createRouter(ctx: Ctx, values: Record<string, unknown>): Promise<
     gateway_network_id: null,
     enable_snat: true,
     routes: [],
-    host: (await leastLoadedHost(ctx.db)) ?? null,
+    host: await hostForRouter(ctx),
   }
   Object.assign(router, info && (await setGateway(ctx, router, info)))
   await routerRows.insert(ctx.db, router)
