@@ -8,7 +8,7 @@ import { dispatch } from './dispatch.ts'
 import { sendFault } from './faults.ts'
 import { serveFolder } from './files.ts'
 import { requestIds } from './request-id.ts'
-import { serveUpgrades } from './upgrade.ts'
+import { isUpgrade, serveUpgrades, type Upgrades } from './upgrade.ts'
 
 export interface HttpOptions {
   /** Largest JSON body in bytes. */
@@ -71,7 +71,9 @@ export function createHttp(env: Env, services: readonly Service[], options: Http
   const byLongestPath = [...services].sort((a, b) => b.path.length - a.path.length)
   const serviceOf = (path: string) =>
     byLongestPath.find(s => path === s.path || path.startsWith(`${s.path}/`) || path.startsWith(`${s.path}?`))
+  const upgrades: Upgrades = Object.assign({}, ...services.map(s => s.upgrades))
   const app = fastify({
+    http: { shouldUpgradeCallback: request => isUpgrade(request, upgrades) },
     bodyLimit: options.bodyLimit ?? 10 * 1024 * 1024,
     exposeHeadRoutes: true,
     routerOptions: { ignoreTrailingSlash: true, ignoreDuplicateSlashes: true, maxParamLength: 500 },
@@ -107,7 +109,7 @@ export function createHttp(env: Env, services: readonly Service[], options: Http
   }
 
   for (const folder of services.flatMap(s => s.pages ?? [])) serveFolder(app, folder)
-  serveUpgrades(env, app, Object.assign({}, ...services.map(s => s.upgrades)))
+  serveUpgrades(env, app, upgrades)
 
   app.setNotFoundHandler((request, reply) => {
     const path = request.url.split('?')[0]!

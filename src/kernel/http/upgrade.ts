@@ -1,4 +1,4 @@
-/** Connections that leave HTTP: each service's WebSocket paths. Whatever else asks for an upgrade is refused. */
+/** Connections that leave HTTP: each service's WebSocket paths. Whatever else asks for an upgrade is an ordinary request. */
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { FastifyInstance } from 'fastify'
@@ -16,6 +16,13 @@ export type UpgradeHandler = (
 /** By whole path from the root of the port. */
 export type Upgrades = Readonly<Record<string, UpgradeHandler>>
 
+const pathOf = ({ url }: IncomingMessage) => (url ?? '').split('?')[0]!
+
+/** Some clients offer HTTP/2 with every request: only WebSockets to a path that has one are taken for an upgrade. */
+export function isUpgrade(request: IncomingMessage, upgrades: Upgrades): boolean {
+  return request.headers.upgrade?.toLowerCase() === 'websocket' && Object.hasOwn(upgrades, pathOf(request))
+}
+
 export function serveUpgrades(env: Env, app: FastifyInstance, upgrades: Upgrades): void {
   const open = new Set<Duplex>()
   app.server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
@@ -29,10 +36,9 @@ export function serveUpgrades(env: Env, app: FastifyInstance, upgrades: Upgrades
   })
 
   async function take(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
-    const path = (request.url ?? '').split('?')[0]!
+    const path = pathOf(request)
     try {
-      const handler = Object.hasOwn(upgrades, path) ? upgrades[path] : undefined
-      const outcome = handler ? await handler(env, request, socket, head) : { refused: 404 }
+      const outcome = await upgrades[path]!(env, request, socket, head)
       if (outcome) refuse(socket, outcome.refused)
     } catch (error) {
       env.log.error({ err: error, path }, `upgrade failed: ${messageOf(error)}`)
@@ -44,7 +50,6 @@ export function serveUpgrades(env: Env, app: FastifyInstance, upgrades: Upgrades
 const reasons: Record<number, string> = {
   400: 'Bad Request',
   403: 'Forbidden',
-  404: 'Not Found',
   409: 'Conflict',
   500: 'Internal Server Error',
   503: 'Service Unavailable',
