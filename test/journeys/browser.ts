@@ -85,8 +85,12 @@ export async function openBrowser({ inside }: Pick<Stage, 'inside'>) {
       }
     },
     async type(text: string): Promise<void> {
-      for (const key of text)
-        await send('Input.dispatchKeyEvent', { type: 'char', text: key === '\n' ? '\r' : key }, sessionId)
+      for (const letter of text) {
+        const enter = { key: 'Enter', code: 'Enter', windowsVirtualKeyCode: 13, text: '\r' }
+        const key = letter === '\n' ? enter : { key: letter, text: letter }
+        await send('Input.dispatchKeyEvent', { type: 'keyDown', ...key }, sessionId)
+        await send('Input.dispatchKeyEvent', { ...key, type: 'keyUp', text: undefined }, sessionId)
+      }
     },
     async screenshot(file: string): Promise<void> {
       const { data } = (await send('Page.captureScreenshot', { format: 'png' }, sessionId)) as { data: string }

@@ -48,7 +48,7 @@ test('a guest can be seen and typed to in a browser', {
     assert.match(url, /^ws:\/\/127\.0\.0\.1:8774\//)
     const page = new URL(url.replace(/^ws/, 'http'))
     await browser.open(`${page.origin}/console/serial.html${page.search}`)
-    await browser.until("document.querySelector('.xterm') !== null")
+    await browser.until("document.body.innerText.includes('Connected')")
     await browser.type('\n')
     await browser.until("document.body.innerText.includes('login:')")
     await browser.screenshot(join(process.env.NEPHOS_SCREENSHOTS ?? stage.dir, 'serial.png'))
