@@ -1,7 +1,9 @@
 /** Identity (Keystone): who is asking, for which project, with which roles; and the catalog. */
 import { systemCtx } from '#kernel/context.ts'
+import type { Operation } from '#kernel/operation.ts'
 import { reconciler } from '#kernel/reconcile.ts'
 import { service } from '#kernel/service.ts'
+import { hidingAbsence } from './absence.ts'
 import { accessRuleOperations } from './application-credentials/access-rules.ts'
 import { applicationCredentialOperations } from './application-credentials/operations.ts'
 import { allGrantOperations } from './assignments/grants.ts'
@@ -37,7 +39,7 @@ const upkeep = reconciler({
   },
 })
 
-const resources = [
+const resources: Operation[] = [
   issueToken,
   showToken,
   deleteToken,
@@ -61,7 +63,7 @@ const resources = [
   ...credentialResource.operations,
   ...applicationCredentialOperations,
   ...accessRuleOperations,
-]
+].map(hidingAbsence)
 
 export const identityService = service({
   type: 'identity',
