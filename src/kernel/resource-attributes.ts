@@ -72,6 +72,15 @@ export const standardAttributes: Attributes = {
   revision_number: { schema: Type.Integer() },
 }
 
+/** What clients read for the formats of schemas. */
+const formats: Record<string, string> = { uuid: 'UUID', ip: 'IP address', cidr: 'IP subnet', mac: 'MAC address' }
+
+/** An id of another resource. */
+export const id = (options: Omit<Attribute, 'schema'> = {}): Attribute => ({
+  schema: Type.String({ format: 'uuid' }),
+  ...options,
+})
+
 /** Checks one value; returns it converted. */
 export function checkedValue(name: string, attribute: Attribute, sent: unknown): unknown {
   const value = attribute.convert ? attribute.convert(sent) : sent
@@ -83,7 +92,10 @@ export function checkedValue(name: string, attribute: Attribute, sent: unknown):
     maxLength:
       limits.maxLength === undefined ? problem.message : `${shown} exceeds maximum length of ${limits.maxLength}`,
     uniqueItems: `Duplicate items in the list: ${shown}`,
-    format: problem.message.replace(/ is not a '(\w+)'$/, ' is not a valid $1').replace('valid uuid', 'valid UUID'),
+    format: problem.message.replace(
+      / is not a '(\w+)'$/,
+      (_, format) => ` is not a valid ${formats[format] ?? format}`,
+    ),
   }
   const where = problem.field ? ` (${problem.field})` : ''
   throw badRequest(`Invalid input for ${name}. Reason: ${reason[problem.keyword] ?? problem.message}${where}.`)

@@ -24,6 +24,7 @@ const known: [alias: string, name: string, description: string][] = [
   ['extraroute', 'Extra Route', 'Static routes of routers.'],
   ['extraroute-atomic', 'Atomic Extra Routes', 'Routes are added and removed one by one.'],
   ['filter-validation', 'Filter Validation', 'Unknown filters are refused.'],
+  ['floatingip-pools', 'Floating IP pools', 'Where floating IPs come from.'],
   ['fip-port-details', 'Floating IP port details', 'A floating IP shows its port.'],
   ['ip-substring-filtering', 'IP Substring Filtering', 'Ports are filtered by a part of an address.'],
   ['net-mtu', 'Network MTU', 'A network shows its MTU.'],

@@ -3,6 +3,7 @@ import { service } from '#kernel/service.ts'
 import { networkConfig } from './config.ts'
 import { networkContract } from './contract.ts'
 import { serveNetworkControl } from './control.ts'
+import { extensionLists } from './extension-lists.ts'
 import { extensionOperations } from './extensions.ts'
 import { networkFaults } from './faults.ts'
 import { floatingIps } from './floating-ips/floating-ip.ts'
@@ -51,6 +52,7 @@ export const networkService = service({
     ...tagOperations(securityGroups),
     ...tagOperations(securityGroupRules),
     ...extensionOperations,
+    ...extensionLists,
     ...agentOperations,
     ...quotaOperations,
     ...availabilityOperations,

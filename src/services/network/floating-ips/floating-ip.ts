@@ -3,7 +3,7 @@ import type { Ctx } from '#kernel/context.ts'
 import { archive } from '#kernel/db/archive.ts'
 import { Fault } from '#kernel/errors.ts'
 import { columnsOf, type Resource, resource, seesAll, standardMembers, touch } from '#kernel/resource.ts'
-import { text } from '#kernel/resource-attributes.ts'
+import { id, text } from '#kernel/resource-attributes.ts'
 import { Type } from '#kernel/schema/builders.ts'
 import { normalAddress } from '../addresses.ts'
 import { domainSchema } from '../domain.ts'
@@ -19,7 +19,7 @@ import { associate, noAssociation } from './associate.ts'
 import { type FloatingIpRow, floatingIpRows } from './store.ts'
 
 const member = `${admin} or ${projectMember}`
-const nullableId = Type.Union([Type.String({ maxLength: 36 }), Type.Null()])
+const nullableId = Type.Union([Type.String({ format: 'uuid' }), Type.Null()])
 const nullableAddress = Type.Union([Type.String({ format: 'ip' }), Type.Null()])
 
 export const floatingIps: Resource<FloatingIpRow> = resource<FloatingIpRow>({
@@ -30,7 +30,7 @@ export const floatingIps: Resource<FloatingIpRow> = resource<FloatingIpRow>({
   store: floatingIpRows,
   policy: { create: member, show: `${admin} or ${projectReader}`, update: member, delete: member },
   attributes: {
-    floating_network_id: text(36, { create: true, required: true }),
+    floating_network_id: id({ create: true, required: true }),
     floating_ip_address: {
       schema: nullableAddress,
       create: `${admin} or rule:project_manager_api`,

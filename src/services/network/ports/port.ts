@@ -4,8 +4,8 @@ import type { Ctx } from '#kernel/context.ts'
 import type { Rule } from '#kernel/policy/rule.ts'
 import { rule } from '#kernel/policy/rule.ts'
 import { columnsOf, disallowed, type Resource, resource, seesAll, touch } from '#kernel/resource.ts'
-import { boolean, choice, nullToList, text } from '#kernel/resource-attributes.ts'
-import { type TSchema, Type } from '#kernel/schema/builders.ts'
+import { boolean, choice, id, nullToList, text } from '#kernel/resource-attributes.ts'
+import { Type } from '#kernel/schema/builders.ts'
 import { networkConfig } from '../config.ts'
 import { domainSchema } from '../domain.ts'
 import { networkNotFound, portBound, servicePortInUse } from '../errors.ts'
@@ -38,7 +38,13 @@ export const portRules = {
 const strict = { additionalProperties: false }
 const noControl = Type.String({ maxLength: 255, pattern: '^[^\\u0000-\\u001f\\u007f]*$' })
 const fixedIps = Type.Array(
-  Type.Object({ subnet_id: Type.Optional(text36()), ip_address: Type.Optional(Type.String({ format: 'ip' })) }, strict),
+  Type.Object(
+    {
+      subnet_id: Type.Optional(Type.String({ format: 'uuid' })),
+      ip_address: Type.Optional(Type.String({ format: 'ip' })),
+    },
+    strict,
+  ),
   { maxItems: 64 },
 )
 const pairs = Type.Array(
@@ -66,10 +72,6 @@ const dnsName = Type.String({
   pattern: '^$|^([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)(\\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*\\.?$',
 })
 
-function text36(): TSchema {
-  return Type.String({ maxLength: 36 })
-}
-
 const readVersion = (value: unknown) =>
   Array.isArray(value)
     ? value.map(option =>
@@ -94,7 +96,7 @@ export const ports: Resource<PortRow> = resource<PortRow>({
   visible: (ctx, eb) => eb.or([eb('project_id', '=', ctx.identity.project_id ?? ''), ofOwnNetwork(ctx)]),
   filters: portFilters,
   attributes: {
-    network_id: text(36, { create: true, required: true }),
+    network_id: id({ create: true, required: true }),
     name: text(255, { create: true, update: true, default: '' }),
     admin_state_up: boolean({ create: true, update: true, default: true }),
     status: { schema: Type.String() },
@@ -112,7 +114,7 @@ export const ports: Resource<PortRow> = resource<PortRow>({
       default: '',
     }),
     security_groups: {
-      schema: Type.Array(Type.String({ maxLength: 36 }), { maxItems: 100 }),
+      schema: Type.Array(Type.String({ format: 'uuid' }), { maxItems: 100 }),
       convert: nullToList,
       create: true,
       update: true,

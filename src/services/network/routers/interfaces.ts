@@ -6,6 +6,7 @@ import { type Rule, rule } from '#kernel/policy/rule.ts'
 import { seesAll, touch } from '#kernel/resource.ts'
 import { checkedValue } from '#kernel/resource-attributes.ts'
 import { type Static, Type } from '#kernel/schema/builders.ts'
+import { isUuid } from '#kernel/schema/validate.ts'
 import { contains, parseAddress, parseRange } from '../addresses.ts'
 import { badResource, portInUse } from '../errors.ts'
 import { admin, projectMember } from '../policy.ts'
@@ -45,6 +46,11 @@ function answer(router: RouterRow, port: PortRow, subnetIds: string[]) {
   }
 }
 
+function checkIds({ subnet_id, port_id }: Body): void {
+  for (const one of [port_id, subnet_id])
+    if (one && !isUuid(one)) throw badResource('router', `'${one}' is not a valid UUID`)
+}
+
 const subnetIdsOf = async (ctx: Ctx, port: PortRow) =>
   (await allocationsOf(ctx.db, [port.id])).get(port.id)!.map(address => address.subnet_id)
 
@@ -61,6 +67,7 @@ export const addInterface = operation({
       const { subnet_id, port_id } = sent
       if (subnet_id && port_id) throw badResource('router', 'Cannot specify both subnet-id and port-id')
       if (!subnet_id && !port_id) throw badResource('router', 'Either subnet_id or port_id must be specified')
+      checkIds(sent)
       const { port, subnetIds } = port_id ? await addPort(tx, router, port_id) : await addSubnet(tx, router, subnet_id!)
       await touch(tx, routerRows, router, {})
       await changed(tx, { routers: [router.id] })
@@ -135,6 +142,7 @@ export const removeInterface = operation({
 /** The interface that a request names, and which of its subnets it is about. */
 async function interfaceOf(ctx: Ctx, router: RouterRow, { port_id, subnet_id }: Body) {
   if (!port_id && !subnet_id) throw badResource('router', 'Either subnet_id or port_id must be specified')
+  checkIds({ port_id, subnet_id })
   const found = await portRows.list(ctx.db, { device_id: router.id, device_owner: interfaceOwner })
   if (port_id) {
     const port = found.find(one => one.id === port_id)

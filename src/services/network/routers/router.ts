@@ -25,12 +25,12 @@ const gatewaySchema = Type.Union([
   Type.Null(),
   Type.Object(
     {
-      network_id: Type.String({ maxLength: 36 }),
+      network_id: Type.String({ format: 'uuid' }),
       enable_snat: Type.Optional(Type.Boolean()),
       external_fixed_ips: Type.Optional(
         Type.Array(
           Type.Object(
-            { subnet_id: Type.Optional(Type.String({ maxLength: 36 })), ip_address: Type.Optional(address) },
+            { subnet_id: Type.Optional(Type.String({ format: 'uuid' })), ip_address: Type.Optional(address) },
             strict,
           ),
           { maxItems: 10 },

@@ -18,7 +18,7 @@ export async function keepDhcpPort(ctx: Ctx, network: NetworkRow): Promise<void>
 
 async function fit(ctx: Ctx, network: NetworkRow): Promise<void> {
   const served = (await subnetsOf(ctx.db, [network.id])).filter(subnet => subnet.enable_dhcp)
-  const port = await portRows.find(ctx.db, { network_id: network.id, device_owner: 'network:dhcp' })
+  const port = await portRows.find(ctx.db, { device_id: dhcpDevice(network.id), device_owner: 'network:dhcp' })
   const wanted = served.map(subnet => ({ subnet_id: subnet.id }))
   if (!port) {
     if (wanted.length > 0)

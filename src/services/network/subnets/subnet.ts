@@ -4,7 +4,7 @@ import type { Ctx } from '#kernel/context.ts'
 import { archive } from '#kernel/db/archive.ts'
 import { Conflict, NotFound } from '#kernel/errors.ts'
 import { columnsOf, type Resource, resource, seesAll, standardMembers, touch } from '#kernel/resource.ts'
-import { badRequest, boolean, choice, nullToList, text, toInteger } from '#kernel/resource-attributes.ts'
+import { badRequest, boolean, choice, id, nullToList, text, toInteger } from '#kernel/resource-attributes.ts'
 import { Type } from '#kernel/schema/builders.ts'
 import { formatCidr, parseCidr } from '../addresses.ts'
 import { networkNotFound, subnetInUse } from '../errors.ts'
@@ -48,7 +48,7 @@ export const subnets: Resource<SubnetRow> = resource<SubnetRow>({
   visible: (ctx, eb) =>
     eb.or([eb('project_id', '=', ctx.identity.project_id ?? ''), ofOwnNetwork(ctx), ofOpenNetwork()]),
   attributes: {
-    network_id: text(36, { create: true, required: true }),
+    network_id: id({ create: true, required: true }),
     name: text(255, { create: true, update: true, default: '' }),
     ip_version: { schema: choice([4, 6]), convert: toInteger, create: true, required: true },
     cidr: { schema: nullable(Type.String({ maxLength: 64 })), convert: readCidr, create: true },
