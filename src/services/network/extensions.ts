@@ -40,6 +40,7 @@ const known: [alias: string, name: string, description: string][] = [
   ['quota-check-limit', 'Quota limit check', 'A limit below what is used can be refused.'],
   ['quota_details', 'Quota details', 'Quotas with what is used of them.'],
   ['quotas', 'Quota management', 'Limits of projects.'],
+  ['rbac-policies', 'RBAC Policies', 'Networks are given to single projects.'],
   ['revision-if-match', 'If-Match by revision', 'Changes only of the revision that the caller saw.'],
   ['router', 'Router', 'Routers and floating IPs.'],
   ['router_availability_zone', 'Router Availability Zone', 'Zones of routers.'],

@@ -3,7 +3,8 @@ import type { Ctx } from '#kernel/context.ts'
 import { BadRequest, Conflict, Forbidden } from '#kernel/errors.ts'
 import { contains, normalAddress, parseAddress, parseCidr } from './addresses.ts'
 import type { NetworkRequest } from './contract.ts'
-import { type NetworkRow, networkRows } from './networks/store.ts'
+import { accessTo, noAccess } from './networks/steps.ts'
+import { type NetworkRow, networkRows, sharedWith } from './networks/store.ts'
 import { allocationRows, allocationsOf, grouped, type PortRow, portRows } from './ports/store.ts'
 import { defaultGroup } from './security-groups/steps.ts'
 import { groupRows, type SecurityGroupRow } from './security-groups/store.ts'
@@ -43,7 +44,7 @@ async function chooseNetwork(ctx: Ctx, projectId: string): Promise<ResolvedNic[]
   const found = await networkRows.list(
     ctx.db,
     { external: false, admin_state_up: true },
-    { limit: 2, also: eb => eb.or([eb('project_id', '=', projectId), eb('shared', '=', true)]) },
+    { limit: 2, also: eb => eb.or([eb('project_id', '=', projectId), sharedWith(projectId)]) },
   )
   if (found.length > 1)
     throw new Conflict('Multiple possible networks found, use a Network ID to be more specific.', {
@@ -73,9 +74,9 @@ async function givenNetwork(
   fixedIp: string | undefined,
 ): Promise<ResolvedNic> {
   const network = await networkRows.find(ctx.db, { id })
-  const seen = network && (network.project_id === projectId || network.shared || network.external || mayChooseAny(ctx))
-  if (!seen) throw new BadRequest(`Network ${id} could not be found.`, { type: 'NetworkNotFound' })
-  if (network.external && !network.shared && !mayChooseAny(ctx))
+  const { seen, shared } = (network && (await accessTo(ctx, [network], projectId)).get(id)) ?? noAccess
+  if (!network || !seen) throw new BadRequest(`Network ${id} could not be found.`, { type: 'NetworkNotFound' })
+  if (network.external && !shared && !mayChooseAny(ctx))
     throw new Forbidden(`It is not allowed to create an interface on external network ${id}`, {
       type: 'ExternalNetworkAttachForbidden',
     })

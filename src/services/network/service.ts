@@ -16,6 +16,7 @@ import { networks } from './networks/network.ts'
 import { sharedRules } from './policy.ts'
 import { portRules, ports } from './ports/port.ts'
 import { quotaOperations, quotaRules } from './quotas/operations.ts'
+import { rbacPolicies } from './rbac/rbac-policy.ts'
 import { gatewayRules } from './routers/gateway.ts'
 import { interfaceRules, routerOperations } from './routers/interfaces.ts'
 import { routers } from './routers/router.ts'
@@ -26,14 +27,21 @@ import { tagOperations } from './tags.ts'
 import { topologyOperations, topologyRules } from './topologies/topology.ts'
 import { listVersions, showVersion } from './versions.ts'
 
-const resources = [networks, subnets, ports, routers, floatingIps, securityGroups, securityGroupRules].map(
-  ({ spec, operations, allRules }) => ({
-    name: spec.member,
-    collection: spec.path.slice('/v2.0/'.length),
-    operations,
-    allRules,
-  }),
-)
+const resources = [
+  networks,
+  subnets,
+  ports,
+  routers,
+  floatingIps,
+  securityGroups,
+  securityGroupRules,
+  rbacPolicies,
+].map(({ spec, operations, allRules }) => ({
+  name: spec.member,
+  collection: spec.path.slice('/v2.0/'.length),
+  operations,
+  allRules,
+}))
 
 export const networkService = service({
   type: 'network',

@@ -2,12 +2,13 @@
 import type { Ctx } from '#kernel/context.ts'
 import { archive } from '#kernel/db/archive.ts'
 import { Fault } from '#kernel/errors.ts'
-import { columnsOf, type Resource, resource, seesAll, standardMembers, touch } from '#kernel/resource.ts'
+import { columnsOf, type Resource, resource, standardMembers, touch } from '#kernel/resource.ts'
 import { id, text } from '#kernel/resource-attributes.ts'
 import { Type } from '#kernel/schema/builders.ts'
 import { normalAddress } from '../addresses.ts'
 import { domainSchema } from '../domain.ts'
 import { badResource, networkNotFound, noMoreAddresses } from '../errors.ts'
+import { accessTo, noAccess } from '../networks/steps.ts'
 import { type NetworkRow, networkRows } from '../networks/store.ts'
 import { admin, projectMember, projectReader } from '../policy.ts'
 import { makePort, type NewPort, removePorts } from '../ports/steps.ts'
@@ -106,10 +107,9 @@ async function createFloatingIp(ctx: Ctx, values: Record<string, unknown>): Prom
 
 async function externalNetwork(ctx: Ctx, id: string): Promise<NetworkRow> {
   const network = await networkRows.find(ctx.db, { id })
-  const seen =
-    network && (network.external || network.shared || network.project_id === ctx.identity.project_id || seesAll(ctx))
-  if (!seen) throw networkNotFound(id)
-  if (!network.external) throw badResource('floatingip', `Network ${id} is not a valid external network`)
+  const { seen, external } = (network && (await accessTo(ctx, [network])).get(id)) ?? noAccess
+  if (!network || !seen) throw networkNotFound(id)
+  if (!external) throw badResource('floatingip', `Network ${id} is not a valid external network`)
   return network
 }
 

@@ -166,6 +166,18 @@ async function routers(db: SchemaDb): Promise<void> {
     await index(db, 'network_floating_ips', [column])
 }
 
+async function rbac(db: SchemaDb): Promise<void> {
+  await resourceTable(db, 'network_rbac_policies')
+    .addColumn('object_type', 'text', c => c.notNull())
+    .addColumn('object_id', 'text', c => c.notNull().references('network_networks.id'))
+    .addColumn('action', 'text', c => c.notNull())
+    .addColumn('target_tenant', 'text', c => c.notNull())
+    .addUniqueConstraint('network_rbac_policies_once', ['object_id', 'action', 'target_tenant'])
+    .execute()
+  await index(db, 'network_rbac_policies', ['project_id'])
+  await index(db, 'network_rbac_policies', ['target_tenant'])
+}
+
 async function topologies(db: SchemaDb): Promise<void> {
   await db.schema
     .createTable('network_topologies')
@@ -218,6 +230,7 @@ export const initial: Migration = {
     await ports(db)
     await securityGroups(db)
     await routers(db)
+    await rbac(db)
     await topologies(db)
     await hosts(db)
   },

@@ -13,11 +13,14 @@ import { admin, adminOrService, projectMember, projectReader } from '../policy.t
 import { removePorts } from '../ports/steps.ts'
 import { grouped, portRows } from '../ports/store.ts'
 import { reserve } from '../quotas/quota.ts'
+import { closeNetwork, setOpen } from '../rbac/steps.ts'
+import { rbacRows } from '../rbac/store.ts'
 import { changed } from '../revision.ts'
 import { subnetRows, subnetsOf } from '../subnets/store.ts'
 import { checkZones } from '../zones.ts'
 import { claimSegment, mtuFor } from './segments.ts'
-import { type NetworkRow, networkRows, visibleNetworks } from './store.ts'
+import { accessTo } from './steps.ts'
+import { type NetworkRow, networkRows, sharedWith, visibleNetworks } from './store.ts'
 
 const nullableText = Type.Union([Type.String({ maxLength: 255 }), Type.Null()])
 const nullableInteger = Type.Union([Type.Integer(), Type.Null()])
@@ -35,6 +38,12 @@ export const networks: Resource<NetworkRow> = resource<NetworkRow>({
     delete: `${admin} or ${projectMember}`,
   },
   visible: visibleNetworks,
+  filters: {
+    shared(ctx, eb, values) {
+      const shared = sharedWith(ctx.identity.project_id ?? '')
+      return eb.or(values.map(value => (/^(true|1)$/i.test(value) ? shared : eb.not(shared))))
+    },
+  },
   attributes: {
     name: text(255, { create: true, update: true, default: '' }),
     admin_state_up: boolean({ create: true, update: true, default: true }),
@@ -90,10 +99,12 @@ export const networks: Resource<NetworkRow> = resource<NetworkRow>({
     qos_policy_id: { schema: Type.Null(), create: true, update: true, default: null, column: false },
   },
   hooks: {
-    async target(_ctx, items) {
-      return items.map(item => {
-        const { external } = item as Partial<NetworkRow>
-        return external === undefined ? {} : { 'router:external': external }
+    async target(ctx, items) {
+      const known = (items as NetworkRow[]).filter(item => item.id !== undefined)
+      const access = await accessTo(ctx, known)
+      return (items as NetworkRow[]).map(({ id }) => {
+        const { shared, external } = access.get(id) ?? {}
+        return id === undefined ? {} : { shared, 'router:external': external }
       })
     },
     create: createNetwork,
@@ -103,7 +114,9 @@ export const networks: Resource<NetworkRow> = resource<NetworkRow>({
       const ids = rows.map(row => row.id)
       const subnets = grouped(ids, await subnetsOf(ctx.db, ids), subnet => subnet.network_id)
       const zone = ctx.config.of(networkConfig).availability_zone
+      const access = await accessTo(ctx, rows)
       return rows.map(row => ({
+        shared: access.get(row.id)!.shared,
         subnets: subnets.get(row.id)!.map(subnet => subnet.id),
         availability_zones: [zone],
         ipv4_address_scope: null,
@@ -132,6 +145,8 @@ async function createNetwork(ctx: Ctx, values: Record<string, unknown>): Promise
     mtu: mtuFor(ctx, wire.network_type, given.mtu),
   } as NetworkRow
   await networkRows.insert(ctx.db, network)
+  if (network.shared) await setOpen(ctx, network, 'access_as_shared', true)
+  if (network.external) await setOpen(ctx, network, 'access_as_external', true)
   return network
 }
 
@@ -161,6 +176,9 @@ async function updateNetwork(ctx: Ctx, row: NetworkRow, patch: Record<string, un
       { type: 'InvalidSharedSetting' },
     )
   await checkDefault(ctx, row.id, { ...row, ...given })
+  if (given.shared !== undefined) await setOpen(ctx, row, 'access_as_shared', given.shared)
+  if (given.external === true) await setOpen(ctx, row, 'access_as_external', true)
+  if (given.external === false) await closeNetwork(ctx, row.id, 'access_as_external')
   await changed(ctx, { networks: [row.id] })
   return touch(ctx, networkRows, row, given)
 }
@@ -171,7 +189,8 @@ const gatewayPortsOf = (id: string) => ({
 })
 
 async function usedByOthers(ctx: Ctx, row: NetworkRow): Promise<boolean> {
-  const others = { op: 'not in', value: [row.project_id, ''] } as const
+  const given = await rbacRows.list(ctx.db, { object_id: row.id, action: 'access_as_shared' })
+  const others = { op: 'not in', value: [row.project_id, '', ...given.map(grant => grant.target_tenant)] } as const
   const foreign = await portRows.list(ctx.db, { network_id: row.id, project_id: others }, { limit: 50 })
   return foreign.some(port => !port.device_owner.startsWith('network:'))
 }
@@ -181,6 +200,7 @@ async function removeNetwork(ctx: Ctx, row: NetworkRow): Promise<void> {
   if (ports.some(port => port.device_owner !== 'network:dhcp')) throw networkInUse(row.id)
   await removePorts(ctx, ports)
   await subnetRows.remove(ctx.db, { network_id: row.id })
+  await closeNetwork(ctx, row.id)
   await networkRows.remove(ctx.db, { id: row.id })
   await archive(ctx, networkRows.table, row.id, row)
 }

@@ -35,13 +35,18 @@ export const networkRows = rows<NetworkRow>('network_networks', {
   bool: ['admin_state_up', 'shared', 'external', 'is_default', 'port_security_enabled'],
 })
 
-/** Networks that a project may see: its own, shared ones and those that lead outside. */
+/** Networks that were given to the project or to all. */
+const given = (projectId: string) =>
+  sql`select object_id from network_rbac_policies where target_tenant in ('*', ${projectId})`
+
+/** Networks that a project may make ports on though they are not its own. */
+export const sharedWith = (projectId: string): Expression<SqlBool> =>
+  sql<SqlBool>`id in (${given(projectId)} and action = 'access_as_shared')`
+
+/** Networks that a project may see: its own and those that were given to it, or to all. */
 export function visibleNetworks(ctx: Ctx, eb: AnyBuilder): Expression<SqlBool> {
-  return eb.or([
-    eb('project_id', '=', ctx.identity.project_id ?? ''),
-    eb('shared', '=', true),
-    eb('external', '=', true),
-  ])
+  const projectId = ctx.identity.project_id ?? ''
+  return eb.or([eb('project_id', '=', projectId), sql<SqlBool>`id in (${given(projectId)})`])
 }
 
 /** For other tables: rows whose network belongs to the caller's project. */
@@ -49,9 +54,9 @@ export function ofOwnNetwork(ctx: Ctx): Expression<SqlBool> {
   return sql<SqlBool>`network_id in (select id from network_networks where project_id = ${ctx.identity.project_id ?? ''})`
 }
 
-/** For other tables: rows whose network is shared with everyone or leads outside. */
-export function ofOpenNetwork(): Expression<SqlBool> {
-  return sql<SqlBool>`network_id in (select id from network_networks where shared = 1 or external = 1)`
+/** For other tables: rows whose network was given to the caller's project or to all. */
+export function ofOpenNetwork(ctx: Ctx): Expression<SqlBool> {
+  return sql<SqlBool>`network_id in (${given(ctx.identity.project_id ?? '')})`
 }
 
 /** The least number from `first` to `last` that no network has; undefined when all are taken. Call it under a lock. */

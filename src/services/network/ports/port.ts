@@ -3,7 +3,7 @@
 import type { Ctx } from '#kernel/context.ts'
 import type { Rule } from '#kernel/policy/rule.ts'
 import { rule } from '#kernel/policy/rule.ts'
-import { columnsOf, disallowed, type Resource, resource, seesAll, touch } from '#kernel/resource.ts'
+import { columnsOf, disallowed, type Resource, resource, touch } from '#kernel/resource.ts'
 import { boolean, choice, id, nullToList, text } from '#kernel/resource-attributes.ts'
 import { Type } from '#kernel/schema/builders.ts'
 import { networkConfig } from '../config.ts'
@@ -11,6 +11,7 @@ import { domainSchema } from '../domain.ts'
 import { networkNotFound, portBound, servicePortInUse } from '../errors.ts'
 import { disassociateLost } from '../floating-ips/steps.ts'
 import { hostRows } from '../hosts/store.ts'
+import { accessTo, noAccess } from '../networks/steps.ts'
 import { type NetworkRow, networkRows, ofOwnNetwork } from '../networks/store.ts'
 import { admin, adminOrService, netOwnerMember, netOwnerReader, projectMember, projectReader } from '../policy.ts'
 import { reserve } from '../quotas/quota.ts'
@@ -190,17 +191,12 @@ async function networksOf(ctx: Ctx, items: readonly { network_id: string }[]): P
 async function ownersOf(ctx: Ctx, items: readonly object[]): Promise<Record<string, unknown>[]> {
   const rows = items as PortRow[]
   const of = await networksOf(ctx, rows)
+  const access = await accessTo(ctx, [...of.values()])
   return rows.map(row => {
     const network = of.get(row.network_id)
-    const seen =
-      network &&
-      (row.id !== undefined ||
-        seesAll(ctx) ||
-        network.shared ||
-        network.external ||
-        network.project_id === ctx.identity.project_id)
-    if (!seen) throw networkNotFound(row.network_id)
-    return { 'network:project_id': network.project_id, shared: network.shared }
+    const { shared, seen } = access.get(row.network_id) ?? noAccess
+    if (!network || (row.id === undefined && !seen)) throw networkNotFound(row.network_id)
+    return { 'network:project_id': network.project_id, shared }
   })
 }
 

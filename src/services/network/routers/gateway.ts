@@ -2,10 +2,11 @@
 import type { Ctx } from '#kernel/context.ts'
 import { Conflict } from '#kernel/errors.ts'
 import { type Rule, rule } from '#kernel/policy/rule.ts'
-import { disallowed, seesAll } from '#kernel/resource.ts'
+import { disallowed } from '#kernel/resource.ts'
 import { normalAddress, overlaps, parseCidr } from '../addresses.ts'
 import { badResource, networkNotFound } from '../errors.ts'
 import { floatingIpRows } from '../floating-ips/store.ts'
+import { accessTo, noAccess } from '../networks/steps.ts'
 import { type NetworkRow, networkRows } from '../networks/store.ts'
 import { admin, projectMember } from '../policy.ts'
 import { type AddressRequest, makePort, removePorts, setAddresses } from '../ports/steps.ts'
@@ -70,9 +71,9 @@ export async function setGateway(ctx: Ctx, router: RouterRow, info: GatewayInfo 
 
 async function externalNetwork(ctx: Ctx, id: string): Promise<NetworkRow> {
   const network = await networkRows.find(ctx.db, { id })
-  const own = network && (network.project_id === ctx.identity.project_id || network.shared || seesAll(ctx))
-  if (!network || (!network.external && !own)) throw networkNotFound(id)
-  if (!network.external) throw badResource('router', `Network ${id} is not an external network`)
+  const { seen, external } = (network && (await accessTo(ctx, [network])).get(id)) ?? noAccess
+  if (!network || !seen) throw networkNotFound(id)
+  if (!external) throw badResource('router', `Network ${id} is not an external network`)
   return network
 }
 

@@ -3,11 +3,12 @@
 import type { Ctx } from '#kernel/context.ts'
 import { archive } from '#kernel/db/archive.ts'
 import { Conflict, NotFound } from '#kernel/errors.ts'
-import { columnsOf, type Resource, resource, seesAll, standardMembers, touch } from '#kernel/resource.ts'
+import { columnsOf, type Resource, resource, standardMembers, touch } from '#kernel/resource.ts'
 import { badRequest, boolean, choice, id, nullToList, text, toInteger } from '#kernel/resource-attributes.ts'
 import { Type } from '#kernel/schema/builders.ts'
 import { formatCidr, parseCidr } from '../addresses.ts'
 import { networkNotFound, subnetInUse } from '../errors.ts'
+import { accessTo, noAccess } from '../networks/steps.ts'
 import { type NetworkRow, networkRows, ofOpenNetwork, ofOwnNetwork } from '../networks/store.ts'
 import { admin, netOwnerMember, netOwnerReader, projectReader } from '../policy.ts'
 import { addFormedAddresses, lockAddresses } from '../ports/steps.ts'
@@ -46,7 +47,7 @@ export const subnets: Resource<SubnetRow> = resource<SubnetRow>({
     delete: `${admin} or ${netOwnerMember}`,
   },
   visible: (ctx, eb) =>
-    eb.or([eb('project_id', '=', ctx.identity.project_id ?? ''), ofOwnNetwork(ctx), ofOpenNetwork()]),
+    eb.or([eb('project_id', '=', ctx.identity.project_id ?? ''), ofOwnNetwork(ctx), ofOpenNetwork(ctx)]),
   attributes: {
     network_id: id({ create: true, required: true }),
     name: text(255, { create: true, update: true, default: '' }),
@@ -105,17 +106,12 @@ async function networksOf(ctx: Ctx, items: readonly { network_id: string }[]): P
 async function ownersOf(ctx: Ctx, items: readonly object[]): Promise<Record<string, unknown>[]> {
   const rows = items as SubnetRow[]
   const of = await networksOf(ctx, rows)
+  const access = await accessTo(ctx, [...of.values()])
   return rows.map(row => {
     const network = of.get(row.network_id)
-    const seen =
-      network &&
-      (row.id !== undefined ||
-        seesAll(ctx) ||
-        network.shared ||
-        network.external ||
-        network.project_id === ctx.identity.project_id)
-    if (!seen) throw networkNotFound(row.network_id)
-    return { 'network:project_id': network.project_id, shared: network.shared, 'router:external': network.external }
+    const { shared, external, seen } = access.get(row.network_id) ?? noAccess
+    if (!network || (row.id === undefined && !seen)) throw networkNotFound(row.network_id)
+    return { 'network:project_id': network.project_id, shared, 'router:external': external }
   })
 }
 
