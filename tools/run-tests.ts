@@ -4,6 +4,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { type EventData, run } from 'node:test'
 import { findProgram } from '../src/cli/debian-packages.ts'
+import { buildTinyImage, keptTinyImage } from '../src/cli/image-build.ts'
 import { installPackages } from '../src/cli/install.ts'
 import { messageOf } from '../src/kernel/errors.ts'
 import { sourceFiles } from './source-files.ts'
@@ -135,8 +136,13 @@ function fail(what: string) {
   troubles.push(what)
 }
 
-/** Installs what the chosen parts need, when that is possible. */
 async function prepare(plan: Part[]) {
+  await installPrograms(plan)
+  if (plan.some(part => part.guest && !obstacle(part))) await buildGuest()
+}
+
+/** Installs what the chosen parts need, when that is possible. */
+async function installPrograms(plan: Part[]) {
   const needs = plan.flatMap(part => part.needs ?? []).filter(need => !isThere(need))
   if (needs.length === 0 || process.getuid?.() !== 0 || !findProgram('apt-get')) return
   heading(`installing Debian packages for the tests: ${[...new Set(needs.map(need => need.package))].join(' ')}`)
@@ -145,6 +151,16 @@ async function prepare(plan: Part[]) {
     await installPackages([...new Set(needs.map(need => need.package))], say)
   } catch (error) {
     say(`${messageOf(error)}\nGoing on without; what needs them is skipped.`)
+  }
+}
+
+async function buildGuest() {
+  if (keptTinyImage()) return
+  heading('building the tiny Linux guest')
+  try {
+    await buildTinyImage({ log: say })
+  } catch (error) {
+    say(`${messageOf(error)}\nGoing on without; what boots it is skipped.`)
   }
 }
 

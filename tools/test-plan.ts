@@ -15,6 +15,8 @@ export interface Part {
   /** Programs without which it is skipped; root on Debian installs them. */
   needs?: Program[]
   root?: boolean
+  /** Boots the tiny Linux guest, which is built before. */
+  guest?: boolean
   server?: 'postgres'
   /** The part is stopped, and has failed, after this. */
   minutes: number
@@ -57,6 +59,7 @@ export const parts: Part[] = [
     what: 'the QEMU driver with real guests',
     files: /^src\/services\/compute\/drivers\/qemu\//,
     needs: [...qemu, ...packets],
+    guest: true,
     minutes: 10,
   },
   {
@@ -78,6 +81,7 @@ export const parts: Part[] = [
     files: /^test\/journeys\//,
     needs: [...clients, ...qemu, ...packets],
     root: true,
+    guest: true,
     minutes: 25,
   },
   { name: 'real', what: 'other tests that need the real thing', files: real, root: true, minutes: 10 },

@@ -2,14 +2,15 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
-import { createReadStream, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { createReadStream, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { createConnection } from 'node:net'
-import { homedir, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { systemClock } from '#kernel/clock.ts'
 import { systemIds } from '#kernel/ids.ts'
 import { silentLog } from '#kernel/log.ts'
+import { keptTinyImage } from '../../../../cli/image-build.ts'
 import { type GuestSpec, type ImageSpec, powerStates, type VirtDriver } from '../driver.ts'
 import { findProcesses, killProcess } from './process.ts'
 import { qemuDriver } from './qemu.ts'
@@ -18,17 +19,12 @@ import { imageOf } from './test-guest.ts'
 const clock = systemClock()
 const ids = systemIds()
 
-/** Holds tiny.qcow2, and vmlinux, boot.cpio and root.ext4.qcow2. */
-const tiny =
-  process.env.NEPHOS_TINY_DIR ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'nephos', 'tiny')
-const files = { disk: 'tiny.qcow2', kernel: 'vmlinux', ramdisk: 'boot.cpio', root: 'root.ext4.qcow2' }
-const absent = Object.values(files).filter(name => !existsSync(join(tiny, name)))
+type Part = 'disk' | 'kernel' | 'ramdisk' | 'root'
+const files = keptTinyImage()
 const skip =
   process.getuid?.() !== 0
     ? 'taps and namespaces need root'
-    : absent.length > 0
-      ? `the tiny Linux guest is not built (set NEPHOS_TINY_DIR to a directory with ${absent.join(', ')})`
-      : false
+    : !files && 'the tiny Linux guest is not built: ./nephos image build'
 if (skip) console.error(`SKIPPED: tests with a Linux guest: ${skip}`)
 
 const ip = (...args: string[]) => execFileSync('ip', args, { stdio: ['ignore', 'pipe', 'pipe'] }).toString()
@@ -36,8 +32,7 @@ const ip = (...args: string[]) => execFileSync('ip', args, { stdio: ['ignore', '
 describe('QEMU driver with a Linux guest', { skip }, () => {
   const netns = `nqt-${ids.hex().slice(0, 8)}`
   const dir = mkdtempSync(join(tmpdir(), 'nephos-linux-'))
-  const image = (name: keyof typeof files, more: Partial<ImageSpec>) =>
-    imageOf(name, readFileSync(join(tiny, files[name])), more)
+  const image = (name: Part, more: Partial<ImageSpec>) => imageOf(name, readFileSync(files![name]), more)
   let driver: VirtDriver
   const open = () =>
     qemuDriver({
@@ -45,7 +40,7 @@ describe('QEMU driver with a Linux guest', { skip }, () => {
       hostname: 'h1',
       log: silentLog(),
       clock,
-      images: { open: async image => createReadStream(join(tiny, files[image.id as keyof typeof files])) },
+      images: { open: async image => createReadStream(files![image.id as Part]) },
       accel: 'tcg',
       user: 'nobody',
     })
