@@ -51,7 +51,11 @@ export const consoleUpgrade: UpgradeHandler = async (env, request, socket, head)
   if (!guest) return { refused: 503 }
   socket.once('close', () => guest.destroy())
   const proxy = await proxyOf(env)
-  if (socket.destroyed) return undefined
+  if (socket.destroyed) {
+    // It may have closed before anybody listened for that.
+    guest.destroy()
+    return undefined
+  }
   proxy.sockets.handleUpgrade(request, socket, head, viewer => {
     ctx.log.info({ server_id: server.id, type: row.console_type }, 'console opened')
     if (row.console_type === 'serial') takeSerial(proxy, server.id, viewer)
