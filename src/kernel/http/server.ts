@@ -7,6 +7,7 @@ import type { Service } from '../service.ts'
 import { dispatch } from './dispatch.ts'
 import { sendFault } from './faults.ts'
 import { serveFolder } from './files.ts'
+import { readJson } from './json-body.ts'
 import { requestIds } from './request-id.ts'
 import { isUpgrade, serveUpgrades, type Upgrades } from './upgrade.ts'
 
@@ -50,21 +51,13 @@ function addParsers(app: FastifyInstance): void {
     (_request, text, done) => {
       if (text === '') return done(null, undefined)
       try {
-        done(null, JSON.parse(text as string, harmless))
+        done(null, readJson(text as string))
       } catch (error) {
-        done(error instanceof Fault ? error : new BadRequest('Malformed request body: it is not valid JSON.'))
+        done(error as Fault)
       }
     },
   )
   app.addContentTypeParser('*', (_request, payload, done) => done(null, payload))
-}
-
-/** `__proto__` in JSON must not reach code that copies objects, nor a NUL the database, where not every engine can keep it. */
-function harmless(key: string, value: unknown): unknown {
-  if (key.includes('\0') || (typeof value === 'string' && value.includes('\0'))) {
-    throw new BadRequest('Malformed request body: text must not contain the character NUL.')
-  }
-  return key === '__proto__' ? undefined : value
 }
 
 export function createHttp(env: Env, services: readonly Service[], options: HttpOptions = {}): FastifyInstance {
