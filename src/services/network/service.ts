@@ -9,6 +9,7 @@ import { networkFaults } from './faults.ts'
 import { floatingIps } from './floating-ips/floating-ip.ts'
 import { agentOperations, agentRules } from './hosts/agents.ts'
 import { availabilityOperations, availabilityRules } from './hosts/availability.ts'
+import { schedulingOperations, schedulingRules } from './hosts/scheduling.ts'
 import { ipAvailabilityOperations, ipAvailabilityRules } from './ip-availability/ip-availability.ts'
 import { initial } from './migrations/0001-initial.ts'
 import { hostRevisions } from './migrations/0002-host-revisions.ts'
@@ -63,6 +64,7 @@ export const networkService = service({
     ...extensionLists,
     ...agentOperations,
     ...quotaOperations,
+    ...schedulingOperations,
     ...availabilityOperations,
     ...ipAvailabilityOperations,
     ...topologyOperations,
@@ -74,6 +76,7 @@ export const networkService = service({
     ...interfaceRules,
     ...agentRules,
     ...quotaRules,
+    ...schedulingRules,
     ...availabilityRules,
     ...ipAvailabilityRules,
     ...topologyRules,

@@ -194,10 +194,11 @@ export async function membersOf(db: Db, groupIds: string[]): Promise<Map<string,
   return new Map([...members].map(([id, addresses]) => [id, [...addresses].sort()]))
 }
 
-/** The host with the fewest routers among those that reported since; undefined when there is none. */
+/** The host with the fewest routers among those that reported since and take new ones; undefined when there is none. */
 export async function leastLoadedHost(db: Db, since: string): Promise<string | undefined> {
   const found = await sql<{ host: string }>`
-    select h.host from network_hosts h where h.heartbeat_at > ${since}
+    select h.host from network_hosts h where h.heartbeat_at > ${since} and not exists (
+      select 1 from network_agents a where a.host = h.host and a.agent_type = 'L3 agent' and a.admin_state_up = 0)
     order by (select count(*) from network_routers r where r.host = h.host), h.host limit 1`.execute(db)
   return found.rows[0]?.host
 }

@@ -77,22 +77,25 @@ const showDefault = operation({
   },
 })
 
-const details = operation({
-  id: 'network.quotas.details',
-  method: 'GET',
-  path: '/v2.0/quotas/{project_id}/details.json',
-  summary: 'Show the quotas of a project and what is used of them',
-  policy: 'authenticated',
-  async handle(ctx, { params }) {
-    enforceRead(ctx, params.project_id)
-    const quota: Record<string, { limit: number; used: number; reserved: number }> = {}
-    for (const [name, most] of Object.entries(await quotasOf(ctx, params.project_id))) {
-      const used = await usedBy(ctx.db, params.project_id, name as QuotaResource)
-      quota[name] = { limit: most, used, reserved: 0 }
-    }
-    return { quota }
-  },
-})
+/** Clients write the path both ways. */
+const details = (['details', 'details.json'] as const).map(word =>
+  operation({
+    id: `network.quotas.${word.replace('.', '_')}`,
+    method: 'GET',
+    path: `/v2.0/quotas/{project_id}/${word}`,
+    summary: 'Show the quotas of a project and what is used of them',
+    policy: 'authenticated',
+    async handle(ctx, { params }) {
+      enforceRead(ctx, params.project_id)
+      const quota: Record<string, { limit: number; used: number; reserved: number }> = {}
+      for (const [name, most] of Object.entries(await quotasOf(ctx, params.project_id))) {
+        const used = await usedBy(ctx.db, params.project_id, name as QuotaResource)
+        quota[name] = { limit: most, used, reserved: 0 }
+      }
+      return { quota }
+    },
+  }),
+)
 
 const showProject = (word: 'project' | 'tenant') =>
   operation({
@@ -156,7 +159,7 @@ export const quotaOperations = [
   showProject('tenant'),
   show,
   showDefault,
-  details,
+  ...details,
   update,
   remove,
 ]
