@@ -7,7 +7,7 @@ import { loadConfig } from '../src/kernel/config/load.ts'
 import type { Database } from '../src/kernel/db/database.ts'
 import { openSqlite } from '../src/kernel/db/sqlite.ts'
 import { type Ids, systemIds } from '../src/kernel/ids.ts'
-import { createLog, silentLog } from '../src/kernel/log.ts'
+import { createLog, type Log, silentLog } from '../src/kernel/log.ts'
 import type { SagaProbe } from '../src/kernel/saga/run.ts'
 
 export interface TestCloudOptions {
@@ -18,6 +18,8 @@ export interface TestCloudOptions {
   set?: string[]
   /** Shows the log on standard error. */
   verbose?: boolean
+  /** Where the log goes instead. */
+  log?: Log
   /** Called at every step of every saga. */
   sagaProbe?: SagaProbe
 }
@@ -61,7 +63,7 @@ const endpointPaths: Record<string, string> = { compute: '/compute/v2.1', volume
 
 export async function testCloud(options: TestCloudOptions = {}): Promise<TestCloud> {
   const clock = options.clock ?? systemClock()
-  const log = options.verbose ? createLog({ level: 'debug' }) : silentLog()
+  const log = options.log ?? (options.verbose ? createLog({ level: 'debug' }) : silentLog())
   const database = options.database ?? openSqlite(':memory:')
   const bus = inProcessBus(clock, log)
   const config = loadConfig(sections, { overrides: [...testSettings, ...(options.set ?? [])] })

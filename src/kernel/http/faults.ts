@@ -1,7 +1,7 @@
 /** Sends an error in its service's envelope. Whatever is not a `Fault` is a bug: logged whole, told to the caller as a bare 500. */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Env } from '../context.ts'
-import { Fault, messageOf } from '../errors.ts'
+import { Fault } from '../errors.ts'
 import type { Service } from '../service.ts'
 import type { RequestIds } from './request-id.ts'
 
@@ -31,7 +31,11 @@ export function sendFault(
       { err: fault.cause ?? fault, request_id: ids.requestId, method: request.method, path: request.url.split('?')[0] },
       'request failed',
     )
-  else env.log.debug({ status: fault.status, request_id: ids.requestId, err: messageOf(fault) }, 'request refused')
+  else {
+    // The message may tell what the client sent, a password among it: it is for the client alone.
+    const about = { status: fault.status, fault: fault.type ?? fault.title, field: fault.extra.field }
+    env.log.debug({ ...about, request_id: ids.requestId }, 'request refused')
+  }
   const { body, contentType } = service
     ? service.faults(fault, { requestId: ids.requestId, version, accept: request.headers.accept })
     : { body: { error: { code: fault.status, title: fault.title, message: fault.message } }, contentType: undefined }
