@@ -65,6 +65,7 @@ export const networkConfig = section(
       quota_floatingip: quota(50, 'floating IPs'),
       quota_security_group: quota(10, 'security groups'),
       quota_security_group_rule: quota(100, 'security group rules'),
+      quota_subnetpool: quota(-1, 'subnet pools'),
       quota_rbac_policy: quota(10, 'RBAC policies'),
     },
     { description: 'Networks, their addresses, routers and security groups.' },

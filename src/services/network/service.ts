@@ -23,6 +23,7 @@ import { interfaceRules, routerOperations } from './routers/interfaces.ts'
 import { routers } from './routers/router.ts'
 import { securityGroupRules } from './security-groups/rule.ts'
 import { securityGroups } from './security-groups/security-group.ts'
+import { subnetPoolOperations, subnetPoolRules, subnetPools } from './subnet-pools/subnet-pool.ts'
 import { subnets } from './subnets/subnet.ts'
 import { tagOperations } from './tags.ts'
 import { topologyOperations, topologyRules } from './topologies/topology.ts'
@@ -31,6 +32,7 @@ import { listVersions, showVersion } from './versions.ts'
 const resources = [
   networks,
   subnets,
+  subnetPools,
   ports,
   routers,
   floatingIps,
@@ -53,6 +55,8 @@ export const networkService = service({
     showVersion(resources),
     ...resources.flatMap(one => one.operations),
     ...routerOperations,
+    ...subnetPoolOperations,
+    ...tagOperations(subnetPools),
     ...tagOperations(networks),
     ...tagOperations(subnets),
     ...tagOperations(ports),
@@ -74,6 +78,7 @@ export const networkService = service({
     ...Object.values(portRules),
     ...Object.values(gatewayRules),
     ...interfaceRules,
+    ...subnetPoolRules,
     ...agentRules,
     ...quotaRules,
     ...schedulingRules,

@@ -178,6 +178,22 @@ async function rbac(db: SchemaDb): Promise<void> {
   await index(db, 'network_rbac_policies', ['target_tenant'])
 }
 
+async function subnetPools(db: SchemaDb): Promise<void> {
+  await resourceTable(db, 'network_subnet_pools')
+    .addColumn('name', 'text', c => c.notNull())
+    .addColumn('ip_version', 'integer', c => c.notNull())
+    .addColumn('prefixes', 'text', c => c.notNull())
+    .addColumn('default_prefixlen', 'integer', c => c.notNull())
+    .addColumn('min_prefixlen', 'integer', c => c.notNull())
+    .addColumn('max_prefixlen', 'integer', c => c.notNull())
+    .addColumn('default_quota', 'integer')
+    .addColumn('shared', 'integer', c => c.notNull())
+    .addColumn('is_default', 'integer', c => c.notNull())
+    .execute()
+  await index(db, 'network_subnet_pools', ['project_id'])
+  await index(db, 'network_subnets', ['subnetpool_id'])
+}
+
 async function topologies(db: SchemaDb): Promise<void> {
   await db.schema
     .createTable('network_topologies')
@@ -231,6 +247,7 @@ export const initial: Migration = {
     await securityGroups(db)
     await routers(db)
     await rbac(db)
+    await subnetPools(db)
     await topologies(db)
     await hosts(db)
   },

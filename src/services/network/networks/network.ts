@@ -178,7 +178,7 @@ async function updateNetwork(ctx: Ctx, row: NetworkRow, patch: Record<string, un
   await checkDefault(ctx, row.id, { ...row, ...given })
   if (given.shared !== undefined) await setOpen(ctx, row, 'access_as_shared', given.shared)
   if (given.external === true) await setOpen(ctx, row, 'access_as_external', true)
-  if (given.external === false) await closeNetwork(ctx, row.id, 'access_as_external')
+  if (given.external === false) await closeNetwork(ctx, row.id, ['access_as_external'])
   await changed(ctx, { networks: [row.id] })
   return touch(ctx, networkRows, row, given)
 }
@@ -200,7 +200,7 @@ async function removeNetwork(ctx: Ctx, row: NetworkRow): Promise<void> {
   if (ports.some(port => port.device_owner !== 'network:dhcp')) throw networkInUse(row.id)
   await removePorts(ctx, ports)
   await subnetRows.remove(ctx.db, { network_id: row.id })
-  await closeNetwork(ctx, row.id)
+  await closeNetwork(ctx, row.id, ['access_as_shared', 'access_as_external'])
   await networkRows.remove(ctx.db, { id: row.id })
   await archive(ctx, networkRows.table, row.id, row)
 }

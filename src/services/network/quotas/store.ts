@@ -26,6 +26,7 @@ const counted = {
   floatingip: 'network_floating_ips',
   security_group: 'network_security_groups',
   security_group_rule: 'network_security_group_rules',
+  subnetpool: 'network_subnet_pools',
   rbac_policy: 'network_rbac_policies',
 } as const
 

@@ -21,6 +21,6 @@ export async function setOpen(
 }
 
 /** Nobody but the owner has the network any more. */
-export async function closeNetwork(ctx: Ctx, networkId: string, action?: RbacAction): Promise<void> {
-  await rbacRows.remove(ctx.db, { object_id: networkId, action })
+export async function closeNetwork(ctx: Ctx, networkId: string, actions: readonly RbacAction[]): Promise<void> {
+  await rbacRows.remove(ctx.db, { object_id: networkId, action: actions })
 }

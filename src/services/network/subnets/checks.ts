@@ -51,6 +51,14 @@ export function checkOverlap(networkId: string, cidr: Cidr, others: SubnetRow[])
     )
 }
 
+/** The subnets of one version on a network come from the same pool, or from none. */
+export function checkOnePool(poolId: string | null, version: number, others: SubnetRow[]): void {
+  if (others.some(other => other.ip_version === version && other.subnetpool_id !== poolId))
+    throw new BadRequest('Subnets hosted on the same network must be allocated from the same subnet pool.', {
+      type: 'NetworkSubnetPoolAffinityError',
+    })
+}
+
 /** The gateway: as given, none, or by default the first address. */
 export function gatewayOf(cidr: Cidr, wanted: string | null | undefined): string | null {
   if (wanted === null) return null

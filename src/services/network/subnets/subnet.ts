@@ -2,12 +2,12 @@
 
 import type { Ctx } from '#kernel/context.ts'
 import { archive } from '#kernel/db/archive.ts'
-import { Conflict, NotFound } from '#kernel/errors.ts'
+import { Conflict } from '#kernel/errors.ts'
 import { columnsOf, type Resource, resource, standardMembers, touch } from '#kernel/resource.ts'
 import { badRequest, boolean, choice, id, nullToList, text, toInteger } from '#kernel/resource-attributes.ts'
 import { Type } from '#kernel/schema/builders.ts'
 import { formatCidr, parseCidr } from '../addresses.ts'
-import { networkNotFound, subnetInUse } from '../errors.ts'
+import { badResource, networkNotFound, subnetInUse } from '../errors.ts'
 import { accessTo, noAccess } from '../networks/steps.ts'
 import { type NetworkRow, networkRows, ofOpenNetwork, ofOwnNetwork } from '../networks/store.ts'
 import { admin, netOwnerMember, netOwnerReader, projectReader } from '../policy.ts'
@@ -15,6 +15,9 @@ import { addFormedAddresses, lockAddresses } from '../ports/steps.ts'
 import { allocationRows, portRows } from '../ports/store.ts'
 import { reserve } from '../quotas/quota.ts'
 import { changed } from '../revision.ts'
+import { defaultPool, type Taking, takeRange } from '../subnet-pools/steps.ts'
+import type { SubnetPoolRow } from '../subnet-pools/store.ts'
+import { subnetPools } from '../subnet-pools/subnet-pool.ts'
 import * as checks from './checks.ts'
 import { keepDhcpPort } from './dhcp.ts'
 import { type SubnetRow, selfAddressed, subnetRows, subnetsOf } from './store.ts'
@@ -115,18 +118,38 @@ async function ownersOf(ctx: Ctx, items: readonly object[]): Promise<Record<stri
   })
 }
 
+interface NewSubnet extends SubnetRow {
+  use_default_subnetpool: boolean
+  prefixlen?: number
+}
+
+/** The pool that the range comes from; undefined when the user names the range alone. */
+async function poolOf(ctx: Ctx, given: Partial<NewSubnet>): Promise<SubnetPoolRow | undefined> {
+  const { subnetpool_id, use_default_subnetpool, ip_version } = given
+  if (use_default_subnetpool && subnetpool_id)
+    throw badResource('subnets', 'subnetpool_id and use_default_subnetpool cannot both be specified')
+  if (subnetpool_id) return subnetPools.load(ctx, subnetpool_id)
+  return use_default_subnetpool ? defaultPool(ctx, ip_version!) : undefined
+}
+
+const takingOf = (given: Partial<NewSubnet>): Taking => ({
+  project_id: given.project_id!,
+  ip_version: given.ip_version!,
+  cidr: given.cidr ? parseCidr(given.cidr) : undefined,
+  prefixlen: given.prefixlen,
+})
+
 async function createSubnet(ctx: Ctx, values: Record<string, unknown>): Promise<SubnetRow> {
-  const given = values as unknown as Partial<SubnetRow> & { use_default_subnetpool: boolean; network_id: string }
-  if (given.subnetpool_id || given.use_default_subnetpool)
-    throw new NotFound(`Subnet pool ${given.subnetpool_id ?? 'default'} could not be found.`, {
-      type: 'SubnetPoolNotFound',
-    })
-  const cidr = checks.cidrOf(given.cidr, given.ip_version)
+  const given = values as unknown as Partial<NewSubnet> & { network_id: string }
   await reserve(ctx, values.project_id as string, 'subnet')
+  const pool = await poolOf(ctx, given)
+  const cidr = pool ? await takeRange(ctx, pool, takingOf(given)) : checks.cidrOf(given.cidr, given.ip_version)
   await lockAddresses(ctx, [given.network_id])
   const network = await networkRows.find(ctx.db, { id: given.network_id })
   if (!network) throw networkNotFound(given.network_id)
-  checks.checkOverlap(network.id, cidr, await subnetsOf(ctx.db, [network.id]))
+  const others = await subnetsOf(ctx.db, [network.id])
+  checks.checkOverlap(network.id, cidr, others)
+  checks.checkOnePool(pool?.id ?? null, cidr.version, others)
   const gateway_ip = checks.gatewayOf(cidr, given.gateway_ip)
   const pools = given.allocation_pools
   const { use_default_subnetpool: _default, prefixlen: _length, ...columns } = values
@@ -136,6 +159,7 @@ async function createSubnet(ctx: Ctx, values: Record<string, unknown>): Promise<
     ...members,
     ip_version: cidr.version,
     cidr: formatCidr(cidr),
+    subnetpool_id: pool?.id ?? null,
     gateway_ip,
     allocation_pools: pools ? checks.poolsOf(cidr, pools) : checks.defaultPools(cidr, gateway_ip),
     dns_nameservers: checks.checkedNameservers(members.id, given.dns_nameservers!),
