@@ -32,10 +32,12 @@ export interface TraitFilter {
 
 const badTraits = (message: string) => new BadRequest(`Invalid query string parameters: ${message}`)
 
-function parseTraits(ctx: Ctx, text: string): TraitFilter {
+/** One `required` value; with `any` false, `in:` means nothing to it. */
+export function parseTraits(ctx: Ctx, text: string, { any: allowAny = true } = {}): TraitFilter {
   if (text.startsWith('in:')) {
     const form = "The format 'in:HW_CPU_X86_VMX,CUSTOM_MAGIC'"
-    if (!ctx.atLeast('1.39')) throw badTraits(`${form} only supported since microversion 1.39. Got: ${text}`)
+    if (!allowAny || !ctx.atLeast('1.39'))
+      throw badTraits(`${form} only supported since microversion 1.39. Got: ${text}`)
     const any = [...new Set(text.slice(3).split(',')).values()].map(name => name.trim())
     if (any.includes(''))
       throw badTraits(

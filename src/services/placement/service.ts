@@ -1,12 +1,17 @@
 /** Placement: what there is to give, who has what of it, and where a request would fit. */
 import { service } from '#kernel/service.ts'
+import { aggregateOperations } from './aggregates/operations.ts'
 import { allocationOperations } from './allocations/operations.ts'
+import { candidateOperations } from './candidates/operations.ts'
+import { classOperations } from './classes/operations.ts'
 import { jsonOnly } from './dialect.ts'
 import { placementFaults } from './faults.ts'
 import { inventoryOperations } from './inventories/operations.ts'
 import { initial } from './migrations/0001-initial.ts'
 import { placementContract } from './offers.ts'
 import { providerOperations } from './providers/operations.ts'
+import { reshaperOperations } from './reshaper/operations.ts'
+import { traitOperations } from './traits/operations.ts'
 import { usageOperations } from './usages/operations.ts'
 import { listVersions, maxVersion, minVersion } from './versions.ts'
 
@@ -17,7 +22,17 @@ export const placementService = service({
   microversions: { serviceType: 'placement', min: minVersion, max: maxVersion },
   operations: [
     listVersions,
-    ...[...providerOperations, ...inventoryOperations, ...usageOperations, ...allocationOperations].map(jsonOnly),
+    ...[
+      ...providerOperations,
+      ...inventoryOperations,
+      ...aggregateOperations,
+      ...traitOperations,
+      ...classOperations,
+      ...usageOperations,
+      ...allocationOperations,
+      ...candidateOperations,
+      ...reshaperOperations,
+    ].map(jsonOnly),
   ],
   faults: placementFaults,
   migrations: [initial],

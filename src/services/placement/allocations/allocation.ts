@@ -32,8 +32,8 @@ export async function replaceAllocations(
   claims: ConsumerClaim[],
   { keepGenerations = false } = {},
 ): Promise<void> {
-  const ids = claims.map(claim => claim.id).sort()
-  for (const id of ids) await lock(ctx.db, ctx.database.engine, `placement/${id}`)
+  const ids = claims.map(claim => claim.id)
+  await lockConsumers(ctx, ids)
   const known = new Map((await consumers.list(ctx.db, { uuid: ids })).map(row => [row.uuid, row]))
   for (const claim of claims) checkGeneration(claim, known.get(claim.id))
   const before = await allocations.list(ctx.db, { consumer: ids })
@@ -52,6 +52,11 @@ export async function replaceAllocations(
   if (before.length > 0) await allocations.remove(ctx.db, { consumer: ids })
   await allocations.insertMany(ctx.db, after)
   for (const claim of claims) await writeConsumer(ctx, claim, known.get(claim.id))
+}
+
+/** Makes others who would write these consumers wait until the transaction ends. */
+export async function lockConsumers(ctx: Ctx, ids: string[]): Promise<void> {
+  for (const id of [...ids].sort()) await lock(ctx.db, ctx.database.engine, `placement/${id}`)
 }
 
 function rowsOf({ id, allocations: amounts }: ConsumerClaim): AllocationRow[] {

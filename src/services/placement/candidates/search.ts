@@ -2,7 +2,7 @@
 import { hasRoom } from '../inventories/inventory.ts'
 import type { InventoryRow } from '../providers/store.ts'
 import type { Provider, Snapshot } from '../snapshot.ts'
-import { product } from './product.ts'
+import { type Budget, product } from './product.ts'
 
 /** What one group of a request wants. The group with the empty suffix may be spread over a tree; any other is met by one provider. */
 export interface RequestGroup {
@@ -26,6 +26,8 @@ export interface SearchRequest {
   root_forbidden?: string[]
   /** The providers of the groups of each inner list are all below, or are, one of them. */
   same_subtree?: string[][]
+  /** No two providers of one tree, as before nested providers were known. */
+  flat?: boolean
   limit?: number | undefined
 }
 
@@ -38,16 +40,28 @@ export interface Found {
 
 /** At most so many ways a tree, however many there are: a request must not be able to ask for millions. */
 const maxWaysPerTree = 1000
+/** Choices looked at, for one tree and for all of them: about a second at the worst. */
+const stepsPerTree = 50_000
+const stepsInAll = 1_000_000
 
 export function search(snapshot: Snapshot, request: SearchRequest): Found[] {
   const found: Found[] = []
+  const seen = new Set<string>()
   const limit = request.limit ?? Number.POSITIVE_INFINITY
+  let steps = stepsInAll
   for (const [root, tree] of treesFor(snapshot, request)) {
     if (!rootFits(snapshot.providers.get(root), request)) continue
-    for (const way of waysInTree(snapshot, root, tree, request)) {
+    const budget = { steps: Math.min(stepsPerTree, steps) }
+    const before = budget.steps
+    for (const way of waysInTree(snapshot, root, tree, request, budget)) {
+      // What only sharing providers give can be had from several trees.
+      const key = snapshot.sharing.length > 0 ? JSON.stringify([way.allocations, way.mappings]) : undefined
+      if (key && seen.has(key)) continue
+      if (key) seen.add(key)
       found.push(way)
       if (found.length >= limit) return found
     }
+    steps -= before - Math.max(0, budget.steps)
   }
   return found
 }
@@ -71,27 +85,35 @@ export function rootFits(root: Provider | undefined, request: SearchRequest): bo
 /** One way to meet one group: providers and what each gives. */
 type Way = { provider: Provider; resource_class: string | undefined; amount: number }[]
 
-function* waysInTree(snapshot: Snapshot, root: string, tree: Provider[], request: SearchRequest): Generator<Found> {
+function* waysInTree(
+  snapshot: Snapshot,
+  root: string,
+  tree: Provider[],
+  request: SearchRequest,
+  budget: Budget,
+): Generator<Found> {
   const within = [...tree, ...sharedWith(snapshot, tree)]
   const perGroup: Way[][] = []
   for (const group of request.groups) {
     const ways =
-      group.suffix === '' ? spreadWays(snapshot, within, root, group) : singleWays(snapshot, within, root, group)
+      group.suffix === ''
+        ? spreadWays(snapshot, within, root, group, budget)
+        : singleWays(snapshot, within, root, group)
     if (ways.length === 0) return
     perGroup.push(ways)
   }
-  const seen = new Set<string>()
   let count = 0
-  for (const ways of product(perGroup)) {
-    if (!ways.some(way => way.some(part => part.provider.root === root))) continue
-    if (!together(snapshot, ways, request)) continue
-    const found = foundOf(root, ways, request)
-    const key = JSON.stringify(found)
-    if (seen.has(key)) continue
-    seen.add(key)
-    yield found
+  for (const ways of product(perGroup, budget, chosen => together(snapshot, chosen, request))) {
+    if (request.flat && !isFlat(ways)) continue
+    yield foundOf(root, ways, request)
     if (++count >= maxWaysPerTree) return
   }
+}
+
+/** Whether no two of the providers are of the same tree. */
+function isFlat(ways: Way[]): boolean {
+  const used = new Set(ways.flatMap(way => way.map(part => part.provider)))
+  return new Set([...used].map(provider => provider.root)).size === used.size
 }
 
 /** Sharing providers of other trees that have an aggregate in common with this one. */
@@ -102,22 +124,28 @@ function sharedWith(snapshot: Snapshot, tree: Provider[]): Provider[] {
   )
 }
 
-/** Whether a provider may be used for a group at all, its resources and required traits aside. */
-export function admits(snapshot: Snapshot, provider: Provider, group: RequestGroup): boolean {
+/** Whether a provider may be used for a group in the tree of `root` at all, its resources and required traits aside. */
+export function admits(snapshot: Snapshot, provider: Provider, root: string, group: RequestGroup): boolean {
   if (group.forbidden.some(trait => provider.traits.has(trait))) return false
-  if (group.in_tree && provider.root !== snapshot.providers.get(group.in_tree)?.root) return false
-  // The group without a suffix is about the tree, so its root's aggregates count too.
-  const root = group.suffix === '' ? snapshot.providers.get(provider.root) : undefined
-  const member = (aggregate: string) => provider.aggregates.has(aggregate) || root?.aggregates.has(aggregate) === true
-  return group.member_of.every(any => any.some(member)) && !group.forbidden_aggregates.some(member)
+  const spread = group.suffix === ''
+  if (group.in_tree) {
+    const asked = snapshot.providers.get(group.in_tree)?.root
+    if (provider.root !== asked || (spread && root !== asked)) return false
+  }
+  // The group without a suffix is about the tree, so the aggregates of its root count for all that is in the tree.
+  const top = spread ? snapshot.providers.get(root) : undefined
+  const isMember = (p: Provider) => group.member_of.every(any => any.some(aggregate => p.aggregates.has(aggregate)))
+  if (!isMember(provider) && !(top && provider.root === root && isMember(top))) return false
+  const shunned = (p: Provider) => group.forbidden_aggregates.some(aggregate => p.aggregates.has(aggregate))
+  return !shunned(provider) && !(top && shunned(top))
 }
 
 const hasTraits = (providers: Provider[], required: string[][]) =>
   required.every(any => any.some(trait => providers.some(p => p.traits.has(trait))))
 
 /** Ways to meet a group by several providers: each class by any provider that has room, the traits by all of them together. */
-function spreadWays(snapshot: Snapshot, within: Provider[], root: string, group: RequestGroup): Way[] {
-  const usable = within.filter(p => admits(snapshot, p, group))
+function spreadWays(snapshot: Snapshot, within: Provider[], root: string, group: RequestGroup, budget: Budget): Way[] {
+  const usable = within.filter(p => admits(snapshot, p, root, group))
   const choices: Way[] = []
   for (const [resourceClass, amount] of Object.entries(group.resources)) {
     const parts = usable
@@ -131,7 +159,7 @@ function spreadWays(snapshot: Snapshot, within: Provider[], root: string, group:
     return provider ? [[{ provider, resource_class: undefined, amount: 0 }]] : []
   }
   const ways: Way[] = []
-  for (const way of product(choices)) {
+  for (const way of product(choices, budget)) {
     if (
       hasTraits(
         way.map(part => part.provider),
@@ -150,7 +178,7 @@ function singleWays(snapshot: Snapshot, within: Provider[], root: string, group:
   return within
     .filter(
       p =>
-        admits(snapshot, p, group) &&
+        admits(snapshot, p, root, group) &&
         hasTraits([p], group.required) &&
         (wanted.length > 0 || p.root === root) &&
         wanted.every(([resourceClass, amount]) => hasRoom(p.inventories.get(resourceClass), amount)),
@@ -162,14 +190,17 @@ function singleWays(snapshot: Snapshot, within: Provider[], root: string, group:
     )
 }
 
-/** Whether the ways of all groups go together: different providers where asked, one subtree where asked, and room for their sum. */
-function together(snapshot: Snapshot, ways: Way[], { groups, isolate, same_subtree }: SearchRequest): boolean {
+/** Whether the ways of the first groups go together: different providers where asked, one subtree where asked, and room for their sum. */
+function together(snapshot: Snapshot, ways: readonly Way[], { groups, isolate, same_subtree }: SearchRequest): boolean {
   if (groups.length === 1) return true
-  const providerOf = (suffix: string) => ways[groups.findIndex(g => g.suffix === suffix)]![0]!.provider
-  const suffixed = groups.filter(group => group.suffix !== '' && Object.keys(group.resources).length > 0)
-  if (isolate && new Set(suffixed.map(group => providerOf(group.suffix))).size < suffixed.length) return false
+  const providerOf = (suffix: string) => ways[groups.findIndex(g => g.suffix === suffix)]?.[0]?.provider
+  if (isolate) {
+    const single = ways.filter((_, i) => groups[i]!.suffix !== '').map(way => way[0]!.provider)
+    if (new Set(single).size < single.length) return false
+  }
   for (const suffixes of same_subtree ?? []) {
-    const members = suffixes.map(providerOf)
+    const members = suffixes.map(providerOf).filter(provider => provider !== undefined)
+    if (members.length < suffixes.length) continue
     if (!members.some(top => members.every(p => isBelow(snapshot, p, top.uuid)))) return false
   }
   const sums = new Map<InventoryRow, number>()

@@ -1,22 +1,21 @@
 /** A resource class: a kind of resource, standard or custom (`CUSTOM_…`). */
 import type { Ctx } from '#kernel/context.ts'
-import { BadRequest } from '#kernel/errors.ts'
+import { UniqueViolation } from '#kernel/db/database.ts'
+import { BadRequest, Conflict } from '#kernel/errors.ts'
+import { allocations } from '../allocations/store.ts'
+import { inventories, nowText, touchProvider } from '../providers/store.ts'
 import { standardClasses } from './standard-classes.ts'
-import { customClasses } from './store.ts'
+import { customClasses, insertClass, knownClasses } from './store.ts'
 
 const standard: ReadonlySet<string> = new Set(standardClasses)
 
 export const isStandardClass = (name: string) => standard.has(name)
 
-export async function classExists(ctx: Ctx, name: string): Promise<boolean> {
-  return standard.has(name) || (await customClasses.find(ctx.db, { name })) !== undefined
-}
-
 /** Those of the names that are no class. */
 export async function unknownClasses(ctx: Ctx, names: string[]): Promise<string[]> {
   const custom = names.filter(name => !standard.has(name))
   if (custom.length === 0) return []
-  const known = new Set((await customClasses.list(ctx.db, { name: custom })).map(row => row.name))
+  const known = await knownClasses(ctx, custom)
   return custom.filter(name => !known.has(name))
 }
 
@@ -28,4 +27,21 @@ export async function requireClasses(
 ): Promise<void> {
   const [unknown] = await unknownClasses(ctx, names)
   if (unknown !== undefined) throw new BadRequest(`${about}: No such resource class ${unknown}.`)
+}
+
+/** Makes a custom class; false when it exists. */
+export const createClass = (ctx: Ctx, name: string) => insertClass(ctx, { name, created_at: nowText(ctx) })
+
+/** Renames a custom class that the caller has locked, with all inventories and allocations of it. */
+export async function renameClass(ctx: Ctx, before: string, after: string): Promise<void> {
+  try {
+    await customClasses.update(ctx.db, { name: before }, { name: after })
+  } catch (error) {
+    throw error instanceof UniqueViolation ? new Conflict(`Resource class already exists: ${after}`) : error
+  }
+  const mine = await inventories.list(ctx.db, { resource_class: before })
+  for (const provider of mine.map(row => row.provider).sort())
+    await touchProvider(ctx, provider, { keepGeneration: true })
+  await inventories.update(ctx.db, { resource_class: before }, { resource_class: after })
+  await allocations.update(ctx.db, { resource_class: before }, { resource_class: after })
 }

@@ -1,11 +1,38 @@
 /** An inventory: how much of a resource class a provider has, and in what amounts it is given out. */
 import type { Ctx } from '#kernel/context.ts'
 import { BadRequest, Conflict } from '#kernel/errors.ts'
+import { Type } from '#kernel/schema/builders.ts'
 import { requireClasses } from '../classes/class.ts'
 import type { InventorySpec } from '../contract.ts'
+import { classPattern, generation } from '../dialect.ts'
 import { type InventoryRow, inventories, nowText } from '../providers/store.ts'
 
 export const maxInt = 2_147_483_647
+
+const unit = (minimum: number) => Type.Integer({ minimum, maximum: maxInt })
+/** What may be said of an inventory. */
+export const settings = {
+  total: unit(1),
+  reserved: Type.Optional(unit(0)),
+  min_unit: Type.Optional(unit(1)),
+  max_unit: Type.Optional(unit(1)),
+  step_size: Type.Optional(unit(1)),
+  allocation_ratio: Type.Optional(Type.Number({ maximum: 3.40282e38 })),
+}
+const closed = { additionalProperties: false }
+
+/** What `PUT …/inventories` takes, and the reshaper for each provider. */
+export const allInventories = Type.Object(
+  {
+    resource_provider_generation: generation,
+    inventories: Type.Record(
+      Type.String({ pattern: classPattern }),
+      Type.Object({ ...settings, resource_provider_generation: Type.Optional(generation) }, closed),
+      closed,
+    ),
+  },
+  closed,
+)
 
 /** What may be allocated in all: the rule that no sum of allocations exceeds. */
 export function capacityOf({ total, reserved = 0, allocation_ratio = 1 }: InventorySpec): number {
@@ -40,12 +67,12 @@ export function checkCapacity(ctx: Ctx, provider: string, specs: Record<string, 
   }
 }
 
-const settings = ['total', 'reserved', 'min_unit', 'max_unit', 'step_size', 'allocation_ratio'] as const
+const settingNames = ['total', 'reserved', 'min_unit', 'max_unit', 'step_size', 'allocation_ratio'] as const
 
 /** Changes one existing inventory; what is allocated stays. False when there is nothing to change. */
 export async function changeInventory(ctx: Ctx, before: InventoryRow, spec: InventorySpec): Promise<boolean> {
   const { used: _, ...after } = inventoryRow(ctx, before.provider, before.resource_class, spec)
-  if (settings.every(name => before[name] === after[name])) return false
+  if (settingNames.every(name => before[name] === after[name])) return false
   await inventories.update(ctx.db, { provider: before.provider, resource_class: before.resource_class }, after)
   return true
 }
@@ -58,13 +85,9 @@ export async function replaceInventories(
   ctx: Ctx,
   provider: string,
   wanted: Record<string, InventorySpec>,
-  { keepUsed = false } = {},
+  { keepUsed = false, about = `Unknown resource class in inventory for resource provider ${provider}` } = {},
 ): Promise<boolean> {
-  await requireClasses(
-    ctx,
-    Object.keys(wanted),
-    `Unknown resource class in inventory for resource provider ${provider}`,
-  )
+  await requireClasses(ctx, Object.keys(wanted), about)
   const before = await inventories.list(ctx.db, { provider })
   const gone = before.filter(row => !(row.resource_class in wanted) && !(keepUsed && row.used > 0))
   const inUse = gone.filter(row => row.used > 0).map(row => row.resource_class)

@@ -8,26 +8,18 @@ import { addressOf, classPattern, dated, generation, latest, placementRule } fro
 import { concurrentUpdate, getProvider, lockProvider } from '../providers/provider.ts'
 import { type InventoryRow, inventories, type ProviderRow, touchProvider } from '../providers/store.ts'
 import {
+  allInventories,
   changeInventory,
   checkCapacity,
   inventoryInUse,
   inventoryRow,
-  maxInt,
   replaceInventories,
+  settings,
 } from './inventory.ts'
 
+const closed = { additionalProperties: false }
 const ruleOf = (verb: string) => placementRule(`resource_providers:inventories:${verb}`)
 
-const unit = (minimum: number) => Type.Integer({ minimum, maximum: maxInt })
-const settings = {
-  total: unit(1),
-  reserved: Type.Optional(unit(0)),
-  min_unit: Type.Optional(unit(1)),
-  max_unit: Type.Optional(unit(1)),
-  step_size: Type.Optional(unit(1)),
-  allocation_ratio: Type.Optional(Type.Number({ maximum: 3.40282e38 })),
-}
-const closed = { additionalProperties: false }
 const oneInventory = Type.Object({ ...settings, resource_provider_generation: generation }, closed)
 const newInventory = Type.Object(
   {
@@ -37,19 +29,6 @@ const newInventory = Type.Object(
   },
   closed,
 )
-/** What `PUT …/inventories` takes, and the reshaper for each provider. */
-export const allInventories = Type.Object(
-  {
-    resource_provider_generation: generation,
-    inventories: Type.Record(
-      Type.String({ pattern: classPattern }),
-      Type.Object({ ...settings, resource_provider_generation: Type.Optional(generation) }, closed),
-      closed,
-    ),
-  },
-  closed,
-)
-
 const shownInventory = Type.Object({
   total: Type.Integer(),
   reserved: Type.Integer(),

@@ -23,6 +23,10 @@ export async function getProvider(ctx: Ctx, uuid: string): Promise<ProviderRow> 
 
 const noProvider = (uuid: string) => new NotFound(`No resource provider with uuid ${uuid} found`)
 
+/** How the resources whose API came later say that the generation is not the one seen. */
+export const staleGeneration =
+  "Resource provider's generation already changed. Please update the generation and try again."
+
 /** Locks a provider until the transaction ends. Throws 404, or 409 when it is not at the generation that the caller saw. */
 export async function lockProvider(
   ctx: Ctx,

@@ -2,7 +2,7 @@
 import type { Ctx } from '#kernel/context.ts'
 import { nowText, providerTraits } from '../providers/store.ts'
 import { standardTraits } from './standard-traits.ts'
-import { customTraits } from './store.ts'
+import { knownTraits } from './store.ts'
 
 export const isStandardTrait = (name: string) => standardTraits.has(name)
 
@@ -12,7 +12,7 @@ export const isCustomTraitName = (name: string) => /^CUSTOM_[A-Z0-9_]+$/.test(na
 export async function unknownTraits(ctx: Ctx, names: string[]): Promise<string[]> {
   const custom = [...new Set(names)].filter(name => !standardTraits.has(name))
   if (custom.length === 0) return []
-  const known = new Set((await customTraits.list(ctx.db, { name: custom })).map(row => row.name))
+  const known = await knownTraits(ctx, custom)
   return custom.filter(name => !known.has(name))
 }
 
