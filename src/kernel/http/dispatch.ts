@@ -129,7 +129,7 @@ function validQuery(operation: Operation, query: unknown, version: number): unkn
   if (problem)
     throw new BadRequest(
       `Invalid input for query parameters ${problem.field}. Value: ${shown(problem.value)}. ${problem.message}`,
-      { extra: { query: problem.message } },
+      { extra: { query: problem.message, rule: problem.rule } },
     )
   return value
 }
@@ -153,7 +153,8 @@ function validBody(operation: Operation, request: FastifyRequest, version: numbe
   ) {
     throw new UnsupportedMediaType(`Supported content types are ${operation.accepts.join(', ')}.`)
   }
-  if (body === undefined || body === null) throw new BadRequest('Malformed request body: a JSON body is required.')
+  if (body === undefined || body === null)
+    throw new BadRequest('Malformed request body: a JSON body is required.', { extra: { malformed: true } })
   const problem = problemOf(schemaAt(operation.request, version), body)
   if (problem) {
     // Nova's words; the other services' fault shapes pass them on.
@@ -161,7 +162,7 @@ function validBody(operation: Operation, request: FastifyRequest, version: numbe
       problem.field
         ? `Invalid input for field/attribute ${problem.field.split('.').at(-1)}. Value: ${shown(problem.value)}. ${problem.message}`
         : problem.message,
-      { extra: { field: problem.field, reason: problem.message } },
+      { extra: { field: problem.field, reason: problem.message, rule: problem.rule } },
     )
   }
   return body
@@ -189,8 +190,9 @@ function send(
   reply.headers(full.headers)
   if (empty) return reply.send()
   if (body instanceof Readable || Buffer.isBuffer(body) || typeof body === 'string') return reply.send(body)
-  if (!reply.hasHeader('content-type')) reply.type('application/json')
-  return reply.send(JSON.stringify(body))
+  if (!reply.hasHeader('content-type')) reply.header('content-type', 'application/json')
+  // As bytes: to a text the framework would add a charset, which upstream does not send.
+  return reply.send(Buffer.from(JSON.stringify(body)))
 }
 
 /** In tests: an answer that its own schema does not know is a bug. */

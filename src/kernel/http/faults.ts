@@ -44,6 +44,6 @@ export function sendFault(
   if (request.method === 'HEAD') return reply.status(fault.status).send()
   return reply
     .status(fault.status)
-    .type(contentType ?? 'application/json')
-    .send(body)
+    .header('content-type', contentType ?? 'application/json')
+    .send(typeof body === 'string' ? body : Buffer.from(JSON.stringify(body)))
 }

@@ -11,7 +11,9 @@ export function negotiate(microversions: Microversions, headers: IncomingHttpHea
   if (asked === 'latest') return microversions.max
   const version = parseVersion(asked)
   if (!version)
-    throw new BadRequest(`API Version String ${asked} is of invalid format. Must be of format MajorNum.MinorNum.`)
+    throw new BadRequest(`API Version String ${asked} is of invalid format. Must be of format MajorNum.MinorNum.`, {
+      extra: { api_version: asked },
+    })
   if (ordinal(version) < ordinal(microversions.min) || ordinal(version) > ordinal(microversions.max)) {
     throw new NotAcceptable(
       `Version ${version} is not supported by the API. Minimum is ${microversions.min} and maximum is ${microversions.max}.`,

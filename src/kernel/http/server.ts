@@ -3,11 +3,13 @@ import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify }
 import type { Env } from '../context.ts'
 import { BadRequest, Fault, MethodNotAllowed, NotFound, PayloadTooLarge } from '../errors.ts'
 import type { Operation } from '../operation.ts'
+import { ordinal } from '../schema/version.ts'
 import type { Service } from '../service.ts'
 import { dispatch } from './dispatch.ts'
 import { sendFault } from './faults.ts'
 import { serveFolder } from './files.ts'
 import { readJson } from './json-body.ts'
+import { negotiate, versionHeaders } from './negotiate.ts'
 import { requestIds } from './request-id.ts'
 import { isUpgrade, serveUpgrades, type Upgrades } from './upgrade.ts'
 
@@ -80,12 +82,12 @@ export function createHttp(env: Env, services: readonly Service[], options: Http
   })
   addParsers(app)
 
-  const patterns: { service: Service; pattern: RegExp }[] = []
+  const patterns: { method: string; pattern: RegExp }[] = []
   for (const service of services) {
     for (const route of routesOf(service)) {
       const url = fastifyPath(service.path, route.path)
       patterns.push({
-        service,
+        method: route.method,
         pattern: new RegExp(
           `^${url
             .replace(/[.]/g, '\\.')
@@ -106,9 +108,16 @@ export function createHttp(env: Env, services: readonly Service[], options: Http
 
   app.setNotFoundHandler((request, reply) => {
     const path = request.url.split('?')[0]!
-    const known = patterns.find(({ pattern }) => pattern.test(path))
-    const fault = known ? new MethodNotAllowed() : new NotFound()
-    return sendFault(env, serviceOf(path), request, reply, fault, requestIds(env, request))
+    const service = serviceOf(path)
+    const methods = patterns.filter(({ pattern }) => pattern.test(path)).map(({ method }) => method)
+    const fault =
+      methods.length > 0
+        ? new MethodNotAllowed(`The method ${request.method} is not allowed for this resource.`, {
+            headers: { allow: methods.join(', ') },
+          })
+        : new NotFound()
+    const version = service && speak(service, request, reply)
+    return sendFault(env, service, request, reply, fault, requestIds(env, request), version)
   })
   app.setErrorHandler((error, request, reply) =>
     sendFault(env, serviceOf(request.url), request, reply, frameworkFault(error), requestIds(env, request)),
@@ -119,6 +128,18 @@ export function createHttp(env: Env, services: readonly Service[], options: Http
     return reply.type(contentType).send(body)
   })
   return app
+}
+
+/** Says which API version the answer to an unknown path speaks; undefined when the one asked for makes no sense. */
+function speak({ microversions }: Service, request: FastifyRequest, reply: FastifyReply): number | undefined {
+  try {
+    if (!microversions) return undefined
+    const version = negotiate(microversions, request.headers)
+    reply.headers(versionHeaders(microversions, version))
+    return ordinal(version)
+  } catch {
+    return undefined
+  }
 }
 
 async function health(env: Env, reply: FastifyReply) {

@@ -10,6 +10,8 @@ export interface Problem {
   message: string
   /** The schema keyword that failed. */
   keyword: string
+  /** Where in the schema that is: `properties`, `name`, `maxLength`. */
+  rule: string[]
 }
 
 const uuidPattern = /^[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}$/i
@@ -133,8 +135,12 @@ function describe(error: ErrorObject): Problem {
       case 'required':
         return `${pythonic(params.missingProperty)} is a required property`
       case 'additionalProperties':
-      case 'unevaluatedProperties':
+      case 'unevaluatedProperties': {
+        const patterns = Object.keys((error.parentSchema?.patternProperties as object | undefined) ?? {})
+        if (patterns.length > 0)
+          return `${pythonic(params.additionalProperty)} does not match any of the regexes: ${patterns.map(pythonic).join(', ')}`
         return `Additional properties are not allowed (${pythonic(params.additionalProperty ?? params.unevaluatedProperty)} was unexpected)`
+      }
       case 'uniqueItems':
         return `${shown} has non-unique elements`
       case 'minProperties':
@@ -145,5 +151,9 @@ function describe(error: ErrorObject): Problem {
         return error.message ?? `${shown} is not valid`
     }
   }
-  return { field, value, message: said(), keyword: error.keyword }
+  const rule = error.schemaPath
+    .slice(2)
+    .split('/')
+    .map(part => decodeURIComponent(part.replaceAll('~1', '/').replaceAll('~0', '~')))
+  return { field, value, message: said(), keyword: error.keyword, rule }
 }

@@ -5,9 +5,9 @@ import { type Operation, type Reply, reply } from '#kernel/operation.ts'
 import { adminOrService, type CheckSource, type Rule, rule } from '#kernel/policy/rule.ts'
 import { Type } from '#kernel/schema/builders.ts'
 
-/** A rule by the part of its name after `placement:`. */
+/** A rule by the part of its name after `placement:`. As upstream, tokens of the system's scope are of no use here. */
 export function placementRule(name: string, check: CheckSource = adminOrService): Rule {
-  return rule(`placement:${name}`, check)
+  return rule(`placement:${name}`, check, { scopes: ['project'] })
 }
 
 export const uuid = Type.String({ format: 'uuid' })
@@ -15,7 +15,7 @@ export const generation = Type.Integer()
 export const classPattern = '^[A-Z0-9_]+$'
 export const uuidPattern = '^[0-9a-fA-F-]{36}$'
 /** Ids of projects and users, which are whatever the caller says. */
-export const externalId = Type.String({ minLength: 1, maxLength: 255, pattern: '^[^\\u0000]*$' })
+export const externalId = Type.String({ minLength: 1, maxLength: 255 })
 
 export const linksSchema = Type.Array(Type.Object({ rel: Type.String(), href: Type.String() }))
 

@@ -18,9 +18,18 @@ const preface: Record<number, string> = {
 
 const codesSince = ordinal('1.23')
 
+/** Which rule of the schema it was, as Python's validator says it. */
+function failed(rule: unknown): string {
+  if (!Array.isArray(rule)) return ''
+  const path = rule.slice(0, -1).map(part => (/^\d+$/.test(part) ? `[${part}]` : `['${part}']`))
+  return `\n\nFailed validating '${rule.at(-1)}' in schema${path.join('')}`
+}
+
 function reasonOf({ message, extra }: Fault): string {
-  if (typeof extra.query === 'string') return `Invalid query string parameters: ${extra.query}`
-  if (typeof extra.reason === 'string') return `JSON does not validate: ${extra.reason}`
+  if (typeof extra.query === 'string') return `Invalid query string parameters: ${extra.query}${failed(extra.rule)}`
+  if (typeof extra.reason === 'string') return `JSON does not validate: ${extra.reason}${failed(extra.rule)}`
+  if (typeof extra.api_version === 'string') return `invalid version string: ${extra.api_version}`
+  if (extra.malformed) return `Malformed JSON: ${message}`
   return message
 }
 

@@ -2,6 +2,8 @@
 import { Type } from 'typebox'
 import { operation } from '#kernel/operation.ts'
 
+import { dated } from './dialect.ts'
+
 export const minVersion = '1.0'
 export const maxVersion = '1.39'
 
@@ -12,15 +14,16 @@ export const listVersions = operation({
   summary: 'List API versions',
   policy: 'public',
   response: Type.Object({ versions: Type.Array(Type.Unknown()) }),
-  handle: async () => ({
-    versions: [
-      {
-        id: 'v1.0',
-        min_version: minVersion,
-        max_version: maxVersion,
-        status: 'CURRENT',
-        links: [{ rel: 'self', href: '' }],
-      },
-    ],
-  }),
+  handle: async ctx =>
+    dated(ctx, {
+      versions: [
+        {
+          id: 'v1.0',
+          min_version: minVersion,
+          max_version: maxVersion,
+          status: 'CURRENT',
+          links: [{ rel: 'self', href: '' }],
+        },
+      ],
+    }),
 })

@@ -4,8 +4,8 @@ import { type Operation, operation } from '#kernel/operation.ts'
 import { type Static, Type } from '#kernel/schema/builders.ts'
 import { byVersion, since } from '#kernel/schema/marks.ts'
 import { dated, generation, placementRule, uuid } from '../dialect.ts'
-import { getProvider, lockProvider, staleGeneration } from '../providers/provider.ts'
-import { type ProviderRow, touchProvider } from '../providers/store.ts'
+import { getProvider, loadProvider, lockProvider, staleGeneration } from '../providers/provider.ts'
+import { touchProvider } from '../providers/store.ts'
 import { aggregatesOf, replaceAggregates } from './aggregate.ts'
 
 const ruleOf = (verb: string) => placementRule(`resource_providers:aggregates:${verb}`)
@@ -19,11 +19,8 @@ const atGeneration = Type.Object(
   { additionalProperties: false },
 )
 
-async function answer(ctx: Ctx, { uuid: provider, generation: seen }: ProviderRow) {
-  const body: Static<typeof shown> = {
-    aggregates: await aggregatesOf(ctx, provider),
-    resource_provider_generation: seen,
-  }
+function answer(ctx: Ctx, aggregates: string[], seen: number) {
+  const body: Static<typeof shown> = { aggregates, resource_provider_generation: seen }
   return dated(ctx, body)
 }
 
@@ -35,7 +32,10 @@ const list = operation({
   versions: { min: '1.1' },
   policy: ruleOf('list'),
   response: shown,
-  handle: async (ctx, { params }) => answer(ctx, await getProvider(ctx, params.uuid)),
+  async handle(ctx, { params }) {
+    const provider = await getProvider(ctx, params.uuid)
+    return answer(ctx, await aggregatesOf(ctx, provider.uuid), provider.generation)
+  },
 })
 
 const replace = operation({
@@ -45,6 +45,7 @@ const replace = operation({
   summary: 'Put a provider in exactly these aggregates',
   versions: { min: '1.1' },
   policy: ruleOf('update'),
+  load: loadProvider(ruleOf('update')),
   request: byVersion({ '1.1': aggregateList, '1.19': atGeneration }, atGeneration),
   response: shown,
   handle: (ctx, { params, body }) =>
@@ -54,7 +55,7 @@ const replace = operation({
       const provider = await lockProvider(tx, params.uuid, seen, staleGeneration)
       await replaceAggregates(tx, provider.uuid, aggregates)
       await touchProvider(tx, provider.uuid, { keepGeneration: seen === undefined })
-      return answer(tx, { ...provider, generation: provider.generation + (seen === undefined ? 0 : 1) })
+      return answer(tx, aggregates, provider.generation + (seen === undefined ? 0 : 1))
     }),
 })
 

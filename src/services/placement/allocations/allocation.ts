@@ -30,7 +30,7 @@ export interface ConsumerClaim {
 export async function replaceAllocations(
   ctx: Ctx,
   claims: ConsumerClaim[],
-  { keepGenerations = false } = {},
+  { keepGenerations = false, about = 'Unable to allocate inventory' } = {},
 ): Promise<void> {
   const ids = claims.map(claim => claim.id)
   await lockConsumers(ctx, ids)
@@ -38,7 +38,7 @@ export async function replaceAllocations(
   for (const claim of claims) checkGeneration(claim, known.get(claim.id))
   const before = await allocations.list(ctx.db, { consumer: ids })
   const after = claims.flatMap(rowsOf)
-  await requireClasses(ctx, [...new Set(after.map(row => row.resource_class))], 'Unable to allocate inventory')
+  await requireClasses(ctx, [...new Set(after.map(row => row.resource_class))], about)
   const touched = [...new Set([...before, ...after].map(row => row.provider))].sort()
   const locked = await lockProviders(ctx, touched)
   const missing = touched.find(uuid => !locked.has(uuid))

@@ -1,5 +1,4 @@
 /** Allocations: what consumers have of providers, written for one consumer or for several in one transaction. */
-import type { Ctx } from '#kernel/context.ts'
 import { BadRequest, NotFound } from '#kernel/errors.ts'
 import { type Operation, operation } from '#kernel/operation.ts'
 import { type Static, Type } from '#kernel/schema/builders.ts'
@@ -9,7 +8,7 @@ import { claimFrom, claimsFrom, manyConsumers, oneConsumer } from '../claims.ts'
 import { dated, generation, placementRule } from '../dialect.ts'
 import { dashed, getProvider } from '../providers/provider.ts'
 import { providers } from '../providers/store.ts'
-import { type ConsumerClaim, replaceAllocations } from './allocation.ts'
+import { replaceAllocations } from './allocation.ts'
 import { allocations, consumers, consumersOf } from './store.ts'
 
 const ruleOf = (verb: string) => placementRule(`allocations:${verb}`)
@@ -61,12 +60,12 @@ const replace = operation({
   request: oneConsumer,
   async handle(ctx, { params, body }) {
     if (!isUuid(params.consumer_uuid)) throw new BadRequest(`Malformed consumer_uuid: ${params.consumer_uuid}`)
-    await write(ctx, [claimFrom(dashed(params.consumer_uuid), body)])
+    const id = dashed(params.consumer_uuid)
+    const about = `Unable to allocate inventory for consumer ${id}`
+    await ctx.transaction(tx => replaceAllocations(tx, [claimFrom(id, body)], { about }))
     return undefined
   },
 })
-
-const write = (ctx: Ctx, claims: ConsumerClaim[]) => ctx.transaction(tx => replaceAllocations(tx, claims))
 
 const replaceMany = operation({
   id: 'placement.allocations.replace_many',
@@ -77,7 +76,7 @@ const replaceMany = operation({
   policy: ruleOf('manage'),
   request: manyConsumers(1),
   async handle(ctx, { body }) {
-    await write(ctx, claimsFrom(body))
+    await ctx.transaction(tx => replaceAllocations(tx, claimsFrom(body)))
     return undefined
   },
 })

@@ -36,11 +36,14 @@ function requestView(ctx: Ctx, { allocations, mappings }: Found): Static<typeof 
   }
 }
 
+const isCustom = (trait: string) => trait.startsWith('CUSTOM_')
+const standardFirst = (a: string, b: string) => Number(isCustom(a)) - Number(isCustom(b)) || (a < b ? -1 : 1)
+
 function summaryView(ctx: Ctx, provider: Provider, asked: ReadonlySet<string>): Static<typeof summary> {
   const shown = [...provider.inventories].filter(([name]) => ctx.atLeast('1.27') || asked.has(name))
   return {
     resources: Object.fromEntries(shown.map(([name, { capacity, used }]) => [name, { capacity, used }])),
-    ...(ctx.atLeast('1.17') && { traits: [...provider.traits].sort() }),
+    ...(ctx.atLeast('1.17') && { traits: [...provider.traits].sort(standardFirst) }),
     ...(ctx.atLeast('1.29') && { parent_provider_uuid: provider.parent, root_provider_uuid: provider.root }),
   }
 }

@@ -12,7 +12,9 @@ import type { RequestGroup, SearchRequest } from './search.ts'
 export type Query = Record<string, unknown>
 
 const text = Type.Union([Type.String(), Type.Array(Type.String())])
-const limit = Type.String({ pattern: '^[1-9][0-9]*$' })
+const oneLimit = Type.String({ pattern: '^[1-9][0-9]*$' })
+const limit = Type.Union([oneLimit, Type.Array(oneLimit)])
+const onePolicy = Type.Unsafe<'none' | 'isolate'>({ enum: ['none', 'isolate'] })
 const number = '[1-9][0-9]*'
 const name = '[a-zA-Z0-9_-]{1,64}'
 
@@ -26,7 +28,7 @@ function grouped(suffix: string, prefixes: string[]): TObject {
   for (const prefix of prefixes) patternProperties[`^${prefix}(${suffix})?$`] = text
   const properties = {
     limit: Type.Optional(limit),
-    group_policy: Type.Optional(Type.Union([Type.Literal('none'), Type.Literal('isolate')])),
+    group_policy: Type.Optional(Type.Union([onePolicy, Type.Array(onePolicy)])),
     root_required: since('1.35', text),
     same_subtree: since('1.36', text),
   }
@@ -154,7 +156,7 @@ export function searchRequestOf(ctx: Ctx, query: Query): SearchRequest {
   if (ctx.atLeast('1.36')) checkSubtrees(groups, same_subtree)
   else checkOrphans(groups)
   if (ctx.atLeast('1.22')) checkConflicts(groups)
-  const policy = query.group_policy
+  const [policy] = valuesOf(query.group_policy)
   if (policy === undefined && suffixes.filter(suffix => suffix !== '').length > 1)
     throw new BadRequest(
       'The "group_policy" parameter is required when specifying more than one "resources{N}" parameter.',
@@ -165,6 +167,6 @@ export function searchRequestOf(ctx: Ctx, query: Query): SearchRequest {
     same_subtree,
     isolate: policy === 'isolate',
     flat: !ctx.atLeast('1.29'),
-    limit: query.limit === undefined ? undefined : Number(query.limit),
+    limit: query.limit === undefined ? undefined : Number(valuesOf(query.limit)[0]),
   }
 }

@@ -11,6 +11,12 @@ const standard: ReadonlySet<string> = new Set(standardClasses)
 
 export const isStandardClass = (name: string) => standard.has(name)
 
+/** The standard classes in their usual order, then the custom ones. */
+export function classOrder(a: string, b: string): number {
+  const place = (name: string) => (standard.has(name) ? standardClasses.indexOf(name) : standardClasses.length)
+  return place(a) - place(b) || (a < b ? -1 : 1)
+}
+
 /** Those of the names that are no class. */
 export async function unknownClasses(ctx: Ctx, names: string[]): Promise<string[]> {
   const custom = names.filter(name => !standard.has(name))

@@ -101,7 +101,7 @@ const put = operation({
   policy: ruleOf('update'),
   async handle(ctx, { params: { name } }) {
     const problem = problemOf(customName, { name })
-    if (problem) throw new BadRequest(problem.message, { extra: { reason: problem.message } })
+    if (problem) throw new BadRequest(problem.message, { extra: { reason: problem.message, rule: problem.rule } })
     const made = await createClass(ctx, name)
     return reply(undefined, { status: made ? 201 : 204, headers: locationOf(ctx, name) })
   },

@@ -2,7 +2,7 @@
 import type { Ctx } from '#kernel/context.ts'
 import { BadRequest, Conflict } from '#kernel/errors.ts'
 import { Type } from '#kernel/schema/builders.ts'
-import { requireClasses } from '../classes/class.ts'
+import { classOrder, requireClasses } from '../classes/class.ts'
 import type { InventorySpec } from '../contract.ts'
 import { classPattern, generation } from '../dialect.ts'
 import { type InventoryRow, inventories, nowText } from '../providers/store.ts'
@@ -90,7 +90,10 @@ export async function replaceInventories(
   await requireClasses(ctx, Object.keys(wanted), about)
   const before = await inventories.list(ctx.db, { provider })
   const gone = before.filter(row => !(row.resource_class in wanted) && !(keepUsed && row.used > 0))
-  const inUse = gone.filter(row => row.used > 0).map(row => row.resource_class)
+  const inUse = gone
+    .filter(row => row.used > 0)
+    .map(row => row.resource_class)
+    .sort(classOrder)
   if (inUse.length > 0) throw inventoryInUse(provider, inUse)
   let changed = gone.length > 0
   if (changed) await inventories.remove(ctx.db, { provider, resource_class: gone.map(row => row.resource_class) })

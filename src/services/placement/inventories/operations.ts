@@ -5,7 +5,7 @@ import { type Operation, operation } from '#kernel/operation.ts'
 import { type Static, Type } from '#kernel/schema/builders.ts'
 import { unknownClasses } from '../classes/class.ts'
 import { addressOf, classPattern, dated, generation, latest, placementRule } from '../dialect.ts'
-import { concurrentUpdate, getProvider, lockProvider } from '../providers/provider.ts'
+import { concurrentUpdate, getProvider, loadProvider, lockProvider } from '../providers/provider.ts'
 import { type InventoryRow, inventories, type ProviderRow, touchProvider } from '../providers/store.ts'
 import {
   allInventories,
@@ -100,6 +100,7 @@ const replace = operation({
   path: collection,
   summary: "Replace all of a provider's inventories",
   policy: ruleOf('update'),
+  load: loadProvider(ruleOf('update')),
   request: allInventories,
   response: shownInventories,
   handle: (ctx, { params, body }) =>
@@ -129,6 +130,7 @@ const create = operation({
   path: collection,
   summary: 'Add an inventory of a class that the provider has not',
   policy: ruleOf('create'),
+  load: loadProvider(ruleOf('create')),
   request: newInventory,
   response: shownInventory,
   handle: (ctx, { params, body: { resource_class: name, resource_provider_generation: _, ...spec } }) =>
@@ -163,6 +165,7 @@ const update = operation({
   path: member,
   summary: 'Change an inventory',
   policy: ruleOf('update'),
+  load: loadProvider(ruleOf('update')),
   request: oneInventory,
   response: shownInventory,
   handle: (ctx, { params, body: { resource_provider_generation: seen, ...spec } }) =>

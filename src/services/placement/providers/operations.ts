@@ -10,7 +10,7 @@ import { aggregateFilter, parseResources, traitFilter } from '../filters.ts'
 import { hasRoom } from '../inventories/inventory.ts'
 import { type Provider, type Snapshot, snapshotFor } from '../snapshot.ts'
 import { unknownTraits } from '../traits/trait.ts'
-import { createProvider, dashed, getProvider, removeProvider, updateProvider } from './provider.ts'
+import { createProvider, dashed, getProvider, loadProvider, removeProvider, updateProvider } from './provider.ts'
 import type { ProviderRow } from './store.ts'
 
 const ruleOf = (verb: string) => placementRule(`resource_providers:${verb}`)
@@ -116,7 +116,7 @@ const show = operation({
   },
 })
 
-const providerName = Type.String({ maxLength: 200, pattern: '^[^\\u0000]*$' })
+const providerName = Type.String({ maxLength: 200 })
 const parent = since('1.14', Type.Union([uuid, Type.Null()]))
 
 const create = operation({
@@ -150,12 +150,12 @@ const update = operation({
   path: '/resource_providers/{uuid}',
   summary: 'Rename a resource provider, or move it in a tree',
   policy: ruleOf('update'),
+  load: loadProvider(ruleOf('update')),
   request: Type.Object({ name: providerName, parent_provider_uuid: parent }, { additionalProperties: false }),
   response: providerSchema,
-  async handle(ctx, { params, body }) {
+  async handle(ctx, { target: { uuid: id }, body }) {
     const asked = body.parent_provider_uuid
     const row = await ctx.transaction(async tx => {
-      const { uuid: id } = await getProvider(tx, params.uuid)
       await updateProvider(tx, id, {
         name: body.name,
         parent_uuid: asked === undefined ? undefined : dashedOrNull(asked),

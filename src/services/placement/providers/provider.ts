@@ -2,6 +2,7 @@
 import type { Ctx } from '#kernel/context.ts'
 import { lock, UniqueViolation } from '#kernel/db/database.ts'
 import { BadRequest, Conflict, NotFound } from '#kernel/errors.ts'
+import type { Rule } from '#kernel/policy/rule.ts'
 import {
   deleteProvider,
   insertProvider,
@@ -22,6 +23,14 @@ export async function getProvider(ctx: Ctx, uuid: string): Promise<ProviderRow> 
 }
 
 const noProvider = (uuid: string) => new NotFound(`No resource provider with uuid ${uuid} found`)
+
+/** For operations on a provider whose body is looked at only once the provider is known to be there. */
+export const loadProvider =
+  (rule: Rule) =>
+  async (ctx: Ctx, { params }: { params: { uuid: string } }) => {
+    ctx.enforce(rule)
+    return { ...(await getProvider(ctx, params.uuid)) }
+  }
 
 /** How the resources whose API came later say that the generation is not the one seen. */
 export const staleGeneration =

@@ -156,7 +156,7 @@ const replaceOfProvider = operation({
   policy: providerRuleOf('update'),
   request: Type.Object(
     {
-      traits: Type.Array(Type.String({ minLength: 1, maxLength: 255, pattern: '^[^\\u0000]*$' })),
+      traits: Type.Array(Type.String({ minLength: 1, maxLength: 255 })),
       resource_provider_generation: generation,
     },
     { additionalProperties: false },
