@@ -1,6 +1,6 @@
 /** What the resources of the placement API have in common: rules, dated answers, links and the forms of names. */
 import type { Ctx } from '#kernel/context.ts'
-import { NotAcceptable } from '#kernel/errors.ts'
+import { BadRequest, NotAcceptable, UnsupportedMediaType } from '#kernel/errors.ts'
 import { type Operation, type Reply, reply } from '#kernel/operation.ts'
 import { adminOrService, type CheckSource, type Rule, rule } from '#kernel/policy/rule.ts'
 import { Type } from '#kernel/schema/builders.ts'
@@ -61,6 +61,8 @@ export function valuesOf(value: unknown): string[] {
 /** The value of a query parameter: of several, the last. */
 export const lastOf = (value: unknown): string | undefined => valuesOf(value).at(-1)
 
+type Headers = Record<string, string | undefined>
+
 const acceptsJson = (header: string | undefined) =>
   header === undefined ||
   header.trim() === '' ||
@@ -72,14 +74,28 @@ const acceptsJson = (header: string | undefined) =>
     )
   })
 
-/** The same operation, which refuses callers who do not take JSON. */
+function checkAccept({ accept }: Headers): void {
+  if (!acceptsJson(accept)) throw new NotAcceptable('Only application/json is provided')
+}
+
+function checkContent(headers: Headers): void {
+  const type = headers['content-type']?.split(';')[0]!.trim().toLowerCase()
+  if (type === 'application/json') return
+  if (!type && Number(headers['content-length'] ?? 0) > 0)
+    throw new BadRequest('content-type header required when content-length > 0')
+  throw new UnsupportedMediaType(`The media type ${type || 'None'} is not supported, use application/json`)
+}
+
+/** The same operation, for callers who send and take JSON and no others; that is looked at before all else. */
 export function jsonOnly(operation: Operation): Operation {
-  if (operation.method !== 'GET' || !operation.response) return operation
+  const reads = operation.method === 'GET' && operation.response
+  if (!reads && !operation.request) return operation
   return {
     ...operation,
-    handle(ctx, request) {
-      if (!acceptsJson(request.headers.accept)) throw new NotAcceptable('Only application/json is provided')
-      return operation.handle(ctx, request)
+    async load(ctx, request) {
+      if (reads) checkAccept(request.headers)
+      else checkContent(request.headers)
+      return operation.load?.(ctx, request)
     },
   }
 }

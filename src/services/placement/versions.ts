@@ -1,7 +1,6 @@
 /** The root of the placement API: which versions there are. */
-import { Type } from 'typebox'
 import { operation } from '#kernel/operation.ts'
-
+import { Type } from '#kernel/schema/builders.ts'
 import { dated } from './dialect.ts'
 
 export const minVersion = '1.0'

@@ -60,8 +60,10 @@ const reshape = operation({
     await ctx.transaction(async tx => {
       await lockAll(tx, body.inventories, claims)
       // What is in use stays until the allocations have left it.
-      for (const [uuid, { inventories }] of wanted)
+      for (const [uuid, { inventories }] of wanted) {
         await replaceInventories(tx, uuid, inventories, { keepUsed: true, about })
+        if (Object.keys(inventories).length > 0) await touchProvider(tx, uuid)
+      }
       await replaceAllocations(tx, claims)
       for (const [uuid, { inventories }] of wanted) {
         await replaceInventories(tx, uuid, inventories, { about })
