@@ -79,7 +79,7 @@ function checkAccept({ accept }: Headers): void {
 }
 
 function checkContent(headers: Headers): void {
-  const type = headers['content-type']?.split(';')[0]!.trim().toLowerCase()
+  const type = (headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase()
   if (type === 'application/json') return
   if (!type && Number(headers['content-length'] ?? 0) > 0)
     throw new BadRequest('content-type header required when content-length > 0')
