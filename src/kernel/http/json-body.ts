@@ -36,6 +36,8 @@ export function readJson(text: string): unknown {
   try {
     return JSON.parse(text, harmless)
   } catch (error) {
-    throw error === nul ? nul : new BadRequest('Malformed request body: it is not valid JSON.', { extra: { malformed: true } })
+    throw error === nul
+      ? nul
+      : new BadRequest('Malformed request body: it is not valid JSON.', { extra: { malformed: true } })
   }
 }

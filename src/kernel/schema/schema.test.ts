@@ -50,7 +50,10 @@ test('problems name the field and speak as upstream does', () => {
     value: '',
     message: "'' is too short",
     keyword: 'minLength',
+    rule: ['properties', 'server', 'properties', 'name', 'minLength'],
   })
+  const named = Type.Record(Type.String({ pattern: '^[A-Z]+$' }), Type.Integer(), { additionalProperties: false })
+  assert.equal(problemOf(named, { a: 1 })?.message, "'a' does not match any of the regexes: '^[A-Z]+$'")
   assert.equal(at('2.1', { server: { name: 'x'.repeat(9), networks: [] } })?.message, "'xxxxxxxxx' is too long")
   assert.equal(at('2.1', { server: { networks: [] } })?.message, "'name' is a required property")
   assert.equal(at('2.1', { server: { name: 7, networks: [] } })?.message, "7 is not of type 'string'")
