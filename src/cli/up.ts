@@ -19,6 +19,7 @@ import { ensureFirstContents } from '../first-contents.ts'
 import { type DataDir, openDataDir, passwordsOf, prefixOf, StartError, writeClouds, writeRunFile } from './data-dir.ts'
 import { openDatabase } from './database.ts'
 import type { Drivers } from './debian-packages.ts'
+import { ensureGuestUser } from './guest-user.ts'
 import { installMissing } from './install.ts'
 import type { UpOptions } from './options.ts'
 import { ensureTinyImage } from './tiny-image.ts'
@@ -30,7 +31,9 @@ export async function up(options: UpOptions): Promise<number> {
     virt: options.virt === 'auto' ? 'qemu' : options.virt,
     network: options.network === 'auto' ? 'linux' : options.network,
   }
-  await installMissing(drivers, { install: options.install, log: line => console.log(line) })
+  const say = (line: string) => console.log(line)
+  await installMissing(drivers, { install: options.install, log: say })
+  if (drivers.virt === 'qemu' && options.install) await ensureGuestUser(say)
   await using stack = new AsyncDisposableStack()
   const path = options.ephemeral ? mkdtempSync(join(tmpdir(), 'nephos-')) : options.data
   if (options.ephemeral) stack.defer(() => rmSync(path, { recursive: true, force: true }))

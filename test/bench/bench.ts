@@ -165,11 +165,13 @@ async function main(): Promise<void> {
   await send('PUT', `/compute/v2.1/os-quota-sets/${demoProject}`, quota, 200, admin)
   await send('PUT', `/network/v2.0/quotas/${demoProject}`, { quota: { port: -1 } }, 200, admin)
   const { images } = JSON.parse(await get('/image/v2/images')) as { images: { id: string }[] }
-  const { networks } = JSON.parse(await get('/network/v2.0/networks?name=private')) as { networks: { id: string }[] }
+  const { network } = await send('POST', '/network/v2.0/networks', { network: { name: 'bench' } }, 201)
+  const subnet = { network_id: network.id, ip_version: 4, cidr: '10.7.0.0/16' }
+  await send('POST', '/network/v2.0/subnets', { subnet }, 201)
   const body = (name: string, network: unknown) => ({
     server: { name, imageRef: images[0]!.id, flavorRef: nano.id, networks: network },
   })
-  const withPort = [{ uuid: networks[0]!.id }]
+  const withPort = [{ uuid: network.id }]
   const active = async (id: string) => {
     for (;;) {
       const { server } = JSON.parse(await get(`/compute/v2.1/servers/${id}`)) as { server: { status: string } }

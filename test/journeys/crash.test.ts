@@ -1,66 +1,9 @@
 /** kill -9 at any moment, then start: every accepted operation ends, nothing leaks. On simulated hosts here; on real guests in crash-real. */
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { parse } from 'yaml'
-import { createStage, missingForClient, type Stage } from './stage.ts'
-
-/** A client that is quick enough to be interrupted: curl inside the stage's namespace. */
-async function call<T = Record<string, never>>(
-  stage: Stage,
-  method: string,
-  path: string,
-  token: string,
-  body?: unknown,
-): Promise<{ status: number; body: T } | undefined> {
-  const { code, out } = await stage.run('curl', [
-    '-s',
-    '-m',
-    '10',
-    '-X',
-    method,
-    '-H',
-    `x-auth-token: ${token}`,
-    '-H',
-    'content-type: application/json',
-    '-H',
-    'openstack-api-version: compute 2.90',
-    '-w',
-    '\n%{http_code}',
-    ...(body ? ['-d', JSON.stringify(body)] : []),
-    `http://127.0.0.1:8774${path}`,
-  ])
-  if (code !== 0) return undefined
-  const cut = out.lastIndexOf('\n')
-  const text = out.slice(0, cut)
-  return { status: Number(out.slice(cut + 1)), body: (text.startsWith('{') ? JSON.parse(text) : {}) as T }
-}
-
-async function login(stage: Stage, cloud: string): Promise<string> {
-  const { clouds } = parse(readFileSync(join(stage.data, 'clouds.yaml'), 'utf8')) as {
-    clouds: Record<string, { auth: { username: string; password: string; project_name: string } }>
-  }
-  const { username, password, project_name } = clouds[cloud]!.auth
-  const domain = { name: 'Default' }
-  const body = {
-    auth: {
-      identity: { methods: ['password'], password: { user: { name: username, password, domain } } },
-      scope: { project: { name: project_name, domain } },
-    },
-  }
-  const { out } = await stage.run('curl', [
-    '-s',
-    '-i',
-    '-H',
-    'content-type: application/json',
-    '-d',
-    JSON.stringify(body),
-    'http://127.0.0.1:8774/identity/v3/auth/tokens',
-  ])
-  return /x-subject-token: (\S+)/i.exec(out)![1]!
-}
+import { call, login } from './http.ts'
+import { createStage, missingForClient } from './stage.ts'
 
 interface Server {
   id: string

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { leftovers } from './leftovers.ts'
 import { createStage, missingForReal, type Stage } from './stage.ts'
 
 interface Shown {
@@ -60,20 +61,6 @@ function anotherProject(stage: Stage, project: string) {
   const file = join(stage.dir, `${project}.yaml`)
   writeFileSync(file, clouds)
   return { env: { OS_CLIENT_CONFIG_FILE: file } }
-}
-
-/** What a deleted server may not leave behind on the host. */
-async function leftovers(stage: Stage): Promise<string[]> {
-  const plane = (await stage.namespaces()).find(name => name.endsWith('-dp'))!
-  const links = (await stage.run('ip', ['-n', plane, '-o', 'link'])).out
-  const rules = (await stage.run('ip', ['netns', 'exec', plane, 'nft', 'list', 'ruleset'])).out
-  assert.match(links, /\blo\b/)
-  return [
-    ...stage.guests().map(pid => `qemu ${pid}`),
-    ...[...links.matchAll(/\btap[0-9a-f-]{11}/g)].map(m => `link ${m[0]}`),
-    ...[...rules.matchAll(/\btap[0-9a-f-]{11}/g)].map(m => `rule for ${m[0]}`),
-    ...stage.guestFolders().map(name => `folder ${name}`),
-  ]
 }
 
 test('from a fresh data directory to a real server, and back to nothing', {
@@ -206,6 +193,7 @@ test('from a fresh data directory to a real server, and back to nothing', {
 
   await t.test('the cloud is stopped and started while the guest runs on', async () => {
     const before = stage.guests()
+    assert.equal(before.length, 2)
     assert.equal(await stage.stop(), 0)
     assert.deepEqual(stage.guests(), before, 'guests run on')
     await stage.up(['--virt', 'qemu', '--network', 'linux'])

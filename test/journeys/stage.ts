@@ -1,6 +1,6 @@
 /** A stage for journeys: a cloud started as a user starts it, in namespaces of its own (network and mounts), and the real openstack client. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -135,12 +135,11 @@ export async function createStage(options: StageOptions = {}) {
         await sleep(every)
       }
     },
-    /** QEMU processes whose command line names this stage's data. */
-    guests(): number[] {
-      return processesOf(dir)
+    /** QEMU processes of this stage's cloud. */
+    guests: () =>
+      processesOf(dir)
         .filter(p => p.command.includes('qemu-system'))
-        .map(p => p.pid)
-    },
+        .map(p => p.pid),
     /** Files and folders under the data directory's hosts that belong to a guest. */
     guestFolders(): string[] {
       const hosts = join(data, 'hosts')
@@ -209,14 +208,15 @@ async function ended(child: ChildProcess | undefined, signal: NodeJS.Signals): P
   return exit
 }
 
-/** Processes whose command line names a folder. */
+/** Processes whose command line names a folder, or that work in it. */
 export function processesOf(folder: string): { pid: number; command: string }[] {
   return readdirSync('/proc')
     .filter(name => /^\d+$/.test(name))
     .flatMap(name => {
       try {
         const command = readFileSync(`/proc/${name}/cmdline`, 'utf8').replaceAll('\0', ' ')
-        return command.includes(folder) ? [{ pid: Number(name), command }] : []
+        const here = command.includes(folder) || readlinkSync(`/proc/${name}/cwd`).startsWith(folder)
+        return here ? [{ pid: Number(name), command }] : []
       } catch {
         return []
       }

@@ -1,7 +1,6 @@
 /** Where settings come from: YAML files, the environment and `section.key=value` words, each as a list of assignments. */
-import type { YAMLMap } from 'yaml'
+import { isAlias, isMap, isScalar, LineCounter, parse, parseDocument, type YAMLMap } from 'yaml'
 import { messageOf } from '../errors.ts'
-import { onDemand } from '../on-demand.ts'
 import { choicesOf, type Schema, schemaAt } from './section.ts'
 
 export interface Assignment {
@@ -22,7 +21,6 @@ export class ConfigError extends Error {
 }
 
 export function fromYaml(text: string, file: string): Assignment[] {
-  const { isAlias, isMap, isScalar, LineCounter, parseDocument } = onDemand.yaml()
   const lines = new LineCounter()
   const document = parseDocument(text, { lineCounter: lines })
   const [error] = document.errors
@@ -78,7 +76,7 @@ function fromText(schema: Schema | undefined, text: string, origin: string): unk
     return text.split(',').map(item => fromText(schema.items, item.trim(), origin))
   }
   try {
-    return onDemand.yaml().parse(text)
+    return parse(text)
   } catch (cause) {
     // The text is not repeated: it may be a secret.
     throw new ConfigError([`${origin}: not readable (${messageOf(cause).split(/ at line|:/)[0]})`])

@@ -64,7 +64,10 @@ export function toldMessage({ name, message }: { name: string; message: string }
 }
 
 const faultNames: Record<string, true> = Object.fromEntries(
-  ['BadRequest', 'Forbidden', 'OverQuota', 'NotFound', 'Conflict', 'Unavailable', 'NotImplemented'].map(n => [n, true]),
+  ['Fault', 'BadRequest', 'Forbidden', 'OverQuota', 'NotFound', 'Conflict', 'Unavailable', 'NotImplemented'].map(n => [
+    n,
+    true,
+  ]),
 )
 
 export function faultOf(ctx: Ctx, message: string, details: string, code = 500): ServerFault {
