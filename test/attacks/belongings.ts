@@ -65,7 +65,8 @@ export async function belongings(cloud: ServerCloud, owner: TestProject): Promis
   }
 }
 
-const publicKey = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBIiJYrvXDUSz5f9kPGvKOzuPTxlLg3nUUsA8xwKJzFl owner@example'
+export const publicKey =
+  'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBIiJYrvXDUSz5f9kPGvKOzuPTxlLg3nUUsA8xwKJzFl owner@example'
 
 /** The word before a parameter says what it is the id of. */
 export function kinds(path: string): string[] {

@@ -81,7 +81,8 @@ function flag(name: string, text: string): boolean {
 }
 
 function wholeNumber(name: string, text: string): number {
-  if (!/^\d{1,15}$/.test(text))
+  const most = name.startsWith('min_') ? 2_147_483_647 : Number.MAX_SAFE_INTEGER
+  if (!/^\d+$/.test(text) || Number(text) > most)
     throw new BadRequest(`Invalid value '${text}' for parameter '${name}': it must be a positive integer`)
   return Number(text)
 }
