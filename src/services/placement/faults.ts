@@ -22,7 +22,7 @@ const codesSince = ordinal('1.23')
 function failed(rule: unknown): string {
   if (!Array.isArray(rule)) return ''
   const path = rule.slice(0, -1).map(part => (/^\d+$/.test(part) ? `[${part}]` : `['${part}']`))
-  return `\n\nFailed validating '${rule.at(-1)}' in schema${path.join('')}`
+  return `\nFailed validating '${rule.at(-1)}' in schema${path.join('')}`
 }
 
 function reasonOf({ message, extra }: Fault): string {

@@ -2,7 +2,7 @@
 import { hasRoom } from '../inventories/inventory.ts'
 import type { InventoryRow } from '../providers/store.ts'
 import type { Provider, Snapshot } from '../snapshot.ts'
-import { type Budget, product } from './product.ts'
+import { type Budget, eachWay } from './product.ts'
 
 /** What one group of a request wants. The group with the empty suffix may be spread over a tree; any other is met by one provider. */
 export interface RequestGroup {
@@ -53,14 +53,14 @@ export function search(snapshot: Snapshot, request: SearchRequest): Found[] {
     if (!rootFits(snapshot.providers.get(root), request)) continue
     const budget = { steps: Math.min(stepsPerTree, steps) }
     const before = budget.steps
-    for (const way of waysInTree(snapshot, root, tree, request, budget)) {
+    waysInTree(snapshot, root, tree, request, budget, way => {
       // What only sharing providers give can be had from several trees.
       const key = snapshot.sharing.length > 0 ? JSON.stringify([way.allocations, way.mappings]) : undefined
-      if (key && seen.has(key)) continue
-      if (key) seen.add(key)
-      found.push(way)
-      if (found.length >= limit) return found
-    }
+      if (key === undefined || !seen.has(key)) found.push(way)
+      if (key !== undefined) seen.add(key)
+      return found.length < limit
+    })
+    if (found.length >= limit) break
     steps -= before - Math.max(0, budget.steps)
   }
   return found
@@ -85,13 +85,15 @@ export function rootFits(root: Provider | undefined, request: SearchRequest): bo
 /** One way to meet one group: providers and what each gives. */
 type Way = { provider: Provider; resource_class: string | undefined; amount: number }[]
 
-function* waysInTree(
+/** Calls `take` with each way in which the tree meets the request, until it says false. */
+function waysInTree(
   snapshot: Snapshot,
   root: string,
   tree: Provider[],
   request: SearchRequest,
   budget: Budget,
-): Generator<Found> {
+  take: (way: Found) => boolean,
+): void {
   const within = [...tree, ...sharedWith(snapshot, tree)]
   const perGroup: Way[][] = []
   for (const group of request.groups) {
@@ -103,11 +105,13 @@ function* waysInTree(
     perGroup.push(ways)
   }
   let count = 0
-  for (const ways of product(perGroup, budget, chosen => together(snapshot, chosen, request))) {
-    if (request.flat && !isFlat(ways)) continue
-    yield foundOf(root, ways, request)
-    if (++count >= maxWaysPerTree) return
-  }
+  eachWay(perGroup, budget, {
+    fits: chosen => together(snapshot, chosen, request),
+    take(ways) {
+      if (request.flat && !isFlat(ways)) return true
+      return take(foundOf(root, ways, request)) && ++count < maxWaysPerTree
+    },
+  })
 }
 
 /** Whether no two of the providers are of the same tree. */
@@ -159,16 +163,13 @@ function spreadWays(snapshot: Snapshot, within: Provider[], root: string, group:
     return provider ? [[{ provider, resource_class: undefined, amount: 0 }]] : []
   }
   const ways: Way[] = []
-  for (const way of product(choices, budget)) {
-    if (
-      hasTraits(
-        way.map(part => part.provider),
-        group.required,
-      )
-    )
-      ways.push(way)
-    if (ways.length >= maxWaysPerTree) break
-  }
+  eachWay(choices, budget, {
+    take(way) {
+      const providers = way.map(part => part.provider)
+      if (hasTraits(providers, group.required)) ways.push(way)
+      return ways.length < maxWaysPerTree
+    },
+  })
   return ways
 }
 
