@@ -7,6 +7,8 @@ export interface RowsOptions<Row> {
   json?: (keyof Row & string)[]
   /** Columns that hold 0 or 1; read as booleans. */
   bool?: (keyof Row & string)[]
+  /** Columns with JSON that many rows have alike: of a list it is read once, and the rows share the value, which nobody changes. */
+  alike?: (keyof Row & string)[]
 }
 
 type Scalar = string | number | boolean | null
@@ -97,6 +99,18 @@ export function rows<Row extends object>(table: string, options: RowsOptions<Row
     }
     return out
   }
+  function decodeAll(list: Record<string, unknown>[]): Row[] {
+    for (const column of options.alike ?? []) {
+      const read = new Map<string, unknown>()
+      for (const stored of list) {
+        const text = stored[column]
+        if (typeof text !== 'string') continue
+        if (!read.has(text)) read.set(text, JSON.parse(text))
+        stored[column] = read.get(text)
+      }
+    }
+    return list.map(decode)
+  }
   function decode(stored: Record<string, unknown>): Row {
     for (const column of json) if (typeof stored[column] === 'string') stored[column] = JSON.parse(stored[column])
     for (const column of bool) if (typeof stored[column] === 'number') stored[column] = stored[column] !== 0
@@ -132,7 +146,7 @@ export function rows<Row extends object>(table: string, options: RowsOptions<Row
         query = query.orderBy(column, o => (direction === 'asc' ? o.asc().nullsFirst() : o.desc().nullsLast()))
       }
       if (limit !== undefined) query = query.limit(limit)
-      const found = (await query.execute()).map(decode)
+      const found = decodeAll(await query.execute())
       return reversed ? found.reverse() : found
     },
     async count(db, where = {}) {

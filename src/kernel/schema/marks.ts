@@ -80,12 +80,18 @@ function cut(node: unknown, at: number): unknown {
   return out
 }
 
-const cache = new WeakMap<TSchema, { boundaries: number[]; shapes: Map<number, TSchema> }>()
+interface Versions {
+  boundaries: number[]
+  shapes: Map<number, TSchema>
+  prunings: Map<number, Pruning | undefined>
+}
 
-function entryOf(schema: TSchema) {
+const cache = new WeakMap<TSchema, Versions>()
+
+function entryOf(schema: TSchema): Versions {
   const known = cache.get(schema)
   if (known) return known
-  const entry = { boundaries: boundaries(schema), shapes: new Map<number, TSchema>() }
+  const entry = { boundaries: boundaries(schema), shapes: new Map(), prunings: new Map() } satisfies Versions
   cache.set(schema, entry)
   return entry
 }
@@ -106,26 +112,51 @@ export function unversioned(schema: TSchema): boolean {
   return entryOf(schema).boundaries.length === 0
 }
 
-/** Removes from `value`, in place, the fields that `full` names and its version at `at` does not. */
-export function prune(value: unknown, full: TSchema, at: number): void {
-  if (!unversioned(full)) pruneTo(value, full as Record<string, unknown>, at)
+/** What has to be done to a value at a version: fields that go, and what to look into. */
+interface Pruning {
+  drop: string[]
+  into: [string, Pruning][]
+  items: Pruning | undefined
 }
 
-function pruneTo(value: unknown, schema: Record<string, unknown>, at: number): void {
+/** Takes from `value`, in place, the fields that `full` names and its version at `at` does not. They become undefined, which is nothing in JSON. */
+export function prune(value: unknown, full: TSchema, at: number): void {
+  if (unversioned(full)) return
+  const entry = entryOf(full)
+  const range = entry.boundaries.findLast(b => b <= at) ?? 0
+  if (!entry.prunings.has(range)) entry.prunings.set(range, pruningOf(full as Record<string, unknown>, at))
+  const pruning = entry.prunings.get(range)
+  if (pruning) pruneBy(value, pruning)
+}
+
+/** Undefined when nothing has to be done. */
+function pruningOf(schema: Record<string, unknown>, at: number): Pruning | undefined {
+  const found: Pruning = { drop: [], into: [], items: undefined }
+  if (isObject(schema.items) && !Array.isArray(schema.items)) found.items = pruningOf(schema.items, at)
+  for (const [name, field] of Object.entries(isObject(schema.properties) ? schema.properties : {})) {
+    if (!isObject(field)) continue
+    if (!present(field, at)) found.drop.push(name)
+    const inside = present(field, at) && pruningOf(field, at)
+    if (inside) found.into.push([name, inside])
+  }
+  for (const branch of (schema.anyOf as Record<string, unknown>[] | undefined) ?? []) {
+    const inside = pruningOf(branch, at)
+    if (!inside) continue
+    found.drop.push(...inside.drop)
+    found.into.push(...inside.into)
+    found.items ??= inside.items
+  }
+  return found.drop.length > 0 || found.into.length > 0 || found.items ? found : undefined
+}
+
+function pruneBy(value: unknown, pruning: Pruning): void {
   if (Array.isArray(value)) {
-    const items = schema.items
-    if (isObject(items)) for (const item of value) pruneTo(item, items, at)
+    if (pruning.items) for (const item of value) pruneBy(item, pruning.items)
     return
   }
   if (!isObject(value)) return
-  for (const branch of (schema.anyOf as Record<string, unknown>[] | undefined) ?? []) pruneTo(value, branch, at)
-  const properties = schema.properties
-  if (!isObject(properties)) return
-  for (const [name, field] of Object.entries(properties)) {
-    if (!(name in value) || !isObject(field)) continue
-    if (present(field, at)) pruneTo(value[name], field, at)
-    else delete value[name]
-  }
+  for (const name of pruning.drop) if (value[name] !== undefined) value[name] = undefined
+  for (const [name, inside] of pruning.into) if (value[name] !== undefined) pruneBy(value[name], inside)
 }
 
 export type { Static }

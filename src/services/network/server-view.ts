@@ -11,6 +11,7 @@ import {
   groupsOf,
   type PortRow,
   portRows,
+  portsOfServers,
   serversOfPorts,
 } from './ports/store.ts'
 import { groupRows } from './security-groups/store.ts'
@@ -34,7 +35,7 @@ export async function serverPortRows(ctx: Ctx, serverIds: string[]): Promise<Por
 export const serversWithPorts = (ctx: Ctx): Promise<string[]> => serversOfPorts(ctx.db)
 
 export async function serverPorts(ctx: Ctx, serverIds: string[]): Promise<Map<string, ServerPort[]>> {
-  const ports = await serverPortRows(ctx, serverIds)
+  const ports = await portsOfServers(ctx.db, serverIds)
   const ids = ports.map(port => port.id)
   const addresses = await allocationsOf(ctx.db, ids)
   const groups = await groupsOf(ctx.db, ids)
@@ -48,24 +49,25 @@ export async function serverPorts(ctx: Ctx, serverIds: string[]): Promise<Map<st
   const networks = new Map(
     (await networkRows.list(ctx.db, { id: [...new Set(ports.map(port => port.network_id))] })).map(n => [n.id, n]),
   )
-  const shown = ports.map((port): ServerPort & { server_id: string } => ({
-    server_id: port.device_id,
-    id: port.id,
-    network_id: port.network_id,
-    network_name: networks.get(port.network_id)!.name,
-    mac_address: port.mac_address,
-    fixed_ips: addresses.get(port.id)!.map(({ subnet_id, ip_address }) => ({
-      subnet_id,
-      ip_address,
-      version: ip_address.includes(':') ? 6 : 4,
-    })),
-    floating_ips: floating.get(port.id)!.map(ip => ip.floating_ip_address),
-    status: port.status,
-    security_groups: groups.get(port.id)!.map(id => ({ id, name: names.get(id) ?? id })),
-    tag: port.server_tag,
-  }))
-  const map = grouped(serverIds, shown, port => port.server_id)
-  return new Map([...map].map(([id, list]) => [id, list.map(({ server_id: _, ...port }) => port)]))
+  const byServer = new Map<string, ServerPort[]>(serverIds.map(id => [id, []]))
+  for (const port of ports) {
+    byServer.get(port.device_id)!.push({
+      id: port.id,
+      network_id: port.network_id,
+      network_name: networks.get(port.network_id)!.name,
+      mac_address: port.mac_address,
+      fixed_ips: addresses.get(port.id)!.map(({ subnet_id, ip_address }) => ({
+        subnet_id,
+        ip_address,
+        version: ip_address.includes(':') ? 6 : 4,
+      })),
+      floating_ips: floating.get(port.id)!.map(ip => ip.floating_ip_address),
+      status: port.status,
+      security_groups: groups.get(port.id)!.map(id => ({ id, name: names.get(id) ?? id })),
+      tag: port.server_tag,
+    })
+  }
+  return byServer
 }
 
 /** The server that has an address in a network. A link-local address is known by the MAC it was formed of. */

@@ -42,6 +42,7 @@ declare module '#kernel/db/database.ts' {
 const servers = rows<ServerRow>('compute_servers', {
   json: ['image', 'flavor', 'metadata', 'trusted_image_certificates', 'fault'],
   bool: ['config_drive'],
+  alike: ['image', 'flavor'],
 })
 const guestData = rows<GuestDataRow>('compute_server_guest_data', { json: ['personality'] })
 const tags = rows<TagRow>('compute_server_tags')

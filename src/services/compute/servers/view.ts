@@ -55,7 +55,14 @@ export function hostIdOf({ host, project_id }: Pick<ServerRow, 'host' | 'project
   return host === null ? '' : createHash('sha224').update(`${project_id}${host}`).digest('hex')
 }
 
-function flavorView(ctx: Ctx, { flavor }: ServerRow) {
+function sharedHostId(server: ServerRow, known: Map<string, string>): string {
+  const key = `${server.project_id} ${server.host}`
+  const id = known.get(key) ?? hostIdOf(server)
+  known.set(key, id)
+  return id
+}
+
+function flavorView(ctx: Ctx, { flavor }: ServerRow, known: Around) {
   return {
     id: flavor.id,
     links: bookmark(ctx, `flavors/${flavor.id}`),
@@ -65,13 +72,13 @@ function flavorView(ctx: Ctx, { flavor }: ServerRow) {
     disk: flavor.disk,
     ephemeral: flavor.ephemeral,
     swap: flavor.swap,
-    ...(ctx.can(showExtraSpecs) && { extra_specs: flavor.extra_specs }),
+    ...(known.may.seeExtraSpecs && { extra_specs: flavor.extra_specs }),
   }
 }
 
-function faultView(ctx: Ctx, fault: ServerFault) {
+function faultView(fault: ServerFault, known: Around) {
   const { code, message, created, details } = fault
-  const showDetails = details !== '' && (code !== 500 || isAdmin(ctx))
+  const showDetails = details !== '' && (code !== 500 || known.may.seeFaultDetails)
   return { code, created: shownTime(created), message, ...(showDetails && { details }) }
 }
 
@@ -82,19 +89,31 @@ interface Around {
   guestData: Map<string, GuestDataRow>
   zones: Map<string, string | null>
   hostStatus: Map<string, string>
+  /** `hostId` by host and project: servers share them. */
+  hostIds: Map<string, string>
+  may: { seeExtended: boolean; seeHostStatus: boolean; seeExtraSpecs: boolean; seeFaultDetails: boolean }
+  showHostname: boolean
 }
 
 async function around(ctx: Ctx, servers: readonly ServerRow[]): Promise<Around> {
   const ids = servers.map(server => server.id)
-  const seesAll = ctx.can(extendedAttributes)
+  const may = {
+    seeExtended: ctx.can(extendedAttributes),
+    seeHostStatus: ctx.can(showHostStatus),
+    seeExtraSpecs: ctx.can(showExtraSpecs),
+    seeFaultDetails: isAdmin(ctx),
+  }
   return {
     ports: await ctx.services.network.portsOf(ctx, ids),
     tags: ctx.atLeast('2.26') ? await tagsOfMany(ctx, ids) : new Map(),
-    guestData: seesAll && ctx.atLeast('2.3') ? await guestDataOfMany(ctx, ids) : new Map(),
+    guestData: may.seeExtended && ctx.atLeast('2.3') ? await guestDataOfMany(ctx, ids) : new Map(),
     zones: ctx.atLeast('2.96')
       ? new Map([...(await requestSpecsOf(ctx, ids))].map(([id, spec]) => [id, spec.availability_zone]))
       : new Map(),
-    hostStatus: ctx.atLeast('2.16') && ctx.can(showHostStatus) ? await hostStatuses(ctx, servers) : new Map(),
+    hostStatus: ctx.atLeast('2.16') && may.seeHostStatus ? await hostStatuses(ctx, servers) : new Map(),
+    hostIds: new Map(),
+    may,
+    showHostname: ctx.atLeast('2.90'),
   }
 }
 
@@ -122,11 +141,11 @@ function detailedView(ctx: Ctx, server: ServerRow, known: Around) {
     tenant_id: server.project_id,
     user_id: server.user_id,
     metadata: server.metadata,
-    hostId: hostIdOf(server),
+    hostId: sharedHostId(server, known.hostIds),
     image: server.image_ref
       ? { id: server.image_ref, links: bookmark(ctx, `images/${server.image_ref}`) }
       : ('' as const),
-    flavor: flavorView(ctx, server),
+    flavor: flavorView(ctx, server, known),
     created: shownTime(server.created_at),
     updated: shownTime(server.updated_at),
     addresses: server.vm_state === 'building' ? {} : addressesOf(ports),
@@ -134,7 +153,7 @@ function detailedView(ctx: Ctx, server: ServerRow, known: Around) {
     accessIPv6: server.access_ip_v6 ?? '',
     links: serverLinks(ctx, server.id),
     ...(statusesWithProgress.includes(status) && { progress: server.progress }),
-    ...((status === 'ERROR' || status === 'DELETED') && server.fault && { fault: faultView(ctx, server.fault) }),
+    ...((status === 'ERROR' || status === 'DELETED') && server.fault && { fault: faultView(server.fault, known) }),
     key_name: server.key_name,
     config_drive: server.config_drive ? 'True' : '',
     ...(groups.length > 0 && { security_groups: groups.map(name => ({ name })) }),
@@ -146,7 +165,7 @@ function detailedView(ctx: Ctx, server: ServerRow, known: Around) {
     'OS-EXT-STS:vm_state': status === 'DELETED' ? 'deleted' : server.vm_state,
     'OS-EXT-STS:power_state': server.power_state,
     'os-extended-volumes:volumes_attached': [],
-    ...extended(ctx, server, known),
+    ...extended(server, known),
     locked: server.locked_by !== null,
     description: server.display_description,
     tags: known.tags.get(server.id) ?? [],
@@ -156,12 +175,12 @@ function detailedView(ctx: Ctx, server: ServerRow, known: Around) {
   }
 }
 
-function extended(ctx: Ctx, server: ServerRow, known: Around) {
+function extended(server: ServerRow, known: Around) {
   const seenByAll = {
-    ...(ctx.can(showHostStatus) && { host_status: known.hostStatus.get(server.host ?? '') ?? '' }),
-    ...(ctx.atLeast('2.90') && { 'OS-EXT-SRV-ATTR:hostname': server.hostname }),
+    ...(known.may.seeHostStatus && { host_status: known.hostStatus.get(server.host ?? '') ?? '' }),
+    ...(known.showHostname && { 'OS-EXT-SRV-ATTR:hostname': server.hostname }),
   }
-  if (!ctx.can(extendedAttributes)) return seenByAll
+  if (!known.may.seeExtended) return seenByAll
   return {
     ...seenByAll,
     'OS-EXT-SRV-ATTR:host': server.host,

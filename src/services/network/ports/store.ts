@@ -132,6 +132,25 @@ export async function takenIn(db: Db, subnetId: string): Promise<string[]> {
   return (await allocationRows.list(db, { subnet_id: subnetId })).map(row => row.ip_address)
 }
 
+const shownOfServers = ['id', 'device_id', 'device_owner', 'network_id', 'mac_address', 'status', 'server_tag'] as const
+
+/** What servers show of their ports, in the order in which they got them. */
+export async function portsOfServers(
+  db: Db,
+  serverIds: string[],
+): Promise<Pick<PortRow, (typeof shownOfServers)[number]>[]> {
+  if (serverIds.length === 0) return []
+  const found = await db
+    .selectFrom('network_ports')
+    .select(shownOfServers)
+    .where('device_id', 'in', serverIds)
+    .orderBy('server_index')
+    .orderBy('created_at')
+    .orderBy('id')
+    .execute()
+  return found.filter(port => port.device_owner.startsWith('compute:'))
+}
+
 /** Ids of the servers that have ports. */
 export async function serversOfPorts(db: Db): Promise<string[]> {
   const query = db.selectFrom('network_ports').select('device_id').distinct()
