@@ -79,6 +79,18 @@ onEachEngine('conditions: null, lists, comparisons, an empty list matches nothin
   assert.equal(await things.count(database.root, { size: 3 }), 2)
 })
 
+onEachEngine('long lists find, leave out and delete as short ones do', async database => {
+  await filled(database)
+  const many = (...ids: string[]) => [...ids, ...Array.from({ length: 5000 }, (_, i) => `none-${i}`)]
+  const ids = async (where: Parameters<typeof things.list>[1]) =>
+    (await things.list(database.root, where, { orderBy: [{ column: 'id', direction: 'asc' }] })).map(row => row.id)
+  assert.deepEqual(await ids({ id: many('a', 'c') }), ['a', 'c'])
+  assert.deepEqual(await ids({ id: { op: 'not in', value: many('a', 'c') } }), ['b', 'd'])
+  assert.deepEqual(await ids({ size: [...Array(20).keys()] }), ['a', 'c', 'd'])
+  assert.deepEqual(await ids({ on_shelf: [...Array(9).fill(true), false] }), ['a', 'b', 'c', 'd'])
+  assert.equal(await things.remove(database.root, { id: many('a', `it's "b"`) }), 1)
+})
+
 onEachEngine('paging by any column, with ties and nulls, misses and repeats nothing', async database => {
   await filled(database)
   for (const column of ['size', 'name', 'id'] as const) {

@@ -1,6 +1,20 @@
 /** Typed access to one table: what nine of ten stores need, so that only unusual queries are written by hand. */
-import { type Expression, type ExpressionBuilder, type Kysely, type SqlBool, sql } from 'kysely'
+import { type Expression, type ExpressionBuilder, expressionBuilder, type SqlBool } from 'kysely'
 import type { Db } from './database.ts'
+import {
+  addOrder,
+  addSet,
+  addValues,
+  addWhere,
+  afterRow,
+  expressed,
+  matching,
+  type Order,
+  placeholder,
+  quoted,
+  run,
+  statement,
+} from './statement.ts'
 
 export interface RowsOptions<Row> {
   /** Columns that hold JSON text; read and written as values. */
@@ -30,12 +44,18 @@ export interface ListOptions<Row> {
 
 type AnyTables = Record<string, Record<string, unknown>>
 export type AnyBuilder = ExpressionBuilder<AnyTables, string>
-type Order = { column: string; direction: 'asc' | 'desc' }[]
 
 export interface Rows<Row> {
   readonly table: string
   find(db: Db, where: Where<Row>): Promise<Row | undefined>
   list(db: Db, where?: Where<Row>, options?: ListOptions<Row>): Promise<Row[]>
+  /** Like `list`, but reads some columns only. */
+  pick<K extends keyof Row & string>(
+    db: Db,
+    columns: readonly K[],
+    where?: Where<Row>,
+    options?: ListOptions<Row>,
+  ): Promise<Pick<Row, K>[]>
   count(db: Db, where?: Where<Row>): Promise<number>
   /** Throws `UniqueViolation` when a constraint refuses it. */
   insert(db: Db, row: Row): Promise<void>
@@ -48,22 +68,6 @@ export interface Rows<Row> {
   decode(stored: Record<string, unknown>): Row
 }
 
-/** A condition that no row meets. */
-const never = sql<SqlBool>`1 = 0`
-
-function condition(eb: AnyBuilder, column: string, match: Exclude<Match, undefined>): Expression<SqlBool> {
-  if (match === null) return eb(column, 'is', null)
-  if (Array.isArray(match)) return match.length === 0 ? never : eb(column, 'in', match)
-  if (typeof match !== 'object') return eb(column, '=', match)
-  const { op, value } = match as Comparison
-  return value === null ? eb(column, 'is not', null) : eb(column, op, value)
-}
-
-function matching(eb: AnyBuilder, matches: object): Expression<SqlBool> {
-  const asked = Object.entries(matches as Record<string, Match>).filter(([, match]) => match !== undefined)
-  return eb.and(asked.map(([column, match]) => condition(eb, column, match as Exclude<Match, undefined>)))
-}
-
 /** A condition left open by mistake must not find, change or delete rows that nobody asked for. */
 function complete<Row>(where: Where<Row>): Where<Row> {
   const open = Object.entries(where).find(([, match]) => match === undefined)
@@ -71,26 +75,11 @@ function complete<Row>(where: Where<Row>): Where<Row> {
   return where
 }
 
-/** Rows strictly after `row` in the given order; null sorts as the smallest value. */
-function afterRow(eb: AnyBuilder, order: Order, row: Record<string, unknown>): Expression<SqlBool> {
-  const alternatives = order.map(({ column, direction }, i) => {
-    const same = order
-      .slice(0, i)
-      .map(o => (row[o.column] === null ? eb(o.column, 'is', null) : eb(o.column, '=', row[o.column])))
-    const value = row[column]
-    if (value === null) return eb.and([...same, direction === 'asc' ? eb(column, 'is not', null) : never])
-    const beyond =
-      direction === 'asc' ? eb(column, '>', value) : eb.or([eb(column, '<', value), eb(column, 'is', null)])
-    return eb.and([...same, beyond])
-  })
-  return eb.or(alternatives)
-}
-
 /** Access to `table`, whose columns are the members of `Row`. */
 export function rows<Row extends object>(table: string, options: RowsOptions<Row> = {}): Rows<Row> {
   const json: readonly string[] = options.json ?? []
   const bool: readonly string[] = options.bool ?? []
-  const any = (db: Db) => db as unknown as Kysely<AnyTables>
+  const from = quoted(table)
 
   function encode(row: Partial<Row>): Record<string, unknown> {
     const out = { ...row } as Record<string, unknown>
@@ -117,69 +106,66 @@ export function rows<Row extends object>(table: string, options: RowsOptions<Row
     return stored as Row
   }
 
+  async function select(db: Db, columns: string, where: Where<Row>, options: ListOptions<Row>): Promise<Row[]> {
+    const { orderBy = [], limit, after, before, also } = options
+    const reversed = before !== undefined
+    const order: Order = orderBy.map(({ column, direction }) => ({
+      column,
+      direction: (direction === 'asc') !== reversed ? 'asc' : 'desc',
+    }))
+    const pivot = before ?? after
+    const s = statement(db, `select ${columns} from ${from}`)
+    addWhere(s, [
+      ...(also ? [expressed(s, db, also(expressionBuilder<AnyTables, string>()))] : []),
+      ...matching(s, where),
+      ...(pivot ? [afterRow(s, order, encode(pivot))] : []),
+    ])
+    addOrder(s, order)
+    if (limit !== undefined) s.text += ` limit ${placeholder(s, limit)}`
+    const found = decodeAll((await run<Record<string, unknown>>(db, s)).rows)
+    return reversed ? found.reverse() : found
+  }
+
   return {
     table,
     decode,
     async find(db, where) {
-      const query = any(db)
-        .selectFrom(table)
-        .selectAll()
-        .where(eb => matching(eb, complete(where)))
-      const found = await query.limit(1).executeTakeFirst()
-      return found ? decode(found) : undefined
+      const s = statement(db, `select * from ${from}`)
+      addWhere(s, matching(s, complete(where)))
+      s.text += ' limit 1'
+      const { rows: found } = await run<Record<string, unknown>>(db, s)
+      return found[0] && decode(found[0])
     },
-    async list(db, where = {}, { orderBy = [], limit, after, before, also } = {}) {
-      const reversed = before !== undefined
-      const order: Order = orderBy.map(({ column, direction }) => ({
-        column,
-        direction: (direction === 'asc') !== reversed ? 'asc' : 'desc',
-      }))
-      let query = any(db)
-        .selectFrom(table)
-        .selectAll()
-        .where(eb => matching(eb, where))
-      const pivot = before ?? after
-      if (pivot) query = query.where(eb => afterRow(eb, order, encode(pivot)))
-      if (also) query = query.where(also)
-      // The two engines sort nulls at opposite ends, so say which.
-      for (const { column, direction } of order) {
-        query = query.orderBy(column, o => (direction === 'asc' ? o.asc().nullsFirst() : o.desc().nullsLast()))
-      }
-      if (limit !== undefined) query = query.limit(limit)
-      const found = decodeAll(await query.execute())
-      return reversed ? found.reverse() : found
-    },
+    list: (db, where = {}, options = {}) => select(db, '*', where, options),
+    pick: (db, columns, where = {}, options = {}) => select(db, columns.map(quoted).join(', '), where, options),
     async count(db, where = {}) {
-      const query = any(db)
-        .selectFrom(table)
-        .select(eb => eb.fn.countAll<number>().as('n'))
-      const row = await query.where(eb => matching(eb, where)).executeTakeFirstOrThrow()
-      return Number(row.n)
+      const s = statement(db, `select count(*) as n from ${from}`)
+      addWhere(s, matching(s, where))
+      return Number((await run<{ n: number }>(db, s)).rows[0]!.n)
     },
     async insert(db, row) {
-      await any(db).insertInto(table).values(encode(row)).execute()
+      const s = statement(db, `insert into ${from}`)
+      addValues(s, [encode(row)])
+      await run(db, s)
     },
     async insertMany(db, list) {
       // SQLite takes at most 32,766 parameters a statement.
       for (let i = 0; i < list.length; i += 200) {
-        await any(db)
-          .insertInto(table)
-          .values(list.slice(i, i + 200).map(encode))
-          .execute()
+        const s = statement(db, `insert into ${from}`)
+        addValues(s, list.slice(i, i + 200).map(encode))
+        await run(db, s)
       }
     },
     async update(db, where, patch) {
-      const query = any(db)
-        .updateTable(table)
-        .set(encode(patch))
-        .where(eb => matching(eb, complete(where)))
-      return Number((await query.executeTakeFirst()).numUpdatedRows)
+      const s = statement(db, `update ${from}`)
+      addSet(s, encode(patch))
+      addWhere(s, matching(s, complete(where)))
+      return Number((await run(db, s)).numAffectedRows)
     },
     async remove(db, where) {
-      const query = any(db)
-        .deleteFrom(table)
-        .where(eb => matching(eb, complete(where)))
-      return Number((await query.executeTakeFirst()).numDeletedRows)
+      const s = statement(db, `delete from ${from}`)
+      addWhere(s, matching(s, complete(where)))
+      return Number((await run(db, s)).numAffectedRows)
     },
   }
 }

@@ -11,31 +11,19 @@ import {
   groupsOf,
   type PortRow,
   portRows,
-  portsOfServers,
+  serverPortRows as portsOf,
   serversOfPorts,
+  shownServerPorts,
 } from './ports/store.ts'
 import { groupRows } from './security-groups/store.ts'
 import { type SubnetRow, subnetRows } from './subnets/store.ts'
 
-/** Ports of servers, in the order in which the servers got them. */
-export async function serverPortRows(ctx: Ctx, serverIds: string[]): Promise<PortRow[]> {
-  return portRows.list(
-    ctx.db,
-    { device_id: serverIds, server_index: { op: '!=', value: null } },
-    {
-      orderBy: [
-        { column: 'server_index', direction: 'asc' },
-        { column: 'created_at', direction: 'asc' },
-        { column: 'id', direction: 'asc' },
-      ],
-    },
-  )
-}
+export const serverPortRows = (ctx: Ctx, serverIds: string[]): Promise<PortRow[]> => portsOf(ctx.db, serverIds)
 
 export const serversWithPorts = (ctx: Ctx): Promise<string[]> => serversOfPorts(ctx.db)
 
 export async function serverPorts(ctx: Ctx, serverIds: string[]): Promise<Map<string, ServerPort[]>> {
-  const ports = await portsOfServers(ctx.db, serverIds)
+  const ports = await shownServerPorts(ctx.db, serverIds)
   const ids = ports.map(port => port.id)
   const addresses = await allocationsOf(ctx.db, ids)
   const groups = await groupsOf(ctx.db, ids)

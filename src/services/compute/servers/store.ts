@@ -167,15 +167,12 @@ export async function listServers(
   return options.limit === undefined ? merged : merged.slice(0, options.limit)
 }
 
+const onHost = ['id', 'vm_state', 'task_state', 'power_state', 'fault'] as const
 /** As much of a server as its guest's power state may change. */
-export type ServerOnHost = Pick<ServerRow, 'id' | 'vm_state' | 'task_state' | 'power_state' | 'fault'>
+export type ServerOnHost = Pick<ServerRow, (typeof onHost)[number]>
 
 export async function serversOn(ctx: Ctx, host: string): Promise<ServerOnHost[]> {
-  const columns = ['id', 'vm_state', 'task_state', 'power_state', 'fault'] as const
-  const parts = cellDatabases(ctx.cells).map(db =>
-    db.selectFrom('compute_servers').select(columns).where('host', '=', host).execute(),
-  )
-  return (await Promise.all(parts)).flat().map(row => servers.decode(row) as ServerOnHost)
+  return (await Promise.all(cellDatabases(ctx.cells).map(db => servers.pick(db, onHost, { host })))).flat()
 }
 
 function compareBy(order: NonNullable<ListOptions<ServerRow>['orderBy']>, a: ServerRow, b: ServerRow): number {

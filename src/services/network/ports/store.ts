@@ -1,7 +1,7 @@
 /** Ports and their addresses: rows and queries. */
 import { type Expression, type SqlBool, sql } from 'kysely'
 import type { Db } from '#kernel/db/database.ts'
-import { rows } from '#kernel/db/rows.ts'
+import { type ListOptions, rows, type Where } from '#kernel/db/rows.ts'
 import type { StandardRow } from '#kernel/resource.ts'
 
 export interface PortRow extends StandardRow {
@@ -132,29 +132,32 @@ export async function takenIn(db: Db, subnetId: string): Promise<string[]> {
   return (await allocationRows.list(db, { subnet_id: subnetId })).map(row => row.ip_address)
 }
 
-const shownOfServers = ['id', 'device_id', 'device_owner', 'network_id', 'mac_address', 'status', 'server_tag'] as const
-
-/** What servers show of their ports, in the order in which they got them. */
-export async function portsOfServers(
-  db: Db,
-  serverIds: string[],
-): Promise<Pick<PortRow, (typeof shownOfServers)[number]>[]> {
-  if (serverIds.length === 0) return []
-  const found = await db
-    .selectFrom('network_ports')
-    .select(shownOfServers)
-    .where('device_id', 'in', serverIds)
-    .orderBy('server_index')
-    .orderBy('created_at')
-    .orderBy('id')
-    .execute()
-  return found.filter(port => port.device_owner.startsWith('compute:'))
+const ofServers = (serverIds: string[]): Where<PortRow> => ({
+  device_id: serverIds,
+  server_index: { op: '!=', value: null },
+})
+const inServerOrder: ListOptions<PortRow> = {
+  orderBy: [
+    { column: 'server_index', direction: 'asc' },
+    { column: 'created_at', direction: 'asc' },
+    { column: 'id', direction: 'asc' },
+  ],
 }
+
+/** Ports of servers, in the order in which the servers got them. */
+export const serverPortRows = (db: Db, serverIds: string[]): Promise<PortRow[]> =>
+  portRows.list(db, ofServers(serverIds), inServerOrder)
+
+const shown = ['id', 'device_id', 'network_id', 'mac_address', 'status', 'server_tag'] as const
+
+/** The same, with what servers show of them. */
+export const shownServerPorts = (db: Db, serverIds: string[]): Promise<Pick<PortRow, (typeof shown)[number]>[]> =>
+  portRows.pick(db, shown, ofServers(serverIds), inServerOrder)
 
 /** Ids of the servers that have ports. */
 export async function serversOfPorts(db: Db): Promise<string[]> {
-  const query = db.selectFrom('network_ports').select('device_id').distinct()
-  return (await query.where('server_index', 'is not', null).execute()).map(row => row.device_id)
+  const query = db.selectFrom('network_ports').select('device_id').distinct().where('server_index', 'is not', null)
+  return (await query.execute()).map(row => row.device_id)
 }
 
 /** How many addresses of each subnet of the networks are taken. */
