@@ -20,9 +20,11 @@ export interface HostOptions {
   plane: DataPlane
   images: ImageSource
   uploads: SnapshotSink
+  /** Disposing removes guests and networks. */
+  ephemeral: boolean
 }
 
-/** Begins to serve as a host. Disposing leaves guests and their networks running; they are adopted at the next start. */
+/** Begins to serve as a host. Unless it is ephemeral, disposing leaves guests and their networks running; they are adopted at the next start. */
 export async function startHost(options: HostOptions): Promise<AsyncDisposable> {
   const { host, bus, clock, driver, plane, uploads } = options
   const log = options.log.child({ host })
@@ -32,10 +34,16 @@ export async function startHost(options: HostOptions): Promise<AsyncDisposable> 
     async [Symbol.asyncDispose]() {
       await compute[Symbol.asyncDispose]()
       await network[Symbol.asyncDispose]()
+      if (options.ephemeral) await purge(options)
       await driver[Symbol.asyncDispose]()
       await plane[Symbol.asyncDispose]()
     },
   }
+}
+
+async function purge({ driver, plane }: HostOptions): Promise<void> {
+  for (const { id } of await driver.list()) await driver.destroy(id)
+  await plane.purge()
 }
 
 export interface RealDrivers {

@@ -1,6 +1,6 @@
 /** The data directory of a cloud: one process at a time, the names and passwords made at first start, the clients' configuration. */
 import { createHash } from 'node:crypto'
-import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { parse, stringify } from 'yaml'
@@ -44,6 +44,20 @@ export function openDataDir(path: string): DataDir {
     [Symbol.dispose]() {
       rmSync(join(path, 'run.json'), { force: true })
       lock.close()
+    },
+  }
+}
+
+/** Removes, when disposed of, what an ephemeral cloud made in its directory. Throws when a cloud that is kept lives there. */
+export function ephemeralDir(path: string, { temporary }: { temporary: boolean }): Disposable {
+  if (existsSync(join(path, 'nephos.db')))
+    throw new StartError(`a cloud is kept in ${path}: leave --ephemeral out, or give another --data`)
+  const before = new Set(existsSync(path) ? readdirSync(path) : [])
+  return {
+    [Symbol.dispose]() {
+      if (temporary) return rmSync(path, { recursive: true, force: true })
+      const made = readdirSync(path).filter(name => !before.has(name))
+      for (const name of made) rmSync(join(path, name), { recursive: true, force: true })
     },
   }
 }

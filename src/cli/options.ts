@@ -6,8 +6,8 @@ export type VirtChoice = 'auto' | 'qemu' | 'fake'
 export type NetworkChoice = 'auto' | 'linux' | 'fake'
 
 export interface UpOptions {
-  /** Absolute path of the data directory. */
-  data: string
+  /** Absolute path of the data directory; an ephemeral cloud without one has a temporary one. */
+  data: string | undefined
   host: string
   /** 0 lets the system choose. */
   port: number
@@ -18,7 +18,7 @@ export interface UpOptions {
   hosts: number
   /** Everything in memory, gone at exit. */
   ephemeral: boolean
-  /** Extra API processes; 0 serves from the main one. */
+  /** Extra API processes; this version serves from the main one whatever is asked for, and says so. */
   workers: number
   /** False: never install Debian packages, refuse with the command to run. */
   install: boolean
@@ -46,7 +46,7 @@ const listenFlags = {
 const jsonFlag = { json: { type: 'boolean', default: false } } as const
 
 const upFlags = {
-  ...dataFlag,
+  data: { type: 'string' },
   ...listenFlags,
   virt: { type: 'string', default: 'auto' },
   network: { type: 'string', default: 'auto' },
@@ -116,7 +116,7 @@ function upOptions(words: string[]): UpOptions {
     throw new UsageError(`--simulated means fake drivers: drop it, or drop ${real}`)
   }
   return {
-    data: resolve(flags.data),
+    data: flags.ephemeral && flags.data === undefined ? undefined : resolve(flags.data ?? dataFlag.data.default),
     host: flags.host,
     port: portOf(flags.port),
     virt: simulated ? 'fake' : virt,

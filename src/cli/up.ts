@@ -1,12 +1,12 @@
 /** `nephos up`: one machine's whole cloud, in the foreground. */
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import type { Bus } from '#kernel/bus/bus.ts'
 import { inProcessBus } from '#kernel/bus/in-process.ts'
-import { type Clock, systemClock } from '#kernel/clock.ts'
+import { type Clock, keepAlive, systemClock } from '#kernel/clock.ts'
 import { cloudConfig } from '#kernel/config/cloud-config.ts'
 import { loadConfig } from '#kernel/config/load.ts'
 import { openSqlite } from '#kernel/db/sqlite.ts'
@@ -16,7 +16,16 @@ import { readPolicyFile } from '#kernel/policy/policy-file.ts'
 import { makeDriver, makePlane, type RealDrivers, startHost } from '../agent.ts'
 import { type Cloud, createCloud, sections } from '../cloud.ts'
 import { ensureFirstContents } from '../first-contents.ts'
-import { type DataDir, openDataDir, passwordsOf, prefixOf, StartError, writeClouds, writeRunFile } from './data-dir.ts'
+import {
+  type DataDir,
+  ephemeralDir,
+  openDataDir,
+  passwordsOf,
+  prefixOf,
+  StartError,
+  writeClouds,
+  writeRunFile,
+} from './data-dir.ts'
 import { openDatabase } from './database.ts'
 import type { Drivers } from './debian-packages.ts'
 import { ensureGuestUser } from './guest-user.ts'
@@ -26,17 +35,19 @@ import { ensureTinyImage } from './tiny-image.ts'
 
 /** Runs until SIGTERM or SIGINT; guests go on without it. Returns the exit code. */
 export async function up(options: UpOptions): Promise<number> {
+  using _alive = keepAlive()
   await checkAddress(options)
   const drivers: Drivers = {
     virt: options.virt === 'auto' ? 'qemu' : options.virt,
     network: options.network === 'auto' ? 'linux' : options.network,
   }
   const say = (line: string) => console.log(line)
+  if (options.workers > 0) say(`--workers ${options.workers}: this version serves from one process; going on without`)
   await installMissing(drivers, { install: options.install, log: say })
   if (drivers.virt === 'qemu' && options.install) await ensureGuestUser(say)
   await using stack = new AsyncDisposableStack()
-  const path = options.ephemeral ? mkdtempSync(join(tmpdir(), 'nephos-')) : options.data
-  if (options.ephemeral) stack.defer(() => rmSync(path, { recursive: true, force: true }))
+  const path = options.data ?? mkdtempSync(join(tmpdir(), 'nephos-'))
+  if (options.ephemeral) stack.use(ephemeralDir(path, { temporary: options.data === undefined }))
   const dir = stack.use(openDataDir(path))
   const cloud = await start(options, drivers, dir, stack)
   const url = await cloud.listen(options.host, options.port).catch(cause => {
@@ -51,9 +62,12 @@ export async function up(options: UpOptions): Promise<number> {
   writeRunFile(dir, run)
   const { region } = cloud.env.config.of(cloudConfig)
   writeClouds(dir.file('clouds.yaml'), url, region, passwordsOf(dir.file('clouds.yaml'), cloud.env.ids))
-  process.stdout.write(`ready ${url}\n${nextSteps(dir)}`)
+  process.stdout.write(`ready ${url}\n${nextSteps(dir, options.ephemeral)}`)
   await stopAsked()
-  process.stdout.write('stopping; guests keep running and are adopted at the next start\n')
+  const after = options.ephemeral
+    ? 'nothing of this cloud stays'
+    : 'guests keep running and are adopted at the next start'
+  process.stdout.write(`stopping; ${after}\n`)
   return 0
 }
 
@@ -103,7 +117,8 @@ async function start(options: UpOptions, drivers: Drivers, dir: DataDir, stack: 
         void (await cloud.env.services.image.upload(cloud.ctx(), imageId, bytes)),
     }
     const [driver, plane] = [await makeDriver(drivers.virt, parts), await makePlane(drivers.network, parts)]
-    hosts.use(await startHost({ host, bus, clock, log, driver, plane, images: parts.images, uploads }))
+    const { ephemeral } = options
+    hosts.use(await startHost({ host, bus, clock, log, driver, plane, images: parts.images, uploads, ephemeral }))
   }
   await cloud.begin()
   return cloud
@@ -138,7 +153,7 @@ function addressError(host: string, port: number, cause: unknown): Error {
   return text ? new StartError(text, { cause }) : (cause as Error)
 }
 
-function nextSteps(dir: DataDir): string {
+function nextSteps(dir: DataDir, ephemeral: boolean): string {
   return `
 Your clouds are in ${dir.file('clouds.yaml')}. In another terminal:
 
@@ -146,7 +161,7 @@ Your clouds are in ${dir.file('clouds.yaml')}. In another terminal:
   openstack server create --image tiny --flavor m1.nano --network private --wait first
   openstack console log show first
 
-Ctrl-C stops the cloud; guests keep running.
+Ctrl-C stops the cloud; ${ephemeral ? 'nothing of it stays' : 'guests keep running'}.
 `
 }
 

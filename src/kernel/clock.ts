@@ -122,3 +122,9 @@ export function virtualClock(start = Date.UTC(2026, 0, 1)): VirtualClock {
   }
   return clock
 }
+
+/** Timers of clocks keep no process alive; this does, until it is disposed of. */
+export function keepAlive(): Disposable {
+  const timer = setInterval(() => {}, 2 ** 30)
+  return { [Symbol.dispose]: () => clearInterval(timer) }
+}

@@ -1,11 +1,11 @@
 /** The commands around a cloud: start, refuse, stop, ask. Simulated, so that it is quick; in a network namespace of its own. */
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { readFileSync, statSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { test } from 'node:test'
 import { parse } from 'yaml'
-import { createStage, missingForClient, type Ran } from './stage.ts'
+import { createStage, missingForClient, missingForReal, type Ran } from './stage.ts'
 
 const launcher = resolve(import.meta.dirname, '../../nephos')
 const skip = missingForClient()
@@ -106,4 +106,15 @@ test('a setting that does not exist is refused at start, with the file and line'
   const { code, err } = await stage.run(launcher, ['up', '--data', stage.data, '--simulated'])
   assert.equal(code, 1)
   assert.match(err, /nephos\.yaml:2.*tokn_expiry/s)
+})
+
+test('an ephemeral cloud takes its guests and files with it', { skip: missingForReal() }, async () => {
+  await using stage = await createStage({ flags: ['--virt', 'qemu', '--network', 'linux', '--ephemeral'] })
+  const create = ['server', 'create', '--image', 'tiny', '--flavor', 'm1.nano', '--network', 'private', '--wait', 'one']
+  assert.equal((await stage.json<{ status: string }>(create)).status, 'ACTIVE')
+  assert.equal(stage.guests().length, 1)
+  assert.equal(await stage.stop(), 0)
+  assert.deepEqual(stage.guests(), [])
+  assert.deepEqual(await stage.namespaces(), [])
+  assert.deepEqual(readdirSync(stage.data), [])
 })
