@@ -41,7 +41,8 @@ export function createSagas(env: () => Env, definitions: readonly Saga[], probe:
   function launch(row: SagaRow): void {
     if (stopping || live.has(row.id)) return
     const abort = new AbortController()
-    const before = tails.get(row.subject) ?? Promise.resolve()
+    // Not in the turn of the request that began it: its answer goes out first.
+    const before = (tails.get(row.subject) ?? Promise.resolve()).then(nextTurn)
     const done = before
       .then(() => runToEnd(row.id, abort))
       .catch(error => env().log.error({ err: error, saga: row.saga, saga_id: row.id }, 'saga engine failed'))
@@ -162,6 +163,8 @@ export function createSagas(env: () => Env, definitions: readonly Saga[], probe:
     },
   }
 }
+
+const nextTurn = () => new Promise<void>(resolve => setImmediate(resolve))
 
 /** A journal keeps who asked, never with what secret. */
 function withoutToken(identity: Identity): Record<string, unknown> {

@@ -32,6 +32,8 @@ export interface ComputeAgentOptions {
 }
 
 const reportEveryMs = 10_000
+/** After a change that we made ourselves: more may come, and one report tells all. */
+const gatherMs = 1_000
 /** After a report that nobody took: the control plane may just be starting. */
 const retryReportMs = 2_000
 const purgeEveryMs = 3_600_000
@@ -54,7 +56,7 @@ export async function computeAgent(options: ComputeAgentOptions): Promise<AsyncD
     bus,
     computeAgentSubject(subjectWord(host)),
     computeAgentVersion,
-    methodsOf(options, () => reports.soon()),
+    methodsOf(options, () => reports.within(gatherMs)),
   )
   reports.soon()
   const purging = clock.after(purgeEveryMs, () => void purge())
@@ -86,6 +88,8 @@ export async function computeAgent(options: ComputeAgentOptions): Promise<AsyncD
     let running: Promise<void> | undefined
     let again = false
     let timer: Disposable | undefined
+    /** When the timer fires, on the monotonic clock. */
+    let due = Number.POSITIVE_INFINITY
 
     async function send(): Promise<number> {
       try {
@@ -111,17 +115,26 @@ export async function computeAgent(options: ComputeAgentOptions): Promise<AsyncD
         return
       }
       timer?.[Symbol.dispose]()
+      due = Number.POSITIVE_INFINITY
       running = send().then(waitMs => {
         running = undefined
-        if (stopping.signal.aborted) return
         if (again) {
           again = false
           soon()
-        } else timer = clock.after(waitMs, soon)
+        } else within(waitMs)
       })
+    }
+    /** At the latest in so many milliseconds. */
+    function within(ms: number): void {
+      const at = clock.monotonic() + ms
+      if (stopping.signal.aborted || at >= due) return
+      due = at
+      timer?.[Symbol.dispose]()
+      timer = clock.after(ms, soon)
     }
     return {
       soon,
+      within,
       async stop() {
         timer?.[Symbol.dispose]()
         await running
