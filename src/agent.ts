@@ -51,6 +51,8 @@ export interface RealDrivers {
   clock: Clock
   log: Log
   images: ImageSource
+  /** A Linux kernel to try KVM with; the host's own by default. */
+  probeKernel: string | undefined
   /** Folder of this host's guests. */
   dir: string
   /** Begins the names of all that the data plane makes on this machine. */
@@ -77,7 +79,8 @@ export async function makeDriver(kind: 'qemu' | 'fake', options: RealDrivers): P
   await mkdir(options.dir, { recursive: true })
   const dir = await shortPath(options.dir, options.prefix)
   const { qemuDriver } = await import('./services/compute/drivers/qemu/qemu.ts')
-  return qemuDriver({ dir, hostname: host, log, clock, images, accel: 'auto' })
+  const probe = options.probeKernel === undefined ? {} : { probe_kernel: options.probeKernel }
+  return qemuDriver({ dir, hostname: host, log, clock, images, accel: 'auto', ...probe })
 }
 
 export async function makePlane(kind: 'linux' | 'fake', options: RealDrivers): Promise<DataPlane> {

@@ -35,7 +35,8 @@ function emptyDisk(dir: string) {
 async function built(cloud: Cloud) {
   try {
     const { buildTinyImage } = await import('./image-build.ts')
-    return { path: (await buildTinyImage()).disk, disk_format: 'qcow2' as const }
+    const log = (line: string) => console.log(line)
+    return { path: (await buildTinyImage({ log, refresh: false })).disk, disk_format: 'qcow2' as const }
   } catch (error) {
     cloud.env.log.error({ err: error }, 'the tiny image could not be built')
     process.stderr.write(

@@ -101,6 +101,7 @@ async function start(options: UpOptions, drivers: Drivers, dir: DataDir, stack: 
   await ensureFirstContents(cloud, { admin_password: passwords.admin, demo_password: passwords.demo })
   await ensureTinyImage(cloud, { simulated: drivers.virt === 'fake', dir: dir.path })
 
+  const probeKernel = drivers.virt === 'qemu' ? (await import('./image-build.ts')).keptTinyImage()?.kernel : undefined
   const names = options.simulated ? Array.from({ length: options.hosts }, (_, i) => `host-${i + 1}`) : [hostname()]
   for (const host of names) {
     const parts: RealDrivers = {
@@ -109,6 +110,7 @@ async function start(options: UpOptions, drivers: Drivers, dir: DataDir, stack: 
       log,
       dir: dir.file(join('hosts', host)),
       prefix: prefixOf(dir.path),
+      probeKernel,
       images: { open: (image, signal) => cloud.env.services.image.open(cloud.env, image.id, signal) },
       physicalNetworks: cloud.env.services.network.physicalNetworks(cloud.env),
     }
