@@ -83,7 +83,9 @@ async function runFiles(part: Part, files: string[]) {
   const minutes = Math.min(part.minutes, minutesLeft())
   const timer = setTimeout(() => stopped.abort(), minutes * 60_000)
   const started = performance.now()
-  const stream = run({ files: files.map(file => join(root, file)), concurrency: 2, signal: stopped.signal })
+  // A file that hangs must not keep the others from being told.
+  const timeout = Math.min(minutes, 8) * 60_000
+  const stream = run({ files: files.map(file => join(root, file)), concurrency: 2, signal: stopped.signal, timeout })
   for await (const event of stream) {
     if (event.type === 'test:fail') tellFailure(event.data)
     else if (event.type === 'test:pass') noteSkip(event.data)

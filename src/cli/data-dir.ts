@@ -3,8 +3,8 @@ import { createHash } from 'node:crypto'
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { parse, stringify } from 'yaml'
 import { type Ids, randomPassword } from '#kernel/ids.ts'
+import { onDemand } from '#kernel/on-demand.ts'
 
 /** Something that the user has to mend: shown on one line, exit code 1. */
 export class StartError extends Error {}
@@ -100,7 +100,8 @@ interface CloudEntry {
 /** The passwords of an earlier start, or new ones. */
 export function passwordsOf(cloudsFile: string, ids: Ids): Passwords {
   const clouds = existsSync(cloudsFile)
-    ? ((parse(readFileSync(cloudsFile, 'utf8')) as { clouds?: Record<string, CloudEntry> })?.clouds ?? {})
+    ? ((onDemand.yaml().parse(readFileSync(cloudsFile, 'utf8')) as { clouds?: Record<string, CloudEntry> })?.clouds ??
+      {})
     : {}
   const of = (cloud: string) => clouds[cloud]?.auth.password ?? randomPassword(ids)
   return { admin: of('nephos-admin'), demo: of('nephos') }
@@ -120,5 +121,5 @@ export function writeClouds(cloudsFile: string, url: string, region: string, pas
     'nephos-admin': user('admin', passwords.admin, project('admin')),
     'nephos-system': user('admin', passwords.admin, { system_scope: 'all' }),
   }
-  writeFile(cloudsFile, stringify({ clouds }))
+  writeFile(cloudsFile, onDemand.yaml().stringify({ clouds }))
 }

@@ -1,6 +1,7 @@
 /** Numbers for Prometheus: one registry a cloud, so that two clouds in one process do not mix. */
 import { monitorEventLoopDelay } from 'node:perf_hooks'
-import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import type { Registry } from 'prom-client'
+import { onDemand } from './on-demand.ts'
 
 export interface HttpRequestLabels {
   service: string
@@ -36,6 +37,7 @@ const statementBuckets = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0
 
 /** Disposing stops the measuring of the event loop. */
 export function createMetrics(): Metrics {
+  const { Counter, Histogram, Registry } = onDemand.prometheus()
   const registry = new Registry()
   const registers = [registry]
   const requests = new Counter({
@@ -88,6 +90,7 @@ export function createMetrics(): Metrics {
 /** Delays since the last reading, in seconds beyond the sampling interval. */
 function eventLoopGauge(delay: ReturnType<typeof monitorEventLoopDelay>, registers: Registry[]): void {
   const seconds = (nanoseconds: number) => Math.max(0, nanoseconds / 1e9 - 0.02)
+  const { Gauge } = onDemand.prometheus()
   new Gauge({
     name: 'nephos_event_loop_delay_seconds',
     help: 'How late the event loop ran since the last reading.',

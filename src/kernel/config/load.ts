@@ -1,10 +1,11 @@
 /** Loads the configuration: defaults, then files, then the environment, then overrides; validated as a whole. */
 import { readFileSync } from 'node:fs'
 import { inspect } from 'node:util'
-import { Ajv, type ErrorObject } from 'ajv'
+import type { ErrorObject } from 'ajv'
 import type { Static, TObject } from 'typebox'
 import { messageOf } from '../errors.ts'
 import { didYouMean } from '../near-miss.ts'
+import { onDemand } from '../on-demand.ts'
 import { choicesOf, type Schema, type Section } from './section.ts'
 import { type Assignment, ConfigError, fromEnvironment, fromOverrides, fromYaml } from './sources.ts'
 
@@ -140,7 +141,7 @@ function validate(root: Schema, tree: Tree, touched: ReadonlySet<string>, origin
 }
 
 function problemsIn(schema: Schema, tree: Tree, origins: ReadonlyMap<string, string>): string[] {
-  const ajv = new Ajv({
+  const ajv = new (onDemand.ajv().Ajv)({
     allErrors: true,
     verbose: true,
     strictTypes: false,

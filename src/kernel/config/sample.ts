@@ -1,5 +1,5 @@
 /** The sample configuration file and the reference page, made from the sections. */
-import { stringify } from 'yaml'
+import { onDemand } from '../on-demand.ts'
 import { choicesOf, type Schema, type Section, settingsOf } from './section.ts'
 
 /** A YAML file with every setting, its description and its default, all commented out: it changes nothing. */
@@ -55,7 +55,7 @@ const code = (text: string) => `\`${cell(text)}\``
 const shown = (schema: Schema): string =>
   schema.secret && schema.default !== ''
     ? '"***"'
-    : stringify(schema.default, { collectionStyle: 'flow', lineWidth: 0 }).trim()
+    : onDemand.yaml().stringify(schema.default, { collectionStyle: 'flow', lineWidth: 0 }).trim()
 
 function typeOf(schema: Schema): string {
   const choices = choicesOf(schema)

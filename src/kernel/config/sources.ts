@@ -1,6 +1,7 @@
 /** Where settings come from: YAML files, the environment and `section.key=value` words, each as a list of assignments. */
-import { isAlias, isMap, isScalar, LineCounter, parse, parseDocument, type YAMLMap } from 'yaml'
+import type { YAMLMap } from 'yaml'
 import { messageOf } from '../errors.ts'
+import { onDemand } from '../on-demand.ts'
 import { choicesOf, type Schema, schemaAt } from './section.ts'
 
 export interface Assignment {
@@ -21,6 +22,7 @@ export class ConfigError extends Error {
 }
 
 export function fromYaml(text: string, file: string): Assignment[] {
+  const { isAlias, isMap, isScalar, LineCounter, parseDocument } = onDemand.yaml()
   const lines = new LineCounter()
   const document = parseDocument(text, { lineCounter: lines })
   const [error] = document.errors
@@ -76,7 +78,7 @@ function fromText(schema: Schema | undefined, text: string, origin: string): unk
     return text.split(',').map(item => fromText(schema.items, item.trim(), origin))
   }
   try {
-    return parse(text)
+    return onDemand.yaml().parse(text)
   } catch (cause) {
     // The text is not repeated: it may be a secret.
     throw new ConfigError([`${origin}: not readable (${messageOf(cause).split(/ at line|:/)[0]})`])

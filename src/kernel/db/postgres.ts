@@ -1,14 +1,17 @@
 /** PostgreSQL by `pg`. */
 import { PostgresDialect, type PostgresPoolClient } from 'kysely'
-import pg from 'pg'
+import type pg from 'pg'
+import { onDemand } from '../on-demand.ts'
 import { type Database, databaseOf } from './database.ts'
 
 // 64-bit integers and numerics fit a JavaScript number everywhere we use them (sizes, counts, sequence numbers).
 const int8 = 20
 const numeric = 1700
-const types: pg.CustomTypesConfig = {
-  getTypeParser: ((oid: number, format?: 'text') =>
-    oid === int8 || oid === numeric ? Number : pg.types.getTypeParser(oid, format)) as typeof pg.types.getTypeParser,
+
+function typesOf({ types }: typeof pg): pg.CustomTypesConfig {
+  const parser = (oid: number, format?: 'text') =>
+    oid === int8 || oid === numeric ? Number : types.getTypeParser(oid, format)
+  return { getTypeParser: parser as typeof types.getTypeParser }
 }
 
 /** Booleans are stored as 0 and 1, as on SQLite, so that rows are the same on both. */
@@ -18,7 +21,8 @@ function bind(parameters: readonly unknown[]): unknown[] {
 
 /** Connects to `postgres://user:password@host:port/name`; connections are made when first needed. */
 export function openPostgres(url: string, options: { maxConnections?: number } = {}): Database {
-  const pool = new pg.Pool({ connectionString: url, max: options.maxConnections ?? 10, types })
+  const driver = onDemand.pg()
+  const pool = new driver.Pool({ connectionString: url, max: options.maxConnections ?? 10, types: typesOf(driver) })
   // An idle connection that the server closes is replaced at the next use; without a listener it would end the process.
   pool.on('error', () => {})
   const dialect = new PostgresDialect({

@@ -62,6 +62,10 @@ function addParsers(app: FastifyInstance): void {
   app.addContentTypeParser('*', (_request, payload, done) => done(null, payload))
 }
 
+const unused = () => () => {
+  throw new Error('no route has a schema of its own')
+}
+
 export function createHttp(env: Env, services: readonly Service[], options: HttpOptions = {}): FastifyInstance {
   const byLongestPath = [...services].sort((a, b) => b.path.length - a.path.length)
   const serviceOf = (path: string) =>
@@ -73,6 +77,8 @@ export function createHttp(env: Env, services: readonly Service[], options: Http
     exposeHeadRoutes: true,
     routerOptions: { ignoreTrailingSlash: true, ignoreDuplicateSlashes: true, maxParamLength: 500 },
     logger: false,
+    // Our operations check and write their own JSON; Fastify's compilers would only be loaded.
+    schemaController: { compilersFactory: { buildValidator: unused, buildSerializer: unused } },
     forceCloseConnections: true,
     rewriteUrl: request => {
       const url = request.url ?? '/'

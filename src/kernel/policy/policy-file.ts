@@ -1,6 +1,7 @@
 /** Reads an operator's `policy.yaml`: rule names to checks, overriding the defaults in code. */
 import { readFileSync } from 'node:fs'
-import { isScalar, parseDocument, type YAMLMap } from 'yaml'
+import type { YAMLMap } from 'yaml'
+import { onDemand } from '../on-demand.ts'
 import type { CheckSource } from './rule.ts'
 
 export function readPolicyFile(path: string): Record<string, CheckSource> {
@@ -9,6 +10,7 @@ export function readPolicyFile(path: string): Record<string, CheckSource> {
 
 /** The overrides in `text`. `origin` names it in errors. */
 export function parsePolicy(text: string, origin: string): Record<string, CheckSource> {
+  const { isScalar, parseDocument } = onDemand.yaml()
   const document = parseDocument<YAMLMap, false>(text)
   const [error] = document.errors
   if (error) throw new Error(`${origin}: not readable as YAML: ${error.message}`, { cause: error })

@@ -1,7 +1,8 @@
 /** Validation by Ajv, compiled on first use; error messages in the words that OpenStack's clients know. */
 import { isIP, isIPv4, isIPv6 } from 'node:net'
-import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
+import type { Ajv, ErrorObject, ValidateFunction } from 'ajv'
 import type { TSchema } from 'typebox'
+import { onDemand } from '../on-demand.ts'
 
 /** What is wrong with a value: the path of the field (`server.name`) and a sentence. */
 export interface Problem {
@@ -13,6 +14,9 @@ export interface Problem {
   /** Where in the schema that is: `properties`, `name`, `maxLength`. */
   rule: string[]
 }
+
+/** Strict types, or text that is read as numbers and booleans. */
+type Kind = 'body' | 'query'
 
 const uuidPattern = /^[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}$/i
 const macPattern = /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i
@@ -41,8 +45,8 @@ const formats: Record<string, (value: string) => boolean> = {
   name: value => value.trim() === value && !/[\p{Cc}]/u.test(value),
 }
 
-function instance(coerce: boolean): Ajv {
-  const ajv = new Ajv({
+function makeAjv(kind: Kind): Ajv {
+  const ajv = new (onDemand.ajv().Ajv)({
     strict: false,
     // Our schemas are checked by the compiler and by tests; the schema of schemas costs more to compile than most of them.
     validateSchema: false,
@@ -51,26 +55,26 @@ function instance(coerce: boolean): Ajv {
     useDefaults: true,
     verbose: true,
     ownProperties: true,
-    ...(coerce && { coerceTypes: 'array' }),
+    ...(kind === 'query' && { coerceTypes: 'array' }),
   })
   for (const [name, validate] of Object.entries(formats)) ajv.addFormat(name, validate)
   return ajv
 }
 
-const body = instance(false)
-const query = instance(true)
+const instances: Partial<Record<Kind, Ajv>> = {}
 const compiled = { body: new WeakMap<TSchema, ValidateFunction>(), query: new WeakMap<TSchema, ValidateFunction>() }
 
-function compile(kind: 'body' | 'query', schema: TSchema): ValidateFunction {
+function compile(kind: Kind, schema: TSchema): ValidateFunction {
   const known = compiled[kind].get(schema)
   if (known) return known
-  const validate = (kind === 'body' ? body : query).compile(schema)
+  instances[kind] ??= makeAjv(kind)
+  const validate = instances[kind].compile(schema)
   compiled[kind].set(schema, validate)
   return validate
 }
 
 /** Checks a body (strict types) or a query (strings are read as numbers and booleans), filling in defaults. Undefined: all is well. */
-export function problemOf(schema: TSchema, value: unknown, kind: 'body' | 'query' = 'body'): Problem | undefined {
+export function problemOf(schema: TSchema, value: unknown, kind: Kind = 'body'): Problem | undefined {
   const validate = compile(kind, schema)
   if (validate(value)) return undefined
   return describe(mostTelling(validate.errors ?? []))
