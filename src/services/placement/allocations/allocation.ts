@@ -38,11 +38,11 @@ export async function replaceAllocations(
   for (const claim of claims) checkGeneration(claim, known.get(claim.id))
   const before = await allocations.list(ctx.db, { consumer: ids })
   const after = claims.flatMap(rowsOf)
-  await requireClasses(ctx, [...new Set(after.map(row => row.resource_class))], about)
   const touched = [...new Set([...before, ...after].map(row => row.provider))].sort()
   const locked = await lockProviders(ctx, touched)
   const missing = touched.find(uuid => !locked.has(uuid))
   if (missing) throw new BadRequest(`Allocation for resource provider '${missing}' that does not exist.`)
+  await requireClasses(ctx, [...new Set(after.map(row => row.resource_class))], about)
   const deltas = deltasOf(before, after)
   checkRoom(await inventories.list(ctx.db, { provider: touched }), after, deltas)
 

@@ -3,9 +3,9 @@ import type { Ctx } from '#kernel/context.ts'
 import { UniqueViolation } from '#kernel/db/database.ts'
 import { BadRequest, Conflict } from '#kernel/errors.ts'
 import { allocations } from '../allocations/store.ts'
-import { inventories, nowText, touchProvider } from '../providers/store.ts'
+import { inventories, lockProviders, nowText, touchProvider } from '../providers/store.ts'
 import { standardClasses } from './standard-classes.ts'
-import { customClasses, insertClass, knownClasses } from './store.ts'
+import { customClasses, insertClass, knownClasses, lockClass } from './store.ts'
 
 const standard: ReadonlySet<string> = new Set(standardClasses)
 
@@ -38,16 +38,21 @@ export async function requireClasses(
 /** Makes a custom class; false when it exists. */
 export const createClass = (ctx: Ctx, name: string) => insertClass(ctx, { name, created_at: nowText(ctx) })
 
-/** Renames a custom class that the caller has locked, with all inventories and allocations of it. */
-export async function renameClass(ctx: Ctx, before: string, after: string): Promise<void> {
+/**
+ * Renames a custom class with all inventories and allocations of it, in the caller's transaction; false when there is none of the name.
+ * As everywhere, providers are locked before classes.
+ */
+export async function renameClass(ctx: Ctx, before: string, after: string): Promise<boolean> {
+  const holders = async () => (await inventories.list(ctx.db, { resource_class: before })).map(row => row.provider)
+  await lockProviders(ctx, await holders())
+  if (!(await lockClass(ctx, before))) return false
   try {
     await customClasses.update(ctx.db, { name: before }, { name: after })
   } catch (error) {
     throw error instanceof UniqueViolation ? new Conflict(`Resource class already exists: ${after}`) : error
   }
-  const mine = await inventories.list(ctx.db, { resource_class: before })
-  for (const provider of mine.map(row => row.provider).sort())
-    await touchProvider(ctx, provider, { keepGeneration: true })
+  for (const provider of (await holders()).sort()) await touchProvider(ctx, provider, { keepGeneration: true })
   await inventories.update(ctx.db, { resource_class: before }, { resource_class: after })
   await allocations.update(ctx.db, { resource_class: before }, { resource_class: after })
+  return true
 }

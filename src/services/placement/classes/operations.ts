@@ -84,10 +84,7 @@ const rename = operation({
   response: shown,
   async handle(ctx, { params: { name }, body }) {
     if (isStandardClass(name)) throw new BadRequest(`Cannot update standard resource class ${name}`)
-    await ctx.transaction(async tx => {
-      if (!(await lockClass(tx, name))) throw noClass(name)
-      await renameClass(tx, name, body.name)
-    })
+    if (!(await ctx.transaction(tx => renameClass(tx, name, body.name)))) throw noClass(name)
     return view(body.name)
   },
 })

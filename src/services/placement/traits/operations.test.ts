@@ -112,3 +112,37 @@ onEachEngine('aggregates are whatever ids providers share', async database => {
   await admin.expect(400, 'PUT', path, [uuidOf(90)])
   await admin.expect(404, 'GET', path, undefined, '1.0')
 })
+
+onEachEngine('a class is renamed while others claim of it and change its inventory', async database => {
+  await using cloud = await testCloud({ database })
+  const admin = await adminOf(cloud)
+  await admin.expect(201, 'PUT', '/resource_classes/CUSTOM_A')
+  const hosts = [
+    await makeProvider(admin, 1, { CUSTOM_A: { total: 100 } }),
+    await makeProvider(admin, 2, { CUSTOM_A: { total: 100 } }),
+  ]
+  const [before, after] = ['CUSTOM_A', 'CUSTOM_B']
+  const answers = await Promise.all(
+    hosts.flatMap((host, h) => [
+      ...[10, 20, 30].map(n =>
+        admin('PUT', `/allocations/${uuidOf(n + h)}`, consumerBody({ [host]: { [before]: 1 } })),
+      ),
+      admin('PUT', `/resource_classes/${before}`, { name: after }, '1.6'),
+      admin('PUT', `/resource_providers/${host}/inventories`, {
+        resource_provider_generation: 1,
+        inventories: { [before]: { total: 50 } },
+      }),
+    ]),
+  )
+  assert.ok(
+    answers.every(answer => answer.status < 500),
+    JSON.stringify(answers.map(answer => answer.body)),
+  )
+  await admin.expect(404, 'GET', `/resource_classes/${before}`)
+  for (const host of hosts) {
+    const { usages } = await admin.expect(200, 'GET', `/resource_providers/${host}/usages`)
+    const { allocations } = await admin.expect(200, 'GET', `/resource_providers/${host}/allocations`)
+    assert.deepEqual(Object.keys(usages), [after])
+    assert.equal(usages[after], Object.keys(allocations).length)
+  }
+})
