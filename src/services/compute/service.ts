@@ -11,6 +11,7 @@ import { serveComputeControl } from './control.ts'
 import { computeFaults } from './faults.ts'
 import { flavorOperations } from './flavors/operations.ts'
 import { hypervisorOperations } from './hosts/hypervisors.ts'
+import { hostOperations } from './hosts/os-hosts.ts'
 import { serviceOperations } from './hosts/services.ts'
 import { zoneOperations } from './hosts/zones.ts'
 import { keypairOperations, keypairRules } from './keypairs/operations.ts'
@@ -39,6 +40,7 @@ export const computeService = service({
     ...flavorOperations,
     ...keypairOperations,
     ...serviceOperations,
+    ...hostOperations,
     ...hypervisorOperations,
     ...zoneOperations,
     ...aggregateOperations,

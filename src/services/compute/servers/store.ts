@@ -290,9 +290,10 @@ export function explanationOf(ctx: Ctx, id: string): Promise<ExplanationRow | un
   return explanations.find(ctx.db, { server_id: id })
 }
 
-/** Servers that are gone, newest first, as they were at their end. */
-export async function deletedServers(ctx: Ctx, since: string | undefined): Promise<ServerRow[]> {
-  const found = await archived<ServerRow>(ctx, servers.table, since === undefined ? {} : { since })
+/** Servers that are gone, newest first, as they were at their end: a page of them, unless `limit` says how many. */
+export async function deletedServers(ctx: Ctx, since: string | undefined, limit?: number): Promise<ServerRow[]> {
+  const options = { ...(since !== undefined && { since }), ...(limit !== undefined && { limit }) }
+  const found = await archived<ServerRow>(ctx, servers.table, options)
   return found.map(({ deleted_at, ...row }) => ({ ...row, terminated_at: deleted_at, updated_at: deleted_at }))
 }
 

@@ -4,7 +4,8 @@ import { BadRequest } from '#kernel/errors.ts'
 import { type Operation, operation } from '#kernel/operation.ts'
 import { admin, projectReaderOrAdmin, rule } from '#kernel/policy/rule.ts'
 import { Type } from '#kernel/schema/builders.ts'
-import { naiveTime, pageQuery, query } from '../dialect.ts'
+import { since } from '#kernel/schema/marks.ts'
+import { linksSchema, naiveTime, pageQuery, paging, query } from '../dialect.ts'
 import type { ServerRow } from '../servers/server.ts'
 import { deletedServers, listServers } from '../servers/store.ts'
 
@@ -43,12 +44,37 @@ function periodOf(ctx: Ctx, asked: { start?: string; end?: string }): Period {
   return { start, stop: Math.min(stop, now) }
 }
 
-/** Servers that ran in the period, those deleted since included. */
+/** Most servers that one answer is computed from. */
+const most = 100_000
+
+/** Servers that ran in the period, those deleted since included, by id. */
 async function ranIn(ctx: Ctx, { start, stop }: Period, project?: string): Promise<Ran[]> {
   const live = await listServers(ctx, project === undefined ? {} : { project_id: project })
-  const gone = await deletedServers(ctx, new Date(start).toISOString())
+  const gone = await deletedServers(ctx, new Date(start).toISOString(), most)
   const all: Ran[] = [...live, ...gone.filter(row => project === undefined || row.project_id === project)]
-  return all.filter(({ launched_at }) => launched_at !== null && Date.parse(launched_at) < stop)
+  return all
+    .filter(({ launched_at }) => launched_at !== null && Date.parse(launched_at) < stop)
+    .sort((a, b) => (a.id < b.id ? -1 : 1))
+}
+
+interface Asked {
+  start?: string
+  end?: string
+  limit?: number
+  marker?: string
+}
+
+/** From 2.40 on an answer is about one page of servers, not about all. */
+async function pageOfUsages(ctx: Ctx, asked: Asked, url: string, collection: string, project?: string) {
+  const period = periodOf(ctx, asked)
+  const ran = await ranIn(ctx, period, project)
+  const usagesOf = (some: Ran[]) => some.map(server => usageOfServer(ctx, server, period))
+  if (!ctx.atLeast('2.40')) return { period, usages: usagesOf(ran), links: {} }
+  const page = paging(ctx, asked.limit)
+  const from = asked.marker === undefined ? 0 : ran.findIndex(server => server.id === asked.marker) + 1
+  if (asked.marker !== undefined && from === 0) throw new BadRequest(`marker [${asked.marker}] not found`)
+  const some = ran.slice(from, from + page.limit)
+  return { period, usages: usagesOf(some), links: page.links(collection, url, some.length, some.at(-1)?.id) }
 }
 
 function usageOfServer(ctx: Ctx, server: Ran, { start, stop }: Period) {
@@ -94,13 +120,16 @@ const list = operation({
   summary: 'Usage of all projects in a period',
   policy: rule('os_compute_api:os-simple-tenant-usage:list', admin),
   query: periodQuery,
-  response: Type.Object({ tenant_usages: Type.Array(Type.Unknown()) }),
-  async handle(ctx, { query }) {
-    const period = periodOf(ctx, query)
-    const usages = (await ranIn(ctx, period)).map(server => usageOfServer(ctx, server, period))
+  response: Type.Object({
+    tenant_usages: Type.Array(Type.Unknown()),
+    tenant_usages_links: since('2.40', linksSchema),
+  }),
+  async handle(ctx, { query, url }) {
+    const { period, usages, links } = await pageOfUsages(ctx, query, url, 'tenant_usages_links')
     const byProject = Map.groupBy(usages, usage => usage.tenant_id)
     return {
       tenant_usages: [...byProject].map(([project, its]) => summary(project, its, period, query.detailed === '1')),
+      ...links,
     }
   },
 })
@@ -112,13 +141,12 @@ const show = operation({
   summary: "A project's usage in a period",
   policy: rule('os_compute_api:os-simple-tenant-usage:show', projectReaderOrAdmin),
   query: periodQuery,
-  response: Type.Object({ tenant_usage: Type.Unknown() }),
+  response: Type.Object({ tenant_usage: Type.Unknown(), tenant_usage_links: since('2.40', linksSchema) }),
   load: async (_ctx, { params }) => ({ project_id: params.project_id }),
-  async handle(ctx, { params, query }) {
-    const period = periodOf(ctx, query)
-    const ran = await ranIn(ctx, period, params.project_id)
-    const usages = ran.map(server => usageOfServer(ctx, server, period))
-    return { tenant_usage: usages.length > 0 ? summary(params.project_id, usages, period, true) : {} }
+  async handle(ctx, { params, query, url }) {
+    const project = params.project_id
+    const { period, usages, links } = await pageOfUsages(ctx, query, url, 'tenant_usage_links', project)
+    return { tenant_usage: usages.length > 0 ? summary(project, usages, period, true) : {}, ...links }
   },
 })
 

@@ -9,7 +9,7 @@ const ours = /^[0-9a-f-]{36}\.[0-9a-f]{8}(\.part)?$/
 
 export const orphanFiles = reconciler({
   id: 'image.orphan-files',
-  every: 600_000,
+  every: 60_000,
   async run(ctx) {
     const stale = ctx.config.of(imageConfig).stale_upload_seconds * 1000
     const before = ctx.clock.now() - stale
