@@ -4,6 +4,7 @@ import type { NicSpec } from '../compute/drivers/driver.ts'
 import type { PhysicalNetwork } from './drivers/linux/plan.ts'
 import * as first from './first-contents.ts'
 import * as ports from './server-ports.ts'
+import * as proxies from './server-proxies.ts'
 import * as view from './server-view.ts'
 import { wire } from './server-wiring.ts'
 
@@ -33,6 +34,23 @@ export interface PortOwner {
   availability_zone: string
 }
 
+export interface ComputeSecurityGroup {
+  id: string
+  name: string
+  description: string
+  tenant_id: string
+  /** Those that let something in. */
+  rules: {
+    id: string
+    parent_group_id: string
+    ip_protocol: string | null
+    from_port: number | null
+    to_port: number | null
+    group: { name?: string; tenant_id?: string }
+    ip_range: { cidr?: string }
+  }[]
+}
+
 export interface NetworkContract {
   /** Checks a request before anything is made: unknown or foreign networks and ports, ports in use, ambiguous choice. Throws with Nova's words and codes. */
   validate(ctx: Ctx, request: NetworkRequest, projectId: string): Promise<void>
@@ -56,6 +74,14 @@ export interface NetworkContract {
   networkData(ctx: Ctx, serverId: string): Promise<Record<string, unknown>>
   /** The server that has an address in a network, for metadata; undefined when none has. */
   serverAt(ctx: Ctx, networkId: string, address: string): Promise<{ server_id: string; port_id: string } | undefined>
+  /** Security groups of a project, of a server's ports, or by id; in compute's old words. */
+  securityGroups(
+    ctx: Ctx,
+    of: { project_id?: string; server_id?: string; id?: string },
+  ): Promise<ComputeSecurityGroup[]>
+  /** Leads an outside address to a server's address. */
+  addFloatingIp(ctx: Ctx, serverId: string, address: string, fixed?: string): Promise<void>
+  removeFloatingIp(ctx: Ctx, serverId: string, address: string): Promise<void>
   setSecurityGroup(ctx: Ctx, serverId: string, group: string, present: boolean): Promise<void>
   /** The networks of a new cloud: `public`, and for the demo project `private` with a router. Once made, running it again changes nothing. */
   bootstrap(ctx: Ctx, projects: { demo_project_id: string; admin_project_id: string }): Promise<void>
@@ -81,6 +107,9 @@ export const networkContract: NetworkContract = {
   portsOf: view.serverPorts,
   networkData: view.networkData,
   serverAt: view.serverAt,
+  securityGroups: proxies.securityGroups,
+  addFloatingIp: proxies.addFloatingIp,
+  removeFloatingIp: proxies.removeFloatingIp,
   setSecurityGroup: ports.setSecurityGroup,
   bootstrap: first.bootstrap,
   physicalNetworks: first.physicalNetworks,

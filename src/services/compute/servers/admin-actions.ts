@@ -1,8 +1,7 @@
-/** Small actions of admins and of owners that need no host or no wait: reset of the state, crash dump, security groups. */
+/** Small actions for what is stuck: reset of the state, crash dump. */
 import { type Operation, reply } from '#kernel/operation.ts'
 import { admin, projectMemberOrAdmin, rule } from '#kernel/policy/rule.ts'
 import { Type } from '#kernel/schema/builders.ts'
-import { name } from '../dialect.ts'
 import { hostAgent } from '../host-agent.ts'
 import { actionOperation, serverAction } from './action.ts'
 import { updateServer } from './store.ts'
@@ -43,22 +42,4 @@ export const crashDump = serverAction({
   },
 })
 
-function securityGroupOperation(verb: 'add' | 'remove', summary: string): Operation {
-  return actionOperation({
-    id: `compute.servers.${verb}_security_group`,
-    key: `${verb}SecurityGroup`,
-    summary,
-    policy: rule(`os_compute_api:os-security-groups:${verb}`, projectMemberOrAdmin),
-    body: Type.Object({ name }, { additionalProperties: true }),
-    async handle(ctx, server, body) {
-      await ctx.transaction(tx => tx.services.network.setSecurityGroup(tx, server.id, body.name, verb === 'add'))
-      return reply(undefined, { status: 202 })
-    },
-  })
-}
-
-export const adminOperations: Operation[] = [
-  resetState,
-  securityGroupOperation('add', 'Put a server in a security group'),
-  securityGroupOperation('remove', 'Take a server out of a security group'),
-]
+export const adminOperations: Operation[] = [resetState]

@@ -19,11 +19,13 @@ import { listOperations, listRules } from './list.ts'
 import { allFilters } from './list-query.ts'
 import { lockOperations, unlockOverride } from './lock.ts'
 import { metadataOperations } from './metadata.ts'
+import { networkProxyOperations } from './network-proxies.ts'
 import { powerActions } from './power.ts'
 import { reboot } from './reboot.ts'
 import { remoteConsoleOperations } from './remote-consoles.ts'
 import { showServer } from './show.ts'
 import { tagOperations } from './tags.ts'
+import { serverTopology } from './topology.ts'
 import { updateServer } from './update.ts'
 import { viewRules } from './view.ts'
 
@@ -43,6 +45,8 @@ export const serverOperations: Operation[] = [
   ...guestPasswordOperations,
   ...remoteConsoleOperations,
   ...adminOperations,
+  ...networkProxyOperations,
+  serverTopology,
   ...metadataOperations,
   ...tagOperations,
   ...ipOperations,

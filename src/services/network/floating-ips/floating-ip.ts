@@ -140,7 +140,11 @@ async function claimAddress(
   throw noMoreAddresses(network.id)
 }
 
-async function updateFloatingIp(ctx: Ctx, row: FloatingIpRow, patch: Record<string, unknown>): Promise<FloatingIpRow> {
+export async function updateFloatingIp(
+  ctx: Ctx,
+  row: FloatingIpRow,
+  patch: Record<string, unknown>,
+): Promise<FloatingIpRow> {
   const { port_id, fixed_ip_address, ...others } = patch as {
     port_id?: string | null
     fixed_ip_address?: string | null
