@@ -25,7 +25,7 @@ test('an operator sees what a host has and who uses it, until 2.42', async () =>
   assert.deepEqual(
     shown.map(({ project, cpu, memory_mb, disk_gb }) => [project, cpu, memory_mb, disk_gb]),
     [
-      ['(total)', 8, 16_384, 200],
+      ['(total)', 8, 16_384, 2000],
       ['(used_now)', 1, 128 + 512, 1],
       ['(used_max)', 1, 128, 1],
       [demo.id, 1, 128, 1],
