@@ -29,6 +29,11 @@ function likeOf(text: string): string {
 
 const literal = (character: string) => (/[%_\\]/.test(character) ? backslash + character : character)
 
+/** Case does not matter, as with the database that most clouds of upstream's run on. */
 export function likeCondition(eb: AnyBuilder, column: string, pattern: string): Expression<SqlBool> {
-  return eb.or(likePatterns(pattern).map(like => sql<SqlBool>`${eb.ref(column)} like ${like} escape ${backslash}`))
+  return eb.or(
+    likePatterns(pattern.toLowerCase()).map(
+      like => sql<SqlBool>`lower(${eb.ref(column)}) like ${like} escape ${backslash}`,
+    ),
+  )
 }
