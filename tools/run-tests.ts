@@ -104,7 +104,7 @@ function tellFailure({ name, file, details: { error, type } }: EventData.TestFai
   const where = shortPath(file)
   const title = shortPath(name) === where ? where : `${where}: ${name}`
   troubles.push(title)
-  const words = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause)
+  const words = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause ?? error.message)
   say(`FAILED ${title}\n${words.replace(/^/gm, '    ')}`)
 }
 

@@ -79,12 +79,12 @@ function oneOf(s: Statement, column: string, values: readonly unknown[], not: bo
   if (values.length <= longList) {
     return `${column} ${not ? 'not in' : 'in'} (${values.map(value => placeholder(s, value)).join(', ')})`
   }
-  if (s.postgres) return `${column} ${not ? '<> all' : '= any'}(${placeholder(s, values)})`
+  if (s.postgres) return `${column} ${not ? '<> all' : '= any'}(${placeholder(s, values.map(plain))})`
   const list = placeholder(s, JSON.stringify(values.map(plain)))
   return `${column} ${not ? 'not in' : 'in'} (select value from json_each(${list}))`
 }
 
-/** As SQLite stores it: a boolean is a number. */
+/** As it is stored: a boolean is a number. */
 const plain = (value: unknown) => (typeof value === 'boolean' ? Number(value) : value)
 
 /** Adds ` order by …`. The two engines sort nulls at opposite ends, so it says which. */
