@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { parse } from 'yaml'
 
 const root = resolve(import.meta.dirname, '../..')
-const port = 18774
+const port = 18674
 const base = `http://127.0.0.1:${port}`
 
 interface Row {

@@ -5,6 +5,7 @@ import { once } from 'node:events'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import { systemClock } from '#kernel/clock.ts'
 import { type GuestSpec, type PowerState, powerStates, type VirtDriver } from '../driver.ts'
 import { findProcesses } from './process.ts'
 import type { CrashOperation } from './test-crash.ts'
@@ -73,7 +74,7 @@ describe('QEMU driver whose control process is killed', { skip: skip ?? false },
 
   it('counts a guest whose QEMU hangs as running, works with it when it answers again, and can delete it', async () => {
     const spec = await booted(host)
-    const { pid } = (await findProcesses(host.instances)).get(spec.id)!
+    const { pid } = (await findProcesses(host.instances, systemClock())).get(spec.id)!
     process.kill(pid, 'SIGSTOP')
     const driver = await host.reopen()
     assert.deepEqual(await driver.recover(), [{ id: spec.id, power_state: powerStates.running }])

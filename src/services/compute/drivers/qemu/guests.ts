@@ -191,14 +191,14 @@ export function guestsOf(host: QemuHost, emit: (event: GuestEvent) => void): Gue
     async clear(guest) {
       await kill(guest, { flush: false })
       if (!(await exists(guest.files.dir))) return
-      const process = (await findProcesses(host.instances)).get(guest.id)
+      const process = (await findProcesses(host.instances, host.clock)).get(guest.id)
       if (process) await killProcess(process, host.clock)
       // From here on it is half a guest, whatever happens.
       await rm(guest.files.record, { force: true })
       await rm(guest.files.dir, { recursive: true, force: true })
     },
     async recover() {
-      const processes = await findProcesses(host.instances)
+      const processes = await findProcesses(host.instances, host.clock)
       const ids = new Set([...(await guestIds(host)), ...processes.keys()])
       await Promise.all(
         [...ids].map(id =>

@@ -107,7 +107,8 @@ describe('QEMU driver with a Linux guest', { skip }, () => {
     driver = await open()
   })
   after(async () => {
-    for (const process of (await findProcesses(join(dir, 'instances'))).values()) await killProcess(process, clock)
+    for (const process of (await findProcesses(join(dir, 'instances'), systemClock())).values())
+      await killProcess(process, clock)
     await driver[Symbol.asyncDispose]()
     ip('netns', 'del', netns)
     rmSync(dir, { recursive: true, force: true })
@@ -142,7 +143,7 @@ describe('QEMU driver with a Linux guest', { skip }, () => {
     assert.ok((nic_details as { tx_packets: number }[])[1]!.tx_packets > 0)
 
     await driver.suspend(guest.id)
-    assert.deepEqual([...(await findProcesses(join(dir, 'instances'))).keys()], [])
+    assert.deepEqual([...(await findProcesses(join(dir, 'instances'), systemClock())).keys()], [])
     await driver.resume({ ...guest, nics: [first, second] })
     await until('the answer', () => ping('10.99.1.2'))
     assert.ok(ping('10.99.0.2'))

@@ -34,15 +34,27 @@ test('a guest is a process with its id that works in its directory; nothing else
   const guest = await pretend('guest-1', join(instances, 'guest-1'))
   await pretend('guest-2', join(instances, 'guest-1'))
   await pretend('guest-1', tmpdir())
-  const found = await findProcesses(instances)
+  const found = await findProcesses(instances, clock)
   assert.deepEqual([...found.keys()], ['guest-1'])
   assert.equal(found.get('guest-1')?.pid, guest)
+})
+
+test('a guest is found while it is still another program', async () => {
+  mkdirSync(join(instances, 'guest-3'))
+  const script = 'sleep 0.2; exec "$0" -e "process.stdin.resume()" -- -uuid guest-3'
+  const child = spawn('sh', ['-c', script, process.execPath], {
+    cwd: join(instances, 'guest-3'),
+    stdio: ['pipe', 'ignore', 'inherit'],
+  })
+  children.push(child)
+  await once(child, 'spawn')
+  assert.equal((await findProcesses(instances, clock)).get('guest-3')?.pid, child.pid)
 })
 
 test('a guest whose directory was removed is still found, and can be killed', async () => {
   await pretend('guest-2', join(instances, 'guest-2'))
   rmSync(join(instances, 'guest-2'), { recursive: true })
-  const process = (await findProcesses(instances)).get('guest-2')
+  const process = (await findProcesses(instances, clock)).get('guest-2')
   assert.ok(process && (await isAlive(process)))
   await killProcess(process, clock)
   assert.equal(await isAlive(process), false)

@@ -10,21 +10,31 @@ export interface GuestProcess {
 }
 
 /** The QEMU processes whose working directory is in `instances`, by guest id. Sees them from their first moment, before QEMU itself runs. */
-export async function findProcesses(instances: string): Promise<Map<string, GuestProcess>> {
+export async function findProcesses(instances: string, clock: Clock): Promise<Map<string, GuestProcess>> {
   const found = new Map<string, GuestProcess>()
   const root = await realpath(instances).catch(() => instances)
   for (const entry of await readdir('/proc')) {
     if (!/^\d+$/.test(entry)) continue
     const pid = Number(entry)
-    const args = await argumentsOf(pid)
-    const id = args[args.indexOf('-uuid') + 1]
-    if (!args.includes('-uuid') || id === undefined) continue
     const cwd = (await readlink(`/proc/${pid}/cwd`).catch(() => '')).replace(/ \(deleted\)$/, '')
-    if (dirname(cwd) !== root || basename(cwd) !== id) continue
+    if (dirname(cwd) !== root) continue
+    const id = basename(cwd)
+    if (!(await isGuest(pid, id, clock))) continue
     const started = await startTime(pid)
     if (started) found.set(id, { pid, started })
   }
   return found
+}
+
+/** A process shows no arguments, or its parent's, while it becomes another program: it is looked at again until that is over. */
+async function isGuest(pid: number, id: string, clock: Clock): Promise<boolean> {
+  for (let look = 0; look < 500; look++) {
+    const args = await argumentsOf(pid)
+    if (args.includes('-uuid')) return args[args.indexOf('-uuid') + 1] === id
+    if (args[0] === 'qemu-img' || (await startTime(pid)) === undefined) return false
+    await clock.sleep(10)
+  }
+  return false
 }
 
 /** The process behind a pid that we just made. */

@@ -14,6 +14,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import { systemClock } from '#kernel/clock.ts'
 import { driverContract } from '../driver.contract.ts'
 import { GuestError, type GuestSpec, type ImageSpec } from '../driver.ts'
 import { findProcesses } from './process.ts'
@@ -47,7 +48,7 @@ describe('QEMU driver', { skip: skip ?? false }, () => {
 
   it('runs QEMU without privileges, within limits, with nothing that listens but unix sockets', async () => {
     const spec = await booted(host)
-    const { pid } = (await findProcesses(host.instances)).get(spec.id)!
+    const { pid } = (await findProcesses(host.instances, systemClock())).get(spec.id)!
     const status = readFileSync(`/proc/${pid}/status`, 'utf8')
     assert.match(status, /NoNewPrivs:\t1/)
     assert.match(status, /Seccomp:\t2/)

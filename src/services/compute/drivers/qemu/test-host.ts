@@ -84,7 +84,7 @@ export async function openHost(overrides: Partial<QemuDriverOptions> = {}) {
       return driver
     },
     async crash(id: string) {
-      const process = (await findProcesses(instances)).get(id)
+      const process = (await findProcesses(instances, systemClock())).get(id)
       if (process) await killProcess(process, clock)
     },
     async powerOff(id: string) {
@@ -93,12 +93,12 @@ export async function openHost(overrides: Partial<QemuDriverOptions> = {}) {
       await say(endpoint.path, '!')
     },
     async remains(id: string) {
-      const processes = await findProcesses(instances)
+      const processes = await findProcesses(instances, systemClock())
       return [...readdirSync(instances), ...processes.keys()].filter(each => each === id)
     },
     async close() {
       alive.close()
-      for (const process of (await findProcesses(instances)).values()) await killProcess(process, clock)
+      for (const process of (await findProcesses(instances, systemClock())).values()) await killProcess(process, clock)
       await driver[Symbol.asyncDispose]()
       if (!overrides.dir) rmSync(dir, { recursive: true, force: true })
     },
