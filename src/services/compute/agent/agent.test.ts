@@ -103,6 +103,18 @@ test('changes are reported within a second, those of that second together', asyn
   )
 })
 
+test('a guest is destroyed at once, whatever goes on with it', async () => {
+  await using host = await setUp()
+  await host.call('spawn', { spec: guest('a'), power_on: true })
+  host.driver.inject({ method: 'stop', delayMs: 60_000 })
+  const stopped = host.call('stop', { id: 'a', grace_seconds: 60 })
+  const refused = assert.rejects(stopped, /being destroyed/)
+  await host.clock.advance(1_000)
+  await host.call('destroy', { id: 'a' })
+  await refused
+  assert.equal(host.driver.guests.size, 0)
+})
+
 test('the first report waits for a control plane that starts later', async () => {
   await using host = await setUp({ control: false })
   await host.clock.advance(3_000)

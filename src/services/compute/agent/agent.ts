@@ -154,7 +154,7 @@ export async function computeAgent(options: ComputeAgentOptions): Promise<AsyncD
 
 /** What the bus calls. Changes of one guest run one after another; questions are answered at once. */
 function methodsOf({ driver, uploads }: ComputeAgentOptions, changed: () => void): ComputeAgentMethods {
-  const serialize = perGuest()
+  const { serialize, busy } = perGuest()
 
   async function change(id: string, context: CallContext, work: () => Promise<void>): Promise<null> {
     try {
@@ -190,7 +190,11 @@ function methodsOf({ driver, uploads }: ComputeAgentOptions, changed: () => void
     diagnostics: ({ id }) => ask(() => driver.diagnostics(id)),
     spawn: ({ spec, power_on }, context) =>
       change(spec.id, context, () => driver.spawn(spec, { signal: context.signal, power_on })),
-    destroy: ({ id }, context) => change(id, context, () => driver.destroy(id)),
+    async destroy({ id }, context) {
+      // Interrupts what goes on with the guest; what that left is destroyed when it has ended.
+      if (busy(id)) driver.destroy(id).catch(() => {})
+      return change(id, context, () => driver.destroy(id))
+    },
     start: ({ spec }, context) => change(spec.id, context, () => driver.start(spec)),
     stop: ({ id, grace_seconds }, context) => change(id, context, () => driver.stop(id, grace_seconds)),
     reboot: ({ spec, type, grace_seconds }, context) =>

@@ -3,7 +3,7 @@ export function perGuest() {
   const last = new Map<string, Promise<void>>()
 
   /** Waits for its turn, unless the caller has gone away by then. */
-  return async function serialize(id: string, signal: AbortSignal, work: () => Promise<void>): Promise<void> {
+  async function serialize(id: string, signal: AbortSignal, work: () => Promise<void>): Promise<void> {
     const before = last.get(id)
     const turn = (async () => {
       await before?.catch(() => undefined)
@@ -17,4 +17,6 @@ export function perGuest() {
       if (last.get(id) === turn) last.delete(id)
     }
   }
+
+  return { serialize, busy: (id: string) => last.has(id) }
 }

@@ -72,6 +72,8 @@ const gigabyte = 1024 ** 3
 export function fakeDriver(options: FakeDriverOptions): FakeDriver {
   const { clock } = options
   const guests = options.guests ?? new Map<string, FakeGuest>()
+  /** Aborted when a guest is destroyed: ends what goes on with it. */
+  const gone = new Map<string, AbortController>()
   const images = new Map<string, { size: number; used_at: number }>()
   const listeners: ((event: GuestEvent) => void)[] = []
   const consoles = fakeConsoles(id => guests.get(id)?.log ?? '')
@@ -86,13 +88,26 @@ export function fakeDriver(options: FakeDriverOptions): FakeDriver {
       return fault.call === 'every' || fault.seen === (fault.call ?? 1)
     })
     faults = faults.filter(fault => fault.call === 'every' || !due.includes(fault))
-    for (const fault of due) if (fault.delayMs) await clock.sleep(fault.delayMs, signal)
+    for (const fault of due) if (fault.delayMs) await pause(fault.delayMs, method, id, signal)
     const failure = due.find(fault => fault.error !== undefined)
     if (failure && !failure.afterwards) throw asError(failure.error)
     const result = work()
     if (id !== undefined) options.changed?.(id)
     if (failure) throw asError(failure.error)
     return result
+  }
+
+  async function pause(ms: number, method: FakeMethod, id: string | undefined, signal?: AbortSignal): Promise<void> {
+    if (id === undefined || method === 'destroy') return clock.sleep(ms, signal)
+    const destroyed = gone.get(id) ?? new AbortController()
+    gone.set(id, destroyed)
+    await clock.sleep(ms, signal ? AbortSignal.any([signal, destroyed.signal]) : destroyed.signal)
+  }
+
+  function remove(id: string): void {
+    gone.get(id)?.abort(new GuestError(`Guest ${id} is being destroyed.`))
+    gone.delete(id)
+    guests.delete(id)
   }
 
   function existing(id: string): FakeGuest {
@@ -178,7 +193,7 @@ export function fakeDriver(options: FakeDriverOptions): FakeDriver {
         },
         signal,
       ),
-    destroy: id => call('destroy', id, () => void guests.delete(id)),
+    destroy: id => call('destroy', id, () => remove(id)),
     start: spec =>
       call('start', spec.id, () => {
         const guest = existing(spec.id)

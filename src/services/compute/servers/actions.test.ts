@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { powerStates } from '../drivers/driver.ts'
 import { serverCloud } from './fixtures/server-cloud.ts'
+import { nothingHeld } from './fixtures/world.ts'
 
 async function stage() {
   const cloud = await serverCloud()
@@ -182,4 +183,13 @@ test('a crash dump is asked for from 2.17 on', async () => {
   await using s = await stage()
   assert.equal((await s.act({ trigger_crash_dump: null })).status, 202)
   assert.equal((await s.act({ trigger_crash_dump: null }, s.demo, '2.16')).status, 400)
+})
+
+test('a server that is being stopped is deleted without waiting for its guest', async () => {
+  await using s = await stage()
+  const driver = s.cloud.drivers.h1!
+  driver.inject({ method: 'stop', delayMs: 3_600_000 })
+  await s.cloud.api(s.demo, 'POST', `${s.path}/action`, { 'os-stop': null })
+  await s.cloud.remove(s.demo, s.server.id)
+  assert.deepEqual(await s.cloud.held(), nothingHeld)
 })
