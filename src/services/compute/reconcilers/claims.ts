@@ -1,7 +1,7 @@
 /** Frees ports and allocations of servers that are not there. A claim is one transaction with its server, so this finds what people and bugs left. */
 import type { Ctx } from '#kernel/context.ts'
 import { reconciler } from '#kernel/reconcile.ts'
-import { cellOf, existing } from '../servers/store.ts'
+import { cellOf, existing } from '../servers/store-cells.ts'
 
 export const orphanClaims = reconciler({
   id: 'compute.orphan-claims',

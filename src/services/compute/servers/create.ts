@@ -14,7 +14,8 @@ import { noValidHost } from './explanation.ts'
 import { place } from './placing.ts'
 import { admitted } from './quota.ts'
 import type { ServerRow } from './server.ts'
-import { cell0, cell1, insertServer, keepExplanation, type NewServer } from './store.ts'
+import { insertServer, keepExplanation, type NewServer } from './store.ts'
+import { cell0, cell1 } from './store-cells.ts'
 import { serverLinks } from './view.ts'
 
 export const createServer = operation({

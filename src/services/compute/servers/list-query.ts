@@ -9,7 +9,7 @@ import { since } from '#kernel/schema/marks.ts'
 import { booleanOf, isAdmin, pageQuery, query } from '../dialect.ts'
 import { likeCondition } from './name-pattern.ts'
 import { type ServerRow, statesOf } from './server.ts'
-import { tagCondition } from './store.ts'
+import { tagCondition } from './store-tags.ts'
 
 export const allFilters = rule('os_compute_api:servers:allow_all_filters', admin)
 

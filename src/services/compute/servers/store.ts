@@ -1,22 +1,14 @@
 /** Servers in the database: the only place that names their tables. Per-server tables are reached through their cell. */
-import { type Expression, type SqlBool, sql } from 'kysely'
-import type { Cells, Ctx } from '#kernel/context.ts'
+import { sql } from 'kysely'
+import type { Ctx } from '#kernel/context.ts'
 import { archive, archived } from '#kernel/db/archive.ts'
-import type { Db } from '#kernel/db/database.ts'
-import { type AnyBuilder, type ListOptions, rows, type Where } from '#kernel/db/rows.ts'
+import { type ListOptions, rows, type Where } from '#kernel/db/rows.ts'
 import { leaveGroups } from '../server-groups/store.ts'
 import type { Explanation } from './explanation.ts'
 import type { GuestDataRow, RequestSpec, ServerRow, TaskState, VmState } from './server.ts'
+import { cellDatabases, cellOf, mappings } from './store-cells.ts'
+import { tags, tagsOf } from './store-tags.ts'
 
-interface TagRow {
-  server_id: string
-  tag: string
-}
-interface MappingRow {
-  server_id: string
-  cell: string
-  project_id: string
-}
 interface RequestSpecRow {
   server_id: string
   spec: RequestSpec
@@ -32,8 +24,6 @@ declare module '#kernel/db/database.ts' {
   interface Tables {
     compute_servers: ServerRow
     compute_server_guest_data: GuestDataRow
-    compute_server_tags: TagRow
-    compute_server_mappings: MappingRow
     compute_request_specs: RequestSpecRow
     compute_server_explanations: ExplanationRow
   }
@@ -45,36 +35,9 @@ const servers = rows<ServerRow>('compute_servers', {
   alike: ['image', 'flavor'],
 })
 const guestData = rows<GuestDataRow>('compute_server_guest_data', { json: ['personality'] })
-const tags = rows<TagRow>('compute_server_tags')
-const mappings = rows<MappingRow>('compute_server_mappings')
 const requestSpecs = rows<RequestSpecRow>('compute_request_specs', { json: ['spec'] })
 
 const explanations = rows<ExplanationRow>('compute_server_explanations', { json: ['report'] })
-
-/** Servers that could not be placed live here. */
-export const cell0 = 'cell0'
-/** The cell of hosts that belong to no other. */
-export const cell1 = 'cell1'
-
-/** The databases of all cells, each once: several cells may share one. */
-export function cellDatabases(cells: Cells): Db[] {
-  return [...new Set([cells.for(cell0), cells.for(cell1)])]
-}
-
-/** Where a server's rows are; undefined when there is no such server. */
-export async function cellOf(ctx: Ctx, id: string): Promise<Db | undefined> {
-  const mapping = await mappings.find(ctx.db, { server_id: id })
-  return mapping && ctx.cells.for(mapping.cell)
-}
-
-/** Those of the ids that servers have. */
-export async function existing(ctx: Ctx, ids: readonly string[]): Promise<Set<string>> {
-  const found = new Set<string>()
-  for (let i = 0; i < ids.length; i += 500) {
-    for (const { server_id } of await mappings.list(ctx.db, { server_id: ids.slice(i, i + 500) })) found.add(server_id)
-  }
-  return found
-}
 
 export async function findServer(ctx: Ctx, id: string): Promise<ServerRow | undefined> {
   const db = await cellOf(ctx, id)
@@ -137,22 +100,6 @@ export async function removeServer(ctx: Ctx, row: ServerRow): Promise<void> {
   await requestSpecs.remove(ctx.db, { server_id: row.id })
   await mappings.remove(ctx.db, { server_id: row.id })
   await explanations.remove(ctx.db, { server_id: row.id })
-}
-
-/** Moves a server's rows to another cell. */
-export async function moveToCell(ctx: Ctx, row: ServerRow, cell: string): Promise<void> {
-  const from = await cellOf(ctx, row.id)
-  const to = ctx.cells.for(cell)
-  await mappings.update(ctx.db, { server_id: row.id }, { cell })
-  if (!from || from === to) return
-  const data = await guestData.find(from, { server_id: row.id })
-  const named = await tags.list(from, { server_id: row.id })
-  await servers.remove(from, { id: row.id })
-  await guestData.remove(from, { server_id: row.id })
-  await tags.remove(from, { server_id: row.id })
-  await servers.insert(to, row)
-  if (data) await guestData.insert(to, data)
-  await tags.insertMany(to, named)
 }
 
 /** Servers of all cells in the order asked for. */
@@ -247,30 +194,6 @@ export async function requestSpecsOf(ctx: Ctx, ids: string[]): Promise<Map<strin
   return new Map(found.map(row => [row.server_id, row.spec]))
 }
 
-export async function tagsOf(ctx: Ctx, id: string): Promise<string[]> {
-  return (await tagsOfMany(ctx, [id])).get(id) ?? []
-}
-
-/** Tags by server id, in alphabetical order. */
-export async function tagsOfMany(ctx: Ctx, ids: string[]): Promise<Map<string, string[]>> {
-  const found = new Map<string, string[]>(ids.map(id => [id, []]))
-  for (const db of cellDatabases(ctx.cells)) {
-    const named = await tags.list(db, { server_id: ids }, { orderBy: [{ column: 'tag', direction: 'asc' }] })
-    for (const { server_id, tag } of named) found.get(server_id)?.push(tag)
-  }
-  return found
-}
-
-export async function setTags(ctx: Ctx, id: string, names: string[]): Promise<void> {
-  const db = await cellOf(ctx, id)
-  if (!db) return
-  await tags.remove(db, { server_id: id })
-  await tags.insertMany(
-    db,
-    names.map(tag => ({ server_id: id, tag })),
-  )
-}
-
 /** How many of the servers are on each host. */
 export async function hostsOfServers(ctx: Ctx, ids: readonly string[]): Promise<Record<string, number>> {
   const counts: Record<string, number> = {}
@@ -295,26 +218,6 @@ export async function deletedServers(ctx: Ctx, since: string | undefined, limit?
   const options = { ...(since !== undefined && { since }), ...(limit !== undefined && { limit }) }
   const found = await archived<ServerRow>(ctx, servers.table, options)
   return found.map(({ deleted_at, ...row }) => ({ ...row, terminated_at: deleted_at, updated_at: deleted_at }))
-}
-
-/** Servers by tags: with all, with any, without all, without any of them. */
-export function tagCondition(
-  eb: AnyBuilder,
-  kind: 'tags' | 'tags-any' | 'not-tags' | 'not-tags-any',
-  names: string[],
-): Expression<SqlBool> {
-  const tagged = eb.selectFrom('compute_server_tags').select('server_id').where('tag', 'in', names)
-  const all = tagged.groupBy('server_id').having(eb.fn.count('tag'), '=', new Set(names).size)
-  switch (kind) {
-    case 'tags':
-      return eb('id', 'in', all)
-    case 'tags-any':
-      return eb('id', 'in', tagged)
-    case 'not-tags':
-      return eb('id', 'not in', all)
-    case 'not-tags-any':
-      return eb('id', 'not in', tagged)
-  }
 }
 
 /** A server that is gone, for as long as its row is kept. */

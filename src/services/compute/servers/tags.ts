@@ -10,7 +10,7 @@ import { loadServer } from './access.ts'
 import { stateConflict } from './action.ts'
 import { tag } from './create-schema.ts'
 import type { ServerRow, VmState } from './server.ts'
-import { setTags, tagsOf } from './store.ts'
+import { setTags, tagsOf } from './store-tags.ts'
 
 const path = '/v2.1/servers/{server_id}/tags'
 const versions = { min: '2.26' } as const

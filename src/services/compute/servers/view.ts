@@ -7,7 +7,8 @@ import { isAdmin, naiveTime, resourceLinks } from '../dialect.ts'
 import { type HostRow, isUp } from '../hosts/host.ts'
 import { hosts } from '../hosts/store.ts'
 import { type GuestDataRow, type ServerFault, type ServerRow, statusOf } from './server.ts'
-import { guestDataOfMany, requestSpecsOf, tagsOfMany } from './store.ts'
+import { guestDataOfMany, requestSpecsOf } from './store.ts'
+import { tagsOfMany } from './store-tags.ts'
 
 export const extendedAttributes = rule('os_compute_api:os-extended-server-attributes', admin)
 export const showHostStatus = rule('os_compute_api:servers:show:host_status', admin)

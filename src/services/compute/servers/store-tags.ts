@@ -1,0 +1,62 @@
+/** Tags of servers. */
+import type { Expression, SqlBool } from 'kysely'
+import type { Ctx } from '#kernel/context.ts'
+import { type AnyBuilder, rows } from '#kernel/db/rows.ts'
+import { cellDatabases, cellOf } from './store-cells.ts'
+
+interface TagRow {
+  server_id: string
+  tag: string
+}
+
+declare module '#kernel/db/database.ts' {
+  interface Tables {
+    compute_server_tags: TagRow
+  }
+}
+
+export const tags = rows<TagRow>('compute_server_tags')
+
+export async function tagsOf(ctx: Ctx, id: string): Promise<string[]> {
+  return (await tagsOfMany(ctx, [id])).get(id) ?? []
+}
+
+/** Tags by server id, in alphabetical order. */
+export async function tagsOfMany(ctx: Ctx, ids: string[]): Promise<Map<string, string[]>> {
+  const found = new Map<string, string[]>(ids.map(id => [id, []]))
+  for (const db of cellDatabases(ctx.cells)) {
+    const named = await tags.list(db, { server_id: ids }, { orderBy: [{ column: 'tag', direction: 'asc' }] })
+    for (const { server_id, tag } of named) found.get(server_id)?.push(tag)
+  }
+  return found
+}
+
+export async function setTags(ctx: Ctx, id: string, names: string[]): Promise<void> {
+  const db = await cellOf(ctx, id)
+  if (!db) return
+  await tags.remove(db, { server_id: id })
+  await tags.insertMany(
+    db,
+    names.map(tag => ({ server_id: id, tag })),
+  )
+}
+
+/** Servers by tags: with all, with any, without all, without any of them. */
+export function tagCondition(
+  eb: AnyBuilder,
+  kind: 'tags' | 'tags-any' | 'not-tags' | 'not-tags-any',
+  names: string[],
+): Expression<SqlBool> {
+  const tagged = eb.selectFrom('compute_server_tags').select('server_id').where('tag', 'in', names)
+  const all = tagged.groupBy('server_id').having(eb.fn.count('tag'), '=', new Set(names).size)
+  switch (kind) {
+    case 'tags':
+      return eb('id', 'in', all)
+    case 'tags-any':
+      return eb('id', 'in', tagged)
+    case 'not-tags':
+      return eb('id', 'not in', all)
+    case 'not-tags-any':
+      return eb('id', 'not in', tagged)
+  }
+}
