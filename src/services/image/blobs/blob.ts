@@ -1,6 +1,6 @@
 /** The files that hold the bytes of images. A file has its final name only when it is whole, checked and on disk. */
 import { createHash } from 'node:crypto'
-import { createReadStream, createWriteStream } from 'node:fs'
+import { createReadStream } from 'node:fs'
 import { mkdir, mkdtemp, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -78,7 +78,9 @@ export async function writePart(path: string, bytes: Readable, options: WriteOpt
   }
   const giveUp = () => bytes.destroy(signal?.reason)
   signal?.addEventListener('abort', giveUp, { once: true })
-  await pipeline(hashed, createWriteStream(partOf(path), { mode: 0o600, flush: true }))
+  // Opened before the first byte: a stream that is given up while it still opens its file would make the file after it was removed.
+  const file = await open(partOf(path), 'w', 0o600)
+  await pipeline(hashed, file.createWriteStream({ flush: true }))
   return { size, md5: md5.digest('hex'), sha512: sha512.digest('hex') }
 }
 

@@ -163,6 +163,14 @@ onEachEngine('a body that is refused is read on, so that its sender gets the ans
   assert.match(await answer.text(), /too large/)
 })
 
+onEachEngine('bytes that are too many from the first on leave no file, however many come at once', async database => {
+  await using s = await imageCloud(database, ['image.max_size_bytes=10'])
+  const made = await Promise.all(Array.from({ length: 40 }, () => s.make()))
+  const answers = await Promise.all(made.map(({ id }) => put(s, id, Buffer.alloc(11))))
+  assert.deepEqual(new Set(answers.map(a => a.status)), new Set([413]))
+  assert.deepEqual(await s.files(), [])
+})
+
 onEachEngine('bytes are staged first and imported later', async database => {
   await using s = await imageCloud(database)
   const at = (id: string) => `/v2/images/${id}`
