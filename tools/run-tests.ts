@@ -85,7 +85,9 @@ async function runFiles(part: Part, files: string[]) {
   const started = performance.now()
   // A file that hangs must not keep the others from being told.
   const timeout = Math.min(minutes, 8) * 60_000
-  const stream = run({ files: files.map(file => join(root, file)), concurrency: 2, signal: stopped.signal, timeout })
+  const paths = files.map(file => join(root, file))
+  const execArgv = ['--import', join(root, 'src/module-hooks.mjs')]
+  const stream = run({ files: paths, concurrency: 2, signal: stopped.signal, timeout, execArgv })
   for await (const event of stream) {
     if (event.type === 'test:fail') tellFailure(event.data)
     else if (event.type === 'test:pass') noteSkip(event.data)
