@@ -35,7 +35,7 @@ const servers = rows<ServerRow>('compute_servers', {
   alike: ['image', 'flavor'],
 })
 const guestData = rows<GuestDataRow>('compute_server_guest_data', { json: ['personality'] })
-const requestSpecs = rows<RequestSpecRow>('compute_request_specs', { json: ['spec'] })
+const requestSpecs = rows<RequestSpecRow>('compute_request_specs', { json: ['spec'], alike: ['spec'] })
 
 const explanations = rows<ExplanationRow>('compute_server_explanations', { json: ['report'] })
 
