@@ -8,6 +8,8 @@ import { DeadlineExceeded, type Saga, SagaCancelled, type SagaError } from './sa
 export interface Sagas extends AsyncDisposable {
   /** Journals a saga in the caller's transaction and runs it after the commit. Sagas of one subject run in order. Returns its id. */
   start<Input>(ctx: Ctx, definition: Saga<Input>, input: Input, subject: string): Promise<string>
+  /** Journals what was done to a subject at once, in the caller's transaction, beside what sagas do to it. */
+  note(ctx: Ctx, name: string, subject: string): Promise<void>
   /** Tells the unfinished sagas of a subject to make way: they stop where they are and unwind. */
   cancel(ctx: Ctx, subject: string): Promise<void>
   /** Takes up what a crash left unfinished. Called once, when all services are ready. */
@@ -113,29 +115,16 @@ export function createSagas(env: () => Env, definitions: readonly Saga[], probe:
 
   return {
     async start(ctx, definition, input, subject) {
-      const now = ctx.clock.now()
-      const row: SagaRow = {
-        id: ctx.ids.uuid(),
-        saga: definition.id,
-        revision: definition.revision,
-        subject,
-        state: 'running',
-        input,
-        request_id: ctx.requestId,
-        identity: withoutToken(ctx.identity),
-        project_id: ctx.identity.project_id ?? null,
-        user_id: ctx.identity.user_id || null,
-        started_at: new Date(now).toISOString(),
-        updated_at: new Date(now).toISOString(),
-        deadline_at: new Date(now + definition.deadline).toISOString(),
-        cancel: false,
-        error: null,
-      }
+      const row = newRow(ctx, definition, subject, input)
       if (!known.has(`${row.saga}@${row.revision}`))
         throw new Error(`saga ${row.saga}@${row.revision} is not in its service's list`)
       await journal.insert(ctx.db, row)
       ctx.afterCommit(() => launch(row))
       return row.id
+    },
+    async note(ctx, name, subject) {
+      const row = newRow(ctx, { id: name, revision: 1, deadline: 0 }, subject, {})
+      await journal.insert(ctx.db, { ...row, state: 'done' })
     },
     async cancel(ctx, subject) {
       await journal.cancel(ctx.db, subject)
@@ -161,6 +150,32 @@ export function createSagas(env: () => Env, definitions: readonly Saga[], probe:
       for (const { abort } of live.values()) abort.abort(new Error('the process stops'))
       await Promise.all([...live.values()].map(l => l.done.catch(messageOf)))
     },
+  }
+}
+
+function newRow(
+  ctx: Ctx,
+  { id, revision, deadline }: { id: string; revision: number; deadline: number },
+  subject: string,
+  input: unknown,
+): SagaRow {
+  const now = ctx.clock.now()
+  return {
+    id: ctx.ids.uuid(),
+    saga: id,
+    revision,
+    subject,
+    state: 'running',
+    input,
+    request_id: ctx.requestId,
+    identity: withoutToken(ctx.identity),
+    project_id: ctx.identity.project_id ?? null,
+    user_id: ctx.identity.user_id || null,
+    started_at: new Date(now).toISOString(),
+    updated_at: new Date(now).toISOString(),
+    deadline_at: new Date(now + deadline).toISOString(),
+    cancel: false,
+    error: null,
   }
 }
 

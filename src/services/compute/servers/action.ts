@@ -189,3 +189,8 @@ export function requireHost(server: ServerRow): string {
 export function stateConflict(id: string, action: string, attribute: string, state: string): Conflict {
   return new Conflict(`Cannot '${action}' instance ${id} while it is in ${attribute} ${state}`)
 }
+
+/** Records an action that has no work to be done after the answer. */
+export function recordAction(ctx: Ctx, name: string, serverId: string): Promise<void> {
+  return ctx.sagas.note(ctx, `compute.servers.${name}`, serverId)
+}

@@ -111,6 +111,7 @@ test('a locked server takes its owner’s actions no more; an admin’s lock is 
   assert.equal((await s.act({ 'os-stop': null }, admin)).status, 202)
   assert.equal((await s.act({ unlock: null })).status, 202)
   assert.equal((await s.act({ lock: null }, admin)).status, 202)
+  assert.equal((await s.act({ lock: null })).status, 202)
   assert.equal((await s.act({ unlock: null })).status, 403)
   assert.equal((await s.act({ unlock: null }, admin)).status, 202)
   assert.equal((await s.cloud.show(s.demo, s.server.id)).locked, false)

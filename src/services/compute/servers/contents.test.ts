@@ -135,6 +135,8 @@ test('what was done to a server can be read, newest first, with its events, and 
   await using s = await stage()
   await s.call('POST', '/action', { pause: null })
   await s.cloud.env.sagas.idle()
+  await s.call('POST', '/action', { lock: null })
+  await s.call('POST', '/action', { unlock: null })
   interface Actions {
     instanceActions: { action: string; request_id: string; message: string | null; updated_at?: string }[]
   }
@@ -143,31 +145,32 @@ test('what was done to a server can be read, newest first, with its events, and 
   const actions = await list()
   assert.deepEqual(
     actions.map(one => one.action),
-    ['pause', 'create'],
+    ['unlock', 'lock', 'pause', 'create'],
   )
+  const paused = actions[2]!
   assert.equal('updated_at' in (await list('', '2.57'))[0]!, false)
   assert.equal((await list('?limit=1')).length, 1)
   assert.deepEqual(
-    (await list(`?marker=${actions[0]!.request_id}`)).map(one => one.action),
+    (await list(`?marker=${paused.request_id}`)).map(one => one.action),
     ['create'],
   )
   interface Shown {
     instanceAction: { events?: { event: string; result: string; host?: string; traceback?: string }[] }
   }
-  const shown = await s.call<Shown>('GET', `/os-instance-actions/${actions[0]!.request_id}`)
+  const shown = await s.call<Shown>('GET', `/os-instance-actions/${paused.request_id}`)
   assert.deepEqual(
     shown.body.instanceAction.events?.map(one => one.result),
     ['Success', 'Success'],
   )
   assert.equal('host' in shown.body.instanceAction.events![0]!, false)
-  const old = await s.call<Shown>('GET', `/os-instance-actions/${actions[0]!.request_id}`, undefined, '2.50')
+  const old = await s.call<Shown>('GET', `/os-instance-actions/${paused.request_id}`, undefined, '2.50')
   assert.equal('events' in old.body.instanceAction, false)
   assert.equal((await s.call('GET', '/os-instance-actions/req-none')).status, 404)
   await s.call('DELETE', '')
   await s.cloud.env.sagas.idle()
   assert.deepEqual(
     (await list()).map(one => one.action),
-    ['delete', 'pause', 'create'],
+    ['delete', 'unlock', 'lock', 'pause', 'create'],
   )
   assert.equal((await s.call('GET', '/os-instance-actions', undefined, '2.20')).status, 404)
 })

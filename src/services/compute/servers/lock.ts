@@ -4,7 +4,7 @@ import { type Operation, reply } from '#kernel/operation.ts'
 import { admin, projectMemberOrAdmin, rule } from '#kernel/policy/rule.ts'
 import { Type } from '#kernel/schema/builders.ts'
 import { byVersion } from '#kernel/schema/marks.ts'
-import { actionOperation } from './action.ts'
+import { actionOperation, recordAction } from './action.ts'
 import type { ServerRow } from './server.ts'
 import { updateServer } from './store.ts'
 
@@ -27,7 +27,10 @@ export const lockOperations: Operation[] = [
     body: byVersion({ '2.1': Type.Unknown(), '2.73': reason }, reason),
     async handle(ctx, server, body) {
       const locked_reason = ctx.atLeast('2.73') ? (body?.locked_reason ?? null) : null
+      // An owner does not make an admin's lock one of his own.
+      if (server.locked_by !== null && lockerOf(ctx, server) === 'owner') return reply(undefined, { status: 202 })
       await ctx.transaction(async tx => {
+        await recordAction(tx, 'lock', server.id)
         await updateServer(tx, server.id, { locked_by: lockerOf(tx, server), locked_reason })
         await tx.events.emit(tx, 'compute.instance.lock', server.id, {})
       })
@@ -45,6 +48,7 @@ export const lockOperations: Operation[] = [
         ctx.enforce(unlockOverride, { project_id: server.project_id, user_id: server.user_id })
       }
       await ctx.transaction(async tx => {
+        await recordAction(tx, 'unlock', server.id)
         await updateServer(tx, server.id, { locked_by: null, locked_reason: null })
         await tx.events.emit(tx, 'compute.instance.unlock', server.id, {})
       })
