@@ -21,7 +21,9 @@ import { updateImage } from './images/update.ts'
 import { listStores, listStoresDetail, showImportInfo, showUsage } from './info/operations.ts'
 import { createMember, listMembers, removeMember, showMember, updateMember } from './members/operations.ts'
 import { showMemberSchema, showMembersSchema } from './members/schemas.ts'
+import { metadefOperations, metadefRules } from './metadefs/operations.ts'
 import { initial } from './migrations/0001-initial.ts'
+import { metadefs } from './migrations/0002-metadefs.ts'
 import { imageContract } from './offers.ts'
 import { addImage, communitizeImage, publicizeImage } from './rules.ts'
 import { listVersions, showVersions } from './versions.ts'
@@ -38,11 +40,12 @@ export const imageService = service({
     ...[createMember, listMembers, showMember, updateMember, removeMember],
     ...[showImageSchema, showImagesSchema, showMemberSchema, showMembersSchema],
     ...[showImportInfo, listStores, listStoresDetail, showUsage],
+    ...metadefOperations,
   ],
-  rules: [addImage, publicizeImage, communitizeImage],
+  rules: [addImage, publicizeImage, communitizeImage, ...metadefRules],
   faults: imageFaults,
   reconcilers: [orphanFiles],
-  migrations: [initial],
+  migrations: [initial, metadefs],
   config: imageConfig,
   contract: imageContract,
   async start(env) {
