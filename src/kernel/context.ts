@@ -33,6 +33,8 @@ export interface Identity extends Credentials {
   /** The only requests that the token may make; absent: all. */
   access_rules?: AccessRule[]
   trust_id?: string
+  /** Of an OAuth1 access token that the token was made from. */
+  access_token_id?: string
   /** The token itself, for operations about it. Never logged. */
   token?: string
 }

@@ -36,6 +36,11 @@ export const identityConfig = section(
         description: 'Wrong passwords in a row that lock a user out; 0 never does.',
       }),
       lockout_seconds: Type.Integer({ default: 1800, minimum: 1, description: 'How long such a user is locked out.' }),
+      max_redelegation_count: Type.Integer({
+        default: 3,
+        minimum: 0,
+        description: 'How many times a trust may be passed on.',
+      }),
       max_application_credentials: Type.Integer({
         default: 0,
         minimum: 0,

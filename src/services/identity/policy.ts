@@ -14,6 +14,7 @@ export const adminOrSystemReader = `rule:admin_required or ${systemReader}`
 export const baseRules: readonly Rule[] = [
   rule('admin_required', admin),
   rule('service_role', 'role:service'),
+  rule('service_or_admin', 'rule:admin_required or rule:service_role'),
   rule('owner', 'user_id:%(user_id)s'),
   rule(
     'domain_managed_target_role',

@@ -18,6 +18,7 @@ import { groupOperations } from './groups/operations.ts'
 import { ensureKeys, rotateWhenDue } from './keys/key.ts'
 import { initial } from './migrations/0001-initial.ts'
 import { unknownLogins } from './migrations/0002-unknown-logins.ts'
+import { trustTables } from './migrations/0003-trusts.ts'
 import { baseRules } from './policy.ts'
 import { listProjectsOfUser, projectResource } from './projects/operations.ts'
 import { authDomains, authProjects, authSystem } from './projects/scopes.ts'
@@ -27,6 +28,8 @@ import { impliedRoleOperations, impliedRoleRules } from './roles/implied.ts'
 import { domainRoleRules, roleResource } from './roles/operations.ts'
 import { issueToken } from './tokens/issue.ts'
 import { deleteToken, showCatalog, showToken } from './tokens/operations.ts'
+import { trustOperations, trustRules } from './trusts/operations.ts'
+import { expireTrusts } from './trusts/trust.ts'
 import { userOperations } from './users/operations.ts'
 import { versionOperations } from './versions.ts'
 
@@ -36,10 +39,11 @@ const upkeep = reconciler({
   async run(ctx) {
     await rotateWhenDue(ctx)
     await expireRevocations(ctx)
+    await expireTrusts(ctx)
   },
 })
 
-const resources: Operation[] = [
+const guarded: Operation[] = [
   issueToken,
   showToken,
   deleteToken,
@@ -63,7 +67,13 @@ const resources: Operation[] = [
   ...credentialResource.operations,
   ...applicationCredentialOperations,
   ...accessRuleOperations,
-].map(hidingAbsence)
+]
+
+const resources: Operation[] = [
+  ...guarded.map(hidingAbsence),
+  // Of a trust, what is missing is a 404 for everybody.
+  ...trustOperations,
+]
 
 export const identityService = service({
   type: 'identity',
@@ -71,9 +81,9 @@ export const identityService = service({
   path: '/identity',
   operations: [...versionOperations(resources), ...resources],
   faults: identityFaults,
-  rules: [...baseRules, ...domainRoleRules, ...impliedRoleRules, treeRule],
+  rules: [...baseRules, ...domainRoleRules, ...impliedRoleRules, treeRule, ...trustRules],
   reconcilers: [upkeep],
-  migrations: [initial, unknownLogins],
+  migrations: [initial, unknownLogins, trustTables],
   config: identityConfig,
   contract: identityContract,
   async start(env) {

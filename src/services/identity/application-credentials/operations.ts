@@ -6,6 +6,7 @@ import { BadRequest, Forbidden } from '#kernel/errors.ts'
 import { operation } from '#kernel/operation.ts'
 import { Type } from '#kernel/schema/builders.ts'
 import { identityConfig } from '../config.ts'
+import { parseExpiry } from '../expiry.ts'
 import { conflict, forbiddenAction, notFound } from '../faults.ts'
 import { collectionOf, equals, linkTo } from '../listing.ts'
 import { adminRequired, identityRule, owner, systemOrProject, systemReader } from '../policy.ts'
@@ -44,8 +45,10 @@ async function view(ctx: Ctx, row: ApplicationCredentialRow) {
 
 /** A credential that was itself given to a program must not make or end others, unless its owner allowed it. */
 function checkMayManage(ctx: Ctx): void {
-  const { application_credential_id, application_credential_unrestricted, trust_id } = ctx.identity
-  if (trust_id !== undefined) throw new Forbidden()
+  const { application_credential_id, application_credential_unrestricted, trust_id, access_token_id } = ctx.identity
+  if (trust_id !== undefined || access_token_id !== undefined) {
+    throw new Forbidden('Cannot manage application credentials with a token issued via delegation.')
+  }
   if (application_credential_id === undefined || application_credential_unrestricted === true) return
   throw forbiddenAction(
     "Using method 'application_credential' is not allowed for managing additional application credentials.",
@@ -77,20 +80,6 @@ async function chosenRoles(ctx: Ctx, asked: readonly { id?: string; name?: strin
     throw invalid('Cannot create an application credential with unassigned role')
   }
   return all
-}
-
-function endOf(ctx: Ctx, text: string | null | undefined): number | null {
-  if (text === null || text === undefined) return null
-  const at = Date.parse(/(Z|[+-]\d\d:?\d\d)$/.test(text) ? text : `${text}Z`)
-  if (Number.isNaN(at))
-    throw new BadRequest(
-      'Timestamp not in expected format. The server could not comply with the request since it is either malformed or otherwise incorrect. The client is assumed to be in error.',
-    )
-  if (at <= ctx.clock.now())
-    throw new BadRequest(
-      "The 'expires_at' must not be before now. The server could not comply with the request since it is either malformed or otherwise incorrect. The client is assumed to be in error.",
-    )
-  return at
 }
 
 const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
@@ -152,7 +141,7 @@ const create = operation({
     const { project_id } = ctx.identity
     if (project_id === undefined) throw forbiddenAction('identity:create_application_credential')
     const role_ids = await chosenRoles(ctx, asked.roles)
-    const expires_at = endOf(ctx, asked.expires_at)
+    const expires_at = parseExpiry(ctx, asked.expires_at)
     const secret = asked.secret ?? ctx.ids.bytes(64).toString('base64url')
     const secret_hash = await newPasswordHash(ctx, secret)
     const limit = ctx.config.of(identityConfig).max_application_credentials

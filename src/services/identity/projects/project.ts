@@ -4,6 +4,7 @@ import { applicationCredentials } from '../application-credentials/store.ts'
 import { assignments } from '../assignments/store.ts'
 import { notFound } from '../faults.ts'
 import { linkTo } from '../listing.ts'
+import { trusts } from '../trusts/store.ts'
 import { users } from '../users/store.ts'
 import { type ProjectRow, projects } from './store.ts'
 
@@ -51,5 +52,6 @@ export async function descendants(ctx: Ctx, id: string): Promise<ProjectRow[]> {
 export async function removeProjectTraces(ctx: Ctx, { id }: { id: string }): Promise<void> {
   await assignments.remove(ctx.db, { target_type: 'project', target_id: id })
   await applicationCredentials.remove(ctx.db, { project_id: id })
+  await trusts.remove(ctx.db, { project_id: id })
   await users.update(ctx.db, { default_project_id: id }, { default_project_id: null })
 }

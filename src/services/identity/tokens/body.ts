@@ -8,7 +8,7 @@ import type { Claims } from './token.ts'
 const named = ({ id, name }: { id: string; name: string }) => ({ id, name })
 
 export async function tokenBody(ctx: Ctx, claims: Claims, facts: Facts, withCatalog: boolean) {
-  const { user, userDomain, target, targetDomain, roles, applicationCredential: credential } = facts
+  const { user, userDomain, target, targetDomain, roles, trust, applicationCredential: credential } = facts
   const { scope } = claims
   return {
     token: {
@@ -32,8 +32,18 @@ export async function tokenBody(ctx: Ctx, claims: Claims, facts: Facts, withCata
           ...(credential.access_rules && { access_rules: credential.access_rules }),
         },
       }),
+      ...(trust && {
+        'OS-TRUST:trust': {
+          id: trust.row.id,
+          impersonation: trust.row.impersonation,
+          trustor_user: { id: trust.trustor.id },
+          trustee_user: { id: trust.trustee.id },
+        },
+      }),
       ...(scope.type !== 'unscoped' &&
-        withCatalog && { catalog: await catalogFor(ctx, user.id, scope.type === 'project' ? scope.id : undefined) }),
+        withCatalog && {
+          catalog: await catalogFor(ctx, trust?.trustor.id ?? user.id, scope.type === 'project' ? scope.id : undefined),
+        }),
     },
   }
 }

@@ -4,11 +4,23 @@ import { type ApplicationCredentialRow, applicationCredentials } from '../applic
 import { rolesInScope } from '../assignments/assignment.ts'
 import { type ProjectRow, projects } from '../projects/store.ts'
 import { isTokenRevoked, scopeTokensAfter } from '../revocations/revocation.ts'
-import { tokenRoles } from '../roles/role.ts'
+import { tokenRoles, withImplied } from '../roles/role.ts'
+import type { TrustRow } from '../trusts/store.ts'
+import { chainOf, rolesOfTrustor } from '../trusts/trust.ts'
 import { type UserRow, users } from '../users/store.ts'
 import type { Claims } from './token.ts'
 
+/** A trust in use, and all who stand behind it. */
+export interface TrustInUse {
+  row: TrustRow
+  /** From the trust itself to the one that began the chain. */
+  chain: TrustRow[]
+  trustor: UserRow
+  trustee: UserRow
+}
+
 export interface Facts {
+  /** As whom the token acts: of a trust with impersonation, the trustor. */
   user: UserRow
   userDomain: ProjectRow
   /** The project or domain of the scope. */
@@ -16,37 +28,97 @@ export interface Facts {
   targetDomain?: ProjectRow
   roles: { id: string; name: string }[]
   applicationCredential?: ApplicationCredentialRow
+  trust?: TrustInUse
+  /** Everything that must not have been closed since the token was made. */
+  basis: { tokens_after: number }[]
+  /** The users whose rights in the scope it rests on. */
+  holders: string[]
+  /** When what it was delegated by ends. */
+  until: number
 }
 
-export type Asked = Pick<Claims, 'user_id' | 'scope' | 'application_credential_id'>
+export type Asked = Pick<Claims, 'user_id' | 'scope' | 'application_credential_id' | 'trust_id'>
+
+interface Account {
+  user: UserRow
+  domain: ProjectRow
+}
+
+/** A user that may act now. */
+async function account(ctx: Ctx, id: string): Promise<Account | undefined> {
+  const user = await users.find(ctx.db, { id })
+  if (!user?.enabled) return undefined
+  const domain = await enabledProject(ctx, user.domain_id)
+  return domain && { user, domain }
+}
 
 /** Undefined when something is missing, disabled or not granted: then there is no such token. */
 export async function factsOf(ctx: Ctx, asked: Asked): Promise<Facts | undefined> {
-  const user = await users.find(ctx.db, { id: asked.user_id })
-  if (!user?.enabled) return undefined
-  const userDomain = await enabledProject(ctx, user.domain_id)
-  if (!userDomain) return undefined
+  const own = await account(ctx, asked.user_id)
+  if (!own) return undefined
+  const found: Facts = {
+    user: own.user,
+    userDomain: own.domain,
+    roles: [],
+    basis: [own.user, own.domain],
+    holders: [own.user.id],
+    until: Number.MAX_SAFE_INTEGER,
+  }
   const { scope } = asked
-  if (scope.type === 'unscoped') return { user, userDomain, roles: [] }
+  if (asked.trust_id !== undefined && !(await addTrust(ctx, found, asked.trust_id))) return undefined
+  if (scope.type === 'unscoped') return found
 
-  const found: Facts = { user, userDomain, roles: [] }
   if (scope.type !== 'system') {
     const target = await enabledProject(ctx, scope.id)
     if (!target || target.is_domain !== (scope.type === 'domain')) return undefined
     const targetDomain = target.domain_id === null ? target : await enabledProject(ctx, target.domain_id)
     if (!targetDomain) return undefined
     Object.assign(found, { target, targetDomain })
+    found.basis.push(target, targetDomain)
   }
-  let roleIds = await rolesInScope(ctx, user.id, scope, found.target)
-  if (asked.application_credential_id !== undefined) {
-    const credential = await usableCredential(ctx, asked.application_credential_id, asked)
-    if (!credential) return undefined
-    found.applicationCredential = credential
-    const held = await tokenRoles(ctx, roleIds)
-    roleIds = credential.role_ids.filter(id => held.some(role => role.id === id))
-  }
+  const roleIds = await delegatedRoles(ctx, found, asked)
   found.roles = await tokenRoles(ctx, roleIds)
   return found.roles.length > 0 ? found : undefined
+}
+
+/** The roles that the token gives: the user's, or of them those that were delegated. */
+async function delegatedRoles(ctx: Ctx, found: Facts, asked: Asked): Promise<string[]> {
+  if (found.trust) return rolesOfTrust(ctx, found.trust, asked)
+  const held = await rolesInScope(ctx, asked.user_id, asked.scope, found.target)
+  if (asked.application_credential_id === undefined) return held
+  const credential = await usableCredential(ctx, asked.application_credential_id, asked)
+  if (!credential) return []
+  found.applicationCredential = credential
+  found.until = Math.min(found.until, credential.expires_at ?? found.until)
+  const all = await tokenRoles(ctx, held)
+  return credential.role_ids.filter(id => all.some(role => role.id === id))
+}
+
+/** Adds those who stand behind the trust; false when one of them may not act, or the trust is not the user's. */
+async function addTrust(ctx: Ctx, found: Facts, id: string): Promise<boolean> {
+  const chain = await chainOf(ctx, id)
+  const [row] = chain ?? []
+  if (!chain || !row || row.trustee_user_id !== found.user.id) return false
+  const trustee = found.user
+  for (const { trustor_user_id, expires_at } of chain) {
+    const behind = await account(ctx, trustor_user_id)
+    if (!behind) return false
+    found.basis.push(behind.user, behind.domain)
+    found.holders.push(behind.user.id)
+    found.until = Math.min(found.until, expires_at ?? found.until)
+    if (trustor_user_id !== row.trustor_user_id) continue
+    found.trust = { row, chain, trustor: behind.user, trustee }
+    if (row.impersonation) Object.assign(found, { user: behind.user, userDomain: behind.domain })
+  }
+  return true
+}
+
+/** All roles of the trust; none when the one who began it has lost any. */
+async function rolesOfTrust(ctx: Ctx, { row, chain }: TrustInUse, { scope }: Asked): Promise<string[]> {
+  if (scope.type !== 'project' || scope.id !== row.project_id) return []
+  const held = await rolesOfTrustor(ctx, chain)
+  const all = [...(await withImplied(ctx, row.role_ids)).keys()]
+  return all.every(id => held.has(id)) ? row.role_ids : []
 }
 
 async function enabledProject(ctx: Ctx, id: string): Promise<ProjectRow | undefined> {
@@ -64,19 +136,17 @@ async function usableCredential(ctx: Ctx, id: string, asked: Asked): Promise<App
 /** The facts of a token that was not revoked in any way; its end is not looked at. */
 export async function unrevokedFacts(ctx: Ctx, claims: Claims): Promise<Facts | undefined> {
   const facts = await factsOf(ctx, claims)
-  if (!facts) return undefined
-  const { user, userDomain, target, targetDomain } = facts
-  for (const one of [user, userDomain, target, targetDomain]) {
-    if (one && claims.generation < one.tokens_after) return undefined
+  if (!facts || facts.basis.some(one => claims.generation < one.tokens_after)) return undefined
+  for (const userId of new Set(facts.holders)) {
+    if (claims.generation < (await scopeTokensAfter(ctx, userId, claims.scope))) return undefined
   }
-  if (claims.generation < (await scopeTokensAfter(ctx, user.id, claims.scope))) return undefined
   if (await isTokenRevoked(ctx, claims.audit_ids)) return undefined
   return facts
 }
 
 /** Who the token makes its bearer, as policy and services see it. */
 export function identityOf(claims: Claims, facts: Facts, token: string): Identity {
-  const { user, target, roles } = facts
+  const { user, target, roles, trust, applicationCredential } = facts
   const { scope } = claims
   return {
     user_id: user.id,
@@ -94,11 +164,12 @@ export function identityOf(claims: Claims, facts: Facts, token: string): Identit
     expires_at: claims.expires_at,
     audit_ids: claims.audit_ids,
     methods: claims.methods,
-    ...(claims.application_credential_id !== undefined && {
-      application_credential_id: claims.application_credential_id,
-      application_credential_unrestricted: facts.applicationCredential?.unrestricted === true,
-      ...(facts.applicationCredential?.access_rules && { access_rules: facts.applicationCredential.access_rules }),
+    ...(applicationCredential && {
+      application_credential_id: applicationCredential.id,
+      application_credential_unrestricted: applicationCredential.unrestricted,
+      ...(applicationCredential.access_rules && { access_rules: applicationCredential.access_rules }),
     }),
+    ...(trust && { trust_id: trust.row.id, trustor_id: trust.trustor.id, trustee_id: trust.trustee.id }),
     token,
   }
 }

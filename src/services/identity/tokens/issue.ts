@@ -4,22 +4,14 @@ import type { Ctx } from '#kernel/context.ts'
 import { Forbidden, Unauthorized } from '#kernel/errors.ts'
 import { operation, reply } from '#kernel/operation.ts'
 import { Type } from '#kernel/schema/builders.ts'
-import { expecting } from '../faults.ts'
-import { projects } from '../projects/store.ts'
-import { freshGeneration, type TokenScope } from '../revocations/revocation.ts'
+import { forbiddenAction } from '../faults.ts'
+import { freshGeneration } from '../revocations/revocation.ts'
+import { consumeUse } from '../trusts/store.ts'
 import { users } from '../users/store.ts'
-import { tokenBody } from './body.ts'
 import { type Facts, factsOf } from './facts.ts'
-import { type AuthIdentity, domainId, endOf, type Named, type Proof, prove } from './methods.ts'
-import { type Claims, newAuditId, writeToken } from './token.ts'
-
-interface AskedScope {
-  project?: Named
-  domain?: Named
-  system?: { all?: boolean }
-  unscoped?: object
-  'OS-TRUST:trust'?: object
-}
+import { type AuthIdentity, type Proof, prove } from './methods.ts'
+import { mint } from './mint.ts'
+import { type AskedScope, unscoped, type Wanted, wantedScope } from './scope.ts'
 
 const text = Type.String({ maxLength: 4096 })
 const named = Type.Object({
@@ -34,6 +26,7 @@ const request = Type.Object({
       methods: Type.Array(Type.String({ maxLength: 64 }), { maxItems: 8 }),
       password: Type.Optional(Type.Object({ user: Type.Intersect([named, Type.Object({ password: text })]) })),
       token: Type.Optional(Type.Object({ id: text })),
+      totp: Type.Optional(Type.Object({ user: Type.Intersect([named, Type.Object({ passcode: text })]) })),
       application_credential: Type.Optional(
         Type.Object({
           id: Type.Optional(text),
@@ -50,80 +43,68 @@ const request = Type.Object({
           project: Type.Optional(named),
           domain: Type.Optional(named),
           system: Type.Optional(Type.Object({ all: Type.Optional(Type.Boolean()) })),
+          'OS-TRUST:trust': Type.Optional(Type.Object({ id: Type.Optional(text) })),
         }),
       ]),
     ),
   }),
 })
 
-const unscoped: TokenScope = { type: 'unscoped' }
-
-/** The scope that was asked for; undefined when nothing was said. */
-async function askedScope(ctx: Ctx, asked: 'unscoped' | AskedScope | undefined): Promise<TokenScope | undefined> {
-  if (asked === undefined) return undefined
-  if (asked === 'unscoped') return unscoped
-  const kinds = ['project', 'domain', 'system', 'unscoped', 'OS-TRUST:trust'].filter(kind => kind in asked)
-  if (kinds.length !== 1) throw expecting('project, domain, OS-TRUST:trust or unscoped', 'scope')
-  if (asked.unscoped) return unscoped
-  if (asked.system) {
-    if (asked.system.all !== true) throw expecting('all', 'system')
-    return { type: 'system' }
-  }
-  if (asked.domain) {
-    if (asked.domain.id === undefined && asked.domain.name === undefined) throw expecting('id or name', 'domain')
-    const id = await domainId(ctx, asked.domain)
-    if (id === undefined) throw new Unauthorized()
-    return { type: 'domain', id }
-  }
-  if (asked.project) return { type: 'project', id: await projectIdOf(ctx, asked.project) }
-  throw new Unauthorized()
-}
-
-async function projectIdOf(ctx: Ctx, named: Named): Promise<string> {
-  if (named.id !== undefined) return named.id
-  if (named.name === undefined) throw expecting('id or name', 'project')
-  if (named.domain === undefined) throw expecting('domain', 'project')
-  const domain_id = await domainId(ctx, named.domain)
-  const project = domain_id === undefined ? undefined : await projects.find(ctx.db, { domain_id, name: named.name })
-  if (!project) throw new Unauthorized()
-  return project.id
-}
-
 /** The scope of an application credential is its project, whatever way it is used again. */
-function credentialScope(proof: Proof, asked: TokenScope | undefined): TokenScope {
+function credentialScope(proof: Proof, wanted: Wanted | undefined): Wanted {
   const { project_id } = proof.applicationCredential!
-  const same = asked?.type === 'project' && asked.id === project_id
-  if (asked && !same) {
-    if (proof.parent) throw new Forbidden()
+  const same = wanted?.scope.type === 'project' && wanted.scope.id === project_id && wanted.trust_id === undefined
+  if (wanted && !same) {
+    if (proof.parent) {
+      throw forbiddenAction('Using an application credential token to create a scoped token is not allowed.')
+    }
     throw new Unauthorized(
       'Error authenticating with application credential: Application credentials cannot request a scope.',
     )
   }
-  return { type: 'project', id: project_id }
+  return { scope: { type: 'project', id: project_id } }
 }
 
-async function scopeAndFacts(
-  ctx: Ctx,
-  proof: Proof,
-  asked: TokenScope | undefined,
-): Promise<{ scope: TokenScope; facts: Facts }> {
+/** A token that was delegated is not a way to others; one for the system is none to projects and domains. */
+function checkParent({ parent }: Proof, wanted: Wanted | undefined): void {
+  if (parent?.access_token_id !== undefined) {
+    throw forbiddenAction('Using OAuth-scoped token to create another token. Create a new OAuth-scoped token instead')
+  }
+  if (parent?.trust_id !== undefined) {
+    throw forbiddenAction('Using trust-scoped token to create another token. Create a new trust-scoped token instead')
+  }
+  const type = wanted?.scope.type
+  if (parent?.scope.type === 'system' && (type === 'project' || type === 'domain')) {
+    throw forbiddenAction(
+      'Using a system-scoped token to create a project-scoped or domain-scoped token is not allowed.',
+    )
+  }
+}
+
+interface Granted extends Wanted {
+  facts: Facts
+}
+
+/** The scope with all that is behind it, when the user may have it. */
+async function grant(ctx: Ctx, proof: Proof, wanted: Wanted | undefined): Promise<Granted> {
   const { user_id, applicationCredential } = proof
   if (applicationCredential) {
-    const scope = credentialScope(proof, asked)
-    const facts = await factsOf(ctx, { user_id, scope, application_credential_id: applicationCredential.id })
+    const own = credentialScope(proof, wanted)
+    const facts = await factsOf(ctx, { ...own, user_id, application_credential_id: applicationCredential.id })
     if (!facts) throw new Unauthorized()
-    return { scope, facts }
+    return { ...own, facts }
   }
-  if (asked) {
-    const facts = await factsOf(ctx, { user_id, scope: asked })
-    if (!facts) throw new Unauthorized()
-    return { scope: asked, facts }
+  if (wanted) {
+    const facts = await factsOf(ctx, { ...wanted, user_id })
+    if (facts) return { ...wanted, facts }
+    if (wanted.trust_id !== undefined) throw new Forbidden('Trustee has no delegated roles.')
+    throw new Unauthorized()
   }
   // Nothing said: the user's own project when it may be used, and no scope otherwise.
   const id = (await users.find(ctx.db, { id: user_id }))?.default_project_id
-  const own: TokenScope = id ? { type: 'project', id } : unscoped
-  const ownFacts = await factsOf(ctx, { user_id, scope: own })
-  if (ownFacts) return { scope: own, facts: ownFacts }
+  const own: Wanted = { scope: id ? { type: 'project', id } : unscoped }
+  const ownFacts = await factsOf(ctx, { ...own, user_id })
+  if (ownFacts) return { ...own, facts: ownFacts }
   const facts = await factsOf(ctx, { user_id, scope: unscoped })
   if (!facts) throw new Unauthorized()
   return { scope: unscoped, facts }
@@ -141,23 +122,23 @@ export const issueToken = operation({
     const generation = await freshGeneration(ctx)
     const auth = body.auth as { identity: AuthIdentity; scope?: 'unscoped' | AskedScope }
     const proof = await prove(ctx, auth.identity)
-    const { scope, facts } = await scopeAndFacts(ctx, proof, await askedScope(ctx, auth.scope))
-    const { parent } = proof
-    const chain = parent?.audit_ids.at(-1)
-    const claims: Claims = {
+    const wanted = await wantedScope(ctx, auth.scope)
+    checkParent(proof, wanted)
+    const { facts, ...granted } = await grant(ctx, proof, wanted)
+    const { parent, applicationCredential } = proof
+    const { token, body: shown } = await mint(ctx, {
+      ...granted,
+      facts,
+      generation,
       user_id: proof.user_id,
       methods: [...new Set([...auth.identity.methods, ...(parent?.methods ?? [])])],
-      scope,
-      expires_at: endOf(ctx, proof),
-      issued_at: ctx.clock.now(),
-      audit_ids: [newAuditId(ctx), ...(chain ? [chain] : [])],
-      generation,
-      ...(proof.applicationCredential && { application_credential_id: proof.applicationCredential.id }),
-    }
-    const token = await writeToken(ctx, claims)
-    return reply(await tokenBody(ctx, claims, facts, !('nocatalog' in (query as object))), {
-      status: 201,
-      headers: { 'x-subject-token': token, vary: 'X-Auth-Token' },
+      ...(parent && { parent }),
+      ...(applicationCredential && { application_credential_id: applicationCredential.id }),
+      withCatalog: !('nocatalog' in (query as object)),
     })
+    if (granted.trust_id !== undefined && !(await consumeUse(ctx.db, granted.trust_id))) {
+      throw new Forbidden(`No remaining uses for trust: ${granted.trust_id}.`)
+    }
+    return reply(shown, { status: 201, headers: { 'x-subject-token': token, vary: 'X-Auth-Token' } })
   },
 })

@@ -2,7 +2,6 @@
 import type { Ctx } from '#kernel/context.ts'
 import { BadRequest, Unauthorized } from '#kernel/errors.ts'
 import { type ApplicationCredentialRow, applicationCredentials } from '../application-credentials/store.ts'
-import { identityConfig } from '../config.ts'
 import { expecting } from '../faults.ts'
 import { checkPassword } from '../password.ts'
 import { projects } from '../projects/store.ts'
@@ -103,10 +102,4 @@ export async function prove(ctx: Ctx, identity: AuthIdentity): Promise<Proof> {
   const [first] = proofs
   if (proofs.some(proof => proof.user_id !== first!.user_id)) throw new Unauthorized()
   return Object.assign({}, ...proofs) as Proof
-}
-
-/** When a token made now ends. */
-export function endOf(ctx: Ctx, { parent, applicationCredential }: Proof): number {
-  const end = ctx.clock.now() + ctx.config.of(identityConfig).token_lifetime_seconds * 1000
-  return Math.min(end, parent?.expires_at ?? end, applicationCredential?.expires_at ?? end)
 }

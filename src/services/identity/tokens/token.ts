@@ -17,16 +17,22 @@ export interface Claims {
   /** The generation of identity in which it was made. */
   generation: number
   application_credential_id?: string
+  trust_id?: string
+  /** An OAuth1 access token. */
+  access_token_id?: string
 }
 
 const layout = 1
-const methodNames = ['password', 'token', 'application_credential']
+/** Only ever longer: each is a bit in the tokens that are out. */
+const methodNames = ['password', 'token', 'application_credential', 'totp', 'ec2credential', 'oauth1']
 const scopeTypes = ['unscoped', 'project', 'domain', 'system'] as const
 
 /** Most ids are UUIDs in hex: 16 bytes instead of 33. */
 function packId(id: string): Uint8Array | string {
   return /^[0-9a-f]{32}$/.test(id) ? Buffer.from(id, 'hex') : id
 }
+
+const packOptional = (id: string | undefined) => (id === undefined ? null : packId(id))
 
 function unpackId(packed: unknown): string {
   return packed instanceof Uint8Array ? Buffer.from(packed).toString('hex') : String(packed)
@@ -44,14 +50,20 @@ function pack(claims: Claims): Uint8Array {
     claims.issued_at,
     claims.audit_ids.map(id => Buffer.from(id, 'base64url')),
     claims.generation,
-    claims.application_credential_id === undefined ? null : packId(claims.application_credential_id),
+    packOptional(claims.application_credential_id),
+    packOptional(claims.trust_id),
+    packOptional(claims.access_token_id),
   ])
 }
 
 function unpack(plain: Uint8Array): Claims | undefined {
   const fields = decode(plain) as unknown[]
   if (!Array.isArray(fields) || fields[0] !== layout) return undefined
-  const [, user, methods, scopeType, scopeId, expires_at, issued_at, auditIds, generation, credential] = fields
+  const [, user, methods, scopeType, scopeId, expires_at, issued_at, auditIds, generation, ...delegations] = fields
+  // Tokens of earlier versions end sooner.
+  const [application_credential_id, trust_id, access_token_id] = delegations.map(id =>
+    id === null ? undefined : unpackId(id),
+  )
   const type = scopeTypes[Number(scopeType)] ?? 'unscoped'
   return {
     user_id: unpackId(user),
@@ -61,7 +73,9 @@ function unpack(plain: Uint8Array): Claims | undefined {
     issued_at: Number(issued_at),
     audit_ids: (auditIds as Uint8Array[]).map(bytes => Buffer.from(bytes).toString('base64url')),
     generation: Number(generation),
-    ...(credential !== null && { application_credential_id: unpackId(credential) }),
+    ...(application_credential_id !== undefined && { application_credential_id }),
+    ...(trust_id !== undefined && { trust_id }),
+    ...(access_token_id !== undefined && { access_token_id }),
   }
 }
 

@@ -42,10 +42,7 @@ export async function authenticate(env: Env, token: string): Promise<Identity | 
   const found = await checkToken(ctx, token)
   if (!found) return undefined
   const identity = identityOf(found.claims, found.facts, token)
-  const until = Math.min(
-    found.claims.expires_at,
-    found.facts.applicationCredential?.expires_at ?? Number.MAX_SAFE_INTEGER,
-  )
+  const until = Math.min(found.claims.expires_at, found.facts.until)
   remember(env, token, { generation: fresh, identity, until })
   return identity
 }

@@ -8,6 +8,7 @@ import { memberships } from '../groups/store.ts'
 import { linkTo } from '../listing.ts'
 import { checkPassword, hashPassword, isOutdated, type PasswordCost } from '../password.ts'
 import { identityChanged } from '../revocations/revocation.ts'
+import { removeTrustsOfUser } from '../trusts/trust.ts'
 import { countFailedLogin, countUnknownLogin, type UserRow, users } from './store.ts'
 
 export function passwordCost(ctx: Ctx): PasswordCost {
@@ -86,6 +87,7 @@ export function userView(ctx: Ctx, row: UserRow) {
 export async function removeUserTraces(ctx: Ctx, { id }: { id: string }): Promise<void> {
   await assignments.remove(ctx.db, { actor_type: 'user', actor_id: id })
   await memberships.remove(ctx.db, { user_id: id })
+  await removeTrustsOfUser(ctx, id)
   await applicationCredentials.remove(ctx.db, { user_id: id })
   await accessRules.remove(ctx.db, { user_id: id })
   await credentials.remove(ctx.db, { user_id: id })
