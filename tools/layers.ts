@@ -109,6 +109,7 @@ export const npmPackages = [
   '@xterm/xterm',
   'ajv',
   'fastify',
+  'find-my-way',
   'ipaddr.js',
   'kysely',
   'pg',

@@ -12,34 +12,39 @@ import { allowedByRules } from './access-rules.ts'
 import { sendFault } from './faults.ts'
 import { negotiate, versionHeaders } from './negotiate.ts'
 import { requestIds } from './request-id.ts'
+import type { Found } from './routes.ts'
 
 type AnyRequest = Request<string, unknown, unknown, unknown>
 
-export function dispatch(env: Env, service: Service, operations: readonly Operation[], validateResponses: boolean) {
-  return async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
-    const ids = requestIds(env, request)
-    const began = env.clock.monotonic()
-    let operation: Operation | undefined
-    let version = 0
-    try {
-      if (service.microversions) {
-        const text = negotiate(service.microversions, request.headers)
-        version = ordinal(text)
-        reply.headers(versionHeaders(service.microversions, text))
-      } else version = Number.MAX_SAFE_INTEGER
-      const isPublic = operations.every(o => o.policy === 'public')
-      const identity = isPublic ? anonymous : await authenticate(env, service, request)
-      const ctx = createCtx(env, { ...ids, identity, base: baseOf(env, request), version })
-      operation = choose(operations, version, request.body)
-      const answer = await perform(ctx, operation, request, reply)
-      if (validateResponses) checkAnswer(operation, answer, version)
-      return send(reply, operation, answer, version, ids.requestId)
-    } catch (error) {
-      return sendFault(env, service, request, reply, error, ids, version)
-    } finally {
-      const labels = { service: service.type, operation: operation?.id ?? 'none', status: reply.statusCode }
-      env.metrics.httpRequest(labels, (env.clock.monotonic() - began) / 1000)
-    }
+export async function dispatch(
+  env: Env,
+  { service, operations }: Found,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  validateResponses: boolean,
+): Promise<FastifyReply> {
+  const ids = requestIds(env, request)
+  const began = env.clock.monotonic()
+  let operation: Operation | undefined
+  let version = 0
+  try {
+    if (service.microversions) {
+      const text = negotiate(service.microversions, request.headers)
+      version = ordinal(text)
+      reply.headers(versionHeaders(service.microversions, text))
+    } else version = Number.MAX_SAFE_INTEGER
+    const isPublic = operations.every(o => o.policy === 'public')
+    const identity = isPublic ? anonymous : await authenticate(env, service, request)
+    const ctx = createCtx(env, { ...ids, identity, base: baseOf(env, request), version })
+    operation = choose(operations, version, request.body)
+    const answer = await perform(ctx, operation, request, reply)
+    if (validateResponses) checkAnswer(operation, answer, version)
+    return send(reply, operation, answer, version, ids.requestId)
+  } catch (error) {
+    return sendFault(env, service, request, reply, error, ids, version)
+  } finally {
+    const labels = { service: service.type, operation: operation?.id ?? 'none', status: reply.statusCode }
+    env.metrics.httpRequest(labels, (env.clock.monotonic() - began) / 1000)
   }
 }
 

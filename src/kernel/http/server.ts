@@ -2,7 +2,6 @@
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
 import type { Env } from '../context.ts'
 import { BadRequest, Fault, MethodNotAllowed, NotFound, PayloadTooLarge } from '../errors.ts'
-import type { Operation } from '../operation.ts'
 import { ordinal } from '../schema/version.ts'
 import type { Service } from '../service.ts'
 import { dispatch } from './dispatch.ts'
@@ -11,6 +10,7 @@ import { serveFolder } from './files.ts'
 import { readJson } from './json-body.ts'
 import { negotiate, versionHeaders } from './negotiate.ts'
 import { requestIds } from './request-id.ts'
+import { createRoutes, pathOptions } from './routes.ts'
 import { isUpgrade, serveUpgrades, type Upgrades } from './upgrade.ts'
 
 export interface HttpOptions {
@@ -18,30 +18,6 @@ export interface HttpOptions {
   bodyLimit?: number
   /** Checks every answer against its schema; for tests. */
   validateResponses?: boolean
-}
-
-/** Operations that share a method and path: chosen by the body's key (`/action`) or by API version. */
-interface Route {
-  method: string
-  path: string
-  operations: Operation[]
-}
-
-function routesOf(service: Service): Route[] {
-  const routes = new Map<string, Route>()
-  for (const operation of service.operations) {
-    const key = `${operation.method} ${operation.path.replace(/\{[^}]+\}/g, '{}')}`
-    const route = routes.get(key)
-    if (route) route.operations.push(operation)
-    else routes.set(key, { method: operation.method, path: operation.path, operations: [operation] })
-  }
-  return [...routes.values()]
-}
-
-/** `/servers/{server_id}` as Fastify writes it; `{name*}` takes the rest of the path. */
-function fastifyPath(prefix: string, path: string): string {
-  const full = `${prefix}${path}`.replace(/\{[^}]+\*\}/g, '*').replace(/\{([^}]+)\}/g, ':$1')
-  return full === '' ? '/' : full
 }
 
 /** Reads JSON bodies of any content type that says JSON; everything else stays a stream. */
@@ -67,55 +43,43 @@ const unused = () => () => {
 }
 
 export function createHttp(env: Env, services: readonly Service[], options: HttpOptions = {}): FastifyInstance {
-  const byLongestPath = [...services].sort((a, b) => b.path.length - a.path.length)
-  const serviceOf = (path: string) =>
-    byLongestPath.find(s => path === s.path || path.startsWith(`${s.path}/`) || path.startsWith(`${s.path}?`))
+  const routes = createRoutes(services)
   const upgrades: Upgrades = Object.assign({}, ...services.map(s => s.upgrades))
   const app = fastify({
     http: { shouldUpgradeCallback: request => isUpgrade(request, upgrades) },
     bodyLimit: options.bodyLimit ?? 10 * 1024 * 1024,
     exposeHeadRoutes: true,
-    routerOptions: { ignoreTrailingSlash: true, ignoreDuplicateSlashes: true, maxParamLength: 500 },
+    routerOptions: pathOptions,
     logger: false,
     // Our operations check and write their own JSON; Fastify's compilers would only be loaded.
     schemaController: { compilersFactory: { buildValidator: unused, buildSerializer: unused } },
     forceCloseConnections: true,
     rewriteUrl: request => {
       const url = request.url ?? '/'
-      const service = serviceOf(url)
+      const service = routes.service(url)
       return service?.rewrite ? service.path + service.rewrite(url.slice(service.path.length)) : url
     },
   })
   addParsers(app)
 
-  const patterns: { method: string; pattern: RegExp }[] = []
-  for (const service of services) {
-    for (const route of routesOf(service)) {
-      const url = fastifyPath(service.path, route.path)
-      patterns.push({
-        method: route.method,
-        pattern: new RegExp(
-          `^${url
-            .replace(/[.]/g, '\\.')
-            .replace(/:[^/]+/g, '[^/]+')
-            .replace('*', '.*')}/?$`,
-        ),
-      })
-      app.route({
-        method: route.method,
-        url,
-        handler: dispatch(env, service, route.operations, options.validateResponses ?? false),
-      })
-    }
-  }
-
+  app.route({
+    method: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
+    url: '*',
+    exposeHeadRoute: false,
+    handler(request, reply) {
+      const found = routes.find(request.method, request.url)
+      if (!found) return reply.callNotFound()
+      request.params = found.params
+      return dispatch(env, found, request, reply, options.validateResponses ?? false)
+    },
+  })
   for (const folder of services.flatMap(s => s.pages ?? [])) serveFolder(app, folder)
   serveUpgrades(env, app, upgrades)
 
   app.setNotFoundHandler((request, reply) => {
     const path = request.url.split('?')[0]!
-    const service = serviceOf(path)
-    const methods = patterns.filter(({ pattern }) => pattern.test(path)).map(({ method }) => method)
+    const service = routes.service(path)
+    const methods = routes.methods(path)
     const fault =
       methods.length > 0
         ? new MethodNotAllowed(`The method ${request.method} is not allowed for this resource.`, {
@@ -126,7 +90,7 @@ export function createHttp(env: Env, services: readonly Service[], options: Http
     return sendFault(env, service, request, reply, fault, requestIds(env, request), version)
   })
   app.setErrorHandler((error, request, reply) =>
-    sendFault(env, serviceOf(request.url), request, reply, frameworkFault(error), requestIds(env, request)),
+    sendFault(env, routes.service(request.url), request, reply, frameworkFault(error), requestIds(env, request)),
   )
   app.get('/healthcheck', (_request, reply) => health(env, reply))
   app.get('/metrics', async (_request: FastifyRequest, reply: FastifyReply) => {
