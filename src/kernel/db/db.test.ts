@@ -1,5 +1,6 @@
 /** The database on both engines: rows, transactions, constraints, migrations. */
 import assert from 'node:assert/strict'
+import { sql } from 'kysely'
 import { onEachEngine } from '../../../test/engines.ts'
 import { type Database, UniqueViolation } from './database.ts'
 import { migrate, pendingMigrations } from './migrate.ts'
@@ -65,6 +66,13 @@ onEachEngine('rows come back as they went in', async database => {
     thing('c', { on_shelf: false, labels: [] }),
   )
   assert.equal(await things.find(database.root, { id: 'nothing' }), undefined)
+})
+
+onEachEngine('a column that was added since is read too', async database => {
+  await filled(database)
+  const before = await things.find(database.root, { id: 'a' })
+  await sql`alter table test_things add column colour text`.execute(database.root)
+  assert.deepEqual({ ...(await things.find(database.root, { id: 'a' })) }, { ...before, colour: null })
 })
 
 onEachEngine('conditions: null, lists, comparisons, an empty list matches nothing', async database => {
