@@ -206,6 +206,24 @@ function methodsOf({ driver, uploads }: ComputeAgentOptions, changed: () => void
     attachNic: ({ id, nic }, context) => change(id, context, () => driver.attachNic(id, nic)),
     detachNic: ({ id, port_id }, context) => change(id, context, () => driver.detachNic(id, port_id)),
     injectNmi: ({ id }, context) => change(id, context, () => driver.injectNmi(id)),
+    changePassword: ({ id, user, password }, context) =>
+      change(id, context, () => driver.changePassword(id, user, password)),
+    reshape: ({ spec, power_on, grace_seconds }, context) =>
+      change(spec.id, context, () => driver.reshape(spec, { signal: context.signal, power_on, grace_seconds })),
+    setAside: ({ id, grace_seconds }, context) => change(id, context, () => driver.setAside(id, grace_seconds)),
+    bringBack: ({ id }, context) => change(id, context, () => driver.bringBack(id)),
+    dropAside: ({ id }, context) => change(id, context, () => driver.dropAside(id)),
+    prepareIncoming: ({ spec }) => ask(() => driver.prepareIncoming(spec)),
+    sendAside: ({ id, to }, context) => change(id, context, () => driver.sendAside(id, to, { signal: context.signal })),
+    migrateLive: ({ id, to }, context) =>
+      change(id, context, () => driver.migrateLive(id, to, { signal: context.signal })),
+    // Beside the migration, which has the guest's turn.
+    migrationProgress: ({ id }) => ask(async () => (await driver.migrationProgress(id)) ?? null),
+    forceMigration: ({ id }) =>
+      ask(async () => {
+        await driver.forceMigration(id)
+        return null
+      }),
     snapshot: ({ id, image_id, format }, context) =>
       change(id, context, async () => {
         const bytes = await driver.snapshot(id, format)

@@ -4,6 +4,8 @@ import type {
   GuestSpec,
   GuestState,
   HostFacts,
+  IncomingAddress,
+  MigrationProgress,
   NicSpec,
   PowerState,
   RebootType,
@@ -36,6 +38,16 @@ export interface ComputeAgentMethods {
   snapshot(input: { id: string; image_id: string; format: 'raw' | 'qcow2' }): Promise<null>
   diagnostics(input: { id: string }): Promise<Record<string, unknown>>
   injectNmi(input: { id: string }): Promise<null>
+  changePassword(input: { id: string; user: string; password: string }): Promise<null>
+  reshape(input: { spec: GuestSpec; power_on: boolean; grace_seconds: number }): Promise<null>
+  setAside(input: { id: string; grace_seconds: number }): Promise<null>
+  bringBack(input: { id: string }): Promise<null>
+  dropAside(input: { id: string }): Promise<null>
+  prepareIncoming(input: { spec: GuestSpec }): Promise<IncomingAddress>
+  sendAside(input: { id: string; to: IncomingAddress }): Promise<null>
+  migrateLive(input: { id: string; to: IncomingAddress }): Promise<null>
+  migrationProgress(input: { id: string }): Promise<MigrationProgress | null>
+  forceMigration(input: { id: string }): Promise<null>
 }
 
 export const computeControlVersion = 1

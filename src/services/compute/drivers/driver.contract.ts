@@ -238,6 +238,90 @@ export function driverContract(name: string, open: () => Promise<DriverUnderTest
       await gone(spec.id)
     })
 
+    it('sets a guest aside, lets another take its place, and brings it back', async () => {
+      const spec = await booted()
+      for (const _ of [1, 2]) await driver.setAside(spec.id, 0)
+      await expectState(spec.id, powerStates.nostate)
+      assert.deepEqual(await driver.list(), [])
+      await driver.spawn(spec, { power_on: true })
+      await expectState(spec.id, powerStates.running)
+      for (const _ of [1, 2]) await driver.bringBack(spec.id)
+      await expectState(spec.id, powerStates.shutdown)
+      await driver.start(spec)
+      await driver.setAside(spec.id, 0)
+      for (const _ of [1, 2]) await driver.dropAside(spec.id)
+      await driver.bringBack(spec.id)
+      await expectState(spec.id, powerStates.nostate)
+      await driver.setAside(spec.id, 0)
+      assert.deepEqual(eventsOf(spec.id), [])
+      await driver.spawn(spec, { power_on: false })
+      await driver.setAside(spec.id, 0)
+      await gone(spec.id)
+    })
+
+    it('reshapes a guest: disks come, grow and go, and the machine is what the spec says', async () => {
+      const spec = await booted()
+      const blank = { source: { type: 'blank' as const }, boot_index: -1 }
+      const [root] = spec.disks
+      const larger = {
+        ...spec,
+        memory_mb: spec.memory_mb * 2,
+        disks: [
+          { ...root!, size_gb: 2 },
+          { id: 'ephemeral0', size_gb: 1, ...blank },
+        ],
+      }
+      for (const _ of [1, 2]) await driver.reshape(larger, { power_on: false, grace_seconds: 0 })
+      await expectState(spec.id, powerStates.shutdown)
+      await driver.start(larger)
+      const facts = await driver.diagnostics(spec.id)
+      assert.equal(facts.num_disks, 2)
+      assert.equal((facts.memory_details as { maximum: number }).maximum, larger.memory_mb)
+      const smaller = { ...larger, disks: [root!] }
+      await assert.rejects(driver.reshape(smaller, { power_on: true, grace_seconds: 0 }), GuestError)
+      await driver.reshape({ ...larger, disks: [larger.disks[0]!] }, { power_on: true, grace_seconds: 0 })
+      assert.equal((await driver.diagnostics(spec.id)).num_disks, 1)
+      assert.deepEqual(eventsOf(spec.id), [])
+      await gone(spec.id)
+    })
+
+    it('boots a guest from another disk to rescue it, with its own beside, and as before afterwards', async () => {
+      const spec = await booted()
+      const [root] = spec.disks
+      const rescue = {
+        ...spec,
+        disks: [
+          { ...root!, id: 'rescue' },
+          { ...root!, boot_index: -1 },
+        ],
+      }
+      await driver.reshape(rescue, { power_on: true, grace_seconds: 0 })
+      assert.equal((await driver.diagnostics(spec.id)).num_disks, 2)
+      await bootsTimes(spec, 2)
+      await driver.reshape(spec, { power_on: true, grace_seconds: 0 })
+      assert.equal((await driver.diagnostics(spec.id)).num_disks, 1)
+      await bootsTimes(spec, 3)
+      await gone(spec.id)
+    })
+
+    it('makes a guest of a copy of what is aside, which may grow while the first stays as it was', async () => {
+      const spec = await booted()
+      await driver.setAside(spec.id, 0)
+      const [root] = spec.disks
+      const larger = { ...spec, memory_mb: spec.memory_mb * 2, disks: [{ ...root!, size_gb: 2 }] }
+      for (const _ of [1, 2]) await driver.sendAside(spec.id, await driver.prepareIncoming(larger), {})
+      await expectState(spec.id, powerStates.shutdown)
+      await driver.reshape(larger, { power_on: true, grace_seconds: 0 })
+      await expectState(spec.id, powerStates.running)
+      await driver.bringBack(spec.id)
+      await driver.start(spec)
+      const facts = await driver.diagnostics(spec.id)
+      assert.equal((facts.memory_details as { maximum: number }).maximum, spec.memory_mb)
+      await assert.rejects(driver.sendAside(spec.id, await driver.prepareIncoming(spec), {}), GuestError)
+      await driver.destroy(spec.id)
+      await gone(spec.id)
+    })
+
     it('refuses what makes no sense with an error fit for a user, and knows no guest it was not given', async () => {
       const unknown = host.spec()
       await expectState(unknown.id, powerStates.nostate)
@@ -247,6 +331,9 @@ export function driverContract(name: string, open: () => Promise<DriverUnderTest
         driver.pause(unknown.id),
         driver.consoleLog(unknown.id),
         driver.snapshot(unknown.id, 'raw'),
+        driver.reshape(unknown, { power_on: true, grace_seconds: 0 }),
+        driver.changePassword(unknown.id, 'root', 'secret'),
+        driver.forceMigration(unknown.id),
         driver.attachNic(unknown.id, { port_id: 'p', mac: 'fa:16:3e:00:00:98', mtu: 1500 }),
       ]
       await Promise.all(refused.map(each => assert.rejects(each, GuestError)))

@@ -93,6 +93,8 @@ export interface HostFacts {
   /** What this host can do; operations that need an absent one are refused with 409/400 as upstream does. */
   capabilities: {
     suspend: boolean
+    /** Sends guests to other hosts of its kind and takes theirs. */
+    migrate: boolean
     live_migrate: boolean
     snapshot: boolean
     attach_interface: boolean
@@ -101,6 +103,19 @@ export interface HostFacts {
     serial: boolean
     spice: boolean
   }
+}
+
+/** Where a host expects a guest; only drivers of the kind that made it understand it. */
+export type IncomingAddress = Record<string, string | number>
+
+/** In bytes. */
+export interface MigrationProgress {
+  memory_total: number
+  memory_processed: number
+  memory_remaining: number
+  disk_total: number
+  disk_processed: number
+  disk_remaining: number
 }
 
 export interface GuestState {
@@ -121,7 +136,7 @@ export interface VirtDriver extends AsyncDisposable {
   recover(): Promise<GuestState[]>
   /** Brings a guest to running from nothing or from any half-built state. Throws `GuestError` with a message fit for the fault. */
   spawn(spec: GuestSpec, options: { signal?: AbortSignal; power_on: boolean }): Promise<void>
-  /** Removes the guest, its disks and files, whatever state it is in. Unknown ids succeed. */
+  /** Removes the guest, its disks and files, whatever state it is in; also what was set aside of it. Unknown ids succeed. */
   destroy(id: string): Promise<void>
   /** Starts a guest that is shut down; `spec` as at spawn, with nics as they are now. */
   start(spec: GuestSpec): Promise<void>
@@ -146,6 +161,29 @@ export interface VirtDriver extends AsyncDisposable {
   diagnostics(id: string): Promise<Record<string, unknown>>
   /** Non-maskable interrupt, so that the guest writes a crash dump. */
   injectNmi(id: string): Promise<void>
+  /** Sets a user's password through the guest's agent; throws when it has none. */
+  changePassword(id: string, user: string, password: string): Promise<void>
+  /**
+   * Makes the guest what `spec` says: disks that are not there are made, larger ones grow, those it does not name go, the config drive is written
+   * anew. Stops the guest for it; then it boots, or stays off.
+   */
+  reshape(spec: GuestSpec, options: { signal?: AbortSignal; power_on: boolean; grace_seconds: number }): Promise<void>
+  /** Stops the guest and puts it aside with its disks: it is not listed, and nothing starts it. Also a success: it is aside already, or not here. */
+  setAside(id: string, graceSeconds: number): Promise<void>
+  /** Puts what was set aside in its place again, instead of what is there now; it is off. Without anything aside, nothing changes. */
+  bringBack(id: string): Promise<void>
+  /** Removes what was set aside. */
+  dropAside(id: string): Promise<void>
+  /** Makes ready for a guest that another host, or this one, sends. The address is good for one sending; a later one replaces it. */
+  prepareIncoming(spec: GuestSpec): Promise<IncomingAddress>
+  /** Sends a copy of what was set aside, which becomes a guest there that is off. */
+  sendAside(id: string, to: IncomingAddress, options: { signal?: AbortSignal }): Promise<void>
+  /** Moves a guest that runs (or is paused) there without stopping it, and sets aside here what is left of it. Moved already: a success. */
+  migrateLive(id: string, to: IncomingAddress, options: { signal?: AbortSignal }): Promise<void>
+  /** How far a live migration is; undefined when none goes on. */
+  migrationProgress(id: string): Promise<MigrationProgress | undefined>
+  /** Ends a live migration soon: the guest may stand still for it. */
+  forceMigration(id: string): Promise<void>
   /** Removes cached images that no guest has used for `maxAgeMs`. Returns how many bytes were freed. */
   purgeImageCache(maxAgeMs: number): Promise<number>
   /** Called on each change of power state that the driver did not make because it was told to. */

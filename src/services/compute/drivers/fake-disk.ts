@@ -1,4 +1,5 @@
-/** An empty but valid qcow2 file in memory: what a snapshot of a fake guest is made of. */
+/** The disks of fake guests: what is on them, and an empty but valid qcow2 file in memory for snapshots of them. */
+import type { GuestSpec } from './driver.ts'
 
 const clusterBits = 16
 const cluster = 1 << clusterBits
@@ -20,4 +21,17 @@ export function emptyQcow2(virtualSize: number): Buffer {
   file.writeBigUInt64BE(BigInt(2 * cluster), cluster)
   for (let index = 0; index < 4; index++) file.writeUInt16BE(1, 2 * cluster + 2 * index)
   return file
+}
+
+/** What is on a guest's disks, by their ids: what they were made of, and what was written since. */
+export type FakeDisks = Record<string, { size_gb: number; contents: string[] }>
+
+/** Disks as the spec names them; those that were there keep what is on them. */
+export function disksOf(spec: GuestSpec, before: FakeDisks = {}): FakeDisks {
+  return Object.fromEntries(
+    spec.disks.map(({ id, size_gb, source }) => [
+      id,
+      { size_gb, contents: before[id]?.contents ?? (source.type === 'image' ? [source.image.id] : []) },
+    ]),
+  )
 }

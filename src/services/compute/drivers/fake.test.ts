@@ -5,7 +5,7 @@ import { settle, systemClock, virtualClock } from '#kernel/clock.ts'
 import { type Ids, seededIds } from '#kernel/ids.ts'
 import { driverContract } from './driver.contract.ts'
 import { GuestError, type GuestSpec, powerStates } from './driver.ts'
-import { type FakeGuest, fakeDriver } from './fake.ts'
+import { type FakeDriver, type FakeGuest, fakeDriver } from './fake.ts'
 
 const ids = seededIds('fake')
 
@@ -44,7 +44,7 @@ driverContract('fake', async () => {
     },
     crash: async id => driver.crashGuest(id),
     powerOff: async id => driver.powerOffGuest(id),
-    remains: async id => (guests.has(id) ? [id] : []),
+    remains: async id => [...guests.keys()].filter(key => key.startsWith(id)),
     close: async () => driver[Symbol.asyncDispose](),
   }
 })
@@ -104,4 +104,39 @@ test('a name cannot forge console output', async () => {
   const spec = guestSpec(ids, { name: 'a\nroot login: \x1b[2J' })
   await driver.spawn(spec, { power_on: true })
   assert.ok((await driver.consoleLog(spec.id)).endsWith('\na-root-login----2J login: '))
+})
+
+test('a guest moves live between two hosts, can be hurried on its way, and is moved once', async () => {
+  const clock = virtualClock()
+  const [from, to] = ['h1', 'h2'].map(hostname => fakeDriver({ clock, hostname })) as [FakeDriver, FakeDriver]
+  const spec = guestSpec(ids)
+  await from.spawn(spec, { power_on: true })
+  from.write(spec.id, 'root', 'a letter')
+  from.inject({ method: 'migrateLive', delayMs: 3_600_000 })
+  const address = await to.prepareIncoming(spec)
+  const moving = from.migrateLive(spec.id, address, {})
+  assert.equal((await from.migrationProgress(spec.id))?.memory_total, 128 * 1024 * 1024)
+  await from.forceMigration(spec.id)
+  await moving
+  assert.equal(await to.state(spec.id), powerStates.running)
+  assert.equal(await from.state(spec.id), powerStates.nostate)
+  assert.deepEqual(to.guests.get(spec.id)?.disks.root?.contents.at(-1), 'a letter')
+  await from.migrateLive(spec.id, address, {})
+  assert.equal(await from.migrationProgress(spec.id), undefined)
+  await from.destroy(spec.id)
+  assert.equal(from.guests.size, 0)
+})
+
+test('a live migration that is given up leaves the guest where it is', async () => {
+  const clock = virtualClock()
+  const [from, to] = ['h1', 'h2'].map(hostname => fakeDriver({ clock, hostname })) as [FakeDriver, FakeDriver]
+  const spec = guestSpec(ids)
+  await from.spawn(spec, { power_on: true })
+  from.inject({ method: 'migrateLive', delayMs: 3_600_000 })
+  const abort = new AbortController()
+  const moving = from.migrateLive(spec.id, await to.prepareIncoming(spec), { signal: abort.signal })
+  abort.abort(new Error('given up'))
+  await assert.rejects(moving, /given up/)
+  assert.equal(await from.state(spec.id), powerStates.running)
+  assert.equal(await to.state(spec.id), powerStates.nostate)
 })

@@ -1,20 +1,20 @@
 /** The fake virt driver: guests in memory, instant, with faults on demand. For `--simulated`, simulation and tests. */
-import { once } from 'node:events'
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import type { Clock } from '#kernel/clock.ts'
 import {
   GuestError,
   type GuestEvent,
   type GuestSpec,
-  type HostFacts,
   type ImageSpec,
   type NicSpec,
   type PowerState,
   powerStates,
   type VirtDriver,
 } from './driver.ts'
-import { emptyQcow2 } from './fake-disk.ts'
+import { fakeConsoles } from './fake-consoles.ts'
+import { disksOf, emptyQcow2, type FakeDisks } from './fake-disk.ts'
+import { diagnostics, hostFacts } from './fake-facts.ts'
+import { asideKey, fakeMoves, isGuestKey } from './fake-moves.ts'
 
 /** What the fake keeps of a guest. Plain data: a Map of these may outlive the driver, as real guests outlive the control process. */
 export interface FakeGuest {
@@ -23,6 +23,11 @@ export interface FakeGuest {
   log: string
   nics: NicSpec[]
   started_at: number
+  disks: FakeDisks
+  /** Passwords set by the agent. */
+  passwords?: Record<string, string>
+  /** Of a guest that is aside: it runs on another host already. */
+  moved?: boolean
 }
 
 /** The methods that a fault can hit. */
@@ -49,7 +54,7 @@ export interface FakeDriverOptions {
   memory_mb?: number
   disk_gb?: number
   faults?: FakeFault[]
-  /** Where guests live; pass the same Map to a second driver to play a restart of the control process. */
+  /** Where guests live, those set aside under a key of their own; pass the same Map to a second driver to play a restart of the control process. */
   guests?: Map<string, FakeGuest>
   /** Called when a guest was made, changed or removed, before the call that did it returns. */
   changed?: (id: string) => void
@@ -64,6 +69,8 @@ export interface FakeDriver extends VirtDriver {
   powerOffGuest(id: string): void
   /** The guest prints to its serial console. */
   print(id: string, text: string): void
+  /** The guest writes to one of its disks. */
+  write(id: string, disk: string, text: string): void
 }
 
 const maxLog = 1024 * 1024
@@ -92,7 +99,7 @@ export function fakeDriver(options: FakeDriverOptions): FakeDriver {
     const failure = due.find(fault => fault.error !== undefined)
     if (failure && !failure.afterwards) throw asError(failure.error)
     const result = work()
-    if (id !== undefined) options.changed?.(id)
+    if (id !== undefined) changed(id)
     if (failure) throw asError(failure.error)
     return result
   }
@@ -108,6 +115,7 @@ export function fakeDriver(options: FakeDriverOptions): FakeDriver {
     gone.get(id)?.abort(new GuestError(`Guest ${id} is being destroyed.`))
     gone.delete(id)
     guests.delete(id)
+    guests.delete(asideKey(id))
   }
 
   function existing(id: string): FakeGuest {
@@ -132,6 +140,7 @@ export function fakeDriver(options: FakeDriverOptions): FakeDriver {
   function boot(guest: FakeGuest, spec: GuestSpec) {
     guest.spec = spec
     guest.nics = [...spec.nics]
+    guest.disks = disksOf(spec, guest.disks)
     guest.power_state = powerStates.running
     guest.started_at = clock.now()
     print(spec.id, bootText(spec))
@@ -164,7 +173,13 @@ export function fakeDriver(options: FakeDriverOptions): FakeDriver {
     guest.power_state = to
   }
 
-  const states = () => [...guests].map(([id, guest]) => ({ id, power_state: guest.power_state }))
+  const states = () =>
+    [...guests].filter(([id]) => isGuestKey(id)).map(([id, guest]) => ({ id, power_state: guest.power_state }))
+
+  const changed = (id: string) => {
+    for (const key of [id, asideKey(id)]) options.changed?.(key)
+  }
+  const moves = fakeMoves({ guests, call, existing, boot, useImages, changed })
 
   return {
     name: 'fake',
@@ -173,6 +188,7 @@ export function fakeDriver(options: FakeDriverOptions): FakeDriver {
     crashGuest: (id, reason = 'crashed') => happen(id, powerStates.crashed, reason),
     powerOffGuest: id => happen(id, powerStates.shutdown, 'guest-shutdown'),
     print,
+    write: (id, disk, text) => void existing(id).disks[disk]!.contents.push(text),
     facts: () => call('facts', undefined, () => hostFacts(options)),
     recover: () => call('recover', undefined, states),
     spawn: (spec, { signal, power_on }) =>
@@ -187,6 +203,7 @@ export function fakeDriver(options: FakeDriverOptions): FakeDriver {
             log: '',
             nics: [...spec.nics],
             started_at: 0,
+            disks: disksOf(spec),
           }
           guests.set(spec.id, guest)
           if (power_on && guest.power_state !== powerStates.running) boot(guest, spec)
@@ -234,6 +251,12 @@ export function fakeDriver(options: FakeDriverOptions): FakeDriver {
       }),
     diagnostics: id => call('diagnostics', id, () => diagnostics(running(id), clock.now())),
     injectNmi: id => call('injectNmi', id, () => void running(id)),
+    changePassword: (id, user, password) =>
+      call('changePassword', id, () => {
+        const guest = running(id)
+        guest.passwords = { ...guest.passwords, [user]: password }
+      }),
+    ...moves,
     purgeImageCache: maxAgeMs =>
       call('purgeImageCache', undefined, () => {
         const used = new Set([...guests.values()].flatMap(guest => guest.spec.disks.map(imageOf)))
@@ -273,98 +296,4 @@ function bootText(spec: GuestSpec): string {
     '',
     `${name} login: `,
   ].join('\n')
-}
-
-function hostFacts(options: FakeDriverOptions): HostFacts {
-  return {
-    hypervisor_type: 'fake',
-    hypervisor_version: 1000000,
-    hypervisor_hostname: options.hostname,
-    vcpus: options.vcpus ?? 64,
-    memory_mb: options.memory_mb ?? 256 * 1024,
-    disk_gb: options.disk_gb ?? 4096,
-    cpu_info: {
-      arch: 'x86_64',
-      model: 'simulated',
-      vendor: 'none',
-      features: [],
-      topology: { cells: 1, sockets: 1, cores: options.vcpus ?? 64, threads: 1 },
-    },
-    traits: ['COMPUTE_NODE', 'COMPUTE_NET_ATTACH_INTERFACE', 'COMPUTE_IMAGE_TYPE_QCOW2', 'COMPUTE_IMAGE_TYPE_RAW'],
-    capabilities: {
-      suspend: true,
-      live_migrate: false,
-      snapshot: true,
-      attach_interface: true,
-      attach_volume: false,
-      vnc: true,
-      serial: true,
-      spice: false,
-    },
-  }
-}
-
-function diagnostics(guest: FakeGuest, now: number): Record<string, unknown> {
-  const { spec } = guest
-  const uptime = Math.floor((now - guest.started_at) / 1000)
-  return {
-    state: guest.power_state === powerStates.paused ? 'paused' : 'running',
-    driver: 'fake',
-    hypervisor: 'fake',
-    hypervisor_os: 'none',
-    uptime,
-    config_drive: spec.config_drive !== undefined,
-    num_cpus: spec.vcpus,
-    num_nics: guest.nics.length,
-    num_disks: spec.disks.length,
-    memory_details: { maximum: spec.memory_mb, used: spec.memory_mb },
-    cpu_details: Array.from({ length: spec.vcpus }, (_, id) => ({ id, time: uptime * 1e9, utilisation: 0 })),
-    disk_details: spec.disks.map(() => ({
-      read_bytes: 0,
-      read_requests: 0,
-      write_bytes: 0,
-      write_requests: 0,
-      errors_count: 0,
-    })),
-    nic_details: guest.nics.map(nic => ({
-      mac_address: nic.mac,
-      rx_octets: 0,
-      rx_packets: 0,
-      tx_octets: 0,
-      tx_packets: 0,
-    })),
-  }
-}
-
-/** Loopback listeners, opened when first asked for, that speak enough for a console proxy to have something to carry. */
-function fakeConsoles(log: (id: string) => string) {
-  const servers = new Map<string, Promise<Server>>()
-  const sockets = new Set<Socket>()
-
-  async function open(id: string, type: 'vnc' | 'serial'): Promise<Server> {
-    const server = createServer(socket => {
-      sockets.add(socket)
-      socket.on('close', () => sockets.delete(socket)).on('error', () => socket.destroy())
-      socket.write(type === 'vnc' ? 'RFB 003.008\n' : log(id))
-      if (type === 'serial') socket.pipe(socket)
-      else socket.resume()
-    })
-    server.unref().listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    return server
-  }
-
-  return {
-    async port(id: string, type: 'vnc' | 'serial'): Promise<number> {
-      const key = `${type} ${id}`
-      const server = servers.get(key) ?? open(id, type)
-      servers.set(key, server)
-      return ((await server).address() as AddressInfo).port
-    },
-    async close() {
-      for (const socket of sockets) socket.destroy()
-      for (const server of servers.values()) (await server).close()
-      servers.clear()
-    },
-  }
 }

@@ -7,7 +7,16 @@ import { prepareConsoleLog } from './console-log.ts'
 import { checkFits, createDisk } from './disks.ts'
 import { guestFiles, type QemuHost } from './host.ts'
 import { cachedName, type ImageCache } from './image-cache.ts'
-import { bare, checkSpec, type GuestRecord, imageProperty, rootImage, vifModel, writeRecord } from './record.ts'
+import {
+  bare,
+  checkSpec,
+  type GuestRecord,
+  hasAgent,
+  imageProperty,
+  rootImage,
+  vifModel,
+  writeRecord,
+} from './record.ts'
 
 /** The images that a guest needs, by the names of their files in the cache. */
 export function imagesOf(spec: GuestSpec): ImageSpec[] {
@@ -40,12 +49,13 @@ export async function buildGuest(
   if (spec.config_drive) await writeConfigDrive(host, spec.config_drive, files.configDrive, signal)
   await prepareConsoleLog(host, files.consoleLog)
 
-  const boot = directBoot(spec, accel)
+  const boot = directBootOf(spec, accel)
   const machine = {
     spec: bare(spec),
     accel,
     disks,
     config_drive: spec.config_drive !== undefined,
+    agent: hasAgent(spec),
     vif_model: vifModel(spec),
     ...(boot ? { direct_boot: boot } : {}),
   }
@@ -67,7 +77,7 @@ function checkSource(disk: DiskSpec) {
 }
 
 /** An image with a kernel of its own boots it directly. */
-function directBoot(spec: GuestSpec, accel: Accel): DirectBoot | undefined {
+export function directBootOf(spec: GuestSpec, accel: Accel): DirectBoot | undefined {
   const image = rootImage(spec)
   if (!image?.kernel) return undefined
   const path = (used: ImageSpec) => `../../images/${cachedName(used)}`

@@ -26,6 +26,8 @@ export interface Machine {
   accel: Accel
   disks: DiskFile[]
   config_drive: boolean
+  /** The guest has an agent to talk to. */
+  agent?: boolean
   direct_boot?: DirectBoot
   vif_model: string
   /** Which PCIe root port each device sits in, by device id. */
@@ -57,6 +59,7 @@ export function assignPorts(machine: Omit<Machine, 'ports' | 'port_count'>): Pic
   if (machine.disks.some(disk => disk.bus === 'scsi')) devices.push('scsi0')
   for (const disk of machine.disks) if (disk.bus === 'virtio') devices.push(diskNode(disk.id))
   if (machine.config_drive) devices.push('config-drive')
+  if (machine.agent) devices.push('agent0')
   for (const nic of machine.spec.nics) devices.push(nicDevice(nic.port_id))
   return {
     ports: Object.fromEntries(devices.map((device, index) => [device, index])),
@@ -116,6 +119,7 @@ export function commandLine(machine: Machine, options: { incoming: boolean }): s
     ...['-object', 'rng-random,id=rng-source,filename=/dev/urandom'],
     ...device({ driver: 'virtio-rng-pci', id: 'rng0', rng: 'rng-source', bus: portOf(machine, 'rng0') }),
     ...disks(machine),
+    ...(machine.agent ? agentChannel(machine) : []),
     ...spec.nics.flatMap(nic => nicArguments(machine, nic)),
     ...directBoot(machine.direct_boot),
     ...(options.incoming ? ['-incoming', 'fd:0'] : []),
@@ -190,6 +194,14 @@ function configDrive(machine: Machine): string[] {
       serial: 'config-2',
       'write-cache': 'on',
     }),
+  ]
+}
+
+function agentChannel(machine: Machine): string[] {
+  return [
+    ...device({ driver: 'virtio-serial-pci', id: 'agent0', bus: portOf(machine, 'agent0') }),
+    ...['-chardev', 'socket,id=agent-channel,path=run/agent,server=on,wait=off'],
+    ...device({ driver: 'virtserialport', bus: 'agent0.0', chardev: 'agent-channel', name: 'org.qemu.guest_agent.0' }),
   ]
 }
 

@@ -48,6 +48,7 @@ export async function hostFacts(host: QemuHost, hostname: string, accel: Accel, 
     traits: [...computeTraits, ...cpuTraits(features)],
     capabilities: {
       suspend: true,
+      migrate: false,
       live_migrate: false,
       snapshot: true,
       attach_interface: true,

@@ -12,17 +12,20 @@ import {
   type VirtDriver,
 } from '../driver.ts'
 import { chooseAccel } from './accel.ts'
+import { asideFiles, asideRecords, copyAside, dropAside, putAside, takeBack } from './aside.ts'
 import { buildGuest, imagesOf } from './build.ts'
 import type { Accel, Machine } from './command-line.ts'
 import { lastLines, readConsoleLog } from './console-log.ts'
 import { readDiagnostics } from './diagnostics.ts'
 import { hostFacts, qemuVersion, type Sizes } from './facts.ts'
+import { setPassword } from './guest-agent.ts'
 import { existing, type Guest, guestsOf } from './guests.ts'
 import { checkDir, exists, findUser, guestFiles, guestIds, prepareDirs, type QemuHost } from './host.ts'
 import { cachedName, imageCache } from './image-cache.ts'
 import { dropReleasedNics, forgetNic, placeNic, plugNic, unplugNic } from './nics.ts'
 import { powerOff } from './power.ts'
 import { freshMachine, readRecord, rootDisk, writeRecord } from './record.ts'
+import { reshapeGuest } from './reshape.ts'
 import { snapshotDisk } from './snapshot.ts'
 import { saveMemory } from './suspend.ts'
 
@@ -104,6 +107,7 @@ export async function qemuDriver(options: QemuDriverOptions): Promise<VirtDriver
     for (const id of await guestIds(host)) {
       for (const name of (await readRecord(guestFiles(host, id)))?.images ?? []) used.add(name)
     }
+    for (const { images: names } of await asideRecords(host)) for (const name of names) used.add(name)
     return used
   }
 
@@ -132,6 +136,7 @@ export async function qemuDriver(options: QemuDriverOptions): Promise<VirtDriver
         const record = await readRecord(guest.files).catch(() => undefined)
         for (const name of record?.images ?? []) await images.touch(name)
         await guests.clear(guest)
+        await dropAside(host, id)
       }),
     start: spec =>
       guests.locked(spec.id, async (guest, gone) => {
@@ -220,6 +225,52 @@ export async function qemuDriver(options: QemuDriverOptions): Promise<VirtDriver
       guests.looking(id, async guest => {
         await (await guests.running(guest)).execute('inject-nmi')
       }),
+    changePassword: (id, user, password) =>
+      guests.looking(id, async guest => {
+        const { machine } = await existing(guest)
+        await guests.running(guest)
+        await setPassword(clock, machine, guest.files, user, password)
+      }),
+    reshape: (spec, { signal, power_on, grace_seconds }) =>
+      guests.locked(spec.id, async (guest, gone) => {
+        const either = signal ? AbortSignal.any([signal, gone]) : gone
+        await turnOff(guest, grace_seconds, either)
+        building.set(spec.id, imagesOf(spec).map(cachedName))
+        try {
+          const old = await existing(guest)
+          const record = await reshapeGuest(host, images, guest.files, old, spec, accel, either)
+          if (power_on) await guests.run(guest, record, record.machine, either)
+        } finally {
+          building.delete(spec.id)
+        }
+      }),
+    setAside: (id, graceSeconds) =>
+      guests.locked(id, async (guest, gone) => {
+        if (!(await readRecord(guest.files)) || (await exists(asideFiles(host, id).dir))) return
+        await turnOff(guest, graceSeconds, gone)
+        await putAside(host, id)
+      }),
+    bringBack: id =>
+      guests.interrupt(id, async guest => {
+        if (!(await exists(asideFiles(host, id).dir))) return
+        await guests.clear(guest)
+        await takeBack(host, id)
+      }),
+    dropAside: id => guests.locked(id, () => dropAside(host, id)),
+    prepareIncoming: async () => ({ driver: 'qemu', host: options.hostname }),
+    sendAside: (id, to, { signal }) =>
+      guests.locked(id, async (guest, gone) => {
+        if (to.driver !== 'qemu' || to.host !== options.hostname) throw staysHere()
+        await guests.clear(guest)
+        await copyAside(host, id, signal ? AbortSignal.any([signal, gone]) : gone)
+      }),
+    async migrateLive() {
+      throw staysHere()
+    },
+    migrationProgress: async () => undefined,
+    async forceMigration(id) {
+      throw new GuestError(`Guest ${id} is not being migrated.`)
+    },
     async purgeImageCache(maxAgeMs) {
       const used = await usedImages()
       return await images.purge(maxAgeMs, name => used.has(name))
@@ -248,6 +299,8 @@ async function prepareHost(options: QemuDriverOptions): Promise<QemuHost> {
   await prepareDirs(host)
   return host
 }
+
+const staysHere = () => new GuestError('Guests of this host cannot be moved to another one.')
 
 /** The machine as it was suspended, on the taps of today. */
 function withTaps(machine: Machine, spec: GuestSpec): Machine {

@@ -27,7 +27,7 @@ export async function writeRecord(files: GuestFiles, record: GuestRecord): Promi
 /** The machine for a fresh boot: the disks that are there, and the rest as `spec` says now. */
 export function freshMachine(old: Machine, spec: GuestSpec, accel: Machine['accel']): Machine {
   checkSpec(spec)
-  const machine = { ...old, spec: bare(spec), accel }
+  const machine = { ...old, spec: bare(spec), accel, agent: hasAgent(spec) }
   return { ...machine, ...assignPorts(machine) }
 }
 
@@ -72,7 +72,11 @@ export function imageProperty(spec: GuestSpec, name: string): string | undefined
   return rootImage(spec)?.properties[name]
 }
 
-export function rootImage(spec: GuestSpec) {
+/** Whether the image promises an agent in the guest. */
+export const hasAgent = (spec: Pick<GuestSpec, 'disks'>) =>
+  /^(yes|true|1|on)$/i.test(rootImage(spec)?.properties.hw_qemu_guest_agent ?? 'no')
+
+export function rootImage(spec: Pick<GuestSpec, 'disks'>) {
   const source = rootDisk(spec)?.source
   return source?.type === 'image' ? source.image : undefined
 }

@@ -114,11 +114,15 @@ async function overlay(files: GuestFiles, disk: DiskFile): Promise<Record<string
 /** At most this much will be copied: the base and what the guest wrote over it. */
 async function allocated(files: GuestFiles, disk: DiskFile): Promise<number> {
   let bytes = 0
-  for (const path of [disk.file, ...(disk.base ? [disk.base.file] : [])]) {
-    await using file = await open(join(files.dir, path), 'r')
-    bytes += (await file.stat()).blocks * 512
-  }
+  for (const path of [disk.file, ...(disk.base ? [disk.base.file] : [])])
+    bytes += await allocatedBytes(join(files.dir, path))
   return bytes
+}
+
+/** What a file takes of the disk, holes left out. */
+export async function allocatedBytes(path: string): Promise<number> {
+  await using file = await open(path, 'r')
+  return (await file.stat()).blocks * 512
 }
 
 async function unnamed(files: GuestFiles, name: string): Promise<Readable> {

@@ -1,0 +1,65 @@
+/** What the fake driver says of its host and of its guests. */
+import { type HostFacts, powerStates } from './driver.ts'
+import type { FakeDriverOptions, FakeGuest } from './fake.ts'
+
+export function hostFacts(options: FakeDriverOptions): HostFacts {
+  return {
+    hypervisor_type: 'fake',
+    hypervisor_version: 1000000,
+    hypervisor_hostname: options.hostname,
+    vcpus: options.vcpus ?? 64,
+    memory_mb: options.memory_mb ?? 256 * 1024,
+    disk_gb: options.disk_gb ?? 4096,
+    cpu_info: {
+      arch: 'x86_64',
+      model: 'simulated',
+      vendor: 'none',
+      features: [],
+      topology: { cells: 1, sockets: 1, cores: options.vcpus ?? 64, threads: 1 },
+    },
+    traits: ['COMPUTE_NODE', 'COMPUTE_NET_ATTACH_INTERFACE', 'COMPUTE_IMAGE_TYPE_QCOW2', 'COMPUTE_IMAGE_TYPE_RAW'],
+    capabilities: {
+      suspend: true,
+      migrate: true,
+      live_migrate: true,
+      snapshot: true,
+      attach_interface: true,
+      attach_volume: false,
+      vnc: true,
+      serial: true,
+      spice: false,
+    },
+  }
+}
+
+export function diagnostics(guest: FakeGuest, now: number): Record<string, unknown> {
+  const { spec } = guest
+  const uptime = Math.floor((now - guest.started_at) / 1000)
+  return {
+    state: guest.power_state === powerStates.paused ? 'paused' : 'running',
+    driver: 'fake',
+    hypervisor: 'fake',
+    hypervisor_os: 'none',
+    uptime,
+    config_drive: spec.config_drive !== undefined,
+    num_cpus: spec.vcpus,
+    num_nics: guest.nics.length,
+    num_disks: spec.disks.length,
+    memory_details: { maximum: spec.memory_mb, used: spec.memory_mb },
+    cpu_details: Array.from({ length: spec.vcpus }, (_, id) => ({ id, time: uptime * 1e9, utilisation: 0 })),
+    disk_details: spec.disks.map(() => ({
+      read_bytes: 0,
+      read_requests: 0,
+      write_bytes: 0,
+      write_requests: 0,
+      errors_count: 0,
+    })),
+    nic_details: guest.nics.map(nic => ({
+      mac_address: nic.mac,
+      rx_octets: 0,
+      rx_packets: 0,
+      tx_octets: 0,
+      tx_packets: 0,
+    })),
+  }
+}

@@ -1,0 +1,68 @@
+/** What the agent in a guest answers, honest and hostile. */
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { systemClock } from '#kernel/clock.ts'
+import { GuestError } from '../driver.ts'
+import { askAgent } from './guest-agent.ts'
+
+interface Asked {
+  execute: string
+  arguments: Record<string, unknown>
+}
+
+/** An agent that answers each command by `answer`. */
+async function agent(answer: (asked: Asked) => string) {
+  const dir = mkdtempSync(join(tmpdir(), 'nephos-agent-'))
+  const path = join(dir, 'agent')
+  const heard: Asked[] = []
+  const server = createServer(socket => {
+    socket.on('error', () => socket.destroy())
+    socket.on('data', data => {
+      for (const line of String(data).split('\n').slice(0, -1)) {
+        const asked = JSON.parse(line) as Asked
+        heard.push(asked)
+        socket.write(answer(asked))
+      }
+    })
+  }).listen(path)
+  await once(server, 'listening')
+  return {
+    path,
+    heard,
+    [Symbol.dispose]() {
+      server.close()
+      rmSync(dir, { recursive: true })
+    },
+  }
+}
+
+const sync = ({ arguments: { id } }: Asked) => `${JSON.stringify({ return: id })}\n`
+const ask = (path: string) => askAgent(systemClock(), path, 'guest-set-user-password', { username: 'root' })
+
+test('a command is answered, after answers that were meant for others', async () => {
+  using guest = await agent(asked =>
+    asked.execute === 'guest-sync' ? `{"return":{}}\nnoise\n${sync(asked)}` : '{"return":{}}\n',
+  )
+  assert.deepEqual(await ask(guest.path), {})
+  assert.deepEqual(
+    guest.heard.map(asked => asked.execute),
+    ['guest-sync', 'guest-set-user-password'],
+  )
+})
+
+test('a refusal is told, without control characters', async () => {
+  const refusal = `${JSON.stringify({ error: { desc: 'no such \u001b[2Juser' } })}\n`
+  using guest = await agent(asked => (asked.execute === 'guest-sync' ? sync(asked) : refusal))
+  await assert.rejects(ask(guest.path), new GuestError('The agent of the guest refused: no such ?[2Juser'))
+})
+
+test('an endless answer is cut off, and so is an agent that goes away', async () => {
+  using endless = await agent(() => 'x'.repeat(100_000))
+  await assert.rejects(ask(endless.path), /without end/)
+  await assert.rejects(ask(join(tmpdir(), 'no-such-agent')), /cannot be reached/)
+})
