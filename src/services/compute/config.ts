@@ -61,6 +61,18 @@ export const computeConfig = section(
           description: 'Memory of a host that guests do not get.',
         }),
       }),
+      usage_audit: Type.Object({
+        enabled: Type.Boolean({
+          default: false,
+          description: 'Whether each period of usage ends with an event for every server that ran in it.',
+        }),
+        period: Type.String({
+          default: 'month',
+          pattern:
+            '^(hour(@[1-5]?[0-9])?|day(@(1?[0-9]|2[0-3]))?|month(@([1-9]|1[0-9]|2[0-8]))?|year(@([1-9]|1[0-2]))?)$',
+          description: 'hour, day, month or year; with @ and a number it begins at that minute, hour, day or month.',
+        }),
+      }),
       console_token_seconds: Type.Integer({
         default: 600,
         minimum: 10,

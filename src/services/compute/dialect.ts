@@ -48,6 +48,9 @@ export function query<P extends TProperties>(properties: P, closed: Version = '2
   return byVersion({ '2.1': Type.Object(properties), [closed]: strict }, strict)
 }
 
+/** No parameters at all: ignored until 2.101, refused since. */
+export const noQuery = query({}, '2.102')
+
 /** A body that is one object and nothing else. */
 export function body<K extends string, T extends TSchema>(key: K, schema: T) {
   return Type.Object({ [key]: schema } as { [P in K]: T }, { additionalProperties: false })

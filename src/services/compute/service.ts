@@ -8,24 +8,31 @@ import { consolePages } from './consoles/pages.ts'
 import { consoleUpgrade } from './consoles/proxy.ts'
 import { computeContract } from './contract.ts'
 import { serveComputeControl } from './control.ts'
+import { externalEventOperations } from './external-events/operations.ts'
 import { computeFaults } from './faults.ts'
 import { flavorOperations } from './flavors/operations.ts'
 import { hypervisorOperations } from './hosts/hypervisors.ts'
 import { hostOperations } from './hosts/os-hosts.ts'
 import { serviceOperations } from './hosts/services.ts'
 import { zoneOperations } from './hosts/zones.ts'
+import { imageProxyOperations } from './image-proxies/operations.ts'
 import { keypairOperations, keypairRules } from './keypairs/operations.ts'
 import { limitOperations, limitRules } from './limits/operations.ts'
 import { microversions } from './microversions.ts'
 import { initial } from './migrations/0001-initial.ts'
 import { hostsAndFlavors } from './migrations/0002-hosts-and-flavors.ts'
 import { guestPasswordsAndConsoles } from './migrations/0003-guest-passwords-and-consoles.ts'
+import { usageAudits } from './migrations/0004-usage-audits.ts'
+import { networkOperationsOfCompute } from './network-proxies/networks.ts'
+import { securityGroupOperations } from './network-proxies/security-groups.ts'
 import { quotaOperations } from './quotas/operations.ts'
 import { orphanClaims } from './reconcilers/claims.ts'
 import { hostCleanups } from './reconcilers/cleanups.ts'
-import { guestChanged, guestsReported } from './reconcilers/guests.ts'
+import { follow, guestChanged, guestsReported } from './reconcilers/guests.ts'
+import { usageAuditing } from './reconcilers/usage-audits.ts'
 import { serverGroupOperations, serverGroupRules } from './server-groups/operations.ts'
 import { serverOperations, serverRules, serverSagas } from './servers/operations.ts'
+import { usageAuditOperations } from './usage-audits/operations.ts'
 import { usageOperations } from './usages/operations.ts'
 import { versionOperations } from './versions/operations.ts'
 
@@ -48,13 +55,18 @@ export const computeService = service({
     ...quotaOperations,
     ...limitOperations,
     ...usageOperations,
+    ...usageAuditOperations,
+    ...externalEventOperations({ follow }),
+    ...imageProxyOperations,
+    ...networkOperationsOfCompute,
+    ...securityGroupOperations,
     ...consoleOperations,
   ],
   rules: [...serverRules, ...keypairRules, ...serverGroupRules, ...limitRules],
   faults: computeFaults,
   sagas: serverSagas,
-  reconcilers: [hostCleanups, orphanClaims],
-  migrations: [initial, hostsAndFlavors, guestPasswordsAndConsoles],
+  reconcilers: [hostCleanups, orphanClaims, usageAuditing],
+  migrations: [initial, hostsAndFlavors, guestPasswordsAndConsoles, usageAudits],
   config: computeConfig,
   contract: computeContract,
   upgrades: { [websocketPath]: consoleUpgrade },

@@ -1,6 +1,7 @@
 /** What image offers the other services. */
 import type { Readable } from 'node:stream'
 import type { Ctx, Env } from '#kernel/context.ts'
+import type * as computeApi from './compute-proxies.ts'
 
 /** An image as other services need it. */
 export interface ImageInfo {
@@ -47,6 +48,8 @@ export interface ImageFile {
 }
 
 export interface ImageContract {
+  /** What compute's API once had of images; each acts as the caller. */
+  computeApi: typeof computeApi
   /** An image that the caller may see; throws `NotFound` in Glance's words. */
   get(ctx: Ctx, id: string): Promise<ImageInfo>
   /** The same for many, by id; those that do not exist or may not be seen are absent. */

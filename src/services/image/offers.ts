@@ -5,6 +5,7 @@ import { lock } from '#kernel/db/database.ts'
 import { Conflict } from '#kernel/errors.ts'
 import { bytesOf } from './blobs/download.ts'
 import { inspectBlob, newBlob, type Stored, storing, told, upload } from './blobs/upload.ts'
+import * as computeApi from './compute-proxies.ts'
 import { imageConfig } from './config.ts'
 import type { ImageContract, ImageFile, ImageInfo } from './contract.ts'
 import { checkVisibility, insertImage, newImage } from './images/create.ts'
@@ -18,6 +19,7 @@ const oldest = [
 ] as const
 
 export const imageContract: ImageContract = {
+  computeApi,
   get: async (ctx, id) => infoOf(await visibleImage(ctx, id)),
   async many(ctx, ids) {
     const found = new Map<string, ImageInfo>()

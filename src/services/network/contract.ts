@@ -1,6 +1,7 @@
 /** What network offers the other services. Functions that take `ctx` work in the caller's transaction. */
 import type { Ctx, Env } from '#kernel/context.ts'
 import type { NicSpec } from '../compute/drivers/driver.ts'
+import * as computeApi from './compute-proxies.ts'
 import type { PhysicalNetwork } from './drivers/linux/plan.ts'
 import * as first from './first-contents.ts'
 import * as ports from './server-ports.ts'
@@ -51,7 +52,36 @@ export interface ComputeSecurityGroup {
   }[]
 }
 
+export interface ComputeFloatingIp {
+  id: string
+  ip: string
+  fixed_ip: string | null
+  /** Name of the outside network. */
+  pool: string
+  /** The server that it leads to. */
+  instance_id: string | null
+}
+
+/** What compute's API once had of networks, in its words and with its codes; each acts as the caller. */
+interface ComputeNetworkProxies {
+  /** Networks on which the caller's project may have servers. */
+  usableNetworks(ctx: Ctx): Promise<{ id: string; name: string }[]>
+  networkSeen(ctx: Ctx, id: string): Promise<{ id: string; name: string } | undefined>
+  /** Networks that floating IPs come from; the default one first. */
+  floatingIpPools(ctx: Ctx): Promise<{ id: string; name: string }[]>
+  /** The floating IPs of the caller's project, or one by its id. */
+  floatingIps(ctx: Ctx, id?: string): Promise<ComputeFloatingIp[]>
+  allocateFloatingIp(ctx: Ctx, pool: string | undefined): Promise<ComputeFloatingIp>
+  releaseFloatingIp(ctx: Ctx, id: string): Promise<void>
+  createSecurityGroup(ctx: Ctx, group: { name: string; description: string }): Promise<ComputeSecurityGroup>
+  updateSecurityGroup(ctx: Ctx, id: string, patch: { name: string; description: string }): Promise<ComputeSecurityGroup>
+  deleteSecurityGroup(ctx: Ctx, id: string): Promise<void>
+  createSecurityGroupRule(ctx: Ctx, rule: computeApi.ComputeRule): Promise<ComputeSecurityGroup['rules'][number]>
+  deleteSecurityGroupRule(ctx: Ctx, id: string): Promise<void>
+}
+
 export interface NetworkContract {
+  computeApi: ComputeNetworkProxies
   /** Checks a request before anything is made: unknown or foreign networks and ports, ports in use, ambiguous choice. Throws with Nova's words and codes. */
   validate(ctx: Ctx, request: NetworkRequest, projectId: string): Promise<void>
   /** Makes the ports of a new server (or takes over those it named): addresses are allocated, nothing is bound yet. `securityGroups` are names or ids. */
@@ -96,6 +126,7 @@ declare module '#kernel/context.ts' {
 }
 
 export const networkContract: NetworkContract = {
+  computeApi,
   validate: ports.validate,
   claimPorts: ports.claimPorts,
   bindPorts: ports.bindPorts,
