@@ -7,9 +7,11 @@ import { cloudConfig } from '#kernel/config/cloud-config.ts'
 import type { Config } from '#kernel/config/load.ts'
 import type { Contracts, Ctx, Env } from '#kernel/context.ts'
 import { systemCtx } from '#kernel/context.ts'
+import { controlOver } from '#kernel/control.ts'
 import type { Database } from '#kernel/db/database.ts'
 import { type MigrationSet, migrate } from '#kernel/db/migrate.ts'
 import { createEvents } from '#kernel/events/events.ts'
+import type { Health } from '#kernel/health.ts'
 import { housekeeping } from '#kernel/housekeeping.ts'
 import { createHttp } from '#kernel/http/server.ts'
 import type { Ids } from '#kernel/ids.ts'
@@ -21,7 +23,9 @@ import type { CheckSource, Rule } from '#kernel/policy/rule.ts'
 import { type ReconcilerRunner, startReconcilers } from '#kernel/reconcile.ts'
 import { createSagas } from '#kernel/saga/engine.ts'
 import type { SagaProbe } from '#kernel/saga/run.ts'
+import { unfinishedSagas } from '#kernel/saga/unfinished.ts'
 import type { Service } from '#kernel/service.ts'
+import { wholeCloud } from '#kernel/whole.ts'
 import { services } from './services.ts'
 
 export interface CloudOptions {
@@ -36,6 +40,12 @@ export interface CloudOptions {
   sagaProbe?: SagaProbe
   /** Checks every answer against its schema; for tests. */
   validateResponses?: boolean
+  /** Serves the API only: sagas, reconcilers and hosts are those of another process on the same bus and database. */
+  apiOnly?: boolean
+  /** The name of this process among several of one cloud. */
+  processName?: string
+  /** The names of the processes that serve the API beside this one. */
+  apiProcesses?: () => readonly string[]
 }
 
 export interface Cloud extends AsyncDisposable {
@@ -46,6 +56,8 @@ export interface Cloud extends AsyncDisposable {
   ctx(): Ctx
   /** Answers on an address from now on; port 0 takes a free one. Returns the base address. */
   listen(host: string, port: number): Promise<string>
+  /** How the whole cloud is, all its processes and hosts included. */
+  health(): Promise<Health>
   /** Begins timers and takes up unfinished sagas. Called once hosts are there. */
   begin(): Promise<void>
   /** Runs a reconciler now and waits for its end. */
@@ -71,18 +83,16 @@ function rulesOf(all: readonly Service[]): Rule[] {
 export async function createCloud(options: CloudOptions): Promise<Cloud> {
   const { config, database, bus, clock, ids, log } = options
   const disposables: AsyncDisposable[] = []
-  const reconcilers = [housekeeping, ...services.flatMap(s => s.reconcilers ?? [])]
+  const reconcilers = [housekeeping, unfinishedSagas, ...services.flatMap(s => s.reconcilers ?? [])]
+  const control = options.apiOnly ? controlOver(bus) : undefined
   let runner: ReconcilerRunner | undefined
   let address = config.of(cloudConfig).public_url.replace(/\/$/, '')
 
   const contracts = Object.fromEntries(
     services.map(s => [s.type.replace(/-./g, m => m[1]!.toUpperCase()), s.contract]),
   ) as unknown as Contracts
-  const sagas = createSagas(
-    () => env,
-    services.flatMap(s => s.sagas ?? []),
-    options.sagaProbe,
-  )
+  const definitions = services.flatMap(s => s.sagas ?? [])
+  const sagas = control ? control.sagas(definitions) : createSagas(() => env, definitions, options.sagaProbe)
   const env: Env = {
     clock,
     ids,
@@ -92,24 +102,29 @@ export async function createCloud(options: CloudOptions): Promise<Cloud> {
     config,
     sagas,
     events: createEvents(),
-    metrics: createMetrics(),
+    metrics: createMetrics(options.processName),
     policy: enforcer(rulesOf(services), options.policyOverrides),
     services: contracts,
     get publicUrl() {
       return address
     },
     authenticate: token => contracts.identity.authenticate(env, token),
-    signal: id => runner?.signal(id),
+    signal: id => (control ?? runner)?.signal(id),
   }
   for (const warning of env.policy.warnings) log.warn(warning)
   await migrate(database, migrationSets)
+  const whole = wholeCloud(env, services, control, options)
+  disposables.push(whole)
   for (const service of services) {
     const started = await service.start?.(env)
     if (started) disposables.push(started)
+    if (!control && service.control) disposables.push(await service.control(env))
   }
   const http = createHttp(env, services, {
     bodyLimit: config.of(cloudConfig).max_body_bytes,
     validateResponses: options.validateResponses ?? false,
+    health: whole.health,
+    metrics: whole.metrics,
   })
 
   return {
@@ -124,7 +139,9 @@ export async function createCloud(options: CloudOptions): Promise<Cloud> {
       address ||= `http://${shown}:${bound.port}`
       return address
     },
+    health: whole.health,
     async begin() {
+      if (control) return
       runner = startReconcilers(env, reconcilers)
       await sagas.recover()
     },

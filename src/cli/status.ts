@@ -7,6 +7,8 @@ interface Status {
   pid?: number
   started_at?: string
   simulated?: boolean
+  healthy?: boolean
+  /** What each part says of itself: `ok`, or what is wrong. */
   health?: Record<string, string>
 }
 
@@ -15,8 +17,8 @@ async function read(data: string): Promise<Status> {
   if (!run) return { running: false }
   try {
     const answer = await fetch(`${run.url}/healthcheck`, { signal: AbortSignal.timeout(3000) })
-    const { parts } = (await answer.json()) as { parts: Record<string, string> }
-    return { running: true, ...run, health: parts }
+    const { status, parts } = (await answer.json()) as { status: string; parts: Record<string, string> }
+    return { running: true, ...run, healthy: status === 'ok', health: parts }
   } catch {
     return { running: false, ...run }
   }
@@ -33,6 +35,5 @@ export async function status({ data, json }: { data: string; json: boolean }): P
     )
     for (const [part, state] of Object.entries(found.health ?? {})) console.log(`  ${part.padEnd(12)} ${state}`)
   }
-  const healthy = found.running && Object.values(found.health ?? {}).every(state => state === 'ok')
-  return healthy ? 0 : 1
+  return found.healthy ? 0 : 1
 }

@@ -62,7 +62,7 @@ export interface Env {
   readonly publicUrl: string
   /** Who a token belongs to; undefined when it is not valid. */
   authenticate(token: string): Promise<Identity | undefined>
-  /** Asks a reconciler to run soon. */
+  /** Asks a reconciler to run soon, in the process that keeps them. */
   signal(reconciler: string): void
 }
 
@@ -157,6 +157,15 @@ interface CommitHooks {
   after: (() => void)[]
 }
 
+/** What was committed stays: a hook that fails may not make its request fail. */
+function runAfterCommit(log: Log, hook: () => void): void {
+  try {
+    outsideTransaction(hook)
+  } catch (error) {
+    log.error({ err: error }, 'what follows a commit failed')
+  }
+}
+
 function build(env: Env, options: CtxOptions, db: Db, commitHooks: CommitHooks | undefined): Ctx {
   const { identity } = options
   const version = options.version ?? newest
@@ -182,7 +191,7 @@ function build(env: Env, options: CtxOptions, db: Db, commitHooks: CommitHooks |
         for (const hook of hooks.before.values()) await hook(inside)
         return made
       })
-      for (const hook of hooks.after) outsideTransaction(hook)
+      for (const hook of hooks.after) runAfterCommit(log, hook)
       return result
     },
     afterCommit: fn => (commitHooks ? void commitHooks.after.push(fn) : outsideTransaction(fn)),

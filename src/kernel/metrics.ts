@@ -28,17 +28,34 @@ export interface Metrics extends Disposable {
   sagaStep(labels: SagaStepLabels, seconds: number): void
   dbStatement(labels: DbStatementLabels, seconds: number): void
   /** The page that Prometheus reads, and its content type. */
-  page(): Promise<{ contentType: string; body: string }>
+  page(): Promise<MetricsPage>
+  /** The same as data, for a page of several processes. */
+  json(): Promise<MetricsJson>
 }
+
+export interface MetricsPage {
+  contentType: string
+  body: string
+}
+
+/** The numbers of one process, as its library tells them to another. */
+export type MetricsJson = object[]
 
 const requestBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 const stepBuckets = [0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 1800]
 const statementBuckets = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 1]
 
-/** Disposing stops the measuring of the event loop. */
-export function createMetrics(): Metrics {
+/** One page of several processes' numbers. Their labels differ, so each series grows until its own process ends. */
+export async function pageOfAll(processes: MetricsJson[]): Promise<MetricsPage> {
+  const registry = onDemand.prometheusAggregator().aggregate(processes)
+  return { contentType: registry.contentType, body: await registry.metrics() }
+}
+
+/** Disposing stops the measuring of the event loop. With a name for the process, every number has it as its label `process`. */
+export function createMetrics(processName?: string): Metrics {
   const { Counter, Histogram, Registry } = onDemand.prometheus()
   const registry = new Registry()
+  if (processName !== undefined) registry.setDefaultLabels({ process: processName })
   const registers = [registry]
   const requests = new Counter({
     name: 'nephos_http_requests_total',
@@ -80,6 +97,7 @@ export function createMetrics(): Metrics {
     sagaStep: (labels, seconds) => stepSeconds.observe({ ...labels }, seconds),
     dbStatement: (labels, seconds) => statementSeconds.observe({ ...labels }, seconds),
     page: async () => ({ contentType: registry.contentType, body: await registry.metrics() }),
+    json: () => registry.getMetricsAsJSON(),
     [Symbol.dispose]() {
       delay.disable()
       registry.clear()

@@ -14,5 +14,7 @@ export const onDemand = {
       Histogram: require('prom-client/lib/histogram'),
       Registry: require('prom-client/lib/registry'),
     }) as Pick<typeof import('prom-client'), 'Counter' | 'Gauge' | 'Histogram' | 'Registry'>,
+  prometheusAggregator: () =>
+    require('prom-client/lib/cluster') as Pick<typeof import('prom-client').AggregatorRegistry, 'aggregate'>,
   yaml: () => require('yaml') as typeof import('yaml'),
 }

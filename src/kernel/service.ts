@@ -3,6 +3,7 @@ import type { Section } from './config/section.ts'
 import type { Env } from './context.ts'
 import type { Migration } from './db/migrate.ts'
 import type { Fault } from './errors.ts'
+import type { HealthCheck } from './health.ts'
 import type { StaticFolder } from './http/files.ts'
 import type { Upgrades } from './http/upgrade.ts'
 import type { Operation } from './operation.ts'
@@ -50,8 +51,11 @@ export interface Service {
   readonly upgrades?: Upgrades
   /** Pages for browsers on the one port. */
   readonly pages?: readonly StaticFolder[]
-  /** Runs at start, after the migrations: first contents, caches. What it returns is disposed of at the end. */
+  /** Runs at start in every process, after the migrations: first contents, caches. What it returns is disposed of at the end. */
   readonly start?: (env: Env) => Promise<AsyncDisposable | undefined>
+  /** Runs at start in the one process that keeps sagas and reconcilers: what hosts call. What it returns is disposed of at the end. */
+  readonly control?: (env: Env) => Promise<AsyncDisposable>
+  readonly health?: readonly HealthCheck[]
 }
 
 export function service(definition: Service): Service {

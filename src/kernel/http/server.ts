@@ -2,6 +2,8 @@
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
 import type { Env } from '../context.ts'
 import { BadRequest, Fault, MethodNotAllowed, NotFound, PayloadTooLarge } from '../errors.ts'
+import type { Health } from '../health.ts'
+import type { MetricsPage } from '../metrics.ts'
 import { ordinal } from '../schema/version.ts'
 import type { Service } from '../service.ts'
 import { dispatch } from './dispatch.ts'
@@ -18,6 +20,9 @@ export interface HttpOptions {
   bodyLimit?: number
   /** Checks every answer against its schema; for tests. */
   validateResponses?: boolean
+  /** Of the whole cloud. */
+  health: () => Promise<Health>
+  metrics: () => Promise<MetricsPage>
 }
 
 /** Reads JSON bodies of any content type that says JSON; everything else stays a stream. */
@@ -42,7 +47,7 @@ const unused = () => () => {
   throw new Error('no route has a schema of its own')
 }
 
-export function createHttp(env: Env, services: readonly Service[], options: HttpOptions = {}): FastifyInstance {
+export function createHttp(env: Env, services: readonly Service[], options: HttpOptions): FastifyInstance {
   const routes = createRoutes(services)
   const upgrades: Upgrades = Object.assign({}, ...services.map(s => s.upgrades))
   const app = fastify({
@@ -92,9 +97,12 @@ export function createHttp(env: Env, services: readonly Service[], options: Http
   app.setErrorHandler((error, request, reply) =>
     sendFault(env, routes.service(request.url), request, reply, frameworkFault(error), requestIds(env, request)),
   )
-  app.get('/healthcheck', (_request, reply) => health(env, reply))
+  app.get('/healthcheck', async (_request: FastifyRequest, reply: FastifyReply) => {
+    const health = await options.health()
+    return reply.status(health.status === 'ok' ? 200 : 503).send(health)
+  })
   app.get('/metrics', async (_request: FastifyRequest, reply: FastifyReply) => {
-    const { contentType, body } = await env.metrics.page()
+    const { contentType, body } = await options.metrics()
     return reply.type(contentType).send(body)
   })
   return app
@@ -110,11 +118,6 @@ function speak({ microversions }: Service, request: FastifyRequest, reply: Fasti
   } catch {
     return undefined
   }
-}
-
-async function health(env: Env, reply: FastifyReply) {
-  const ok = (await env.database.healthy()) && !env.sagas.stopping
-  return reply.status(ok ? 200 : 503).send({ status: ok ? 'ok' : 'error', parts: { database: ok ? 'ok' : 'error' } })
 }
 
 /** What Fastify itself refuses, in our words. */

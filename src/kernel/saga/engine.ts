@@ -1,6 +1,7 @@
 /** Runs sagas: replays them after a crash, unwinds them on failure, ends them at their deadline, lets a delete win. */
 import { type Ctx, createCtx, type Env, type Identity } from '../context.ts'
 import { messageOf } from '../errors.ts'
+import { byRevision, journalNote, journalStart, revisionOf } from './begin.ts'
 import { journal, type SagaRow, type SagaState } from './journal.ts'
 import { execute, type Outcome, type SagaProbe } from './run.ts'
 import { DeadlineExceeded, type Saga, SagaCancelled, type SagaError } from './saga.ts'
@@ -12,8 +13,11 @@ export interface Sagas extends AsyncDisposable {
   note(ctx: Ctx, name: string, subject: string): Promise<void>
   /** Tells the unfinished sagas of a subject to make way: they stop where they are and unwind. */
   cancel(ctx: Ctx, subject: string): Promise<void>
-  /** Takes up what a crash left unfinished. Called once, when all services are ready. */
-  recover(): Promise<void>
+  /**
+   * Takes up what the journal has unfinished (of one subject, or at all) and nobody runs, and passes on what was cancelled: after a crash, and
+   * for what other processes have begun.
+   */
+  recover(subject?: string): Promise<void>
   /** Resolves when no saga of the subject (or at all) is left running. For tests and clean stops. */
   idle(subject?: string): Promise<void>
   /** True while the process is stopping: sagas pause and go on at the next start. */
@@ -31,9 +35,11 @@ const undoRetryDelays = [100, 1_000, 5_000, 30_000]
 
 /** `env` is read when sagas run, so the engine can be part of it. */
 export function createSagas(env: () => Env, definitions: readonly Saga[], probe: SagaProbe = () => {}): Sagas {
-  const known = new Map(definitions.map(d => [`${d.id}@${d.revision}`, d]))
+  const known = byRevision(definitions)
   const live = new Map<string, Live>()
   const tails = new Map<string, Promise<void>>()
+  /** Sagas that this release does not know. */
+  const strangers = new Set<string>()
   let stopping = false
 
   function contextOf(row: SagaRow): Ctx {
@@ -41,7 +47,7 @@ export function createSagas(env: () => Env, definitions: readonly Saga[], probe:
   }
 
   function launch(row: SagaRow): void {
-    if (stopping || live.has(row.id)) return
+    if (stopping || live.has(row.id) || strangers.has(row.id)) return
     const abort = new AbortController()
     // Not in the turn of the request that began it: its answer goes out first.
     const before = (tails.get(row.subject) ?? Promise.resolve()).then(nextTurn)
@@ -62,8 +68,9 @@ export function createSagas(env: () => Env, definitions: readonly Saga[], probe:
     const row = await journal.get(database.root, id)
     if (!row || row.state === 'done' || row.state === 'failed' || stopping) return
     if (row.cancel) abort.abort(new SagaCancelled('cancelled'))
-    const definition = known.get(`${row.saga}@${row.revision}`)
+    const definition = known.get(revisionOf(row.saga, row.revision))
     if (!definition) {
+      strangers.add(id)
       log.error(
         { saga: row.saga, revision: row.revision, saga_id: id },
         'no such saga in this release: it stays until a release that knows it runs',
@@ -115,16 +122,12 @@ export function createSagas(env: () => Env, definitions: readonly Saga[], probe:
 
   return {
     async start(ctx, definition, input, subject) {
-      const row = newRow(ctx, definition, subject, input)
-      if (!known.has(`${row.saga}@${row.revision}`))
-        throw new Error(`saga ${row.saga}@${row.revision} is not in its service's list`)
-      await journal.insert(ctx.db, row)
+      const row = await journalStart(ctx, known, definition, input, subject)
       ctx.afterCommit(() => launch(row))
       return row.id
     },
     async note(ctx, name, subject) {
-      const row = newRow(ctx, { id: name, revision: 1, deadline: 0 }, subject, {})
-      await journal.insert(ctx.db, { ...row, state: 'done' })
+      await journalNote(ctx, name, subject)
     },
     async cancel(ctx, subject) {
       await journal.cancel(ctx.db, subject)
@@ -134,8 +137,14 @@ export function createSagas(env: () => Env, definitions: readonly Saga[], probe:
         }
       })
     },
-    async recover() {
-      for (const row of await journal.unfinished(env().database.root)) launch(row)
+    async recover(subject) {
+      const { root } = env().database
+      for (const row of await (subject === undefined
+        ? journal.unfinished(root)
+        : journal.unfinishedOf(root, subject))) {
+        if (row.cancel) live.get(row.id)?.abort.abort(new SagaCancelled('cancelled'))
+        launch(row)
+      }
     },
     async idle(subject) {
       const waiting = () =>
@@ -153,36 +162,4 @@ export function createSagas(env: () => Env, definitions: readonly Saga[], probe:
   }
 }
 
-function newRow(
-  ctx: Ctx,
-  { id, revision, deadline }: { id: string; revision: number; deadline: number },
-  subject: string,
-  input: unknown,
-): SagaRow {
-  const now = ctx.clock.now()
-  return {
-    id: ctx.ids.uuid(),
-    saga: id,
-    revision,
-    subject,
-    state: 'running',
-    input,
-    request_id: ctx.requestId,
-    identity: withoutToken(ctx.identity),
-    project_id: ctx.identity.project_id ?? null,
-    user_id: ctx.identity.user_id || null,
-    started_at: new Date(now).toISOString(),
-    updated_at: new Date(now).toISOString(),
-    deadline_at: new Date(now + deadline).toISOString(),
-    cancel: false,
-    error: null,
-  }
-}
-
 const nextTurn = () => new Promise<void>(resolve => setImmediate(resolve))
-
-/** A journal keeps who asked, never with what secret. */
-function withoutToken(identity: Identity): Record<string, unknown> {
-  const { token: _token, ...rest } = identity
-  return rest
-}

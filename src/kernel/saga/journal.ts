@@ -61,7 +61,17 @@ export const journal = {
         ],
       },
     ),
-  unfinishedOf: (db: Db, subject: string) => sagas.list(db, { subject, state: ['running', 'unwinding'] }),
+  unfinishedOf: (db: Db, subject: string) =>
+    sagas.list(
+      db,
+      { subject, state: ['running', 'unwinding'] },
+      {
+        orderBy: [
+          { column: 'started_at', direction: 'asc' },
+          { column: 'id', direction: 'asc' },
+        ],
+      },
+    ),
   cancel: (db: Db, subject: string) => sagas.update(db, { subject, state: ['running', 'unwinding'] }, { cancel: true }),
   ofSubject: (db: Db, subject: string) =>
     sagas.list(

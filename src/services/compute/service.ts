@@ -11,6 +11,7 @@ import { serveComputeControl } from './control.ts'
 import { externalEventOperations } from './external-events/operations.ts'
 import { computeFaults } from './faults.ts'
 import { flavorOperations } from './flavors/operations.ts'
+import { hostsHealth } from './hosts/health.ts'
 import { hypervisorOperations } from './hosts/hypervisors.ts'
 import { hostOperations } from './hosts/os-hosts.ts'
 import { serviceOperations } from './hosts/services.ts'
@@ -72,7 +73,8 @@ export const computeService = service({
   upgrades: { [websocketPath]: consoleUpgrade },
   pages: consolePages,
   rewrite: withoutProject,
-  start: async env => serveComputeControl(env, { reported: guestsReported, changed: guestChanged }),
+  health: [hostsHealth],
+  control: async env => serveComputeControl(env, { reported: guestsReported, changed: guestChanged }),
 })
 
 /** Before 2.18 the project's id is the first part of every path; later it may be. */

@@ -9,6 +9,7 @@ import { networkFaults } from './faults.ts'
 import { floatingIps } from './floating-ips/floating-ip.ts'
 import { agentOperations, agentRules } from './hosts/agents.ts'
 import { availabilityOperations, availabilityRules } from './hosts/availability.ts'
+import { hostNetworksHealth } from './hosts/health.ts'
 import { schedulingOperations, schedulingRules } from './hosts/scheduling.ts'
 import { ipAvailabilityOperations, ipAvailabilityRules } from './ip-availability/ip-availability.ts'
 import { initial } from './migrations/0001-initial.ts'
@@ -91,5 +92,6 @@ export const networkService = service({
   migrations: [initial, hostRevisions],
   config: networkConfig,
   contract: networkContract,
-  start: async env => serveNetworkControl(env),
+  health: [hostNetworksHealth],
+  control: async env => serveNetworkControl(env),
 })

@@ -36,7 +36,7 @@ export function followGeneration(env: Env): AsyncDisposable {
 export async function knownGeneration(env: Env): Promise<number> {
   const state = known(env)
   const now = env.clock.monotonic()
-  if (now - state.checkedAt > env.config.of(identityConfig).cache_trust_ms) await freshGeneration(env)
+  if (now - state.checkedAt >= env.config.of(identityConfig).cache_trust_ms) await freshGeneration(env)
   return state.generation
 }
 
@@ -107,11 +107,12 @@ export function perGeneration<T>(make: (ctx: Ctx) => Promise<T>): (ctx: Ctx) => 
   const kept = perCloud(() => ({ generation: -1, value: undefined as T | undefined }))
   return async ctx => {
     const state = kept(ctx)
-    const generation = known(ctx).generation
-    if (state.generation === generation && generation > 0 && state.value !== undefined) return state.value
+    // A transaction sees what it has changed itself.
+    const generation = ctx.db.isTransaction ? await currentGeneration(ctx.db) : await knownGeneration(ctx)
+    if (state.generation === generation && state.value !== undefined) return state.value
     const value = await make(ctx)
     // Inside a transaction the value may hold what is not committed.
-    if (ctx.db === ctx.database.root) Object.assign(state, { generation, value })
+    if (!ctx.db.isTransaction) Object.assign(state, { generation, value })
     return value
   }
 }

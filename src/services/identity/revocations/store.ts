@@ -2,6 +2,7 @@
 import { sql } from 'kysely'
 import type { Db } from '#kernel/db/database.ts'
 import { rows } from '#kernel/db/rows.ts'
+import { run, statement } from '#kernel/db/statement.ts'
 
 interface GenerationRow {
   id: number
@@ -35,8 +36,8 @@ export const revokedTokens = rows<RevokedToken>('identity_revoked_tokens')
 export const revokedScopes = rows<RevokedScope>('identity_revoked_scopes')
 
 export async function currentGeneration(db: Db): Promise<number> {
-  const row = await db.selectFrom('identity_generation').select('value').executeTakeFirstOrThrow()
-  return row.value
+  const found = await run<GenerationRow>(db, statement(db, 'select value from identity_generation'))
+  return found.rows[0]!.value
 }
 
 /** The next generation; whoever else wants one waits until this transaction ends, so they come in the order of commits. */

@@ -1,0 +1,105 @@
+/**
+ * What API processes want of the one that keeps sagas and reconcilers. Hints go without an answer: the journal and the timers make up for a lost one.
+ */
+import type { Bus } from './bus/bus.ts'
+import { client, serveMethods } from './bus/methods.ts'
+import type { Env } from './context.ts'
+import type { Part } from './health.ts'
+import type { MetricsJson } from './metrics.ts'
+import { byRevision, journalNote, journalStart } from './saga/begin.ts'
+import type { Sagas } from './saga/engine.ts'
+import { journal } from './saga/journal.ts'
+import type { Saga } from './saga/saga.ts'
+
+const controlSubject = 'kernel.control'
+const controlVersion = 1
+const sagasHint = 'kernel.hint.sagas'
+const reconcilerHint = 'kernel.hint.reconciler'
+/** Longer than any client waits for an answer. */
+const idleTimeoutMs = 600_000
+const askTimeoutMs = 2_000
+
+interface ControlMethods {
+  /** Waits until no saga of the subject is left. */
+  idle(input: { subject: string | null }): Promise<null>
+  health(input: null): Promise<Record<string, Part>>
+  /** The numbers of all processes. */
+  metrics(input: null): Promise<MetricsJson[]>
+}
+
+export interface ControlAnswers {
+  health(): Promise<Record<string, Part>>
+  metrics(): Promise<MetricsJson[]>
+}
+
+/** Serves the API processes until disposed of. */
+export function serveControl(env: Env, answers: ControlAnswers): AsyncDisposable {
+  const { bus, sagas, log } = env
+  const stack = new AsyncDisposableStack()
+  stack.use(
+    serveMethods<ControlMethods>(bus, controlSubject, controlVersion, {
+      async idle({ subject }) {
+        // The hint that it began may still be under way.
+        await sagas.recover(subject ?? undefined)
+        await sagas.idle(subject ?? undefined)
+        return null
+      },
+      health: () => answers.health(),
+      metrics: () => answers.metrics(),
+    }),
+  )
+  stack.use(
+    bus.subscribe(sagasHint, async hint => {
+      try {
+        await sagas.recover((hint as { subject: string }).subject)
+      } catch (error) {
+        log.warn({ err: error }, 'the sagas of another process are taken up later: the journal could not be read')
+      }
+    }),
+  )
+  stack.use(bus.subscribe(reconcilerHint, hint => env.signal((hint as { id: string }).id)))
+  return stack
+}
+
+export interface Control extends ControlAnswers {
+  signal(reconciler: string): void
+  /** Sagas as a process sees them that begins them and leaves their running to another. */
+  sagas(definitions: readonly Saga[]): Sagas
+}
+
+/** The process that keeps sagas and reconcilers, as an API process reaches it. */
+export function controlOver(bus: Bus): Control {
+  const { call } = client<ControlMethods>(bus, controlSubject, { timeoutMs: askTimeoutMs, version: controlVersion })
+  return {
+    health: () => call('health', null),
+    metrics: () => call('metrics', null),
+    signal: id => bus.publish(reconcilerHint, { id }),
+    sagas(definitions) {
+      const known = byRevision(definitions)
+      const hint = (subject: string) => bus.publish(sagasHint, { subject })
+      let stopping = false
+      return {
+        async start(ctx, definition, input, subject) {
+          const row = await journalStart(ctx, known, definition, input, subject)
+          ctx.afterCommit(() => hint(subject))
+          return row.id
+        },
+        note: journalNote,
+        async cancel(ctx, subject) {
+          await journal.cancel(ctx.db, subject)
+          ctx.afterCommit(() => hint(subject))
+        },
+        recover: async () => {},
+        async idle(subject) {
+          await call('idle', { subject: subject ?? null }, { deadline: bus.clock.now() + idleTimeoutMs })
+        },
+        get stopping() {
+          return stopping
+        },
+        async [Symbol.asyncDispose]() {
+          stopping = true
+        },
+      }
+    },
+  }
+}
