@@ -36,6 +36,11 @@ export const identityConfig = section(
         description: 'Wrong passwords in a row that lock a user out; 0 never does.',
       }),
       lockout_seconds: Type.Integer({ default: 1800, minimum: 1, description: 'How long such a user is locked out.' }),
+      ec2_signature_seconds: Type.Integer({
+        default: 900,
+        minimum: 1,
+        description: 'How old the time in a request signed with an EC2 credential may be.',
+      }),
       max_redelegation_count: Type.Integer({
         default: 3,
         minimum: 0,

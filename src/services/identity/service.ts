@@ -11,6 +11,7 @@ import { listRoleAssignments, treeRule } from './assignments/list.ts'
 import { endpointResource, regionResource, serviceResource } from './catalog/operations.ts'
 import { identityConfig } from './config.ts'
 import { identityContract } from './contract.ts'
+import { ec2CredentialOperations } from './credentials/ec2.ts'
 import { credentialResource } from './credentials/operations.ts'
 import { domainResource } from './domains/operations.ts'
 import { identityFaults } from './faults.ts'
@@ -28,6 +29,7 @@ import { impliedRoleOperations, impliedRoleRules } from './roles/implied.ts'
 import { domainRoleRules, roleResource } from './roles/operations.ts'
 import { issueToken } from './tokens/issue.ts'
 import { deleteToken, showCatalog, showToken } from './tokens/operations.ts'
+import { ec2Tokens, s3Tokens } from './tokens/signed.ts'
 import { trustOperations, trustRules } from './trusts/operations.ts'
 import { expireTrusts } from './trusts/trust.ts'
 import { userOperations } from './users/operations.ts'
@@ -65,6 +67,9 @@ const guarded: Operation[] = [
   ...serviceResource.operations,
   ...endpointResource.operations,
   ...credentialResource.operations,
+  ...ec2CredentialOperations,
+  ec2Tokens,
+  s3Tokens,
   ...applicationCredentialOperations,
   ...accessRuleOperations,
 ]

@@ -1,32 +1,19 @@
 /** Credentials: secrets that users keep for signing and one-time codes; encrypted at rest. */
-import { createHash } from 'node:crypto'
 import type { Ctx } from '#kernel/context.ts'
 import { BadRequest } from '#kernel/errors.ts'
 import { Type } from '#kernel/schema/builders.ts'
 import { rolesInScope } from '../assignments/assignment.ts'
 import { expecting, forbiddenAction, notFound } from '../faults.ts'
-import { open, seal } from '../fernet.ts'
-import { keysFor } from '../keys/key.ts'
 import { linkTo } from '../listing.ts'
 import { adminRequired, baseRules, systemReader } from '../policy.ts'
 import { projects } from '../projects/store.ts'
 import { resource, type Values } from '../resource.ts'
 import { users } from '../users/store.ts'
+import { blobOf, checkDelegated, checkUnrestricted, delegationOf, ec2CredentialId, encrypted } from './credential.ts'
 import { type CredentialRow, credentials } from './store.ts'
 
 const adminRule = baseRules.find(rule => rule.name === 'admin_required')!
 const ownerOf = 'user_id:%(target.credential.user_id)s'
-
-async function encrypted(ctx: Ctx, blob: string): Promise<string> {
-  const [key] = await keysFor(ctx, 'credential')
-  return seal(key!, Buffer.from(blob), Math.floor(ctx.clock.now() / 1000), ctx.ids.bytes(16))
-}
-
-async function blobOf(ctx: Ctx, row: CredentialRow): Promise<string> {
-  const opened = open(await keysFor(ctx, 'credential'), row.encrypted_blob)
-  if (!opened) throw new Error(`credential ${row.id} was encrypted with a key that is gone`)
-  return opened.plain.toString()
-}
 
 /** The members of an EC2 blob, which must name an access key. */
 function ec2Blob(blob: string): Record<string, unknown> & { access: string } {
@@ -55,22 +42,16 @@ async function blobFor(ctx: Ctx, values: Values, old?: CredentialRow): Promise<{
       throw new BadRequest(`${key} can not be updated for credential`)
     }
   }
-  const by = ctx.identity.application_credential_id
-  const marked = !old && by !== undefined ? JSON.stringify({ ...parsed, app_cred_id: by }) : blob
-  return { id: createHash('sha256').update(parsed.access).digest('hex'), blob: marked }
+  const by = delegationOf(ctx)
+  const marked = !old && Object.keys(by).length > 0 ? JSON.stringify({ ...parsed, ...by }) : blob
+  return { id: ec2CredentialId(parsed.access), blob: marked }
 }
 
-/** Application credentials stay within their project, and the restricted ones away from EC2 keys; nobody reaches into projects without a role. */
+/** Delegated tokens stay within their project, and restricted ones away from secrets; nobody reaches into projects without a role. */
 async function guard(ctx: Ctx, row: Partial<CredentialRow>): Promise<void> {
-  const { application_credential_id: by, application_credential_unrestricted: free, project_id, user_id } = ctx.identity
-  if (by !== undefined) {
-    if (!free) {
-      throw forbiddenAction("Using method 'application_credential' is not allowed for managing additional credentials.")
-    }
-    if (row.project_id !== project_id) {
-      throw forbiddenAction('Credential project does not match the project scope of the delegated token')
-    }
-  }
+  const { project_id, user_id } = ctx.identity
+  checkUnrestricted(ctx)
+  checkDelegated(ctx, row.project_id)
   if (!row.project_id || row.project_id === project_id || ctx.can(adminRule) || ctx.identity.system_scope) return
   const project = await projects.find(ctx.db, { id: row.project_id })
   const held = project && (await rolesInScope(ctx, user_id, { type: 'project', id: project.id }, project))
