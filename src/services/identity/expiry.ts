@@ -13,3 +13,9 @@ export function parseExpiry(ctx: Ctx, text: string | null | undefined): number |
   if (at <= ctx.clock.now()) throw new BadRequest(`The 'expires_at' must not be before now. ${malformed}`)
   return at
 }
+
+/** The microseconds of a written time that milliseconds leave out: clients want their own time back. */
+export function microsOf(text: string | null | undefined): number {
+  const digits = /\.\d{3}(\d{1,3})/.exec(text ?? '')?.[1] ?? ''
+  return Number(digits.padEnd(3, '0'))
+}

@@ -8,7 +8,7 @@ import { accessRuleOperations } from './application-credentials/access-rules.ts'
 import { applicationCredentialOperations } from './application-credentials/operations.ts'
 import { allGrantOperations } from './assignments/grants.ts'
 import { listRoleAssignments, treeRule } from './assignments/list.ts'
-import { endpointResource, regionResource, serviceResource } from './catalog/operations.ts'
+import { endpointResource, putRegion, regionResource, serviceResource } from './catalog/operations.ts'
 import { identityConfig } from './config.ts'
 import { identityContract } from './contract.ts'
 import { ec2CredentialOperations } from './credentials/ec2.ts'
@@ -20,6 +20,7 @@ import { ensureKeys, rotateWhenDue } from './keys/key.ts'
 import { initial } from './migrations/0001-initial.ts'
 import { unknownLogins } from './migrations/0002-unknown-logins.ts'
 import { trustTables } from './migrations/0003-trusts.ts'
+import { expiryMicros } from './migrations/0004-expiry-micros.ts'
 import { baseRules } from './policy.ts'
 import { listProjectsOfUser, projectResource } from './projects/operations.ts'
 import { authDomains, authProjects, authSystem } from './projects/scopes.ts'
@@ -47,8 +48,6 @@ const upkeep = reconciler({
 
 const guarded: Operation[] = [
   issueToken,
-  showToken,
-  deleteToken,
   showCatalog,
   authProjects,
   authDomains,
@@ -64,6 +63,7 @@ const guarded: Operation[] = [
   ...allGrantOperations,
   listRoleAssignments,
   ...regionResource.operations,
+  putRegion,
   ...serviceResource.operations,
   ...endpointResource.operations,
   ...credentialResource.operations,
@@ -76,7 +76,9 @@ const guarded: Operation[] = [
 
 const resources: Operation[] = [
   ...guarded.map(hidingAbsence),
-  // Of a trust, what is missing is a 404 for everybody.
+  // Of tokens and trusts, what is missing is a 404 for everybody.
+  showToken,
+  deleteToken,
   ...trustOperations,
 ]
 
@@ -88,7 +90,7 @@ export const identityService = service({
   faults: identityFaults,
   rules: [...baseRules, ...domainRoleRules, ...impliedRoleRules, treeRule, ...trustRules],
   reconcilers: [upkeep],
-  migrations: [initial, unknownLogins, trustTables],
+  migrations: [initial, unknownLogins, trustTables, expiryMicros],
   config: identityConfig,
   contract: identityContract,
   async start(env) {

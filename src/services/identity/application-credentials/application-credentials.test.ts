@@ -135,3 +135,10 @@ test('what is deleted ends its tokens', async () => {
   assert.equal(await cloud.env.authenticate(token), undefined)
   assert.equal((await logInWith(cloud, { id, secret })).status, 401)
 })
+
+test('its end is shown as it was asked for', async () => {
+  await using cloud = await testCloud()
+  const owner = await cloud.project('owner')
+  const made = await create(cloud, owner, { expires_at: '2199-01-31T12:00:00.123456' })
+  assert.equal((made.body.application_credential as { expires_at?: string }).expires_at, '2199-01-31T12:00:00.123456')
+})

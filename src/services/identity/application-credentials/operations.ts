@@ -6,7 +6,7 @@ import { BadRequest, Forbidden } from '#kernel/errors.ts'
 import { operation } from '#kernel/operation.ts'
 import { Type } from '#kernel/schema/builders.ts'
 import { identityConfig } from '../config.ts'
-import { parseExpiry } from '../expiry.ts'
+import { microsOf, parseExpiry } from '../expiry.ts'
 import { conflict, forbiddenAction, notFound } from '../faults.ts'
 import { collectionOf, equals, linkTo } from '../listing.ts'
 import { adminRequired, identityRule, owner, systemOrProject, systemReader } from '../policy.ts'
@@ -21,7 +21,7 @@ const path = '/v3/users/{user_id}/application_credentials'
 
 async function view(ctx: Ctx, row: ApplicationCredentialRow) {
   const held = await roles.list(ctx.db, { id: row.role_ids }, { orderBy: [{ column: 'name', direction: 'asc' }] })
-  const { id, name, description, user_id, project_id, unrestricted, expires_at } = row
+  const { id, name, description, user_id, project_id, unrestricted, expires_at, expires_micros } = row
   return {
     id,
     name,
@@ -30,7 +30,10 @@ async function view(ctx: Ctx, row: ApplicationCredentialRow) {
     project_id,
     system: null,
     unrestricted,
-    expires_at: expires_at === null ? null : `${new Date(expires_at).toISOString().slice(0, 23)}000`,
+    expires_at:
+      expires_at === null
+        ? null
+        : `${new Date(expires_at).toISOString().slice(0, 23)}${String(expires_micros).padStart(3, '0')}`,
     roles: held.map(role => ({
       id: role.id,
       name: role.name,
@@ -162,6 +165,7 @@ const create = operation({
         access_rules: asked.access_rules ? await keptRules(tx, user_id, asked.access_rules) : null,
         unrestricted: asked.unrestricted ?? false,
         expires_at,
+        expires_micros: microsOf(asked.expires_at),
       }
       try {
         await applicationCredentials.insert(tx.db, made)

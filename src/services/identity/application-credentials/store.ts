@@ -24,6 +24,8 @@ export interface ApplicationCredentialRow {
   unrestricted: boolean
   /** Milliseconds; null: never. */
   expires_at: number | null
+  /** Microseconds beyond that, to be shown. */
+  expires_micros: number
 }
 
 declare module '#kernel/db/database.ts' {

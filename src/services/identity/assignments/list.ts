@@ -76,8 +76,11 @@ async function workOut(ctx: Ctx, granted: readonly Assignment[]): Promise<Effect
     }
   }
   const all: Effect[] = []
+  // A role of a domain works only by what it implies.
+  const ofDomains = new Set((await roles.list(ctx.db, { domain_id: { op: '!=', value: null } })).map(role => role.id))
   for (const one of reached) {
     for (const [role_id, prior] of await withImplied(ctx, [one.role_id])) {
+      if (ofDomains.has(role_id)) continue
       all.push(role_id === one.role_id ? one : { ...one, role_id, prior_role_id: prior })
     }
   }

@@ -2,11 +2,13 @@
 
 import type { Ctx } from '#kernel/context.ts'
 import { BadRequest, Forbidden } from '#kernel/errors.ts'
+import { operation } from '#kernel/operation.ts'
 import { Type } from '#kernel/schema/builders.ts'
-import { notFound } from '../faults.ts'
+import { conflict, notFound } from '../faults.ts'
 import { linkTo } from '../listing.ts'
 import { adminOrSystemReader, adminRequired, allScopes, systemOrProject } from '../policy.ts'
 import { resource, type Values } from '../resource.ts'
+import { identityChanged } from '../revocations/revocation.ts'
 import { shownUrl } from './catalog.ts'
 import { type EndpointRow, endpoints, type RegionRow, regions, type ServiceRow, services } from './store.ts'
 
@@ -34,6 +36,19 @@ async function checkParent(ctx: Ctx, id: string, parent: unknown): Promise<void>
   }
 }
 
+function regionView(ctx: Ctx, { extra, id, description, parent_region_id }: RegionRow) {
+  return { ...extra, id, description, parent_region_id, links: linkTo(ctx, `regions/${id}`) }
+}
+
+async function createRegion(ctx: Ctx, values: Values, extra: Values): Promise<RegionRow> {
+  const id = typeof values.id === 'string' && values.id !== '' ? values.id : ctx.ids.hex()
+  await checkParent(ctx, id, values.parent_region_id)
+  const parent_region_id = (values.parent_region_id as string | null | undefined) ?? null
+  const row: RegionRow = { id, description: String(values.description ?? ''), parent_region_id, extra }
+  await regions.insert(ctx.db, row)
+  return row
+}
+
 export const regionResource = resource<RegionRow>({
   member: 'region',
   collection: 'regions',
@@ -43,22 +58,9 @@ export const regionResource = resource<RegionRow>({
   filters: ['parent_region_id'],
   policy: { ...operators, get: '', list: '', scopes: allScopes },
   chosenId: true,
-  view: (ctx, { extra, id, description, parent_region_id }) => ({
-    ...extra,
-    id,
-    description,
-    parent_region_id,
-    links: linkTo(ctx, `regions/${id}`),
-  }),
+  view: regionView,
   duplicate: values => `Duplicate ID, ${values.id}`,
-  async create(ctx, values, extra) {
-    const id = typeof values.id === 'string' && values.id !== '' ? values.id : ctx.ids.hex()
-    await checkParent(ctx, id, values.parent_region_id)
-    const parent_region_id = (values.parent_region_id as string | null | undefined) ?? null
-    const row: RegionRow = { id, description: String(values.description ?? ''), parent_region_id, extra }
-    await regions.insert(ctx.db, row)
-    return row
-  },
+  create: createRegion,
   async update(ctx, row, patch) {
     await checkParent(ctx, row.id, patch.parent_region_id)
     return { ...(patch as Partial<RegionRow>), ...(patch.description === null && { description: '' }) }
@@ -68,6 +70,35 @@ export const regionResource = resource<RegionRow>({
     if (child || (await endpoints.find(ctx.db, { region_id: id }))) {
       throw new Forbidden(`Unable to delete region ${id} because it or its child regions have associated endpoints.`)
     }
+  },
+})
+
+/** Makes a region with the id of the path. */
+export const putRegion = operation({
+  id: 'identity.regions.put',
+  method: 'PUT',
+  path: '/v3/regions/{id}',
+  summary: 'Create a region with an id of your choice',
+  policy: regionResource.rules.create,
+  request: Type.Object({
+    region: Type.Object({
+      id: Type.Optional(Type.String()),
+      description: Type.Optional(nullableText),
+      parent_region_id: Type.Optional(nullableText),
+    }),
+  }),
+  status: 201,
+  async handle(ctx, { params, body: { region } }) {
+    const { id, description, parent_region_id, links: _, ...extra } = region as Values
+    if (id !== undefined && id !== params.id) {
+      throw new BadRequest(`Conflicting region IDs specified: "${params.id}" != "${id}"`)
+    }
+    return ctx.transaction(async tx => {
+      await identityChanged(tx)
+      if (await regions.find(tx.db, { id: params.id })) throw conflict('region', `Duplicate ID, ${params.id}`)
+      const row = await createRegion(tx, { id: params.id, description, parent_region_id }, extra)
+      return { region: regionView(tx, row) }
+    })
   },
 })
 

@@ -1,16 +1,11 @@
 /** Domains: projects without a domain, under their own path. */
 
-import { Forbidden } from '#kernel/errors.ts'
 import { Type } from '#kernel/schema/builders.ts'
-import { assignments } from '../assignments/store.ts'
-import { groups, memberships } from '../groups/store.ts'
 import { adminRequired, systemReader } from '../policy.ts'
-import { domainView, removeProjectTraces } from '../projects/project.ts'
+import { domainView } from '../projects/project.ts'
 import { type ProjectRow, projects } from '../projects/store.ts'
 import { resource } from '../resource.ts'
-import { impliedRoles, roles } from '../roles/store.ts'
-import { users } from '../users/store.ts'
-import { removeUserTraces } from '../users/user.ts'
+import { removeDomain } from './domain.ts'
 
 /** The table holds projects too; under this path they are not there. */
 const domains: typeof projects = {
@@ -73,24 +68,5 @@ export const domainResource = resource<ProjectRow>({
     }
   },
 
-  async remove(ctx, row) {
-    if (row.enabled) {
-      throw new Forbidden('Cannot delete a domain that is enabled, please disable it first.')
-    }
-    const within = { domain_id: row.id }
-    for (const project of await projects.list(ctx.db, within)) await removeProjectTraces(ctx, project)
-    await projects.remove(ctx.db, within)
-    for (const user of await users.list(ctx.db, within)) await removeUserTraces(ctx, user)
-    await users.remove(ctx.db, within)
-    for (const group of await groups.list(ctx.db, within)) {
-      await memberships.remove(ctx.db, { group_id: group.id })
-      await assignments.remove(ctx.db, { actor_type: 'group', actor_id: group.id })
-    }
-    await groups.remove(ctx.db, within)
-    const roleIds = (await roles.list(ctx.db, within)).map(role => role.id)
-    await impliedRoles.remove(ctx.db, { prior_role_id: roleIds })
-    await assignments.remove(ctx.db, { role_id: roleIds })
-    await roles.remove(ctx.db, within)
-    await assignments.remove(ctx.db, { target_type: 'domain', target_id: row.id })
-  },
+  remove: removeDomain,
 })

@@ -6,6 +6,7 @@ import { operation } from '#kernel/operation.ts'
 import { Type } from '#kernel/schema/builders.ts'
 import { ancestors } from '../assignments/assignment.ts'
 import { assignmentsOfUser } from '../assignments/store.ts'
+import { removeDomain } from '../domains/domain.ts'
 import { notFound } from '../faults.ts'
 import { collectionOf, first, inexact, isYes } from '../listing.ts'
 import { adminRequired, allScopes, identityRule, systemReader } from '../policy.ts'
@@ -108,12 +109,12 @@ export const projectResource = resource<ProjectRow>({
   },
 
   async remove(ctx, row) {
+    if (row.is_domain) return removeDomain(ctx, row)
     if (await projects.find(ctx.db, { parent_id: row.id })) {
       throw new Forbidden(
         `Cannot delete the project ${row.id} since it is not a leaf in the hierarchy. Use the cascade option if you want to delete a whole subtree.`,
       )
     }
-    if (row.is_domain) throw new Forbidden('Domains are deleted by DELETE /v3/domains/{domain_id}.')
     await removeProjectTraces(ctx, row)
   },
 })

@@ -33,3 +33,17 @@ test('a project tells of what is above and below it when asked', async () => {
   assert.equal((await show(left, 'parents_as_list&parents_as_ids')).status, 400)
   assert.ok(!('parents' in (await show(left, '')).body.project))
 })
+
+test('a project that acts as a domain is deleted once it is disabled, with all that is in it', async () => {
+  await using cloud = await testCloud()
+  const token = await cloud.login('admin')
+  const body = { project: { name: 'realm', is_domain: true } }
+  const { id } = (await cloud.request<Shown>('POST', '/identity/v3/projects', { token, body })).body.project
+  const within = { project: { name: 'inside', domain_id: id } }
+  const inside = (await cloud.request<Shown>('POST', '/identity/v3/projects', { token, body: within })).body.project
+  assert.equal((await cloud.request('DELETE', `/identity/v3/projects/${id}`, { token })).status, 403)
+  const disable = { project: { enabled: false } }
+  await cloud.request('PATCH', `/identity/v3/domains/${id}`, { token, body: { domain: disable.project } })
+  assert.equal((await cloud.request('DELETE', `/identity/v3/projects/${id}`, { token })).status, 204)
+  assert.equal((await cloud.request('GET', `/identity/v3/projects/${inside.id}`, { token })).status, 404)
+})

@@ -43,7 +43,7 @@ const create = operation({
   async handle(ctx, { params }) {
     const { prior, implied } = await findPair(ctx, params)
     if (implied.name === 'admin') throw new Forbidden(`${implied.id} cannot be an implied roles.`)
-    if (implied.domain_id !== null && implied.domain_id !== prior.domain_id) {
+    if (implied.domain_id !== null && prior.domain_id === null) {
       throw new Forbidden('Global role cannot imply a domain-specific role')
     }
     await ctx.transaction(async tx => {

@@ -1,6 +1,6 @@
 /** The ways to prove who one is. All failures look the same to the caller, and take about as long. */
 import type { Ctx } from '#kernel/context.ts'
-import { BadRequest, Unauthorized } from '#kernel/errors.ts'
+import { BadRequest, NotFound, Unauthorized } from '#kernel/errors.ts'
 import { type ApplicationCredentialRow, applicationCredentials } from '../application-credentials/store.ts'
 import { expecting } from '../faults.ts'
 import { checkPassword } from '../password.ts'
@@ -59,7 +59,7 @@ async function byPassword(ctx: Ctx, { password }: AuthIdentity): Promise<Proof> 
 async function byToken(ctx: Ctx, { token }: AuthIdentity): Promise<Proof> {
   if (!token) throw expecting('token', 'identity')
   const found = await checkToken(ctx, token.id)
-  if (!found) throw new Unauthorized()
+  if (!found) throw new NotFound('Could not find token.')
   return {
     user_id: found.claims.user_id,
     parent: found.claims,

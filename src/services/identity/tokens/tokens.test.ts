@@ -213,3 +213,13 @@ test('only the ways to prove who one is that there are', async () => {
     assert.equal(headers['x-subject-token'], undefined)
   }
 })
+
+test('a token that is no more is not found, whoever asks', async () => {
+  await using cloud = await testCloud()
+  const [gone, other] = [await cloud.login('demo'), await cloud.login('demo')]
+  const about = (method: string, token: string) =>
+    cloud.request(method, '/identity/v3/auth/tokens', { token, headers: { 'x-subject-token': gone } })
+  assert.equal((await about('DELETE', other)).status, 204)
+  for (const method of ['HEAD', 'GET', 'DELETE']) assert.equal((await about(method, other)).status, 404, method)
+  assert.equal((await logIn(cloud, { methods: ['token'], token: { id: gone } })).status, 404)
+})
