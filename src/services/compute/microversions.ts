@@ -5,5 +5,5 @@ export const microversions = {
   serviceType: 'compute',
   legacyHeader: 'X-OpenStack-Nova-API-Version',
   min: '2.1',
-  max: '2.96',
+  max: '2.104',
 } as const satisfies Microversions

@@ -1,4 +1,5 @@
 /** Compute (Nova): servers, and the hosts that run them. */
+import type { Operation } from '#kernel/operation.ts'
 import { service } from '#kernel/service.ts'
 import { aggregateOperations } from './aggregates/operations.ts'
 import { computeConfig } from './config.ts'
@@ -8,6 +9,7 @@ import { consolePages } from './consoles/pages.ts'
 import { consoleUpgrade } from './consoles/proxy.ts'
 import { computeContract } from './contract.ts'
 import { serveComputeControl } from './control.ts'
+import { noQuery } from './dialect.ts'
 import { externalEventOperations } from './external-events/operations.ts'
 import { computeFaults } from './faults.ts'
 import { flavorOperations } from './flavors/operations.ts'
@@ -42,7 +44,7 @@ export const computeService = service({
   name: 'nova',
   path: '/compute',
   microversions,
-  operations: [
+  operations: strict([
     ...versionOperations,
     ...serverOperations,
     ...flavorOperations,
@@ -62,7 +64,7 @@ export const computeService = service({
     ...networkOperationsOfCompute,
     ...securityGroupOperations,
     ...consoleOperations,
-  ],
+  ]),
   rules: [...serverRules, ...keypairRules, ...serverGroupRules, ...limitRules],
   faults: computeFaults,
   sagas: serverSagas,
@@ -80,4 +82,9 @@ export const computeService = service({
 /** Before 2.18 the project's id is the first part of every path; later it may be. */
 function withoutProject(path: string): string {
   return path.replace(/^\/v2\.1\/(?:[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?=\/|\?|$)/i, '/v2.1')
+}
+
+/** Parameters that nobody knows are refused everywhere from 2.102 on. */
+function strict(operations: Operation[]): Operation[] {
+  return operations.map(one => (one.method === 'GET' && !one.query ? { ...one, query: noQuery } : one))
 }

@@ -56,6 +56,8 @@ export interface ConsumerSpec {
 }
 
 export interface PlacementContract {
+  /** The names that mean the same in every cloud. */
+  standardNames: { traits: ReadonlySet<string>; resourceClasses: ReadonlySet<string> }
   /** Makes or changes a provider so that it is as said; traits and inventories that are not named go, those in use stay. */
   ensureProvider(ctx: Ctx, provider: ProviderSpec): Promise<void>
   /** Removes a provider without allocations. */

@@ -6,14 +6,17 @@ import { amountsOf, replaceAllocations } from './allocations/allocation.ts'
 import { consumers } from './allocations/store.ts'
 import { explain } from './candidates/explain.ts'
 import { type RequestGroup, search } from './candidates/search.ts'
+import { standardClasses } from './classes/standard-classes.ts'
 import type { CandidateRequest, PlacementContract, ProviderSpec } from './contract.ts'
 import { replaceInventories } from './inventories/inventory.ts'
 import { createProvider, removeProvider } from './providers/provider.ts'
 import { inventories, lockProviders, providers, touchProvider } from './providers/store.ts'
 import { snapshotFor } from './snapshot.ts'
+import { standardTraits } from './traits/standard-traits.ts'
 import { createTrait, replaceTraits, unknownTraits } from './traits/trait.ts'
 
 export const placementContract: PlacementContract = {
+  standardNames: { traits: standardTraits, resourceClasses: new Set(standardClasses) },
   ensureProvider: (ctx, provider) => ctx.transaction(tx => ensure(tx, provider)),
   removeProvider: (ctx, uuid) =>
     ctx.transaction(async tx => {

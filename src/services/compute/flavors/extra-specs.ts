@@ -5,6 +5,7 @@ import { type Operation, operation } from '#kernel/operation.ts'
 import { admin, projectReaderOrAdmin, rule } from '#kernel/policy/rule.ts'
 import { Type } from '#kernel/schema/builders.ts'
 import { body, metadata } from '../dialect.ts'
+import { checkExtraSpec } from './extra-spec-rules.ts'
 import { extraSpecsIndex } from './flavor.ts'
 import { flavorFor, flavors } from './store.ts'
 
@@ -12,9 +13,16 @@ const path = '/v2.1/flavors/{flavor_id}/os-extra_specs'
 const sent = metadata(Type.Unsafe<string | number>({ type: ['string', 'number'], maxLength: 255 }))
 const kept = metadata(Type.String({ maxLength: 255 }))
 
-/** Numbers are kept as text. */
-function texts(specs: Record<string, string | number>): Record<string, string> {
-  return Object.fromEntries(Object.entries(specs).map(([key, value]) => [key, String(value)]))
+/** Numbers are kept as text. From 2.86 on, known extra specs must make sense. */
+function checked(ctx: Ctx, specs: Record<string, string | number>): Record<string, string> {
+  const known = ctx.services.placement.standardNames
+  const texts = Object.entries(specs).map(([key, value]): [string, string] => [key, String(value)])
+  for (const [name, value] of texts) {
+    if (value.length > 255)
+      throw new BadRequest('Invalid input received: extra_specs value has more than 255 characters.')
+    if (ctx.atLeast('2.86')) checkExtraSpec(name, value, known)
+  }
+  return Object.fromEntries(texts)
 }
 
 async function change(ctx: Ctx, id: string, edit: (specs: Record<string, string>) => Record<string, string>) {
@@ -47,7 +55,8 @@ export const extraSpecOperations: Operation[] = [
     request: body('extra_specs', sent),
     response: body('extra_specs', sent),
     async handle(ctx, { params, body: asked }) {
-      await change(ctx, params.flavor_id, specs => ({ ...specs, ...texts(asked.extra_specs) }))
+      const added = checked(ctx, asked.extra_specs)
+      await change(ctx, params.flavor_id, specs => ({ ...specs, ...added }))
       return asked
     },
   }),
@@ -73,8 +82,9 @@ export const extraSpecOperations: Operation[] = [
     request: Type.Unsafe<Record<string, string | number>>({ ...sent, minProperties: 1, maxProperties: 1 }),
     response: sent,
     async handle(ctx, { params, body: asked }) {
-      if (!(params.key in asked)) throw new BadRequest('Request body and URI mismatch')
-      await change(ctx, params.flavor_id, specs => ({ ...specs, ...texts(asked) }))
+      const added = checked(ctx, asked)
+      if (!Object.hasOwn(asked, params.key)) throw new BadRequest('Request body and URI mismatch')
+      await change(ctx, params.flavor_id, specs => ({ ...specs, ...added }))
       return asked
     },
   }),

@@ -2,7 +2,7 @@
 import type { Ctx } from '#kernel/context.ts'
 import { projectReaderOrAdmin, rule } from '#kernel/policy/rule.ts'
 import { type Static, Type } from '#kernel/schema/builders.ts'
-import { byVersion, since } from '#kernel/schema/marks.ts'
+import { byVersion, since, until } from '#kernel/schema/marks.ts'
 import { linksSchema, resourceLinks } from '../dialect.ts'
 
 export interface FlavorRow {
@@ -44,10 +44,10 @@ export const flavorDetail = Type.Object({
   disk: Type.Integer(),
   swap: byVersion({ '2.1': swap, '2.75': Type.Integer() }, swap),
   'OS-FLV-EXT-DATA:ephemeral': Type.Integer(),
-  'OS-FLV-DISABLED:disabled': Type.Boolean(),
+  'OS-FLV-DISABLED:disabled': until('2.101', Type.Boolean()),
   vcpus: Type.Integer(),
   'os-flavor-access:is_public': Type.Boolean(),
-  rxtx_factor: Type.Number(),
+  rxtx_factor: until('2.101', Type.Number()),
   description: since('2.55', Type.Union([Type.String(), Type.Null()])),
   extra_specs: since('2.61', Type.Record(Type.String(), Type.String())),
   links: linksSchema,

@@ -36,10 +36,8 @@ onEachEngine('flavors of a new cloud, once', async database => {
     disk: 1,
     swap: 0,
     'OS-FLV-EXT-DATA:ephemeral': 0,
-    'OS-FLV-DISABLED:disabled': false,
     vcpus: 1,
     'os-flavor-access:is_public': true,
-    rxtx_factor: 1,
     extra_specs: {},
   })
 })
@@ -149,4 +147,38 @@ onEachEngine('a private flavor is for the projects that were let in', async data
   const put_out = { removeTenantAccess: { tenant: projects.demo } }
   assert.deepEqual((await cloud.call('admin', 'POST', '/flavors/secret/action', put_out)).body, { flavor_access: [] })
   assert.equal((await cloud.call('alice', 'GET', '/flavors/secret')).status, 404)
+})
+
+test('from 2.102 on flavors are found by name, and neither scaled nor disabled', async () => {
+  await using cloud = await computeCloud()
+  await cloud.env.services.compute.bootstrap(cloud.ctx())
+  const names = async (query: string, version = '2.102') =>
+    (await cloud.call<List>('alice', 'GET', `/flavors?${query}`, undefined, version)).body.flavors?.map(f => f.name)
+  assert.deepEqual(await names('name=micro'), ['m1.micro'])
+  assert.deepEqual(await names('name=^m1.m&sort_key=name'), ['m1.medium', 'm1.micro'])
+  assert.equal(await names('name=micro', '2.101'), undefined)
+  assert.equal(await names('sort_key=rxtx_factor'), undefined)
+  const flavor = { name: 'fast', ram: 1, vcpus: 1, disk: 1, rxtx_factor: 2 }
+  const make = (version: string) =>
+    cloud.call<{ flavor: Record<string, unknown> }>('admin', 'POST', '/flavors', { flavor }, version)
+  assert.equal((await make('2.102')).status, 400)
+  const made = (await make('2.101')).body.flavor
+  assert.deepEqual([made.rxtx_factor, made['OS-FLV-DISABLED:disabled']], [2, false])
+})
+
+test('extra specs are checked from 2.86 on', async () => {
+  await using cloud = await computeCloud()
+  await cloud.env.services.compute.bootstrap(cloud.ctx())
+  const path = '/flavors/42/os-extra_specs'
+  const add = (extra_specs: unknown, version?: string) =>
+    cloud.call<{ badRequest: { message: string } }>('admin', 'POST', path, { extra_specs }, version)
+  assert.equal((await add({ 'hw:numa_nodes': 'x' }, '2.85')).status, 200)
+  const refused = await add({ 'hw:numa_nodes': 'x' })
+  assert.deepEqual(
+    [refused.status, refused.body.badRequest.message],
+    [400, "Validation failed; 'x' is not a valid integer value."],
+  )
+  const change = await cloud.call('admin', 'PUT', `${path}/hw:numa_nodes`, { 'hw:numa_nodes': 0 })
+  assert.equal(change.status, 400)
+  assert.equal((await add({ 'hw:numa_nodes': 2, 'trait:HW_CPU_X86_AVX2': 'required' })).status, 200)
 })

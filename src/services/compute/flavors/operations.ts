@@ -6,7 +6,7 @@ import { BadRequest, Conflict, NotFound } from '#kernel/errors.ts'
 import { type Operation, operation } from '#kernel/operation.ts'
 import { admin, rule } from '#kernel/policy/rule.ts'
 import { type Static, Type } from '#kernel/schema/builders.ts'
-import { since } from '#kernel/schema/marks.ts'
+import { byVersion, since, until } from '#kernel/schema/marks.ts'
 import {
   body,
   booleanOf,
@@ -46,13 +46,20 @@ const sortColumns = {
   vcpus: 'vcpus',
 } as const satisfies Record<string, keyof FlavorRow>
 
+const sortKey = (...without: string[]) =>
+  Type.Unsafe<keyof typeof sortColumns>({
+    type: 'string',
+    enum: Object.keys(sortColumns).filter(key => !without.includes(key)),
+  })
+
 const listQuery = query({
   ...pageQuery,
   is_public: Type.Optional(Type.String()),
   minRam: Type.Optional(Type.String()),
   minDisk: Type.Optional(Type.String()),
-  sort_key: Type.Optional(Type.Unsafe<keyof typeof sortColumns>({ type: 'string', enum: Object.keys(sortColumns) })),
+  sort_key: Type.Optional(byVersion({ '2.1': sortKey(), '2.102': sortKey('rxtx_factor') }, sortKey())),
   sort_dir: Type.Optional(Type.Unsafe<'asc' | 'desc'>({ type: 'string', enum: ['asc', 'desc'] })),
+  name: since('2.102', Type.String()),
 })
 
 type ListQuery = Static<typeof listQuery>
@@ -91,6 +98,7 @@ async function pageOf(ctx: Ctx, asked: ListQuery, limit: number): Promise<Flavor
       is_public: wantedPublic(ctx, asked.is_public),
       min_ram: atLeastFilter('minRam', asked),
       min_disk: atLeastFilter('minDisk', asked),
+      name: ctx.atLeast('2.102') ? asked.name : undefined,
       ...(!isAdmin(ctx) && { disabled: false }),
     },
     options,
@@ -145,8 +153,9 @@ export const showFlavor = operation({
 
 const flavorId = Type.Unsafe<string | number | null>({
   type: ['string', 'number', 'null'],
+  minLength: 1,
   maxLength: 255,
-  pattern: '^(?! )[a-zA-Z0-9. _-]*(?<! )$',
+  pattern: '^(?! )[a-zA-Z0-9. _-]+(?<! )$',
 })
 
 const newFlavor = Type.Object(
@@ -158,7 +167,8 @@ const newFlavor = Type.Object(
     disk: wholeNumber(0),
     'OS-FLV-EXT-DATA:ephemeral': Type.Optional(wholeNumber(0)),
     swap: Type.Optional(wholeNumber(0)),
-    rxtx_factor: Type.Optional(
+    rxtx_factor: until(
+      '2.101',
       Type.Unsafe<number | string>({
         type: ['number', 'string'],
         pattern: '^[0-9]+(\\.[0-9]+)?$',
@@ -177,7 +187,7 @@ function rowOf(ctx: Ctx, asked: Static<typeof newFlavor>): FlavorRow {
   if (!(rxtx > 0 && rxtx <= 3.40282e38))
     throw new BadRequest("Invalid input received: 'rxtx_factor' argument must be a float between 0 and 3.40282e+38")
   return {
-    id: asked.id === undefined || asked.id === null || asked.id === '' ? ctx.ids.uuid() : String(asked.id),
+    id: asked.id === undefined || asked.id === null ? ctx.ids.uuid() : String(asked.id),
     name: asked.name,
     memory_mb: integerOf(asked.ram, 'ram', 1),
     vcpus: integerOf(asked.vcpus, 'vcpus', 1),

@@ -3,6 +3,7 @@ import type { Ctx } from '#kernel/context.ts'
 import { type AnyBuilder, type ListOptions, rows, type Where } from '#kernel/db/rows.ts'
 import { NotFound } from '#kernel/errors.ts'
 import { isAdmin } from '../dialect.ts'
+import { likeCondition } from '../name-pattern.ts'
 import type { FlavorRow } from './flavor.ts'
 
 interface AccessRow {
@@ -36,6 +37,8 @@ function usableBy(project: string | undefined) {
     ])
 }
 
+const named = (pattern: string) => (eb: AnyBuilder) => likeCondition(eb, 'name', pattern)
+
 /** A flavor that the caller may use; throws `NotFound` in Nova's words. */
 export async function flavorFor(ctx: Ctx, id: string): Promise<FlavorRow> {
   const options: ListOptions<FlavorRow> = { limit: 1 }
@@ -51,6 +54,8 @@ export interface FlavorFilter {
   min_ram?: number | undefined
   min_disk?: number | undefined
   disabled?: boolean
+  /** A pattern. */
+  name?: string | undefined
 }
 
 export function listFlavors(ctx: Ctx, filter: FlavorFilter, options: ListOptions<FlavorRow>): Promise<FlavorRow[]> {
@@ -60,8 +65,12 @@ export function listFlavors(ctx: Ctx, filter: FlavorFilter, options: ListOptions
     disabled: filter.disabled,
   }
   if (filter.is_public === false) where.is_public = false
+  const conditions = [
+    ...(filter.is_public === true ? [usableBy(ctx.identity.project_id)] : []),
+    ...(filter.name === undefined ? [] : [named(filter.name)]),
+  ]
   return flavors.list(ctx.db, where, {
     ...options,
-    ...(filter.is_public === true && { also: usableBy(ctx.identity.project_id) }),
+    ...(conditions.length > 0 && { also: eb => eb.and(conditions.map(condition => condition(eb))) }),
   })
 }

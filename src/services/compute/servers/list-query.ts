@@ -7,7 +7,7 @@ import { admin, rule } from '#kernel/policy/rule.ts'
 import { Type } from '#kernel/schema/builders.ts'
 import { since } from '#kernel/schema/marks.ts'
 import { booleanOf, isAdmin, pageQuery, query } from '../dialect.ts'
-import { likeCondition } from './name-pattern.ts'
+import { likeCondition } from '../name-pattern.ts'
 import { type ServerRow, statesOf } from './server.ts'
 import { tagCondition } from './store-tags.ts'
 

@@ -46,7 +46,10 @@ export const serverSchema = Type.Object(
     user_id: text,
     metadata: Type.Record(text, text),
     hostId: text,
-    image: Type.Union([Type.Object({ id: text, links }), Type.Literal('')]),
+    image: Type.Union([
+      Type.Object({ id: text, links, properties: since('2.98', Type.Record(text, text)) }),
+      Type.Literal(''),
+    ]),
     flavor,
     created: text,
     updated: text,
@@ -87,6 +90,15 @@ export const serverSchema = Type.Object(
     server_groups: since('2.71', Type.Array(text)),
     locked_reason: since('2.73', nullableText),
     pinned_availability_zone: since('2.96', nullableText),
+    scheduler_hints: since('2.100', Type.Record(text, Type.Array(text))),
   },
   { additionalProperties: false },
+)
+
+/** In answers to a change: all of it from 2.75 on, a part before. */
+export const changedSchema = Type.Partial(
+  Type.Object(
+    { ...serverSchema.properties, addresses: Type.Record(text, Type.Array(Type.Partial(address))) },
+    { additionalProperties: false },
+  ),
 )

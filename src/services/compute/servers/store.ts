@@ -188,6 +188,10 @@ export async function requestSpecOf(ctx: Ctx, id: string): Promise<RequestSpec |
   return (await requestSpecs.find(ctx.db, { server_id: id }))?.spec
 }
 
+export async function updateRequestSpec(ctx: Ctx, id: string, spec: RequestSpec): Promise<void> {
+  await requestSpecs.update(ctx.db, { server_id: id }, { spec })
+}
+
 /** Request specs by server id. */
 export async function requestSpecsOf(ctx: Ctx, ids: string[]): Promise<Map<string, RequestSpec>> {
   const found = await requestSpecs.list(ctx.db, { server_id: ids })

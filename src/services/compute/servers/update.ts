@@ -1,4 +1,6 @@
-/** Change a server's name, description, host name, access addresses. */
+/** Change a server's name, description, host name, access addresses, pinned zone. */
+import type { Ctx } from '#kernel/context.ts'
+import { Conflict } from '#kernel/errors.ts'
 import { operation } from '#kernel/operation.ts'
 import { projectMemberOrAdmin, rule } from '#kernel/policy/rule.ts'
 import { type Static, Type } from '#kernel/schema/builders.ts'
@@ -7,9 +9,9 @@ import { description, name } from '../dialect.ts'
 import { loadServer } from './access.ts'
 import { accessIp, diskConfig, hostname } from './create-schema.ts'
 import type { ServerRow } from './server.ts'
-import { serverSchema } from './server-schema.ts'
-import { updateServer as updateRow } from './store.ts'
-import { detailedViews } from './view.ts'
+import { changedSchema } from './server-schema.ts'
+import { requestSpecOf, updateRequestSpec, updateServer as updateRow } from './store.ts'
+import { changedView } from './view.ts'
 
 export const updateServer = operation({
   id: 'compute.servers.update',
@@ -28,13 +30,14 @@ export const updateServer = operation({
           accessIPv6: Type.Optional(accessIp('ipv6')),
           description: since('2.19', description(255)),
           hostname: since('2.90', hostname),
+          pinned_availability_zone: since('2.104', Type.Union([name, Type.Null()])),
         },
         { additionalProperties: false },
       ),
     },
     { additionalProperties: false },
   ),
-  response: Type.Object({ server: serverSchema }),
+  response: Type.Object({ server: changedSchema }),
   async handle(ctx, { target, body: { server } }) {
     const patch: Partial<ServerRow> = {
       ...(server.name !== undefined && { display_name: server.name }),
@@ -45,11 +48,26 @@ export const updateServer = operation({
       ...(server.hostname !== undefined && { hostname: server.hostname }),
     }
     await ctx.transaction(async tx => {
+      if (server.pinned_availability_zone !== undefined) await pin(tx, target, server.pinned_availability_zone)
       await updateRow(tx, target.id, patch)
       await tx.events.emit(tx, 'compute.instance.update', target.id, patch)
     })
     const changed = { ...target, ...patch, updated_at: new Date(ctx.clock.now()).toISOString() }
-    const [view] = await detailedViews(ctx, [changed])
-    return { server: view as Static<typeof serverSchema> }
+    return { server: (await changedView(ctx, changed)) as Static<typeof changedSchema> }
   },
 })
+
+/** A pinned server stays in its zone when it moves. It is pinned to the zone that it is in, and unpinned before it is pinned anew. */
+async function pin(ctx: Ctx, { id, availability_zone }: ServerRow, wanted: string | null): Promise<void> {
+  const spec = await requestSpecOf(ctx, id)
+  if (!spec || wanted === spec.availability_zone) return
+  if (wanted !== null && spec.availability_zone !== null)
+    throw new Conflict(
+      'Cannot change pinned availability zone directly. Unpin first by setting pinned_availability_zone to null.',
+    )
+  if (wanted !== null && wanted !== availability_zone)
+    throw new Conflict(
+      `Server can only be pinned to its current availability zone '${availability_zone}', but '${wanted}' was requested.`,
+    )
+  await updateRequestSpec(ctx, id, { ...spec, availability_zone: wanted })
+}

@@ -6,7 +6,9 @@ import type { ServerPort } from '../../network/contract.ts'
 import { isAdmin, naiveTime, resourceLinks } from '../dialect.ts'
 import { type HostRow, isUp } from '../hosts/host.ts'
 import { hosts } from '../hosts/store.ts'
-import { type GuestDataRow, type ServerFault, type ServerRow, statusOf } from './server.ts'
+import { groupsOf } from '../server-groups/store.ts'
+import { shownProperties } from './image-properties.ts'
+import { type GuestDataRow, type RequestSpec, type ServerFault, type ServerRow, statusOf } from './server.ts'
 import { guestDataOfMany, requestSpecsOf } from './store.ts'
 import { tagsOfMany } from './store-tags.ts'
 
@@ -77,6 +79,12 @@ function flavorView(ctx: Ctx, { flavor }: ServerRow, known: Around) {
   }
 }
 
+function imageView(ctx: Ctx, { image_ref: id, image }: ServerRow) {
+  if (!id) return '' as const
+  const properties = ctx.atLeast('2.98') ? { properties: shownProperties(image?.properties ?? {}) } : {}
+  return { id, links: bookmark(ctx, `images/${id}`), ...properties }
+}
+
 function faultView(fault: ServerFault, known: Around) {
   const { code, message, created, details } = fault
   const showDetails = details !== '' && (code !== 500 || known.may.seeFaultDetails)
@@ -88,7 +96,8 @@ interface Around {
   ports: Map<string, ServerPort[]>
   tags: Map<string, string[]>
   guestData: Map<string, GuestDataRow>
-  zones: Map<string, string | null>
+  /** What was asked for, from 2.96 on. */
+  specs: Map<string, RequestSpec>
   hostStatus: Map<string, string>
   /** `hostId` by host and project: servers share them. */
   hostIds: Map<string, string>
@@ -108,9 +117,7 @@ async function around(ctx: Ctx, servers: readonly ServerRow[]): Promise<Around> 
     ports: await ctx.services.network.portsOf(ctx, ids),
     tags: ctx.atLeast('2.26') ? await tagsOfMany(ctx, ids) : new Map(),
     guestData: may.seeExtended && ctx.atLeast('2.3') ? await guestDataOfMany(ctx, ids) : new Map(),
-    zones: ctx.atLeast('2.96')
-      ? new Map([...(await requestSpecsOf(ctx, ids))].map(([id, spec]) => [id, spec.availability_zone]))
-      : new Map(),
+    specs: ctx.atLeast('2.96') ? await requestSpecsOf(ctx, ids) : new Map(),
     hostStatus: ctx.atLeast('2.16') && may.seeHostStatus ? await hostStatuses(ctx, servers) : new Map(),
     hostIds: new Map(),
     may,
@@ -131,6 +138,23 @@ export async function detailedViews(ctx: Ctx, servers: readonly ServerRow[]) {
   return servers.map(server => detailedView(ctx, server, known))
 }
 
+/** What an answer to a change did not show before 2.75. */
+const shownSince275 = /^(OS-EXT-|OS-SRV-USG:|os-extended-volumes:|(config_drive|key_name|security_groups|host_status)$)/
+
+/** A server in the answer to a change of it. */
+export async function changedView(ctx: Ctx, server: ServerRow) {
+  const [view] = await detailedViews(ctx, [server])
+  const server_groups = ctx.atLeast('2.71') ? await groupsOf(ctx, server.id) : []
+  const full = { ...view!, server_groups }
+  if (ctx.atLeast('2.75')) return full
+  const addresses = Object.entries(full.addresses).map(([network, its]) => [
+    network,
+    its.map(({ version, addr }) => ({ version, addr })),
+  ])
+  const shown = Object.entries({ ...full, addresses: Object.fromEntries(addresses) })
+  return Object.fromEntries(shown.filter(([field]) => !shownSince275.test(field)))
+}
+
 function detailedView(ctx: Ctx, server: ServerRow, known: Around) {
   const status = statusOf(server)
   const ports = known.ports.get(server.id) ?? []
@@ -143,9 +167,7 @@ function detailedView(ctx: Ctx, server: ServerRow, known: Around) {
     user_id: server.user_id,
     metadata: server.metadata,
     hostId: sharedHostId(server, known.hostIds),
-    image: server.image_ref
-      ? { id: server.image_ref, links: bookmark(ctx, `images/${server.image_ref}`) }
-      : ('' as const),
+    image: imageView(ctx, server),
     flavor: flavorView(ctx, server, known),
     created: shownTime(server.created_at),
     updated: shownTime(server.updated_at),
@@ -172,7 +194,8 @@ function detailedView(ctx: Ctx, server: ServerRow, known: Around) {
     tags: known.tags.get(server.id) ?? [],
     trusted_image_certificates: server.trusted_image_certificates,
     locked_reason: server.locked_reason,
-    pinned_availability_zone: known.zones.get(server.id) ?? null,
+    pinned_availability_zone: known.specs.get(server.id)?.availability_zone ?? null,
+    scheduler_hints: known.specs.get(server.id)?.scheduler_hints ?? {},
   }
 }
 

@@ -9,14 +9,14 @@ test('clients discover the version without a token', async () => {
     {
       id: 'v2.1',
       status: 'CURRENT',
-      version: '2.96',
+      version: '2.104',
       min_version: '2.1',
       updated: '2013-07-23T11:33:21Z',
       links: [{ rel: 'self', href: 'http://cloud.test/compute/v2.1/' }],
     },
   ])
   const document = await cloud.request<{ version: { id: string; version: string } }>('GET', '/compute/v2.1/')
-  assert.deepEqual([document.status, document.body.version.version], [200, '2.96'])
+  assert.deepEqual([document.status, document.body.version.version], [200, '2.104'])
 })
 
 test('extensions are those that every Nova has', async () => {

@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { onEachEngine } from '../../../../test/engines.ts'
+import { type ShownServer, serverCloud } from './fixtures/server-cloud.ts'
+import { newWorld } from './fixtures/world.ts'
+
+type Answer = { server: ShownServer } & Record<string, { message: string }>
+
+test('before 2.75 the answer to a change shows less than the server itself', async () => {
+  await using cloud = await serverCloud()
+  const demo = await cloud.project('p1')
+  const { id } = await cloud.boot(demo)
+  const put = (version: string) =>
+    cloud.api<Answer>(demo, 'PUT', `/servers/${id}`, { server: { name: 'renamed' } }, version)
+  const old = (await put('2.74')).body.server
+  assert.deepEqual([old.name, old.status, old.locked], ['renamed', 'ACTIVE', false])
+  for (const field of ['key_name', 'config_drive', 'OS-EXT-STS:vm_state', 'OS-EXT-AZ:availability_zone'])
+    assert.equal(field in old, false, field)
+  assert.deepEqual(Object.keys(old.addresses.private[0]).sort(), ['addr', 'version'])
+  const now = (await put('2.75')).body.server
+  assert.equal(now['OS-EXT-STS:vm_state'], 'active')
+  assert.equal(now.addresses.private[0]['OS-EXT-IPS:type'], 'fixed')
+})
+
+onEachEngine('a server is pinned to its zone and unpinned', async database => {
+  await using cloud = await serverCloud({ world: await newWorld(undefined, database) })
+  const demo = await cloud.project('p1')
+  const { id } = await cloud.boot(demo)
+  const pin = (zone: string | null, version = '2.104') =>
+    cloud.api<Answer>(demo, 'PUT', `/servers/${id}`, { server: { pinned_availability_zone: zone } }, version)
+  assert.equal((await pin('nova', '2.103')).status, 400)
+  const elsewhere = await pin('east')
+  assert.deepEqual(
+    [elsewhere.status, elsewhere.body.conflictingRequest!.message],
+    [409, "Server can only be pinned to its current availability zone 'nova', but 'east' was requested."],
+  )
+  assert.equal((await pin('nova')).body.server.pinned_availability_zone, 'nova')
+  assert.equal((await pin('nova')).status, 200)
+  assert.equal((await pin('east')).status, 409)
+  assert.equal((await pin(null)).body.server.pinned_availability_zone, null)
+})
+
+test('a server shows the hints that it was made with, and what its image says to compute', async () => {
+  await using cloud = await serverCloud()
+  const demo = await cloud.project('p1')
+  const other = await cloud.boot(demo)
+  const body = { server: cloud.newServer(), 'os:scheduler_hints': { same_host: other.id } }
+  const made = await cloud.api<{ server: { id: string } }>(demo, 'POST', '/servers', body)
+  await cloud.env.sagas.idle()
+  const { id } = made.body.server
+  const server = await cloud.show(demo, id)
+  assert.deepEqual([server.scheduler_hints, server.image.properties], [{ same_host: [other.id] }, {}])
+  assert.equal('scheduler_hints' in (await cloud.show(demo, id, '2.99')), false)
+  assert.equal('properties' in (await cloud.show(demo, id, '2.97')).image, false)
+})
+
+test('from 2.102 on, parameters that nobody knows are refused', async () => {
+  await using cloud = await serverCloud()
+  const demo = await cloud.project('p1')
+  const { id } = await cloud.boot(demo)
+  for (const path of [`/servers/${id}`, `/servers/${id}/ips`, '/extensions', '/os-availability-zone', '/flavors/42']) {
+    assert.equal((await cloud.api(demo, 'GET', `${path}?x=1`, undefined, '2.101')).status, 200, path)
+    assert.equal((await cloud.api(demo, 'GET', `${path}?x=1`, undefined, '2.102')).status, 400, path)
+  }
+})
