@@ -102,7 +102,7 @@ export async function createCloud(options: CloudOptions): Promise<Cloud> {
     config,
     sagas,
     events: createEvents(),
-    metrics: createMetrics(options.processName),
+    metrics: createMetrics(database, options.processName),
     policy: enforcer(rulesOf(services), options.policyOverrides),
     services: contracts,
     get publicUrl() {

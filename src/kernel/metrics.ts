@@ -1,6 +1,7 @@
 /** Numbers for Prometheus: one registry a cloud, so that two clouds in one process do not mix. */
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import type { Registry } from 'prom-client'
+import type { Database } from './db/database.ts'
 import { onDemand } from './on-demand.ts'
 
 export interface HttpRequestLabels {
@@ -16,17 +17,10 @@ export interface SagaStepLabels {
   outcome: 'done' | 'failed' | 'undone' | 'undo_failed'
 }
 
-export interface DbStatementLabels {
-  engine: 'sqlite' | 'postgres'
-  /** The first word of the statement. */
-  kind: 'select' | 'insert' | 'update' | 'delete' | 'other'
-}
-
 /** Durations are in seconds. */
 export interface Metrics extends Disposable {
   httpRequest(labels: HttpRequestLabels, seconds: number): void
   sagaStep(labels: SagaStepLabels, seconds: number): void
-  dbStatement(labels: DbStatementLabels, seconds: number): void
   /** The page that Prometheus reads, and its content type. */
   page(): Promise<MetricsPage>
   /** The same as data, for a page of several processes. */
@@ -43,7 +37,6 @@ export type MetricsJson = object[]
 
 const requestBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 const stepBuckets = [0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 1800]
-const statementBuckets = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 1]
 
 /** One page of several processes' numbers. Their labels differ, so each series grows until its own process ends. */
 export async function pageOfAll(processes: MetricsJson[]): Promise<MetricsPage> {
@@ -52,7 +45,7 @@ export async function pageOfAll(processes: MetricsJson[]): Promise<MetricsPage> 
 }
 
 /** Disposing stops the measuring of the event loop. With a name for the process, every number has it as its label `process`. */
-export function createMetrics(processName?: string): Metrics {
+export function createMetrics(database: Pick<Database, 'statements'>, processName?: string): Metrics {
   const { Counter, Histogram, Registry } = onDemand.prometheus()
   const registry = new Registry()
   if (processName !== undefined) registry.setDefaultLabels({ process: processName })
@@ -78,12 +71,16 @@ export function createMetrics(processName?: string): Metrics {
     buckets: stepBuckets,
     registers,
   })
-  const statementSeconds = new Histogram({
-    name: 'nephos_db_statement_seconds',
-    help: 'Time of a database statement.',
-    labelNames: ['engine', 'kind'] as const,
-    buckets: statementBuckets,
+  let counted = 0
+  new Counter({
+    name: 'nephos_db_statements_total',
+    help: 'Statements sent to the database.',
     registers,
+    collect() {
+      const sent = database.statements()
+      this.inc(sent - counted)
+      counted = sent
+    },
   })
   const delay = monitorEventLoopDelay({ resolution: 20 })
   delay.enable()
@@ -95,7 +92,6 @@ export function createMetrics(processName?: string): Metrics {
       requestSeconds.observe({ service, operation }, seconds)
     },
     sagaStep: (labels, seconds) => stepSeconds.observe({ ...labels }, seconds),
-    dbStatement: (labels, seconds) => statementSeconds.observe({ ...labels }, seconds),
     page: async () => ({ contentType: registry.contentType, body: await registry.metrics() }),
     json: () => registry.getMetricsAsJSON(),
     [Symbol.dispose]() {
