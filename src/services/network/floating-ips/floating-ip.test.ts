@@ -62,6 +62,20 @@ onEachEngine('a deleted port frees its floating IP, and keeps its address while 
   assert.deepEqual([left.port_id, left.router_id, left.status], [null, null, 'DOWN'])
 })
 
+onEachEngine('floating IPs that lead nowhere go with their network, others keep it', async database => {
+  await using cloud = await networkCloud({ database })
+  const { demo, admin } = cloud
+  const outside = await externalNetwork(admin, '198.51.100.0/24', 'public')
+  await demo.create('floatingips', { floating_network_id: outside.id })
+  await admin.delete('networks', outside.id)
+  assert.deepEqual(await demo.list('floatingips'), [])
+  assert.deepEqual(await admin.list('ports', 'device_owner=network:floatingip'), [])
+
+  const routed = await routedPort(demo, admin)
+  await demo.create('floatingips', { floating_network_id: routed.outside.id, port_id: routed.port.id })
+  assert.equal(await refusal(admin.request('DELETE', `networks/${routed.outside.id}`)), '409 NetworkInUse')
+})
+
 onEachEngine('an association that could not work is refused', async database => {
   await using cloud = await networkCloud({ database })
   const { demo, other, admin } = cloud

@@ -9,6 +9,7 @@ import { Type } from '#kernel/schema/builders.ts'
 import { networkConfig } from '../config.ts'
 import { domainSchema } from '../domain.ts'
 import { invalidInput, networkInUse } from '../errors.ts'
+import { floatingIpRows } from '../floating-ips/store.ts'
 import { admin, adminOrService, projectMember, projectReader } from '../policy.ts'
 import { removePorts } from '../ports/steps.ts'
 import { grouped, portRows } from '../ports/store.ts'
@@ -197,7 +198,14 @@ async function usedByOthers(ctx: Ctx, row: NetworkRow): Promise<boolean> {
 
 async function removeNetwork(ctx: Ctx, row: NetworkRow): Promise<void> {
   const ports = await portRows.list(ctx.db, { network_id: row.id })
-  if (ports.some(port => port.device_owner !== 'network:dhcp')) throw networkInUse(row.id)
+  // Floating IPs that lead nowhere go with their network.
+  const idle = await floatingIpRows.list(ctx.db, { floating_network_id: row.id, fixed_port_id: null })
+  const going = new Set(idle.map(ip => ip.floating_port_id))
+  if (ports.some(port => port.device_owner !== 'network:dhcp' && !going.has(port.id))) throw networkInUse(row.id)
+  for (const ip of idle) {
+    await floatingIpRows.remove(ctx.db, { id: ip.id })
+    await archive(ctx, floatingIpRows.table, ip.id, ip)
+  }
   await removePorts(ctx, ports)
   await subnetRows.remove(ctx.db, { network_id: row.id })
   await closeNetwork(ctx, row.id, ['access_as_shared', 'access_as_external'])

@@ -61,8 +61,8 @@ function checkPorts({ protocol, ethertype, port_range_min: min, port_range_max: 
 /** Type and code of ICMP are carried as the port range. */
 function checkIcmp(type: number | null, code: number | null): void {
   const parts = [
-    { field: 'port_range_min', attr: 'type', value: type },
-    { field: 'port_range_max', attr: 'code', value: code },
+    { field: 'type', attr: 'port_range_min', value: type },
+    { field: 'code', attr: 'port_range_max', value: code },
   ]
   for (const { field, attr, value } of parts)
     if (value !== null && value > 255)

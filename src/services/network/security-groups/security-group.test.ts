@@ -108,6 +108,11 @@ onEachEngine('rules that make no sense are refused with the word for it', async 
   assert.equal((await post(demo, { ...base, protocol: 'tcp' })).status, 201)
   assert.equal(await refusal(post(demo, { ...base, protocol: 6 })), '409 SecurityGroupRuleExists')
   assert.equal(await refusal(post(demo, { ...base, protocol: 'TCP' })), '409 SecurityGroupRuleExists')
+  const rule = { security_group_rule: { ...base, protocol: 'icmp', port_range_min: 1, port_range_max: 256 } }
+  assert.equal(
+    (await demo.request('POST', 'security-group-rules', rule)).body.NeutronError.message,
+    'Invalid value for ICMP code (port_range_max) 256. It must be 0 to 255.',
+  )
 })
 
 onEachEngine('rules made at once are all made or none', async database => {

@@ -1,0 +1,134 @@
+/** A cloud started as a user starts it, on loopback, and what a client can learn from it. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { parse, stringify } from 'yaml'
+
+const launcher = resolve(import.meta.dirname, '../../nephos')
+
+export interface CloudOptions {
+  /** Flags of `nephos up` beyond --data and --port. */
+  flags: string[]
+  /** What its nephos.yaml says. */
+  settings?: Record<string, unknown>
+}
+
+export interface Login {
+  auth_url: string
+  username: string
+  password: string
+}
+
+/** What an admin sees of the cloud through its APIs. */
+export interface Admin {
+  login: Login
+  /** Types of the services in the catalog. */
+  serviceTypes: string[]
+  /** Fetches JSON from below a service's endpoint. Throws unless the answer is a good one. */
+  get<T>(serviceType: string, path: string): Promise<T>
+}
+
+export async function startCloud({ flags, settings = {} }: CloudOptions) {
+  const dir = mkdtempSync(join(tmpdir(), 'nephos-conformance-'))
+  const data = join(dir, 'data')
+  mkdirSync(data)
+  writeFileSync(join(data, 'nephos.yaml'), stringify(settings))
+  const url = `http://127.0.0.1:${await freePort()}`
+  const args = ['up', '--data', data, '--port', new URL(url).port, ...flags]
+  const child = spawn(launcher, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (chunk: Buffer) => {
+      output = (output + chunk).slice(-20_000)
+    })
+  }
+  const cloud = {
+    dir,
+    url,
+    cloudsFile: join(data, 'clouds.yaml'),
+    log: () => readFileSync(join(data, 'nephos.log'), 'utf8'),
+    /** Ids of the operations that have been asked for so far, with how often each status was the answer. */
+    async answered(): Promise<Map<string, Record<string, number>>> {
+      const page = await (await fetch(`${url}/metrics`)).text()
+      const found = new Map<string, Record<string, number>>()
+      for (const [, id, status, count] of page.matchAll(
+        /^nephos_http_requests_total\{service="[^"]*",operation="([^"]*)",status="(\d+)"\} (\d+)/gm,
+      )) {
+        found.set(id!, { ...found.get(id!), [status!]: Number(count) })
+      }
+      return found
+    },
+    async [Symbol.asyncDispose]() {
+      await ended(child)
+      rmSync(dir, { recursive: true, force: true })
+    },
+  }
+  for (let waited = 0; !output.includes('\nready ') && !output.startsWith('ready '); waited += 50) {
+    if (child.exitCode !== null || waited > 120_000) {
+      await cloud[Symbol.asyncDispose]()
+      throw new Error(`nephos ${args.join(' ')} did not get ready:\n${output}`)
+    }
+    await sleep(50)
+  }
+  return cloud
+}
+
+export type RunningCloud = Awaited<ReturnType<typeof startCloud>>
+
+/** Logs in as the admin of the cloud's own clouds.yaml. */
+export async function logIn(cloud: RunningCloud): Promise<Admin> {
+  const { clouds } = parse(readFileSync(cloud.cloudsFile, 'utf8')) as { clouds: Record<string, { auth: Login }> }
+  const login = clouds['nephos-admin']!.auth
+  const domain = { id: 'default' }
+  const user = { name: login.username, password: login.password, domain }
+  const answer = await fetch(`${login.auth_url}/auth/tokens`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({
+      auth: {
+        identity: { methods: ['password'], password: { user } },
+        scope: { project: { name: 'admin', domain } },
+      },
+    }),
+  })
+  if (answer.status !== 201) throw new Error(`the admin cannot log in: ${answer.status} ${await answer.text()}`)
+  const token = answer.headers.get('x-subject-token')!
+  const { catalog } = ((await answer.json()) as { token: { catalog: CatalogEntry[] } }).token
+  return {
+    login,
+    serviceTypes: catalog.map(entry => entry.type),
+    async get<T>(serviceType: string, path: string): Promise<T> {
+      const base = catalog.find(entry => entry.type === serviceType)?.endpoints[0]?.url
+      if (base === undefined) throw new Error(`the catalog has no ${serviceType}`)
+      const got = await fetch(base + path, { headers: { 'x-auth-token': token, accept: 'application/json' } })
+      if (!got.ok) throw new Error(`GET ${base}${path}: ${got.status} ${await got.text()}`)
+      return (await got.json()) as T
+    },
+  }
+}
+
+interface CatalogEntry {
+  type: string
+  endpoints: { url: string }[]
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((done, fail) => server.once('error', fail).listen(0, '127.0.0.1', done))
+  const address = server.address()
+  await new Promise(done => server.close(done))
+  if (address === null || typeof address === 'string') throw new Error('no port is free')
+  return address.port
+}
+
+async function ended(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const gone = new Promise(done => child.once('exit', done))
+  child.kill('SIGTERM')
+  const hard = setTimeout(() => child.kill('SIGKILL'), 20_000)
+  await gone
+  clearTimeout(hard)
+}

@@ -1,0 +1,58 @@
+/** docs/conformance.md, from the results that are kept and the list of known failures. */
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { knownFailures } from './known-failures.ts'
+import { type Kept, keptResults } from './results.ts'
+import { areas, keptLists } from './tempest/lists.ts'
+
+const page = join(import.meta.dirname, '../../docs/conformance.md')
+
+export function writeReport(): void {
+  writeFileSync(page, reportText())
+}
+
+export function reportText(): string {
+  const found = keptLists.flatMap(list => {
+    const kept = keptResults(list)
+    return kept ? [{ list, kept }] : []
+  })
+  const byArea = found.filter(({ list }) => areas.some(area => area === list))
+  return [
+    introduction(found[0]?.kept.version),
+    table(found),
+    ...byArea.map(({ list, kept }) => areaText(list, kept)),
+  ].join('\n')
+}
+
+function introduction(version = 'not run yet'): string {
+  return `# Conformance
+
+Written by \`npm run conformance\`: suites that the project did not write, against a cloud started as a user starts it
+(\`nephos up --simulated --hosts 3\`). Tempest ${version}; its configuration is made from the cloud itself, with every feature on that the cloud offers.
+Tests that fail are named in \`test/conformance/known-failures.txt\`, and that list may only shrink: a run fails on any other failure, and on a listed test that passes.
+The lists smoke and interop (guideline 2020.06: compute, and the storage of platforms) overlap with the areas.
+`
+}
+
+function table(found: { list: string; kept: Kept }[]): string {
+  const rows = found.map(({ list, kept }) => {
+    const skipped = Object.values(kept.skipped).reduce((sum, count) => sum + count, 0)
+    return `| ${list} | ${kept.passed} | ${kept.failed.length} | ${skipped} |`
+  })
+  return ['| tests | passed | failed | skipped |', '|---|---|---|---|', ...rows, ''].join('\n')
+}
+
+function areaText(list: string, kept: Kept): string {
+  const reasons = knownFailures()
+  const failed = kept.failed.map(test => `- \`${test.replace(/^tempest\./, '')}\`: ${reasons.get(test) ?? 'new'}`)
+  const skipped = Object.entries(kept.skipped)
+    .sort((a, b) => b[1] - a[1])
+    .map(([reason, count]) => `- ${count} × ${reason}`)
+  return [
+    `## ${list}`,
+    '',
+    ...(failed.length > 0 ? ['Failed:', '', ...failed, ''] : []),
+    ...(skipped.length > 0 ? ['Skipped:', '', ...skipped, ''] : []),
+    ...(failed.length + skipped.length === 0 ? ['Everything passes.', ''] : []),
+  ].join('\n')
+}

@@ -1,0 +1,67 @@
+/** Results of the last whole run of each list, kept beside the code as JSON, and the operations that each suite has called. */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Result } from './tempest/tempest.ts'
+
+const folder = join(import.meta.dirname, 'results')
+
+export type Suite = 'tempest' | 'cli' | 'sdk'
+
+/** What is kept of a list's run. */
+export interface Kept {
+  version: string
+  passed: number
+  failed: string[]
+  /** How many tests were skipped, by the reason. */
+  skipped: Record<string, number>
+}
+
+export function keptOf(version: string, results: Result[]): Kept {
+  const skipped: Record<string, number> = {}
+  for (const { outcome, text } of results) {
+    if (outcome === 'skipped') skipped[reasonOf(text)] = (skipped[reasonOf(text)] ?? 0) + 1
+  }
+  return {
+    version,
+    passed: results.filter(result => result.outcome === 'passed').length,
+    failed: results.filter(result => result.outcome === 'failed').map(result => result.test),
+    skipped: Object.fromEntries(Object.entries(skipped).sort(([a], [b]) => (a < b ? -1 : 1))),
+  }
+}
+
+/** One line; lists that the reason quotes are left out. */
+function reasonOf(text: string): string {
+  const line = text
+    .trim()
+    .split('\n')[0]!
+    .replace(/\[\{.*/, '…')
+    .replace(/\s+/g, ' ')
+  return line.length > 160 ? `${line.slice(0, 159)}…` : line || 'no reason given'
+}
+
+export function keep(list: string, kept: Kept): void {
+  write(`${list}.json`, kept)
+}
+
+export function keptResults(list: string): Kept | undefined {
+  return read<Kept>(`${list}.json`)
+}
+
+/** Adds operations to those that a suite is known to call. */
+export function noteSeen(suite: Suite, ids: Iterable<string>): void {
+  write(`seen-by-${suite}.json`, [...new Set([...seenBy(suite), ...ids])].sort())
+}
+
+export function seenBy(suite: Suite): string[] {
+  return read<string[]>(`seen-by-${suite}.json`) ?? []
+}
+
+function read<T>(name: string): T | undefined {
+  const path = join(folder, name)
+  return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as T) : undefined
+}
+
+function write(name: string, value: unknown): void {
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(join(folder, name), `${JSON.stringify(value, null, 2)}\n`)
+}

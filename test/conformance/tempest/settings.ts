@@ -1,0 +1,165 @@
+/** tempest.conf, written from what the cloud says of itself: a feature is on when the cloud offers it, whether its tests pass or not. */
+import type { Operation } from '../../../src/kernel/operation.ts'
+import { services } from '../../../src/services.ts'
+import type { Admin } from '../cloud.ts'
+
+export type Settings = Record<string, Record<string, string | number | boolean | string[]>>
+
+export interface Kind {
+  /** How many hosts it has. */
+  hosts: number
+  /** Guests can be logged in to. */
+  real: boolean
+}
+
+/** Wrong passwords in a row, and seconds: what the cloud is started with, so that its tests need not wait long. */
+export const lockout = { attempts: 2, seconds: 5 }
+
+export async function tempestSettings(admin: Admin, { hosts, real }: Kind): Promise<Settings> {
+  const offered = (type: string) => admin.serviceTypes.includes(type)
+  return {
+    DEFAULT: { debug: true, log_file: 'tempest.log', use_stderr: false },
+    oslo_concurrency: { lock_path: 'locks' },
+    auth: {
+      admin_username: admin.login.username,
+      admin_password: admin.login.password,
+      admin_project_name: 'admin',
+      admin_domain_name: 'Default',
+      admin_system: 'all',
+    },
+    service_available: {
+      nova: offered('compute'),
+      neutron: offered('network'),
+      glance: offered('image'),
+      cinder: offered('block-storage') || offered('volume'),
+      swift: offered('object-store'),
+      horizon: false,
+    },
+    enforce_scope: { nova: true, neutron: true, glance: true, cinder: true, keystone: true, placement: true },
+    identity: {
+      uri_v3: admin.login.auth_url,
+      user_lockout_failure_attempts: lockout.attempts,
+      user_lockout_duration: lockout.seconds,
+    },
+    'identity-feature-enabled': {
+      trust: routed('identity', /OS-TRUST/),
+      access_rules: routed('identity', /access_rules/),
+      security_compliance: true,
+    },
+    validation: { run_validation: real },
+    ...(await imageSettings(admin)),
+    ...(await networkSettings(admin)),
+    ...(await computeSettings(admin, hosts, real)),
+    placement: await microversions(admin, 'placement', '/'),
+  }
+}
+
+/** The text of an oslo.config file. */
+export function configText(settings: Settings): string {
+  const line = ([name, value]: [string, Settings[string][string]]) => `${name} = ${String(value)}`
+  const section = ([name, values]: [string, Settings[string]]) =>
+    `[${name}]\n${Object.entries(values).map(line).join('\n')}\n`
+  return Object.entries(settings).map(section).join('\n')
+}
+
+const operations: readonly { type: string; operation: Operation }[] = services.flatMap(service =>
+  service.operations.map(operation => ({ type: service.type, operation })),
+)
+
+const isThere = ({ id }: Operation) => !id.includes('.removed.')
+
+const routed = (type: string, path: RegExp) =>
+  operations.some(one => one.type === type && isThere(one.operation) && path.test(one.operation.path))
+
+const actionOf = (name: string) => operations.some(({ operation }) => operation.action === name && isThere(operation))
+
+async function imageSettings(admin: Admin): Promise<Settings> {
+  const { properties } = await admin.get<{ properties: Record<string, { enum?: (string | null)[] }> }>(
+    'image',
+    '/v2/schemas/image',
+  )
+  const formats = (name: string) => (properties[name]?.enum ?? []).filter(format => format !== null)
+  const methods = await admin.get<{ 'import-methods': { value: string[] } }>('image', '/v2/info/import')
+  const stores = await admin.get<{ stores: { id: string }[] }>('image', '/v2/info/stores')
+  return {
+    image: { disk_formats: formats('disk_format'), container_formats: formats('container_format') },
+    'image-feature-enabled': {
+      import_image: methods['import-methods'].value.length > 0,
+      manage_locations: routed('image', /\/locations/),
+      do_secure_hash: 'os_hash_value' in properties,
+      http_store_enabled: stores.stores.some(store => store.id === 'http'),
+    },
+  }
+}
+
+async function networkSettings(admin: Admin): Promise<Settings> {
+  const { extensions } = await admin.get<{ extensions: { alias: string }[] }>('network', '/v2.0/extensions')
+  const outside = await admin.get<{ networks: { id: string; name: string }[] }>(
+    'network',
+    '/v2.0/networks?router:external=true',
+  )
+  const aliases = extensions.map(extension => extension.alias)
+  return {
+    network: { public_network_id: outside.networks[0]!.id, floating_network_name: outside.networks[0]!.name },
+    'network-feature-enabled': {
+      api_extensions: aliases,
+      ipv6: true,
+      ipv6_subnet_attributes: true,
+      port_security: aliases.includes('port-security'),
+      floating_ips: aliases.includes('router'),
+    },
+  }
+}
+
+async function computeSettings(admin: Admin, hosts: number, real: boolean): Promise<Settings> {
+  const { images } = await admin.get<{ images: { id: string }[] }>('image', '/v2/images?status=active')
+  const { flavors } = await admin.get<{ flavors: { id: string; ram: number }[] }>('compute', '/flavors/detail')
+  const [small, next] = flavors.toSorted((a, b) => a.ram - b.ram)
+  return {
+    compute: {
+      image_ref: images[0]!.id,
+      image_ref_alt: (images[1] ?? images[0])!.id,
+      flavor_ref: small!.id,
+      flavor_ref_alt: next!.id,
+      min_compute_nodes: hosts,
+      hypervisor_type: real ? 'QEMU' : 'fake',
+      // Simulated guests change in milliseconds; every wait would be a second long.
+      build_interval: real ? 1 : 0,
+      ...(await microversions(admin, 'compute', '/')),
+    },
+    'compute-feature-enabled': {
+      change_password: actionOf('changePassword'),
+      resize: actionOf('resize'),
+      pause: actionOf('pause'),
+      suspend: actionOf('suspend'),
+      shelve: actionOf('shelve'),
+      cold_migration: actionOf('migrate'),
+      live_migration: actionOf('os-migrateLive'),
+      live_migrate_back_and_forth: actionOf('os-migrateLive'),
+      block_migration_for_live_migration: actionOf('os-migrateLive'),
+      rescue: actionOf('rescue'),
+      stable_rescue: actionOf('rescue'),
+      snapshot: actionOf('createImage'),
+      console_output: actionOf('os-getConsoleOutput'),
+      vnc_console: actionOf('os-getVNCConsole'),
+      serial_console: actionOf('os-getSerialConsole'),
+      interface_attach: routed('compute', /\/os-interface/),
+      swap_volume: routed('compute', /\/os-volume_attachments/),
+      volume_multiattach: routed('compute', /\/os-volume_attachments/),
+      personality: true,
+      hostname_fqdn_sanitization: true,
+      nova_policy_roles: ['admin', 'manager', 'member', 'reader', 'service'],
+    },
+  }
+}
+
+async function microversions(admin: Admin, type: string, path: string) {
+  const found = await admin.get<{ version?: Span; versions?: Span[] }>(type, path)
+  const { max_version, version } = (found.version ?? found.versions?.[0])!
+  return { max_microversion: (max_version ?? version)! }
+}
+
+interface Span {
+  version?: string
+  max_version?: string
+}

@@ -1,0 +1,126 @@
+/** Runs Tempest against a cloud and gives each test's result. */
+import { execFile, spawn } from 'node:child_process'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { promisify } from 'node:util'
+import type { Tempest } from './install.ts'
+import { configText, type Settings } from './settings.ts'
+
+export type Outcome = 'passed' | 'failed' | 'skipped'
+
+export interface Result {
+  /** Full name, without the attributes in brackets. */
+  test: string
+  /** The name with the attributes: by them lists choose. */
+  id: string
+  outcome: Outcome
+  seconds: number
+  /** Why it was skipped; the traceback of a failure. */
+  text: string
+}
+
+export interface RunOptions {
+  patterns: string[]
+  workers: number
+  minutes: number
+  /** Told of each test that is through. */
+  heard(result: Result): void
+}
+
+/** A folder in which Tempest runs: its configuration, its log. */
+export async function makeWorkspace(folder: string, { python }: Tempest, settings: Settings): Promise<string> {
+  mkdirSync(join(folder, 'locks'), { recursive: true })
+  writeFileSync(join(folder, 'tempest.conf'), configText(settings), { mode: 0o600 })
+  const words = 'import os, tempest; print(os.path.dirname(tempest.__file__))'
+  const home = (await promisify(execFile)(python, ['-c', words])).stdout.trim()
+  // Tests of a class stay together: they share what the class has made.
+  const lines = [`test_path=${home}/test_discover`, `top_dir=${join(home, '..')}`, 'group_regex=([^\\.]*\\.)*']
+  writeFileSync(join(folder, '.stestr.conf'), `[DEFAULT]\n${lines.join('\n')}\n`)
+  await promisify(execFile)(python, ['-m', 'stestr.cli', 'init'], { cwd: folder })
+  return folder
+}
+
+/** Runs the tests that fit a pattern. Tests of a class that was skipped or failed as a whole are told one by one. */
+export async function runTempest(tempest: Tempest, folder: string, options: RunOptions): Promise<Result[]> {
+  writeFileSync(join(folder, 'patterns.txt'), `${options.patterns.join('\n')}\n`)
+  const listed = await listTests(tempest, folder)
+  if (listed.length === 0) throw new Error(`Tempest has no test like ${options.patterns[0]}`)
+  const results = new Map<string, Result>()
+  const wholes = new Map<string, Result>()
+  for await (const result of stream(tempest, folder, options)) {
+    const whole = /^setUpClass \((.+)\)$/.exec(result.test)?.[1]
+    if (whole) wholes.set(whole, result)
+    else results.set(result.test, result)
+    options.heard(result)
+  }
+  return listed.map(id => {
+    const test = nameOf(id)
+    const result = results.get(test) ?? wholes.get(test.slice(0, test.lastIndexOf('.')))
+    if (result) return { ...result, id, test }
+    return { id, test, outcome: 'failed', seconds: 0, text: 'it did not end in time' }
+  })
+}
+
+const select = ['--include-list', 'patterns.txt']
+
+async function listTests({ python }: Tempest, folder: string): Promise<string[]> {
+  const { stdout } = await promisify(execFile)(python, ['-m', 'stestr.cli', 'list', ...select], {
+    cwd: folder,
+    env: environment(folder),
+    maxBuffer: 16 * 1024 * 1024,
+  })
+  return stdout
+    .split('\n')
+    .map(line => line.trim())
+    .filter(line => line.startsWith('tempest.'))
+    .sort()
+}
+
+const environment = (folder: string) => ({
+  ...process.env,
+  TEMPEST_CONFIG_DIR: folder,
+  TEMPEST_CONFIG: 'tempest.conf',
+  // What is measured here is the cloud: no proxy of the caller's stands between.
+  no_proxy: '*',
+})
+
+const nameOf = (id: string) => id.replace(/\[.*$/, '').trim()
+
+async function* stream({ python }: Tempest, folder: string, { workers, minutes }: RunOptions): AsyncGenerator<Result> {
+  const env = environment(folder)
+  const words = ['-m', 'stestr.cli', 'run', '--subunit', '--concurrency', String(workers), ...select]
+  // A group of its own, so that the workers can be stopped with it.
+  const tests = spawn(python, words, { cwd: folder, env, stdio: ['ignore', 'pipe', 'inherit'], detached: true })
+  const reader = spawn(python, [join(import.meta.dirname, 'events.py')], { stdio: ['pipe', 'pipe', 'inherit'] })
+  tests.stdout.pipe(reader.stdin)
+  const stop = () => tests.exitCode === null && process.kill(-tests.pid!, 'SIGTERM')
+  const timer = setTimeout(stop, minutes * 60_000)
+  try {
+    for await (const line of createInterface({ input: reader.stdout })) {
+      const { id, status, seconds, text } = JSON.parse(line) as Event
+      const outcome = outcomes[status]
+      if (outcome) yield { id, test: nameOf(id), outcome, seconds, text }
+    }
+  } finally {
+    clearTimeout(timer)
+    stop()
+  }
+}
+
+interface Event {
+  id: string
+  status: string
+  seconds: number
+  text: string
+}
+
+const outcomes: Record<string, Outcome> = {
+  success: 'passed',
+  xfail: 'passed',
+  fail: 'failed',
+  uxsuccess: 'failed',
+  inprogress: 'failed',
+  unknown: 'failed',
+  skip: 'skipped',
+}
