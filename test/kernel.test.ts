@@ -12,6 +12,26 @@ test('version discovery needs no token and says where it is', async () => {
   assert.equal((await cloud.request('GET', '/identity/v3')).status, 200)
 })
 
+test('compute tells the id of a request by two headers, also when it refuses', async () => {
+  await using cloud = await testCloud()
+  for (const path of ['/compute/', '/compute/v2.1/servers', '/compute/v2.1/nothing']) {
+    const { headers } = await cloud.request('GET', path)
+    assert.match(headers['x-compute-request-id'] ?? '', /^req-/)
+    assert.equal(headers['x-compute-request-id'], headers['x-openstack-request-id'])
+  }
+})
+
+test('a slash at the end stands before an empty name where the service says so', async () => {
+  await using cloud = await testCloud()
+  const status = async (path: string, method: 'GET' | 'DELETE' = 'GET') => (await cloud.request(method, path)).status
+  assert.equal(await status('/image/v2/images/'), 404)
+  assert.equal(await status('/image/v2/images/', 'DELETE'), 404)
+  assert.equal(await status('/compute/v2.1/servers/?limit=1'), 404)
+  assert.equal(await status('/compute/v2.1/'), 200)
+  assert.equal(await status('/compute/v2.1/servers'), 401)
+  assert.equal(await status('/network/v2.0/networks/'), 401)
+})
+
 test('unknown paths and methods are told in the envelope of the service', async () => {
   await using cloud = await testCloud()
   assert.deepEqual((await cloud.request('GET', '/identity/v3/nothing')).body, {

@@ -35,6 +35,10 @@ export interface Service {
   /** The prefix on the one port: `/compute`. */
   readonly path: string
   readonly microversions?: Microversions
+  /** A slash at the end of a path stands before an empty name, and is not found; else it says nothing. */
+  readonly strictSlashes?: boolean
+  /** A second header that carries the request's id: `x-compute-request-id`. */
+  readonly requestIdHeader?: string
   readonly operations: readonly Operation[]
   readonly faults: FaultShape
   /** Rules that no operation carries, checked by handlers. */

@@ -27,7 +27,9 @@ export interface Admin {
   login: Login
   /** Types of the services in the catalog. */
   serviceTypes: string[]
-  /** Fetches JSON from below a service's endpoint. Throws unless the answer is a good one. */
+  /** Asks below a service's endpoint. Throws unless the answer is a good one. */
+  request(serviceType: string, path: string, init?: RequestInit): Promise<Response>
+  /** The same, for the JSON of an answer. */
   get<T>(serviceType: string, path: string): Promise<T>
 }
 
@@ -97,17 +99,37 @@ export async function logIn(cloud: RunningCloud): Promise<Admin> {
   if (answer.status !== 201) throw new Error(`the admin cannot log in: ${answer.status} ${await answer.text()}`)
   const token = answer.headers.get('x-subject-token')!
   const { catalog } = ((await answer.json()) as { token: { catalog: CatalogEntry[] } }).token
+  async function request(serviceType: string, path: string, init: RequestInit = {}): Promise<Response> {
+    const base = catalog.find(entry => entry.type === serviceType)?.endpoints[0]?.url
+    if (base === undefined) throw new Error(`the catalog has no ${serviceType}`)
+    const answer = await fetch(base + path, { ...init, headers: { 'x-auth-token': token, ...init.headers } })
+    if (!answer.ok) throw new Error(`${init.method ?? 'GET'} ${base}${path}: ${answer.status} ${await answer.text()}`)
+    return answer
+  }
   return {
     login,
     serviceTypes: catalog.map(entry => entry.type),
-    async get<T>(serviceType: string, path: string): Promise<T> {
-      const base = catalog.find(entry => entry.type === serviceType)?.endpoints[0]?.url
-      if (base === undefined) throw new Error(`the catalog has no ${serviceType}`)
-      const got = await fetch(base + path, { headers: { 'x-auth-token': token, accept: 'application/json' } })
-      if (!got.ok) throw new Error(`GET ${base}${path}: ${got.status} ${await got.text()}`)
-      return (await got.json()) as T
-    },
+    request,
+    get: async <T>(serviceType: string, path: string) => (await (await request(serviceType, path)).json()) as T,
   }
+}
+
+/** Uploads a copy of the cloud's first image for everybody: some tests need two. */
+export async function addSecondImage(admin: Admin): Promise<void> {
+  const { images } = await admin.get<{ images: Record<string, string>[] }>('image', '/v2/images')
+  const { id, disk_format, container_format } = images[0]!
+  const bytes = await (await admin.request('image', `/v2/images/${id}/file`)).arrayBuffer()
+  const made = await admin.request('image', '/v2/images', {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ name: 'second', visibility: 'public', disk_format, container_format }),
+  })
+  const second = (await made.json()) as { id: string }
+  await admin.request('image', `/v2/images/${second.id}/file`, {
+    method: 'PUT',
+    headers: { 'content-type': 'application/octet-stream' },
+    body: bytes,
+  })
 }
 
 interface CatalogEntry {

@@ -1,15 +1,21 @@
 /** `npm run conformance -- MODE`: suites that we did not write, against a cloud started as a user starts it. */
 import { parseArgs } from 'node:util'
 import { messageOf } from '../../src/kernel/errors.ts'
+import { isAlone, runAlone } from './alone.ts'
+import { writeReport } from './report.ts'
+import { installTempest } from './tempest/install.ts'
 import { tempestMode } from './tempest/mode.ts'
 
-const usage = `npm run conformance -- tempest [--list NAME,NAME] [--workers N] [--minutes N] [--keep DIR]
+const usage = `npm run conformance -- tempest [--list NAME,NAME] [--workers N] [--minutes N] [--keep DIR] [--dry]
   NAME   smoke, interop, all, an area such as api.identity, or something below one (api.identity.v3.test_tokens)
-  DIR    where to leave Tempest's log and each failure`
+  DIR    where to leave Tempest's log and each failure
+  --dry  leaves docs/conformance.md as it is
+npm run conformance -- report
+  Writes docs/conformance.md again from the results that are kept`
 
 const say = (line: string) => console.log(line)
 
-async function main(words: string[]): Promise<boolean> {
+async function main(words: string[]): Promise<number> {
   const { values, positionals } = parseArgs({
     args: words,
     allowPositionals: true,
@@ -18,22 +24,25 @@ async function main(words: string[]): Promise<boolean> {
       workers: { type: 'string', default: '2' },
       minutes: { type: 'string', default: '60' },
       keep: { type: 'string' },
+      dry: { type: 'boolean', default: false },
     },
   })
   const [mode] = positionals
+  if (mode === 'report') {
+    writeReport()
+    return 0
+  }
   if (mode !== 'tempest') throw new Error(`say what to run:\n${usage}`)
-  return await tempestMode({
-    lists: values.list.split(','),
-    workers: Number(values.workers),
-    minutes: Number(values.minutes),
-    keep: values.keep,
-    write: true,
-    say,
-  })
+  const tempest = await installTempest(say)
+  if (!isAlone()) return runAlone(import.meta.filename, words)
+  const { list, workers, minutes, keep, dry } = values
+  const lists = list.split(',')
+  const options = { lists, workers: Number(workers), minutes: Number(minutes), keep, write: !dry, say }
+  return (await tempestMode(tempest, options)) ? 0 : 1
 }
 
 try {
-  process.exitCode = (await main(process.argv.slice(2))) ? 0 : 1
+  process.exitCode = await main(process.argv.slice(2))
 } catch (error) {
   console.error(messageOf(error))
   process.exitCode = 2

@@ -11,7 +11,7 @@ import type { Service } from '../service.ts'
 import { allowedByRules } from './access-rules.ts'
 import { sendFault } from './faults.ts'
 import { negotiate, versionHeaders } from './negotiate.ts'
-import { requestIds } from './request-id.ts'
+import { requestIds, tellRequestId } from './request-id.ts'
 import type { Found } from './routes.ts'
 
 type AnyRequest = Request<string, unknown, unknown, unknown>
@@ -27,6 +27,7 @@ export async function dispatch(
   const began = env.clock.monotonic()
   let operation: Operation | undefined
   let version = 0
+  tellRequestId(service, reply, ids)
   try {
     if (service.microversions) {
       const text = negotiate(service.microversions, request.headers)
@@ -39,7 +40,7 @@ export async function dispatch(
     operation = choose(operations, version, request.body)
     const answer = await perform(ctx, operation, request, reply)
     if (validateResponses) checkAnswer(operation, answer, version)
-    return send(reply, operation, answer, version, ids.requestId)
+    return send(reply, operation, answer, version)
   } catch (error) {
     return sendFault(env, service, request, reply, error, ids, version)
   } finally {
@@ -178,20 +179,13 @@ function shown(value: unknown): string {
   return text && text.length > 400 ? `${text.slice(0, 400)}…` : String(text)
 }
 
-function send(
-  reply: FastifyReply,
-  operation: Operation,
-  answer: unknown,
-  version: number,
-  requestId: string,
-): FastifyReply {
+function send(reply: FastifyReply, operation: Operation, answer: unknown, version: number): FastifyReply {
   const full = answer instanceof Reply ? answer : new Reply(answer)
   const body = full.body
   if (operation.response && typeof body === 'object' && body !== null && !(body instanceof Readable))
     prune(body, operation.response, version)
   const empty = body === undefined || body === null
   reply.status(full.status ?? operation.status ?? (empty ? 204 : 200))
-  reply.header('x-openstack-request-id', requestId)
   reply.headers(full.headers)
   if (empty) return reply.send()
   if (body instanceof Readable || Buffer.isBuffer(body) || typeof body === 'string') return reply.send(body)

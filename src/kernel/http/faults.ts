@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Env } from '../context.ts'
 import { Fault } from '../errors.ts'
 import type { Service } from '../service.ts'
-import type { RequestIds } from './request-id.ts'
+import { type RequestIds, tellRequestId } from './request-id.ts'
 
 class Unexpected extends Fault {
   constructor(cause: unknown) {
@@ -39,7 +39,8 @@ export function sendFault(
   const { body, contentType } = service
     ? service.faults(fault, { requestId: ids.requestId, version, accept: request.headers.accept })
     : { body: { error: { code: fault.status, title: fault.title, message: fault.message } }, contentType: undefined }
-  reply.headers(fault.headers).header('x-openstack-request-id', ids.requestId)
+  reply.headers(fault.headers)
+  tellRequestId(service, reply, ids)
   if (fault.status === 401) reply.header('www-authenticate', `Keystone uri="${env.publicUrl}/identity"`)
   if (request.method === 'HEAD') return reply.status(fault.status).send()
   return reply

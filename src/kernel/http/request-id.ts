@@ -1,6 +1,7 @@
 /** Request ids: ours for every request, and the one that a caller sent along. */
-import type { FastifyRequest } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Env } from '../context.ts'
+import type { Service } from '../service.ts'
 
 export interface RequestIds {
   requestId: string
@@ -21,4 +22,10 @@ export function requestIds(env: Env, request: FastifyRequest): RequestIds {
   }
   known.set(request, ids)
   return ids
+}
+
+/** Tells the caller the request's id, by each header that the service's clients look for. */
+export function tellRequestId(service: Service | undefined, reply: FastifyReply, { requestId }: RequestIds): void {
+  reply.header('x-openstack-request-id', requestId)
+  if (service?.requestIdHeader) reply.header(service.requestIdHeader, requestId)
 }

@@ -22,6 +22,12 @@ export interface Routes {
   methods(path: string): string[]
 }
 
+/** True for `/v2.1/servers/`, whose last part should name something; `/` and `/v2.1/` are there. */
+function nameless(service: Service, path: string): boolean {
+  const [below = ''] = path.slice(service.path.length).split('?')
+  return /^\/+[^/]+\/.*\/$/.test(below)
+}
+
 interface Router {
   find(method: string, path: string): Omit<Found, 'service'> | undefined
 }
@@ -35,7 +41,7 @@ export function createRoutes(services: readonly Service[]): Routes {
     byLongestPath.find(s => path === s.path || path.startsWith(`${s.path}/`) || path.startsWith(`${s.path}?`))
   function find(method: string, path: string): Found | undefined {
     const service = serviceOf(path)
-    if (!service) return undefined
+    if (!service || (service.strictSlashes && nameless(service, path))) return undefined
     const router = routers.get(service) ?? routerOf(service)
     routers.set(service, router)
     const found = router.find(method, path)

@@ -44,6 +44,8 @@ export const computeService = service({
   name: 'nova',
   path: '/compute',
   microversions,
+  strictSlashes: true,
+  requestIdHeader: 'x-compute-request-id',
   operations: strict([
     ...versionOperations,
     ...serverOperations,

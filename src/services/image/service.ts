@@ -32,6 +32,7 @@ export const imageService = service({
   type: 'image',
   name: 'glance',
   path: '/image',
+  strictSlashes: true,
   operations: [
     ...[listVersions, showVersions],
     ...[createImage, listImages, showImage, updateImage, removeImage],

@@ -1,5 +1,8 @@
 /** tempest.conf, written from what the cloud says of itself: a feature is on when the cloud offers it, whether its tests pass or not. */
+import { sections } from '../../../src/cloud.ts'
+import { loadConfig } from '../../../src/kernel/config/load.ts'
 import type { Operation } from '../../../src/kernel/operation.ts'
+import { computeConfig } from '../../../src/services/compute/config.ts'
 import { services } from '../../../src/services.ts'
 import type { Admin } from '../cloud.ts'
 
@@ -112,7 +115,7 @@ async function networkSettings(admin: Admin): Promise<Settings> {
 }
 
 async function computeSettings(admin: Admin, hosts: number, real: boolean): Promise<Settings> {
-  const { images } = await admin.get<{ images: { id: string }[] }>('image', '/v2/images?status=active')
+  const { images } = await admin.get<{ images: { id: string }[] }>('image', '/v2/images?status=active&sort=created_at')
   const { flavors } = await admin.get<{ flavors: { id: string; ram: number }[] }>('compute', '/flavors/detail')
   const [small, next] = flavors.toSorted((a, b) => a.ram - b.ram)
   return {
@@ -148,6 +151,7 @@ async function computeSettings(admin: Admin, hosts: number, real: boolean): Prom
       volume_multiattach: routed('compute', /\/os-volume_attachments/),
       personality: true,
       hostname_fqdn_sanitization: true,
+      scheduler_enabled_filters: loadConfig(sections, {}).of(computeConfig).scheduler.filters,
       nova_policy_roles: ['admin', 'manager', 'member', 'reader', 'service'],
     },
   }

@@ -22,6 +22,8 @@ export interface Result {
 
 export interface RunOptions {
   patterns: string[]
+  /** A pattern of tests to leave out. */
+  except?: string
   workers: number
   minutes: number
   /** Told of each test that is through. */
@@ -44,7 +46,7 @@ export async function makeWorkspace(folder: string, { python }: Tempest, setting
 /** Runs the tests that fit a pattern. Tests of a class that was skipped or failed as a whole are told one by one. */
 export async function runTempest(tempest: Tempest, folder: string, options: RunOptions): Promise<Result[]> {
   writeFileSync(join(folder, 'patterns.txt'), `${options.patterns.join('\n')}\n`)
-  const listed = await listTests(tempest, folder)
+  const listed = await listTests(tempest, folder, options.except)
   if (listed.length === 0) throw new Error(`Tempest has no test like ${options.patterns[0]}`)
   const results = new Map<string, Result>()
   const wholes = new Map<string, Result>()
@@ -62,10 +64,13 @@ export async function runTempest(tempest: Tempest, folder: string, options: RunO
   })
 }
 
-const select = ['--include-list', 'patterns.txt']
+const select = (except?: string) => [
+  ...['--include-list', 'patterns.txt'],
+  ...(except ? ['--exclude-regex', except] : []),
+]
 
-async function listTests({ python }: Tempest, folder: string): Promise<string[]> {
-  const { stdout } = await promisify(execFile)(python, ['-m', 'stestr.cli', 'list', ...select], {
+async function listTests({ python }: Tempest, folder: string, except?: string): Promise<string[]> {
+  const { stdout } = await promisify(execFile)(python, ['-m', 'stestr.cli', 'list', ...select(except)], {
     cwd: folder,
     env: environment(folder),
     maxBuffer: 16 * 1024 * 1024,
@@ -87,9 +92,13 @@ const environment = (folder: string) => ({
 
 const nameOf = (id: string) => id.replace(/\[.*$/, '').trim()
 
-async function* stream({ python }: Tempest, folder: string, { workers, minutes }: RunOptions): AsyncGenerator<Result> {
+async function* stream(
+  { python }: Tempest,
+  folder: string,
+  { workers, minutes, except }: RunOptions,
+): AsyncGenerator<Result> {
   const env = environment(folder)
-  const words = ['-m', 'stestr.cli', 'run', '--subunit', '--concurrency', String(workers), ...select]
+  const words = ['-m', 'stestr.cli', 'run', '--subunit', '--concurrency', String(workers), ...select(except)]
   // A group of its own, so that the workers can be stopped with it.
   const tests = spawn(python, words, { cwd: folder, env, stdio: ['ignore', 'pipe', 'inherit'], detached: true })
   const reader = spawn(python, [join(import.meta.dirname, 'events.py')], { stdio: ['pipe', 'pipe', 'inherit'] })

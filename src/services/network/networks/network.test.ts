@@ -23,7 +23,7 @@ onEachEngine('a network, its subnet and a port, from creation to deletion', asyn
   assert.equal(port.security_groups.length, 1)
   assert.equal('binding:host_id' in port, false)
   const dhcp = (await demo.list('ports', 'device_owner=network:dhcp'))[0]
-  assert.equal(dhcp.network_id, network.id)
+  assert.deepEqual([dhcp.network_id, dhcp.fixed_ips[0].ip_address], [network.id, '10.0.0.2'])
   assert.equal(await refusal(demo.request('DELETE', `networks/${network.id}`)), '409 NetworkInUse')
   assert.equal(await refusal(demo.request('DELETE', `subnets/${subnet.id}`)), '409 SubnetInUse')
   await demo.delete('ports', port.id)

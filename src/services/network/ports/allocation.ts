@@ -117,7 +117,8 @@ async function chooseOne(
   const subnet = subnetOf(port, subnets, request)
   if (request.ip_address === undefined) {
     if (selfAddressed(subnet) && !isRouterPort(port)) return formedAddress(subnet, port)
-    const ip_address = await freeAddress(ctx, subnet, new Set(before.map(address => address.ip_address)))
+    const excluded = new Set(before.map(address => address.ip_address))
+    const ip_address = await freeAddress(ctx, subnet, excluded, port.device_owner === 'network:dhcp' ? 0 : tries)
     if (ip_address === undefined) throw noMoreAddresses(port.network_id)
     return { subnet_id: subnet.id, ip_address }
   }
@@ -172,14 +173,22 @@ const perTry = 8
 /** Large pools are filled from their beginning: short addresses are easier on people. */
 const window = 1n << 16n
 
-/** A free address of the subnet's pools, chosen by chance so that one just freed is not used again at once. */
-async function freeAddress(ctx: Ctx, subnet: SubnetRow, excluded = new Set<string>()): Promise<string | undefined> {
+/**
+ * A free address of the subnet's pools, chosen by chance so that one just freed is not used again at once.
+ * Without tries it is the lowest: DHCP has that, since users who choose addresses themselves leave it alone.
+ */
+async function freeAddress(
+  ctx: Ctx,
+  subnet: SubnetRow,
+  excluded = new Set<string>(),
+  chances = tries,
+): Promise<string | undefined> {
   const pools = subnet.allocation_pools.map(pool => parseRange(pool)!)
   const total = pools.reduce((sum, pool) => sum + sizeOf(pool), 0n)
   if (total === 0n) return undefined
   const version = subnet.ip_version
   const gateway = subnet.gateway_ip === null ? undefined : normalAddress(subnet.gateway_ip)
-  for (let i = 0; i < tries; i++) {
+  for (let i = 0; i < chances; i++) {
     const candidates = Array.from({ length: perTry }, () =>
       formatAddress(version, nth(pools, randomBelow(ctx, total < window ? total : window))),
     )
