@@ -23,6 +23,17 @@ export const computeConfig = section(
         minimum: 1,
         description: 'How many hosts are tried for a new server.',
       }),
+      stuck_seconds: Type.Object(
+        {
+          reboot: Type.Integer({ default: 180, minimum: 1, description: 'A reboot.' }),
+          rebuild: Type.Integer({ default: 1800, minimum: 1, description: 'A rebuild.' }),
+          move: Type.Integer({ default: 3600, minimum: 1, description: 'A resize or migration.' }),
+        },
+        {
+          description:
+            'How long after its last change a server that is busy with something may be told to begin it anew.',
+        },
+      ),
       stop_grace_seconds: Type.Integer({
         default: 60,
         minimum: 0,

@@ -26,6 +26,7 @@ import { initial } from './migrations/0001-initial.ts'
 import { hostsAndFlavors } from './migrations/0002-hosts-and-flavors.ts'
 import { guestPasswordsAndConsoles } from './migrations/0003-guest-passwords-and-consoles.ts'
 import { usageAudits } from './migrations/0004-usage-audits.ts'
+import { moves } from './migrations/0005-moves.ts'
 import { networkOperationsOfCompute } from './network-proxies/networks.ts'
 import { securityGroupOperations } from './network-proxies/security-groups.ts'
 import { quotaOperations } from './quotas/operations.ts'
@@ -71,7 +72,7 @@ export const computeService = service({
   faults: computeFaults,
   sagas: serverSagas,
   reconcilers: [hostCleanups, orphanClaims, usageAuditing],
-  migrations: [initial, hostsAndFlavors, guestPasswordsAndConsoles, usageAudits],
+  migrations: [initial, hostsAndFlavors, guestPasswordsAndConsoles, usageAudits, moves],
   config: computeConfig,
   contract: computeContract,
   upgrades: { [websocketPath]: consoleUpgrade },

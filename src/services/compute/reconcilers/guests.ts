@@ -58,7 +58,17 @@ export function repair(server: ServerOnHost, power_state: PowerState): Partial<S
   return { vm_state, power_state, ...(server.vm_state === 'error' && { fault: null }) }
 }
 
+/** States that say more than whether the guest runs: they end when someone ends them. */
+const ownStates: readonly ServerRow['vm_state'][] = [
+  'rescued',
+  'resized',
+  'shelved',
+  'shelved_offloaded',
+  'soft-delete',
+]
+
 function stateAfter({ vm_state, fault }: ServerOnHost, power: PowerState): ServerRow['vm_state'] {
+  if (ownStates.includes(vm_state)) return vm_state
   // Errors stay for people to see, but that of a guest which is there again.
   if (vm_state === 'error' && fault?.message !== vanishedMessage) return vm_state
   switch (power) {

@@ -7,8 +7,10 @@ import type { Rule } from '#kernel/policy/rule.ts'
 import { anySaga, type Saga, type SagaRun, saga } from '#kernel/saga/saga.ts'
 import type { Static, TSchema } from '#kernel/schema/builders.ts'
 import { Type } from '#kernel/schema/builders.ts'
+import { computeConfig } from '../config.ts'
 import { loadServer, requireUnlocked } from './access.ts'
-import type { ServerRow, TaskState, VmState } from './server.ts'
+import type { ServerRow, TaskState } from './server.ts'
+import { type ActionName, type Allowed, allowed } from './states.ts'
 import { beginTask, findServer, updateServer } from './store.ts'
 
 /** Actions end within this time or are undone. */
@@ -23,18 +25,14 @@ export interface ActionInput<Body> {
 }
 
 export interface ActionSpec<Body extends TSchema> {
-  /** As messages and instance actions name it: `pause`. */
-  name: string
+  /** As the table of states, messages and instance actions name it: `pause`. */
+  name: ActionName
   /** Key of the request's body. */
   key: string
   summary: string
   policy: Rule
   versions?: NonNullable<Operation['versions']>
   body: Body
-  /** States in which it is allowed; anything else is a 409. */
-  from: readonly VmState[]
-  /** Null: the server stays free for others meanwhile. */
-  taskState: TaskState | null
   /** In the names of events: `compute.instance.pause.start` and `.end`. */
   event: string
   /** Does the work and returns what the server is afterwards. */
@@ -48,7 +46,7 @@ export interface ServerAction {
 }
 
 export function serverAction<Body extends TSchema>(spec: ActionSpec<Body>): ServerAction {
-  const { name, key, summary, policy, versions, body, from, taskState } = spec
+  const { name, key, summary, policy, versions, body } = spec
   const definition = actionSaga(spec)
   return {
     saga: anySaga(definition),
@@ -60,14 +58,7 @@ export function serverAction<Body extends TSchema>(spec: ActionSpec<Body>): Serv
       body,
       ...(versions && { versions }),
       async handle(ctx, server, value) {
-        await beginAction(ctx, server, {
-          name,
-          from,
-          task: taskState,
-          event: spec.event,
-          saga: definition,
-          body: value,
-        })
+        await beginAction(ctx, server, { name, event: spec.event, saga: definition, body: value })
         return reply(undefined, { status: 202 })
       },
     }),
@@ -138,47 +129,50 @@ export function actionSaga<Body>(spec: {
 }
 
 export interface Begin<Body> {
-  name: string
-  from: readonly VmState[]
-  task: TaskState | null
+  name: ActionName
   event: string
   saga: Saga<ActionInput<Body>>
   body: Body
-  /** Tasks that this one may take the place of. */
-  over?: readonly TaskState[]
-  /** For actions that a lock does not stop. */
-  evenLocked?: boolean
 }
 
 /** Sets the task and starts the saga in one transaction, or says why not. */
 export async function beginAction<Body>(ctx: Ctx, server: ServerRow, begin: Begin<Body>): Promise<void> {
-  if (!begin.evenLocked) requireUnlocked(ctx, server)
-  requireState(server, begin.name, begin.from, begin.over)
   const host = requireHost(server)
   await ctx.transaction(async tx => {
-    if (!(await beginTask(tx, server, begin.task, begin.from))) {
-      const now = (await findServer(tx, server.id)) ?? server
-      requireState(now, begin.name, begin.from)
-      throw stateConflict(server.id, begin.name, 'task_state', String(now.task_state))
-    }
-    if (server.task_state !== null) await tx.sagas.cancel(tx, server.id)
+    await claimTask(tx, server, begin.name)
     await tx.events.emit(tx, `compute.instance.${begin.event}.start`, server.id, {})
-    const input = { server_id: server.id, host, task: begin.task, body: begin.body }
+    const input = { server_id: server.id, host, task: allowed[begin.name].task, body: begin.body }
     await tx.sagas.start(tx, begin.saga, input, server.id)
   })
 }
 
-/** Throws the 409 of a server that is in another state, or busy. */
-export function requireState(
-  server: ServerRow,
-  action: string,
-  from: readonly VmState[],
-  over: readonly TaskState[] = [],
-): void {
-  if (!from.includes(server.vm_state)) throw stateConflict(server.id, action, 'vm_state', server.vm_state)
-  if (server.task_state !== null && !over.includes(server.task_state)) {
-    throw stateConflict(server.id, action, 'task_state', server.task_state)
+/** Sets an action's task, in the caller's transaction; throws the 409 of a server that is locked, in another state, or busy. */
+export async function claimTask(ctx: Ctx, server: ServerRow, name: ActionName): Promise<void> {
+  requireAllowed(ctx, server, name)
+  const { from, task } = allowed[name]
+  if (!(await beginTask(ctx, server, task, from))) {
+    const now = (await findServer(ctx, server.id)) ?? server
+    requireAllowed(ctx, now, name)
+    throw stateConflict(server.id, name, 'task_state', String(now.task_state))
   }
+  if (server.task_state !== null) await ctx.sagas.cancel(ctx, server.id)
+}
+
+/** Throws the 409 of a server that is locked, in another state, or busy. */
+export function requireAllowed(ctx: Ctx, server: ServerRow, name: ActionName): void {
+  const rule = allowed[name]
+  if (!rule.evenLocked) requireUnlocked(ctx, server)
+  if (!rule.from.includes(server.vm_state)) throw stateConflict(server.id, name, 'vm_state', server.vm_state)
+  if (server.task_state !== null && !givesWay(ctx, server, server.task_state, rule)) {
+    throw stateConflict(server.id, name, 'task_state', server.task_state)
+  }
+}
+
+function givesWay(ctx: Ctx, server: ServerRow, task: TaskState, { over = [], overStuck }: Allowed): boolean {
+  if (over.includes(task)) return true
+  if (!overStuck?.tasks.includes(task)) return false
+  const seconds = ctx.config.of(computeConfig).stuck_seconds[overStuck.after]
+  return ctx.clock.now() - Date.parse(server.updated_at) > seconds * 1000
 }
 
 export function requireHost(server: ServerRow): string {
@@ -187,7 +181,8 @@ export function requireHost(server: ServerRow): string {
 }
 
 export function stateConflict(id: string, action: string, attribute: string, state: string): Conflict {
-  return new Conflict(`Cannot '${action}' instance ${id} while it is in ${attribute} ${state}`)
+  const called = allowed[action as ActionName]?.called ?? action
+  return new Conflict(`Cannot '${called}' instance ${id} while it is in ${attribute} ${state}`)
 }
 
 /** Records an action that has no work to be done after the answer. */

@@ -3,7 +3,7 @@ import { type Operation, reply } from '#kernel/operation.ts'
 import { admin, projectMemberOrAdmin, rule } from '#kernel/policy/rule.ts'
 import { Type } from '#kernel/schema/builders.ts'
 import { hostAgent } from '../host-agent.ts'
-import { actionOperation, serverAction } from './action.ts'
+import { actionOperation, recordAction, serverAction } from './action.ts'
 import { updateServer } from './store.ts'
 
 const resetState = actionOperation({
@@ -17,6 +17,7 @@ const resetState = actionOperation({
   ),
   async handle(ctx, server, { state }) {
     await ctx.transaction(async tx => {
+      await recordAction(tx, 'resetState', server.id)
       await updateServer(tx, server.id, { vm_state: state, task_state: null })
       await tx.events.emit(tx, 'compute.instance.update', server.id, { vm_state: state })
     })
@@ -31,8 +32,6 @@ export const crashDump = serverAction({
   policy: rule('os_compute_api:servers:trigger_crash_dump', projectMemberOrAdmin),
   versions: { min: '2.17' },
   body: Type.Null(),
-  from: ['active', 'paused', 'error'],
-  taskState: null,
   event: 'trigger_crash_dump',
   async run(s, { server_id, host }) {
     await s.step('interrupt guest', async signal => {

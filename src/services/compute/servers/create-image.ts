@@ -8,11 +8,10 @@ import { Type } from '#kernel/schema/builders.ts'
 import { since } from '#kernel/schema/marks.ts'
 import { metadata, name } from '../dialect.ts'
 import { hostAgent } from '../host-agent.ts'
-import { actionOperation, actionSaga, beginAction, requireHost, requireState, type ServerAction } from './action.ts'
+import { actionOperation, actionSaga, beginAction, requireAllowed, requireHost, type ServerAction } from './action.ts'
 import { checkContents } from './quota.ts'
-import type { ServerRow, VmState } from './server.ts'
+import type { ServerRow } from './server.ts'
 
-const from: VmState[] = ['active', 'stopped', 'paused', 'suspended']
 const uploadTimeoutMs = 60 * 60_000
 
 interface Snapshot {
@@ -62,15 +61,8 @@ async function createImageOf(ctx: Ctx, server: ServerRow, asked: { name: string;
       min_ram: server.image?.min_ram ?? 0,
       properties: propertiesOf(server, asked.metadata ?? {}),
     })
-    await beginAction(tx, server, {
-      name: 'createImage',
-      from,
-      task: 'image_snapshot',
-      event: 'snapshot',
-      saga: snapshotSaga,
-      body: { image_id: image.id, format },
-      evenLocked: true,
-    })
+    const body = { image_id: image.id, format }
+    await beginAction(tx, server, { name: 'createImage', event: 'snapshot', saga: snapshotSaga, body })
     return image.id
   })
 }
@@ -89,7 +81,7 @@ export const createImage: ServerAction = {
     response: Type.Object({ image_id: since('2.45', Type.String()) }),
     async handle(ctx, server, asked) {
       if (server.image === null) throw new BadRequest(`Instance ${server.id} has no image that its disk was made of.`)
-      requireState(server, 'createImage', from)
+      requireAllowed(ctx, server, 'createImage')
       requireHost(server)
       await checkContents(ctx, server.project_id, asked.metadata ?? {}, [])
       const image_id = await createImageOf(ctx, server, asked)

@@ -144,6 +144,7 @@ function newRows(ctx: Ctx, asked: BuildRequest, project: string, count: number):
       disk_config: asked.disk_config,
       trusted_image_certificates: asked.trusted_image_certificates,
       fault: null,
+      recovery: null,
     }
   })
 }

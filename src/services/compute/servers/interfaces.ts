@@ -8,14 +8,13 @@ import { type Static, Type } from '#kernel/schema/builders.ts'
 import { since } from '#kernel/schema/marks.ts'
 import type { NetworkRequest, ServerPort } from '../../network/contract.ts'
 import { hostAgent } from '../host-agent.ts'
-import { loadServer, requireUnlocked } from './access.ts'
-import { actionSaga, beginAction, requireHost, requireState } from './action.ts'
+import { loadServer } from './access.ts'
+import { actionSaga, beginAction, requireAllowed, requireHost } from './action.ts'
 import { tag } from './create-schema.ts'
-import type { ServerRow, VmState } from './server.ts'
+import type { ServerRow } from './server.ts'
 import { findServer } from './store.ts'
 
 const path = '/v2.1/servers/{server_id}/os-interface'
-const from: VmState[] = ['active', 'paused', 'stopped']
 const uuid = Type.String({ format: 'uuid' })
 
 const attachment = Type.Object({
@@ -144,7 +143,7 @@ async function beginAttach(ctx: Ctx, server: ServerRow, request: NetworkRequest)
     await network.bindPorts(tx, server_id, host)
     const event = 'interface.attach'
     const input = { port_id: port.id }
-    await beginAction(tx, server, { name: 'attach_interface', from, task: null, event, saga: attachSaga, body: input })
+    await beginAction(tx, server, { name: 'attach_interface', event, saga: attachSaga, body: input })
     return port.id
   })
 }
@@ -183,8 +182,7 @@ export const interfaceOperations: Operation[] = [
     response: Type.Object({ interfaceAttachment: attachment }),
     async handle(ctx, { target, body: { interfaceAttachment } }) {
       const request = requestOf(interfaceAttachment)
-      requireUnlocked(ctx, target)
-      requireState(target, 'attach_interface', from)
+      requireAllowed(ctx, target, 'attach_interface')
       const portId = await beginAttach(ctx, target, request)
       // Upstream answers when the interface is there; the saga goes on by itself should this process end.
       await ctx.sagas.idle(target.id)
@@ -202,19 +200,11 @@ export const interfaceOperations: Operation[] = [
     policy: rule('os_compute_api:os-attach-interfaces:delete', projectMemberOrAdmin),
     load: loadServer,
     async handle(ctx, { target, params: { port_id } }) {
-      requireUnlocked(ctx, target)
-      requireState(target, 'detach_interface', from)
+      requireAllowed(ctx, target, 'detach_interface')
       await portOf(ctx, target, port_id)
       const event = 'interface.detach'
       const input = { port_id }
-      await beginAction(ctx, target, {
-        name: 'detach_interface',
-        from,
-        task: null,
-        event,
-        saga: detachSaga,
-        body: input,
-      })
+      await beginAction(ctx, target, { name: 'detach_interface', event, saga: detachSaga, body: input })
       return reply(undefined, { status: 202 })
     },
   }),

@@ -262,7 +262,7 @@ function addStatus(ctx: Ctx, request: ListRequest, statuses: string[]): void {
     request.deleted = 'only'
     return
   }
-  const states = statuses.flatMap(status => statesOf(status) ?? [])
+  const states = statuses.flatMap(statesOf)
   if (states.length === 0) {
     if (ctx.atLeast('2.38')) throw new BadRequest('Invalid status value')
     request.nothing = true

@@ -6,7 +6,7 @@ import { projectMemberOrAdmin, projectReaderOrAdmin, rule } from '#kernel/policy
 import { Type } from '#kernel/schema/builders.ts'
 import { body, metadata } from '../dialect.ts'
 import { loadServer, requireUnlocked } from './access.ts'
-import { requireState } from './action.ts'
+import { stateConflict } from './action.ts'
 import { checkContents } from './quota.ts'
 import type { ServerRow, VmState } from './server.ts'
 import { findServer, updateServer } from './store.ts'
@@ -25,7 +25,7 @@ async function change(ctx: Ctx, server: ServerRow, action: string, to: (items: I
   requireUnlocked(ctx, server)
   return ctx.transaction(async tx => {
     const now = (await findServer(tx, server.id)) ?? server
-    requireState(now, action, settled)
+    if (!settled.includes(now.vm_state)) throw stateConflict(now.id, action, 'vm_state', now.vm_state)
     const changed = to(now.metadata)
     await checkContents(tx, server.project_id, changed, [])
     await updateServer(tx, server.id, { metadata: changed })

@@ -23,8 +23,6 @@ export const start = serverAction({
   summary: 'Start a server',
   policy: rule('os_compute_api:servers:start', projectMemberOrAdmin),
   body: anything,
-  from: ['stopped'],
-  taskState: 'powering-on',
   event: 'power_on',
   async run(s, { server_id, host }) {
     await s.step('start guest', async signal => {
@@ -41,8 +39,6 @@ export const stop = serverAction({
   summary: 'Stop a server',
   policy: rule('os_compute_api:servers:stop', projectMemberOrAdmin),
   body: anything,
-  from: ['active', 'error'],
-  taskState: 'powering-off',
   event: 'power_off',
   async run(s, { server_id, host }) {
     await s.step('stop guest', async signal => {
@@ -60,8 +56,6 @@ export const pause = serverAction({
   summary: 'Pause a server',
   policy: rule('os_compute_api:os-pause-server:pause', projectMemberOrAdmin),
   body: anything,
-  from: ['active'],
-  taskState: 'pausing',
   event: 'pause',
   async run(s, { server_id, host }) {
     await s.step('pause guest', async signal => {
@@ -77,8 +71,6 @@ export const unpause = serverAction({
   summary: 'Let a paused server run again',
   policy: rule('os_compute_api:os-pause-server:unpause', projectMemberOrAdmin),
   body: anything,
-  from: ['paused'],
-  taskState: 'unpausing',
   event: 'unpause',
   async run(s, { server_id, host }) {
     await s.step('unpause guest', async signal => {
@@ -94,8 +86,6 @@ export const suspend = serverAction({
   summary: 'Save a server to disk and free its memory',
   policy: rule('os_compute_api:os-suspend-server:suspend', projectMemberOrAdmin),
   body: anything,
-  from: ['active'],
-  taskState: 'suspending',
   event: 'suspend',
   async run(s, { server_id, host }) {
     await s.step('suspend guest', async signal => {
@@ -111,8 +101,6 @@ export const resume = serverAction({
   summary: 'Bring a suspended server back',
   policy: rule('os_compute_api:os-suspend-server:resume', projectMemberOrAdmin),
   body: anything,
-  from: ['suspended'],
-  taskState: 'resuming',
   event: 'resume',
   async run(s, { server_id, host }) {
     await s.step('resume guest', async signal => {

@@ -6,16 +6,12 @@ import { type Static, Type } from '#kernel/schema/builders.ts'
 import { computeConfig } from '../config.ts'
 import { hostAgent, powerStates } from '../host-agent.ts'
 import { actionOperation, actionSaga, beginAction, type ServerAction } from './action.ts'
-import type { TaskState } from './server.ts'
 import { currentSpec } from './steps.ts'
 
 const body = Type.Object(
   { type: Type.Unsafe<string>({ type: 'string', enum: ['HARD', 'Hard', 'hard', 'SOFT', 'Soft', 'soft'] }) },
   { additionalProperties: false },
 )
-
-/** Tasks that a hard reboot takes the place of, when they hang. */
-const replaceable: TaskState[] = ['rebooting', 'rebooting_hard', 'pausing', 'unpausing', 'suspending', 'resuming']
 
 const isHard = ({ type }: Static<typeof body>) => type.toUpperCase() === 'HARD'
 
@@ -48,16 +44,8 @@ export const reboot: ServerAction = {
     policy: rule('os_compute_api:servers:reboot', projectMemberOrAdmin),
     body,
     async handle(ctx, server, asked) {
-      const hard = isHard(asked)
-      await beginAction(ctx, server, {
-        name: 'reboot',
-        from: hard ? ['active', 'stopped', 'paused', 'suspended', 'error'] : ['active'],
-        task: hard ? 'rebooting_hard' : 'rebooting',
-        over: hard ? replaceable : [],
-        event: 'reboot',
-        saga: rebootSaga,
-        body: asked,
-      })
+      const name = isHard(asked) ? 'hard reboot' : 'reboot'
+      await beginAction(ctx, server, { name, event: 'reboot', saga: rebootSaga, body: asked })
       return reply(undefined, { status: 202 })
     },
   }),

@@ -1,6 +1,18 @@
 /** A server: its row, its states, and how they read in the API. */
 
-export const vmStates = ['building', 'active', 'paused', 'suspended', 'stopped', 'error'] as const
+export const vmStates = [
+  'building',
+  'active',
+  'paused',
+  'suspended',
+  'stopped',
+  'rescued',
+  'resized',
+  'shelved',
+  'shelved_offloaded',
+  'soft-delete',
+  'error',
+] as const
 export type VmState = (typeof vmStates)[number]
 
 /** What is being done to a server; null when nothing is. */
@@ -18,6 +30,20 @@ export type TaskState =
   | 'suspending'
   | 'resuming'
   | 'image_snapshot'
+  | 'image_backup'
+  | 'rebuilding'
+  | 'rescuing'
+  | 'unrescuing'
+  | 'resize_prep'
+  | 'resize_migrating'
+  | 'resize_finish'
+  | 'resize_reverting'
+  | 'migrating'
+  | 'shelving'
+  | 'shelving_offloading'
+  | 'unshelving'
+  | 'soft-deleting'
+  | 'restoring'
 
 /** The flavor as it was when the server was made: flavors may change or go, servers stay as they are. */
 export interface ServerFlavor {
@@ -55,6 +81,15 @@ export interface ServerFault {
   created: string
 }
 
+/** What brings a server back that was put away: from rescue, from the shelf, from its soft deletion. */
+export interface Recovery {
+  /** It runs from this image's disk, with its own beside. */
+  rescue?: { image: ServerImage }
+  /** Its root disk was stored as this image. */
+  shelved?: { image_id: string; at: string }
+  soft_deleted?: { vm_state: VmState; at: string }
+}
+
 export interface ServerRow {
   id: string
   project_id: string
@@ -73,6 +108,7 @@ export interface ServerRow {
   image_ref: string | null
   flavor: ServerFlavor
   flavor_id: string
+  /** What counts against the quota: while two flavors are possible (a resize), the larger amounts. */
   vcpus: number
   memory_mb: number
   vm_state: VmState
@@ -93,6 +129,7 @@ export interface ServerRow {
   disk_config: 'AUTO' | 'MANUAL'
   trusted_image_certificates: string[] | null
   fault: ServerFault | null
+  recovery: Recovery | null
   /** Set on rows from the archive alone. */
   terminated_at?: string
 }
@@ -127,37 +164,42 @@ export interface RequestSpec {
 
 type StatusParts = Pick<ServerRow, 'vm_state' | 'task_state' | 'terminated_at'>
 
+const rebuild = { rebuilding: 'REBUILD' } as const
+const resize = { resize_prep: 'RESIZE', resize_migrating: 'RESIZE', resize_finish: 'RESIZE' } as const
+const hardReboot = { rebooting_hard: 'HARD_REBOOT' } as const
+
+/** The status that users see of a state, and of the tasks that change it. */
+const statuses: Record<VmState, { status: string; during?: Partial<Record<TaskState, string>> }> = {
+  building: { status: 'BUILD' },
+  active: {
+    status: 'ACTIVE',
+    during: { rebooting: 'REBOOT', migrating: 'MIGRATING', ...hardReboot, ...rebuild, ...resize },
+  },
+  paused: { status: 'PAUSED', during: { migrating: 'MIGRATING', ...hardReboot } },
+  suspended: { status: 'SUSPENDED', during: hardReboot },
+  stopped: { status: 'SHUTOFF', during: { ...hardReboot, ...rebuild, ...resize } },
+  rescued: { status: 'RESCUE' },
+  resized: { status: 'VERIFY_RESIZE', during: { resize_reverting: 'REVERT_RESIZE' } },
+  shelved: { status: 'SHELVED' },
+  shelved_offloaded: { status: 'SHELVED_OFFLOADED' },
+  'soft-delete': { status: 'SOFT_DELETED' },
+  error: { status: 'ERROR', during: { ...hardReboot, ...rebuild } },
+}
+
 /** The status that users see. */
 export function statusOf({ vm_state, task_state, terminated_at }: StatusParts): string {
   if (terminated_at !== undefined) return 'DELETED'
-  switch (vm_state) {
-    case 'building':
-      return 'BUILD'
-    case 'active':
-      if (task_state === 'rebooting') return 'REBOOT'
-      return task_state === 'rebooting_hard' ? 'HARD_REBOOT' : 'ACTIVE'
-    case 'stopped':
-      return task_state === 'rebooting_hard' ? 'HARD_REBOOT' : 'SHUTOFF'
-    default:
-      if (task_state === 'rebooting_hard') return 'HARD_REBOOT'
-      return vm_state.toUpperCase()
-  }
+  const { status, during } = statuses[vm_state]
+  return (task_state !== null && during?.[task_state]) || status
 }
 
-/** The states and tasks that a status in a filter stands for; undefined for unknown statuses. */
-export function statesOf(status: string): { vm_state: VmState; task_states?: TaskState[] } | undefined {
-  switch (status.toUpperCase()) {
-    case 'BUILD':
-      return { vm_state: 'building' }
-    case 'SHUTOFF':
-      return { vm_state: 'stopped' }
-    case 'REBOOT':
-      return { vm_state: 'active', task_states: ['rebooting'] }
-    case 'HARD_REBOOT':
-      return { vm_state: 'active', task_states: ['rebooting_hard'] }
-    default: {
-      const vm_state = vmStates.find(state => state === status.toLowerCase())
-      return vm_state && vm_state !== 'building' && vm_state !== 'stopped' ? { vm_state } : undefined
-    }
-  }
+/** The states, with the tasks where only these count, that a status in a filter stands for; none for unknown statuses. */
+export function statesOf(asked: string): { vm_state: VmState; task_states?: TaskState[] }[] {
+  const wanted = asked.toUpperCase()
+  return vmStates.flatMap(vm_state => {
+    const { status, during = {} } = statuses[vm_state]
+    if (status === wanted) return { vm_state }
+    const task_states = (Object.keys(during) as TaskState[]).filter(task => during[task] === wanted)
+    return task_states.length > 0 ? { vm_state, task_states } : []
+  })
 }

@@ -30,7 +30,7 @@ declare module '#kernel/db/database.ts' {
 }
 
 const servers = rows<ServerRow>('compute_servers', {
-  json: ['image', 'flavor', 'metadata', 'trusted_image_certificates', 'fault'],
+  json: ['image', 'flavor', 'metadata', 'trusted_image_certificates', 'fault', 'recovery'],
   bool: ['config_drive'],
   alike: ['image', 'flavor'],
 })
@@ -136,7 +136,7 @@ export interface ProjectUsage {
   ram: number
 }
 
-/** What a project's servers use of its quota. */
+/** What a project's servers use of its quota; those in soft deletion use nothing. */
 export async function usageOf(ctx: Ctx, project: string): Promise<ProjectUsage> {
   const usage: ProjectUsage = { instances: 0, cores: 0, ram: 0 }
   for (const db of cellDatabases(ctx.cells)) {
@@ -148,6 +148,7 @@ export async function usageOf(ctx: Ctx, project: string): Promise<ProjectUsage> 
         sql<number>`coalesce(sum(memory_mb), 0)`.as('ram'),
       ])
       .where('project_id', '=', project)
+      .where('vm_state', '!=', 'soft-delete')
       .executeTakeFirstOrThrow()
     usage.instances += Number(part.instances)
     usage.cores += Number(part.cores)
@@ -165,6 +166,17 @@ export async function guestDataOf(ctx: Ctx, id: string): Promise<GuestDataRow | 
 export async function guestDataOfMany(ctx: Ctx, ids: string[]): Promise<Map<string, GuestDataRow>> {
   const parts = await Promise.all(cellDatabases(ctx.cells).map(db => guestData.list(db, { server_id: ids })))
   return new Map(parts.flat().map(row => [row.server_id, row]))
+}
+
+/** Changes what the guest and its owner are told; absent members stay. */
+export async function updateGuestData(ctx: Ctx, id: string, patch: Partial<GuestDataRow>): Promise<void> {
+  const db = await cellOf(ctx, id)
+  if (db && Object.keys(patch).length > 0) await guestData.update(db, { server_id: id }, patch)
+}
+
+/** Changes what is kept for choosing hosts again. */
+export async function updateRequestSpec(ctx: Ctx, id: string, spec: RequestSpec): Promise<void> {
+  await requestSpecs.update(ctx.db, { server_id: id }, { spec })
 }
 
 export async function forgetAdminPassword(ctx: Ctx, id: string): Promise<void> {

@@ -19,7 +19,7 @@ export const showExtraSpecs = rule('os_compute_api:servers:show:flavor-extra-spe
 /** Rules that views check. */
 export const viewRules = [extendedAttributes, showHostStatus, showExtraSpecs]
 
-const statusesWithProgress = ['ACTIVE', 'BUILD']
+const statusesWithProgress = ['ACTIVE', 'BUILD', 'REBUILD', 'RESIZE', 'VERIFY_RESIZE', 'MIGRATING']
 
 /** `2026-01-31T12:00:00Z` */
 export const shownTime = (iso: string) => `${iso.slice(0, 19)}Z`
