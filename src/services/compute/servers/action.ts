@@ -4,7 +4,7 @@ import type { Ctx } from '#kernel/context.ts'
 import { Conflict } from '#kernel/errors.ts'
 import { type Operation, type OperationSpec, operation, reply } from '#kernel/operation.ts'
 import type { Rule } from '#kernel/policy/rule.ts'
-import { anySaga, type Saga, type SagaRun, saga } from '#kernel/saga/saga.ts'
+import { anySaga, type Saga, type SagaError, type SagaRun, saga } from '#kernel/saga/saga.ts'
 import type { Static, TSchema } from '#kernel/schema/builders.ts'
 import { Type } from '#kernel/schema/builders.ts'
 import { computeConfig } from '../config.ts'
@@ -104,6 +104,10 @@ export function actionSaga<Body>(spec: {
   name: string
   event: string
   run(s: SagaRun, input: ActionInput<Body>): Promise<Partial<ServerRow>>
+  /** With the last change of the server, in its transaction. */
+  settled?(ctx: Ctx, input: ActionInput<Body>): Promise<void>
+  /** Puts the server's row back after a failure, unless a delete goes on; its task is cleared anyway. */
+  undone?(ctx: Ctx, input: ActionInput<Body>, error: SagaError): Promise<void>
 }): Saga<ActionInput<Body>> {
   const event = `compute.instance.${spec.event}`
   return saga<ActionInput<Body>>(
@@ -111,9 +115,11 @@ export function actionSaga<Body>(spec: {
     {
       revision: 1,
       deadline: actionDeadlineMs,
-      async failed(ctx, { server_id, task }, error) {
+      async failed(ctx, input, error) {
+        const { server_id, task } = input
         // What it had to make way for has set its own task.
         if (error.cancelled) return
+        await spec.undone?.(ctx, input, error)
         await updateServer(ctx, server_id, { task_state: null }, { task_state: task })
         await ctx.events.emit(ctx, `${event}.error`, server_id, { message: error.message })
       },
@@ -122,6 +128,7 @@ export function actionSaga<Body>(spec: {
       const after = await spec.run(s, input)
       await s.record('settle', async ctx => {
         await updateServer(ctx, input.server_id, { ...after, task_state: null }, { task_state: input.task })
+        await spec.settled?.(ctx, input)
         await ctx.events.emit(ctx, `${event}.end`, input.server_id, {})
       })
     },

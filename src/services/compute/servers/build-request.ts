@@ -137,7 +137,7 @@ async function zoneAndHost(ctx: Ctx, server: ServerBody): Promise<{ zone: string
 
 const requirePermission = (ctx: Ctx, permission: Rule) => ctx.enforce(permission)
 
-async function flavorOfServer(ctx: Ctx, id: string): Promise<ServerFlavor> {
+export async function flavorOfServer(ctx: Ctx, id: string): Promise<ServerFlavor> {
   try {
     const { name, vcpus, memory_mb, root_gb, ephemeral_gb, swap, extra_specs } = await flavorFor(ctx, id)
     return { id, name, vcpus, ram: memory_mb, disk: root_gb, ephemeral: ephemeral_gb, swap, extra_specs }
@@ -147,7 +147,7 @@ async function flavorOfServer(ctx: Ctx, id: string): Promise<ServerFlavor> {
   }
 }
 
-async function keypairOf(ctx: Ctx, name: string | undefined) {
+export async function keypairOf(ctx: Ctx, name: string | undefined) {
   if (name === undefined) return undefined
   const found = await keypairs.find(ctx.db, { user_id: ctx.identity.user_id, name })
   if (!found) throw new BadRequest('Invalid key_name provided.')

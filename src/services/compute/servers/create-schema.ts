@@ -87,6 +87,19 @@ const hints = Type.Object({
   cidr: Type.Optional(Type.String({ pattern: '^/[0-9a-f.:]+$' })),
 })
 
+export const personality = Type.Array(
+  Type.Object(
+    { path: Type.String({ maxLength: 255 }), contents: Type.String({ format: 'base64', maxLength: 1_048_576 }) },
+    { additionalProperties: false },
+  ),
+  { maxItems: 1000 },
+)
+
+export const trustedCertificates = Type.Union([
+  Type.Array(Type.String({ minLength: 1 }), { minItems: 1, maxItems: 50, uniqueItems: true }),
+  Type.Null(),
+])
+
 const properties = {
   name,
   imageRef: Type.Optional(Type.Unsafe<string>({ type: 'string', anyOf: [{ format: 'uuid' }, { maxLength: 0 }] })),
@@ -97,16 +110,7 @@ const properties = {
   'OS-DCF:diskConfig': Type.Optional(diskConfig),
   accessIPv4: Type.Optional(accessIp('ipv4')),
   accessIPv6: Type.Optional(accessIp('ipv6')),
-  personality: until(
-    '2.56',
-    Type.Array(
-      Type.Object(
-        { path: Type.String({ maxLength: 255 }), contents: Type.String({ format: 'base64', maxLength: 1_048_576 }) },
-        { additionalProperties: false },
-      ),
-      { maxItems: 1000 },
-    ),
-  ),
+  personality: until('2.56', personality),
   availability_zone: Type.Optional(name),
   block_device_mapping: Type.Optional(Type.Array(Type.Object({}), { maxItems: 64 })),
   block_device_mapping_v2: Type.Optional(Type.Array(blockDevice, { maxItems: 64 })),
@@ -121,13 +125,7 @@ const properties = {
   user_data: Type.Optional(Type.String({ format: 'base64', maxLength: 65_535 })),
   description: since('2.19', description(255)),
   tags: since('2.52', Type.Array(tag, { maxItems: 50 })),
-  trusted_image_certificates: since(
-    '2.63',
-    Type.Union([
-      Type.Array(Type.String({ minLength: 1 }), { minItems: 1, maxItems: 50, uniqueItems: true }),
-      Type.Null(),
-    ]),
-  ),
+  trusted_image_certificates: since('2.63', trustedCertificates),
   host: since('2.74', hostName),
   hypervisor_hostname: since('2.74', hostName),
   hostname: since('2.90', hostname),

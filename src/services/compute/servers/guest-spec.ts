@@ -17,7 +17,19 @@ export async function guestSpec(ctx: Ctx, server: ServerRow, nics: NicSpec[]): P
   }
 }
 
-function disksOf({ flavor, image }: ServerRow): DiskSpec[] {
+function disksOf(server: ServerRow): DiskSpec[] {
+  const own = ownDisks(server)
+  const rescue = server.recovery?.rescue?.image
+  if (!rescue) return own
+  const { hw_rescue_bus, hw_rescue_device } = rescue.properties
+  const source = { type: 'image' as const, image: imageSpec(rescue) }
+  const disk = { id: 'rescue', source, size_gb: 0, boot_index: 0, ...(hw_rescue_bus && { bus: hw_rescue_bus }) }
+  const others = own.map(each => ({ ...each, boot_index: -1 }))
+  // An image that names its device leaves the others where the guest knows them.
+  return hw_rescue_bus || hw_rescue_device ? [...others, disk] : [disk, ...others]
+}
+
+function ownDisks({ flavor, image }: ServerRow): DiskSpec[] {
   const bus = image?.properties.hw_disk_bus
   const disks: DiskSpec[] = []
   if (image) {

@@ -9,20 +9,45 @@ export const zeroDiskFlavor = rule('os_compute_api:servers:create:zero_disk_flav
 
 const gibibyte = 1024 ** 3
 
-async function visibleImage(ctx: Ctx, id: string): Promise<ImageInfo> {
+async function visibleImage(ctx: Ctx, id: string, missing = 'Can not find requested image'): Promise<ImageInfo> {
   try {
     return await ctx.services.image.get(ctx, id)
   } catch (error) {
-    if (error instanceof NotFound) throw new BadRequest('Can not find requested image')
+    if (error instanceof NotFound) throw new BadRequest(missing)
     throw error
   }
 }
 
-export async function imageOfServer(ctx: Ctx, id: string, flavor: ServerFlavor): Promise<ServerImage> {
-  const info = await visibleImage(ctx, id)
+export async function imageOfServer(
+  ctx: Ctx,
+  id: string,
+  flavor: ServerFlavor,
+  missing?: string,
+): Promise<ServerImage> {
+  const info = await visibleImage(ctx, id, missing)
   const image = await usableImage(ctx, info)
   checkSizes(ctx, info, flavor)
   return image
+}
+
+/** An image to boot from beside the server's own disks. */
+export async function rescueImage(ctx: Ctx, id: string): Promise<ServerImage> {
+  const unsupported = `Requested rescue image '${id}' is not supported`
+  const info = await visibleImage(ctx, id, unsupported)
+  if (info.properties.img_block_device_mapping !== undefined) throw new BadRequest(unsupported)
+  return usableImage(ctx, info)
+}
+
+/** Throws when a server made of the image cannot have the flavor. */
+export function checkFlavor(image: ServerImage | null, flavor: ServerFlavor): void {
+  if (!image) return
+  if (flavor.ram < image.min_ram) throw new BadRequest("Flavor's memory is too small for requested image.")
+  if (image.min_disk > flavor.disk && flavor.disk > 0) {
+    throw new BadRequest(
+      "Flavor's disk is smaller than the minimum size specified in image metadata. " +
+        `Flavor disk is ${flavor.disk * gibibyte} bytes, minimum size is ${image.min_disk * gibibyte} bytes.`,
+    )
+  }
 }
 
 async function usableImage(ctx: Ctx, info: ImageInfo): Promise<ServerImage> {

@@ -19,17 +19,20 @@ import { listOperations, listRules } from './list.ts'
 import { allFilters } from './list-query.ts'
 import { lockOperations, unlockOverride } from './lock.ts'
 import { metadataOperations } from './metadata.ts'
+import { tidySaga } from './moves/tidy.ts'
 import { networkProxyOperations } from './network-proxies.ts'
 import { powerActions } from './power.ts'
 import { reboot } from './reboot.ts'
+import { rebuild, rebuildRules } from './rebuild.ts'
 import { remoteConsoleOperations } from './remote-consoles.ts'
+import { rescue, unrescue } from './rescue.ts'
 import { showServer } from './show.ts'
 import { tagOperations } from './tags.ts'
 import { serverTopology } from './topology.ts'
 import { updateServer } from './update.ts'
 import { viewRules } from './view.ts'
 
-const actions = [...powerActions, reboot, crashDump, createImage]
+const actions = [...powerActions, reboot, crashDump, createImage, rebuild, rescue, unrescue]
 
 export const serverOperations: Operation[] = [
   createServer,
@@ -57,6 +60,7 @@ export const serverOperations: Operation[] = [
 export const serverSagas: Saga[] = [
   anySaga(createSaga),
   anySaga(deleteSaga),
+  anySaga(tidySaga),
   ...actions.map(action => action.saga),
   ...interfaceSagas,
 ]
@@ -64,6 +68,7 @@ export const serverSagas: Saga[] = [
 /** Rules that handlers check. */
 export const serverRules: Rule[] = [
   ...viewRules,
+  ...rebuildRules,
   ...listRules,
   ...instanceActionRules,
   allFilters,

@@ -3,6 +3,7 @@ import { CallTimeout, NoResponder } from '#kernel/bus/bus.ts'
 import type { Ctx } from '#kernel/context.ts'
 import { Fault, messageOf } from '#kernel/errors.ts'
 import type { SagaError } from '#kernel/saga/saga.ts'
+import { computeConfig } from '../config.ts'
 import type { GuestSpec } from '../drivers/driver.ts'
 import { hostAgent } from '../host-agent.ts'
 import { guestSpec } from './guest-spec.ts'
@@ -18,6 +19,25 @@ export async function existingServer(ctx: Ctx, id: string): Promise<ServerRow> {
   const server = await findServer(ctx, id)
   if (!server) throw new Error(`server ${id} is gone`)
   return server
+}
+
+/** The server of an undo; undefined when it is gone or going: its delete cleans up, everywhere. */
+export async function serverToUndo(ctx: Ctx, id: string): Promise<ServerRow | undefined> {
+  const server = await findServer(ctx, id)
+  return server?.task_state === 'deleting' ? undefined : server
+}
+
+/** What calls to hosts are given, `waitMs` from now at most. */
+export const callOptions = (ctx: Ctx, signal: AbortSignal | undefined, waitMs = 60_000) => ({
+  ...(signal && { signal }),
+  requestId: ctx.requestId,
+  deadline: ctx.clock.now() + waitMs,
+})
+
+/** Longer than any guest takes that is stopped with grace. */
+export function stopping(ctx: Ctx): { grace_seconds: number; waitMs: number } {
+  const grace_seconds = ctx.config.of(computeConfig).stop_grace_seconds
+  return { grace_seconds, waitMs: (grace_seconds + 300) * 1000 }
 }
 
 /** What the host needs to start the guest, with its ports as they are wired now. */

@@ -174,11 +174,6 @@ export async function updateGuestData(ctx: Ctx, id: string, patch: Partial<Guest
   if (db && Object.keys(patch).length > 0) await guestData.update(db, { server_id: id }, patch)
 }
 
-/** Changes what is kept for choosing hosts again. */
-export async function updateRequestSpec(ctx: Ctx, id: string, spec: RequestSpec): Promise<void> {
-  await requestSpecs.update(ctx.db, { server_id: id }, { spec })
-}
-
 export async function forgetAdminPassword(ctx: Ctx, id: string): Promise<void> {
   const db = await cellOf(ctx, id)
   if (db) await guestData.update(db, { server_id: id }, { admin_password: null })
