@@ -1,6 +1,7 @@
 /** What identity offers the other services. */
 import type { Ctx, Env, Identity } from '#kernel/context.ts'
 import { type Account, bootstrap, ensureAccount, type FirstContents } from './bootstrap.ts'
+import { endpoints, services } from './catalog/store.ts'
 import { projects } from './projects/store.ts'
 import { authenticate } from './tokens/validate.ts'
 import { users } from './users/store.ts'
@@ -32,6 +33,19 @@ export const identityContract = {
   /** The name of a project by id; undefined when there is none. */
   async projectName(ctx: Ctx, id: string): Promise<string | undefined> {
     return (await projects.find(ctx.db, { id }))?.name
+  },
+
+  /** Where a kind of service is in a region, and whether it is this cloud's own; undefined when the catalog does not know. */
+  async endpoint(
+    ctx: Ctx,
+    { type, region, interface: face }: { type: string; region: string; interface: string },
+  ): Promise<{ url: string; ours: boolean } | undefined> {
+    const found = await services.list(ctx.db, { type, enabled: true })
+    const [endpoint] = await endpoints.list(ctx.db, {
+      ...{ service_id: found.map(service => service.id), region_id: region, enabled: true },
+      interface: face as 'public',
+    })
+    return endpoint && { url: endpoint.url.replace('%(base)s', ctx.base), ours: endpoint.url.startsWith('%(base)s') }
   },
 
   /** The name of a user by id; undefined when there is none. */

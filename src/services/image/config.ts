@@ -11,6 +11,67 @@ export const imageConfig = section(
         default: '',
         description: 'Folder of the image files; by default a temporary one that is removed at the end.',
       }),
+      weight: Type.Integer({
+        default: 0,
+        description:
+          'Of several stores that hold an image the heaviest is read from; this is the weight of the folder.',
+      }),
+      stores: Type.Record(
+        Type.String({ pattern: '^(?!file$)[A-Za-z0-9_-]{1,64}$' }),
+        Type.Object({
+          type: Type.Union([Type.Literal('file'), Type.Literal('http')], {
+            description: 'A folder, or web servers that images are only read from.',
+          }),
+          directory: Type.Optional(Type.String({ description: 'Folder of the image files.' })),
+          weight: Type.Optional(Type.Integer({ description: 'The heaviest is read from.' })),
+          description: Type.Optional(Type.String({ description: 'What it is good for, for users.' })),
+        }),
+        { default: {}, description: 'More stores beside the folder, which is called "file": by name.' },
+      ),
+      default_store: Type.String({ default: 'file', description: 'Where bytes go when no store is asked for.' }),
+      delayed_delete_seconds: Type.Integer({
+        default: 0,
+        minimum: 0,
+        description: 'For how long the files of deleted images are kept, for an administrator to rescue.',
+      }),
+      import_methods: Type.Array(Type.String(), {
+        default: ['glance-direct', 'web-download', 'copy-image', 'glance-download'],
+        description: 'How images may be imported.',
+      }),
+      import_schemes: Type.Array(Type.String(), {
+        default: ['http', 'https'],
+        description: 'Schemes of addresses that users may have images downloaded from.',
+      }),
+      import_ports: Type.Array(Type.Integer(), {
+        default: [80, 443],
+        description: 'Ports that users may have images downloaded from; none: all.',
+      }),
+      import_hosts: Type.Array(Type.String(), {
+        default: [],
+        description: 'The only hosts that users may have images downloaded from; none: all but those refused.',
+      }),
+      import_refused_hosts: Type.Array(Type.String(), {
+        default: [],
+        description: 'Hosts that users may not have images downloaded from, when not only some are allowed.',
+      }),
+      import_networks: Type.Array(Type.String(), {
+        default: [],
+        description:
+          'Networks (10.0.0.0/8) that users may have images downloaded from beside the Internet: local addresses are refused otherwise.',
+      }),
+      download_properties: Type.Array(Type.String(), {
+        default: ['hw_', 'trait:', 'os_distro', 'os_secure_boot', 'os_type'],
+        description: 'What the names of properties begin with that come with an image of another image service.',
+      }),
+      task_hours: Type.Integer({ default: 48, minimum: 0, description: 'For how long tasks that ended are shown.' }),
+      show_locations: Type.Boolean({
+        default: false,
+        description: 'Whether images show where their bytes are, and owners may change it. Not safe for strangers.',
+      }),
+      show_direct_url: Type.Boolean({
+        default: false,
+        description: 'Whether images show the address of their bytes in the store.',
+      }),
       max_size_bytes: Type.Integer({
         default: 1_099_511_627_776,
         minimum: 1,

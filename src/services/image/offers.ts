@@ -9,9 +9,11 @@ import * as computeApi from './compute-proxies.ts'
 import { imageConfig } from './config.ts'
 import type { ImageContract, ImageFile, ImageInfo } from './contract.ts'
 import { checkVisibility, insertImage, newImage } from './images/create.ts'
-import { complete, infoOf, noImage, visibleImage } from './images/image.ts'
-import { destroyImage, find, removeFile } from './images/operations.ts'
+import { complete, findImage, infoOf, noImage, visibleImage } from './images/image.ts'
+import { destroyImage } from './images/steps.ts'
 import { images } from './images/store.ts'
+import { addLocation, locationsOf, removeFile } from './locations/location.ts'
+import { storesOf } from './stores.ts'
 
 const oldest = [
   { column: 'created_at', direction: 'asc' },
@@ -32,8 +34,9 @@ export const imageContract: ImageContract = {
   async open(env, id, signal) {
     const row = await images.find(env.database.root, { id })
     if (!row) throw noImage(id)
-    if (row.status !== 'active' || row.blob === null) throw new Conflict(`Image ${id} is not active.`)
-    return bytesOf(env, row.blob, undefined, signal)
+    const held = (await locationsOf(env.database.root, [id])).get(id) ?? []
+    if (row.status !== 'active' || held.length === 0) throw new Conflict(`Image ${id} is not active.`)
+    return bytesOf(env, { ...row, locations: held }, undefined, signal)
   },
   async create(ctx, image) {
     const made = newImage(ctx, { ...image, properties: image.properties ?? {} })
@@ -43,14 +46,14 @@ export const imageContract: ImageContract = {
   },
   async upload(ctx, id, bytes) {
     try {
-      const [image] = await complete(ctx, [await upload(ctx, id, bytes)])
+      const [image] = await complete(ctx, [await upload(ctx, id, { bytes })])
       return infoOf(image!)
     } finally {
       bytes.destroy()
     }
   },
   async remove(ctx, id) {
-    const image = await find(ctx, id)
+    const image = await findImage(ctx, id)
     if (image) await destroyImage(ctx, image)
   },
   findPublic,
@@ -74,6 +77,7 @@ async function ensureFromFile(ctx: Ctx, { path, ...file }: ImageFile): Promise<I
   const image = newImage(ctx, { container_format: 'bare', properties: {}, ...file, visibility: 'public' })
   const declared = { disk_format: image.disk_format!, container_format: image.container_format! }
   const blob = newBlob(ctx, image.id)
+  const store = storesOf(ctx).main.id
   const keep = async (stored: Stored, storedAt: string) => {
     const virtual_size = await inspectBlob(ctx, storedAt, declared)
     return ctx.transaction(async tx => {
@@ -82,13 +86,14 @@ async function ensureFromFile(ctx: Ctx, { path, ...file }: ImageFile): Promise<I
       if (other) return { info: other, used: false }
       const whole = { ...image, ...stored, virtual_size, status: 'active' }
       await insertImage(tx, whole)
+      await addLocation(tx, whole.id, store)
       return { info: infoOf(whole), used: true }
     })
   }
   const room = ctx.config.of(imageConfig).max_size_bytes
-  const made = await storing(ctx, { blob, room }, createReadStream(path), keep).catch(error => {
+  const made = await storing(ctx, { blob, store, room }, createReadStream(path), keep).catch(error => {
     throw told(error, file.name)
   })
-  if (!made.used) await removeFile(ctx, blob)
+  if (!made.used) await removeFile(ctx, blob, store)
   return made.info
 }

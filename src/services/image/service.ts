@@ -1,7 +1,9 @@
 /** Image (Glance): disks to boot from, with their bytes. */
+import { anySaga } from '#kernel/saga/saga.ts'
 import { service } from '#kernel/service.ts'
-import { blobsOf } from './blobs/blob.ts'
-import { downloadFile, importImage, stageFile, uploadFile } from './blobs/operations.ts'
+import { importSaga } from './blobs/import.ts'
+import { importImage } from './blobs/import-operation.ts'
+import { downloadFile, stageFile, uploadFile } from './blobs/operations.ts'
 import { orphanFiles } from './blobs/reconciler.ts'
 import { imageConfig } from './config.ts'
 import { imageFaults } from './faults.ts'
@@ -19,13 +21,19 @@ import { imageSchemaOf } from './images/properties.ts'
 import { showImageSchema, showImagesSchema } from './images/schemas.ts'
 import { updateImage } from './images/update.ts'
 import { listStores, listStoresDetail, showImportInfo, showUsage } from './info/operations.ts'
+import { removeFromStore } from './locations/operations.ts'
 import { createMember, listMembers, removeMember, showMember, updateMember } from './members/operations.ts'
 import { showMemberSchema, showMembersSchema } from './members/schemas.ts'
 import { metadefOperations, metadefRules } from './metadefs/operations.ts'
 import { initial } from './migrations/0001-initial.ts'
 import { metadefs } from './migrations/0002-metadefs.ts'
+import { stores } from './migrations/0003-stores.ts'
 import { imageContract } from './offers.ts'
-import { addImage, communitizeImage, publicizeImage } from './rules.ts'
+import { addImage, communitizeImage, copyImage, getLocation, publicizeImage } from './rules.ts'
+import { storesOf } from './stores.ts'
+import { createTask, listImageTasks, listTasks, showTask } from './tasks/operations.ts'
+import { oldTasks } from './tasks/reconciler.ts'
+import { showTaskSchema, showTasksSchema } from './tasks/schemas.ts'
 import { listVersions, showVersions } from './versions.ts'
 
 export const imageService = service({
@@ -40,17 +48,21 @@ export const imageService = service({
     ...[uploadFile, downloadFile, stageFile, importImage],
     ...[createMember, listMembers, showMember, updateMember, removeMember],
     ...[showImageSchema, showImagesSchema, showMemberSchema, showMembersSchema],
+    removeFromStore,
     ...[showImportInfo, listStores, listStoresDetail, showUsage],
+    ...[listTasks, showTask, createTask, listImageTasks, showTaskSchema, showTasksSchema],
     ...metadefOperations,
   ],
-  rules: [addImage, publicizeImage, communitizeImage, ...metadefRules],
+  rules: [addImage, publicizeImage, communitizeImage, getLocation, copyImage, ...metadefRules],
   faults: imageFaults,
-  reconcilers: [orphanFiles],
-  migrations: [initial, metadefs],
+  sagas: [anySaga(importSaga)],
+  reconcilers: [orphanFiles, oldTasks],
+  migrations: [initial, metadefs, stores],
   config: imageConfig,
   contract: imageContract,
   async start(env) {
     imageSchemaOf(env)
-    return { [Symbol.asyncDispose]: () => blobsOf(env).dispose() }
+    const stores = storesOf(env)
+    return { [Symbol.asyncDispose]: () => stores.dispose() }
   },
 })

@@ -1,43 +1,11 @@
 /** The files that hold the bytes of images. A file has its final name only when it is whole, checked and on disk. */
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { mkdir, mkdtemp, open, readdir, rename, rm, stat } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { constants, copyFile, open, readdir, rename, rm, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { perCloud } from '#kernel/context.ts'
 import { PayloadTooLarge } from '#kernel/errors.ts'
-import { imageConfig } from '../config.ts'
-
-export interface Blobs {
-  /** The folder, made when first asked for. */
-  directory(): Promise<string>
-  /** Names of files whose upload is under way in this process. */
-  readonly busy: Set<string>
-  /** Removes the folder when it was a temporary one. */
-  dispose(): Promise<void>
-}
-
-export const blobsOf = perCloud<Blobs>(env => {
-  const configured = env.config.of(imageConfig).directory
-  let made: Promise<string> | undefined
-  const make = async () => {
-    if (!configured) return mkdtemp(join(tmpdir(), 'nephos-images-'))
-    await mkdir(configured, { recursive: true, mode: 0o700 })
-    return configured
-  }
-  return {
-    busy: new Set(),
-    directory() {
-      made ??= make()
-      return made
-    },
-    async dispose() {
-      if (!configured && made) await rm(await made, { recursive: true, force: true })
-    },
-  }
-})
 
 /** A file that is being written; not yet the image's. */
 export const partOf = (path: string) => `${path}.part`
@@ -111,4 +79,12 @@ export async function listBlobs(directory: string): Promise<{ name: string; modi
     if (about?.isFile()) found.push({ name, modified: about.mtimeMs })
   }
   return found
+}
+
+/** Copies a whole file into another folder, sharing its blocks where the file system can. It appears there whole or not at all. */
+export async function copyBlob(from: string, to: string): Promise<void> {
+  await copyFile(from, partOf(to), constants.COPYFILE_FICLONE)
+  await using file = await open(partOf(to))
+  await file.sync()
+  await keepPart(dirname(to), to)
 }

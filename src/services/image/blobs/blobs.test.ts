@@ -170,39 +170,3 @@ onEachEngine('bytes that are too many from the first on leave no file, however m
   assert.deepEqual(new Set(answers.map(a => a.status)), new Set([413]))
   assert.deepEqual(await s.files(), [])
 })
-
-onEachEngine('bytes are staged first and imported later', async database => {
-  await using s = await imageCloud(database)
-  const at = (id: string) => `/v2/images/${id}`
-  const stage = (id: string, bytes: unknown) => s.call(s.mine, 'PUT', `${at(id)}/stage`, upload(bytes))
-  const bring = (id: string, name = 'glance-direct') =>
-    s.call(s.mine, 'POST', `${at(id)}/import`, { body: { method: { name } } })
-
-  const { id } = await s.make()
-  assert.equal((await bring(id)).status, 409)
-  assert.equal((await stage(id, 'staged')).status, 204)
-  assert.equal((await show(s, id)).status, 'uploading')
-  assert.equal((await s.call(s.mine, 'GET', `${at(id)}/file`)).status, 204, 'not to be read yet')
-  assert.equal((await stage(id, 'again')).status, 409)
-  assert.equal((await bring(id, 'web-download')).status, 400)
-  assert.equal((await bring(id)).status, 202)
-  const image = await show(s, id)
-  assert.equal(image.status, 'active')
-  assert.equal(image.checksum, createHash('md5').update('staged').digest('hex'))
-  assert.equal((await bring(id)).status, 409)
-  await s.call(s.mine, 'DELETE', at(id))
-
-  const wrong = await s.make({ disk_format: 'qcow2' })
-  await stage(wrong.id, 'no qcow2')
-  assert.equal((await bring(wrong.id)).status, 415)
-  assert.equal((await show(s, wrong.id)).status, 'queued')
-  assert.equal((await show(s, wrong.id)).size, null)
-
-  const unformatted = await s.call(s.mine, 'POST', '/v2/images', { body: { name: 'no formats' } })
-  assert.equal((await stage(unformatted.body.id, 'x')).status, 204)
-  const refused = await bring(unformatted.body.id)
-  assert.equal(refused.status, 409)
-  assert.match(String(refused.body), /container_format.* needs to be set before import/)
-  await s.call(s.mine, 'DELETE', at(unformatted.body.id))
-  while ((await s.files()).length > 0) await s.cloud.env.clock.sleep(5)
-})

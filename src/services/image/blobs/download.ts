@@ -1,9 +1,12 @@
 /** Gives the bytes of an image, whole or a part of them. */
-import { join } from 'node:path'
+import { access } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import type { Env } from '#kernel/context.ts'
-import { Fault } from '#kernel/errors.ts'
-import { blobsOf, readBlob } from './blob.ts'
+import { Fault, messageOf, Unavailable } from '#kernel/errors.ts'
+import { byWeight, type LocationRow } from '../locations/location.ts'
+import { openUrl } from '../outside.ts'
+import { pathIn } from '../stores.ts'
+import { readBlob } from './blob.ts'
 
 export interface Range {
   start: number
@@ -29,6 +32,37 @@ function outside(header: string, size: number): Fault {
   })
 }
 
-export async function bytesOf(env: Env, blob: string, range?: Range, signal?: AbortSignal): Promise<Readable> {
-  return readBlob(join(await blobsOf(env).directory(), blob), range, signal)
+export interface Held {
+  id: string
+  blob: string | null
+  locations: readonly LocationRow[]
+}
+
+/** Opens the bytes in the first store that gives them. Throws 503 when none does. */
+export async function bytesOf(env: Env, image: Held, range?: Range, signal?: AbortSignal): Promise<Readable> {
+  for (const location of byWeight(env, image.locations)) {
+    try {
+      return location.url === null
+        ? await fromFile(env, location.store, image.blob!, range, signal)
+        : await fromWeb(env, location.url, range, signal)
+    } catch (error) {
+      if (signal?.aborted) throw error
+      env.log.warn({ image: image.id, store: location.store, err: messageOf(error) }, 'a store did not give an image')
+    }
+  }
+  throw new Unavailable(`No store gives the bytes of image ${image.id} at present.`)
+}
+
+async function fromFile(env: Env, store: string, blob: string, range?: Range, signal?: AbortSignal): Promise<Readable> {
+  const path = await pathIn(env, store, blob)
+  await access(path)
+  return readBlob(path, range, signal)
+}
+
+async function fromWeb(env: Env, url: string, range?: Range, signal?: AbortSignal): Promise<Readable> {
+  const headers = range ? { range: `bytes=${range.start}-${range.end}` } : undefined
+  const { status, body } = await openUrl(env, url, { ...(headers && { headers }), signal })
+  if (status === (range ? 206 : 200)) return body
+  body.destroy()
+  throw new Error(`the web server answered ${status}`)
 }

@@ -1,13 +1,13 @@
-/** Upload and download of the bytes of an image, at once or by staging and import. */
+/** Upload and download of the bytes of an image; staging for a later import. */
 import { Readable } from 'node:stream'
 import type { Ctx } from '#kernel/context.ts'
-import { BadRequest, Conflict, Forbidden, UnsupportedMediaType } from '#kernel/errors.ts'
+import { BadRequest, Forbidden, UnsupportedMediaType } from '#kernel/errors.ts'
 import { operation, reply } from '#kernel/operation.ts'
-import { Type } from '#kernel/schema/builders.ts'
-import { hasBytes, type ImageTarget, seesAll, visibleImage } from '../images/image.ts'
+import { hasBytes, seesAll, visibleImage } from '../images/image.ts'
 import { downloadImage, modifyImage, uploadImage } from '../rules.ts'
+import { storesOf } from '../stores.ts'
 import { bytesOf, rangeOf } from './download.ts'
-import { importStaged, notStaged, stage, upload } from './upload.ts'
+import { stage, upload } from './upload.ts'
 
 type Headers = Record<string, string | undefined>
 
@@ -22,6 +22,14 @@ function promised(headers: Headers): number | undefined {
   if (size === undefined) return undefined
   if (!/^\d{1,15}$/.test(size)) throw new BadRequest('Invalid or missing image size in request headers.')
   return Number(size)
+}
+
+/** The store that a header names. */
+function storeAsked(ctx: Ctx, headers: Headers): string | undefined {
+  const asked = headers['x-image-meta-store']
+  if (asked === undefined) return undefined
+  if (storesOf(ctx).find(asked)?.type === 'file') return asked
+  throw new BadRequest(`The image store ${asked} is not one that images can be uploaded to.`)
 }
 
 /** Reads a body to its end even when it is refused: most clients look at the answer only after they have sent everything. */
@@ -43,7 +51,9 @@ export const uploadFile = operation({
   raw: true,
   load: (ctx, { params }) => visibleImage(ctx, params.image_id),
   async handle(ctx, { params, headers, stream }) {
-    await reading(stream, () => upload(ctx, params.image_id, stream, promised(headers)))
+    await reading(stream, () =>
+      upload(ctx, params.image_id, { bytes: stream, size: promised(headers), store: storeAsked(ctx, headers) }),
+    )
     return undefined
   },
 })
@@ -57,33 +67,10 @@ export const stageFile = operation({
   raw: true,
   load: (ctx, { params }) => visibleImage(ctx, params.image_id),
   async handle(ctx, { params, headers, stream }) {
-    await reading(stream, () => stage(ctx, params.image_id, stream, promised(headers)))
+    await reading(stream, () => stage(ctx, params.image_id, { bytes: stream, size: promised(headers) }))
     return undefined
   },
 })
-
-export const importImage = operation({
-  id: 'image.images.import',
-  method: 'POST',
-  path: '/v2/images/{image_id}/import',
-  summary: 'Import the staged bytes of an image',
-  policy: modifyImage,
-  request: Type.Object({ method: Type.Object({ name: Type.String() }) }),
-  load: (ctx, { params }) => visibleImage(ctx, params.image_id),
-  async handle(ctx, { target, body }) {
-    const { name } = body.method
-    if (name !== 'glance-direct') throw new BadRequest(`Unknown import method name '${name}'.`)
-    await importWhole(ctx, target)
-    return reply(undefined, { status: 202 })
-  },
-})
-
-async function importWhole(ctx: Ctx, image: ImageTarget): Promise<void> {
-  for (const name of ['container_format', 'disk_format'] as const)
-    if (image[name] === null) throw new Conflict(`'${name}' needs to be set before import`)
-  if (image.status !== 'uploading' || image.alive_at !== null) throw notStaged()
-  await importStaged(ctx, image)
-}
 
 export const downloadFile = operation({
   id: 'image.images.download',
@@ -95,10 +82,10 @@ export const downloadFile = operation({
   async handle(ctx, { target: image, headers, method, signal }) {
     if (image.status === 'deactivated' && !seesAll(ctx))
       throw new Forbidden('The requested image has been deactivated. Image data download is forbidden.')
-    if (!hasBytes(image) || image.blob === null || image.size === null) return undefined
+    if (!hasBytes(image) || image.locations.length === 0 || image.size === null) return undefined
     const range = rangeOf(headers.range, image.size)
     const length = range ? range.end - range.start + 1 : image.size
-    return reply(method === 'HEAD' ? Readable.from([]) : await bytesOf(ctx, image.blob, range, signal), {
+    return reply(method === 'HEAD' ? Readable.from([]) : await bytesOf(ctx, image, range, signal), {
       status: range ? 206 : 200,
       headers: {
         'content-type': 'application/octet-stream',

@@ -1,9 +1,12 @@
 /** Keeps the files and the rows together: files of no image go, and uploads that died are queued again. */
 import { join } from 'node:path'
+import type { Ctx } from '#kernel/context.ts'
 import { reconciler } from '#kernel/reconcile.ts'
 import { imageConfig } from '../config.ts'
 import { images, noBytes } from '../images/store.ts'
-import { blobsOf, listBlobs, removeBlob } from './blob.ts'
+import { locations, scrubs } from '../locations/store.ts'
+import { storesOf } from '../stores.ts'
+import { listBlobs, removeBlob } from './blob.ts'
 
 const ours = /^[0-9a-f-]{36}\.[0-9a-f]{8}(\.part)?$/
 
@@ -18,17 +21,33 @@ export const orphanFiles = reconciler({
       { status: ['saving', 'uploading', 'importing'], alive_at: { op: '<', value: new Date(before).toISOString() } },
       { ...noBytes, status: 'queued', alive_at: null },
     )
-    const blobs = blobsOf(ctx)
-    const directory = await blobs.directory()
+    await scrubs.remove(ctx.db, { due_at: { op: '<=', value: new Date(ctx.clock.now()).toISOString() } })
     let removed = 0
-    for (const { name, modified } of await listBlobs(directory)) {
-      const whole = name.replace(/\.part$/, '')
-      // A file is written before its row is, so a young one may not have its row yet.
-      if (!ours.test(name) || blobs.busy.has(whole) || modified > before) continue
-      if ((await images.count(ctx.db, { blob: whole })) > 0) continue
-      await removeBlob(join(directory, name))
-      removed++
-    }
+    for (const { id } of storesOf(ctx).writable) removed += await removeOrphans(ctx, id, before)
     if (died + removed > 0) ctx.log.info({ died, removed }, 'cleaned up after interrupted uploads')
   },
 })
+
+async function removeOrphans(ctx: Ctx, store: string, before: number): Promise<number> {
+  const { busy, directoryOf } = storesOf(ctx)
+  const directory = await directoryOf(store)
+  let removed = 0
+  for (const { name, modified } of await listBlobs(directory)) {
+    const blob = name.replace(/\.part$/, '')
+    // A file is written before its row is, so a young one may not have its row yet.
+    if (!ours.test(name) || busy.has(blob) || modified > before) continue
+    if (await isWanted(ctx, blob, store)) continue
+    await removeBlob(join(directory, name))
+    removed++
+  }
+  return removed
+}
+
+/** Whether an image has its bytes in the file, or something is under way with it. */
+async function isWanted(ctx: Ctx, blob: string, store: string): Promise<boolean> {
+  if ((await scrubs.count(ctx.db, { blob, store })) > 0) return true
+  const image = await images.find(ctx.db, { blob })
+  if (!image) return false
+  if (image.status !== 'active' && image.status !== 'deactivated') return true
+  return (await locations.count(ctx.db, { image_id: image.id, store })) > 0
+}

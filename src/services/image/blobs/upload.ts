@@ -1,5 +1,5 @@
 /** Takes the bytes of an image: onto the disk, through the checks, and only then active. Whatever fails, the image is queued again. */
-import { join } from 'node:path'
+import { dirname } from 'node:path'
 import type { Readable } from 'node:stream'
 import type { Ctx } from '#kernel/context.ts'
 import { lock } from '#kernel/db/database.ts'
@@ -8,7 +8,9 @@ import { imageConfig } from '../config.ts'
 import { type Declared, inspectFile } from '../formats/format.ts'
 import { noImage } from '../images/image.ts'
 import { type ImageRow, images, noBytes, usageOf } from '../images/store.ts'
-import { blobsOf, keepPart, partOf, removeBlob, writePart } from './blob.ts'
+import { addLocation } from '../locations/location.ts'
+import { pathIn, stagingStore, storesOf } from '../stores.ts'
+import { keepPart, partOf, removeBlob, writePart } from './blob.ts'
 import { type Heartbeat, startHeartbeat } from './heartbeat.ts'
 
 const isoNow = (ctx: Ctx) => new Date(ctx.clock.now()).toISOString()
@@ -16,33 +18,26 @@ const isoNow = (ctx: Ctx) => new Date(ctx.clock.now()).toISOString()
 /** What a row says of its bytes. */
 export type Stored = Pick<ImageRow, 'blob' | 'size' | 'checksum' | 'os_hash_algo' | 'os_hash_value' | 'alive_at'>
 
+export interface Incoming {
+  bytes: Readable
+  /** How many were promised. */
+  size?: number | undefined
+  /** Where they go; by default the main store. */
+  store?: string | undefined
+}
+
 /** Stores the bytes of a queued image and activates it. Never inside a transaction: it may take hours. */
-export function upload(ctx: Ctx, id: string, bytes: Readable, size?: number): Promise<ImageRow> {
-  return take(ctx, id, 'saving', { bytes, size }, (row, stored, path) => activate(ctx, row, stored, path))
+export function upload(ctx: Ctx, id: string, incoming: Incoming): Promise<ImageRow> {
+  const store = incoming.store ?? storesOf(ctx).main.id
+  return take(ctx, id, 'saving', { ...incoming, store }, (row, stored, path) =>
+    activate(ctx, row, { ...stored, store }, path),
+  )
 }
 
-/** Stores the bytes of a queued image for `importStaged` to check and activate. */
-export function stage(ctx: Ctx, id: string, bytes: Readable, size?: number): Promise<ImageRow> {
-  return take(ctx, id, 'uploading', { bytes, size }, (row, stored) => finish(ctx, row, stored))
+/** Stores the bytes of a queued image for a later import to check and activate. */
+export function stage(ctx: Ctx, id: string, incoming: Incoming): Promise<ImageRow> {
+  return take(ctx, id, 'uploading', { ...incoming, store: stagingStore }, (row, stored) => finish(ctx, row, stored))
 }
-
-/** Checks bytes that were staged and activates their image. Bytes that are refused go, and the image is queued again. */
-export async function importStaged(ctx: Ctx, row: ImageRow): Promise<ImageRow> {
-  const blob = row.blob!
-  const path = join(await blobsOf(ctx).directory(), blob)
-  const staged = { id: row.id, status: 'uploading', blob, alive_at: null }
-  const began = { status: 'importing', alive_at: isoNow(ctx), updated_at: isoNow(ctx) }
-  if ((await images.update(ctx.db, staged, began)) === 0) throw notStaged()
-  try {
-    return await activate(ctx, { ...row, ...began }, { ...row, alive_at: null }, path)
-  } catch (error) {
-    await discard(ctx, path, blob)
-    await requeue(ctx, row.id, blob)
-    throw told(error, row.id)
-  }
-}
-
-export const notStaged = () => new Conflict("Image needs to be staged before 'glance-direct' method can be used")
 
 /** A name for the bytes of an image that no earlier attempt has used. */
 export const newBlob = (ctx: Ctx, id: string) => `${id}.${ctx.ids.hex().slice(0, 8)}`
@@ -51,7 +46,7 @@ async function take(
   ctx: Ctx,
   id: string,
   status: 'saving' | 'uploading',
-  { bytes, size }: { bytes: Readable; size: number | undefined },
+  { bytes, size, store }: Incoming & { store: string },
   commit: (row: ImageRow, stored: Stored, path: string) => Promise<ImageRow>,
 ): Promise<ImageRow> {
   ignoreErrorsMeanwhile(bytes)
@@ -59,8 +54,8 @@ async function take(
   const row = await begin(ctx, id, blob, status)
   using beat = startHeartbeat(ctx, id, blob)
   try {
-    const room = await roomFor(ctx, row)
-    return await storing(ctx, { blob, room, beat }, bytes, (stored, path) => {
+    const room = await roomOf(ctx, row)
+    return await storing(ctx, { blob, store, room, beat }, bytes, (stored, path) => {
       if (size === undefined || size === stored.size) return commit(row, stored, path)
       throw new BadRequest(`The image has ${stored.size} bytes, but ${size} were promised.`)
     })
@@ -77,6 +72,7 @@ function ignoreErrorsMeanwhile(bytes: Readable): void {
 
 interface Storing {
   blob: string
+  store: string
   /** The most bytes to take. */
   room: number
   beat?: Heartbeat
@@ -85,22 +81,21 @@ interface Storing {
 /** Writes bytes to a file that is whole and safe on the disk, then has `commit` name it in a row. When anything fails nothing stays. */
 export async function storing<T>(
   ctx: Ctx,
-  { blob, room, beat }: Storing,
+  { blob, store, room, beat }: Storing,
   bytes: Readable,
   commit: (stored: Stored, path: string) => Promise<T>,
 ): Promise<T> {
   ignoreErrorsMeanwhile(bytes)
-  const blobs = blobsOf(ctx)
-  const directory = await blobs.directory()
-  const path = join(directory, blob)
-  blobs.busy.add(blob)
+  const { busy } = storesOf(ctx)
+  const path = await pathIn(ctx, store, blob)
+  busy.add(blob)
   try {
     const written = await writePart(path, bytes, {
       maxBytes: room,
       progressed: beat?.progressed,
       signal: beat?.signal,
     })
-    await keepPart(directory, path)
+    await keepPart(dirname(path), path)
     const { size, md5, sha512 } = written
     const hashes = { checksum: md5, os_hash_algo: 'sha512', os_hash_value: sha512 }
     return await commit({ blob, size, ...hashes, alive_at: null }, path)
@@ -108,7 +103,7 @@ export async function storing<T>(
     await discard(ctx, path, blob)
     throw error
   } finally {
-    blobs.busy.delete(blob)
+    busy.delete(blob)
   }
 }
 
@@ -143,14 +138,18 @@ async function begin(ctx: Ctx, id: string, blob: string, status: 'saving' | 'upl
   return { ...row, ...began }
 }
 
-async function activate(ctx: Ctx, row: ImageRow, stored: Stored, path: string): Promise<ImageRow> {
+async function activate(ctx: Ctx, row: ImageRow, stored: Stored & { store: string }, path: string): Promise<ImageRow> {
   const declared = { disk_format: row.disk_format!, container_format: row.container_format! }
   const virtual_size = await inspectBlob(ctx, path, declared)
   return finish(ctx, row, { ...stored, virtual_size, status: 'active' })
 }
 
 /** Writes what came of the upload that the row names: not of one that was given up on, nor for an image that was deleted meanwhile. */
-async function finish(ctx: Ctx, row: ImageRow, patch: Stored & Partial<ImageRow>): Promise<ImageRow> {
+async function finish(
+  ctx: Ctx,
+  row: ImageRow,
+  patch: Stored & Partial<ImageRow> & { store?: string },
+): Promise<ImageRow> {
   const {
     blob,
     size,
@@ -166,6 +165,7 @@ async function finish(ctx: Ctx, row: ImageRow, patch: Stored & Partial<ImageRow>
     if (row.status !== 'importing') await checkQuota(tx, row, size!)
     const mine = { id: row.id, status: row.status, blob }
     const changed = await images.update(tx.db, mine, { ...done, updated_at: isoNow(tx) })
+    if (changed > 0 && status === 'active') await addLocation(tx, row.id, patch.store!)
     const after = changed > 0 ? await images.find(tx.db, { id: row.id }) : undefined
     if (after) return after
     throw new Gone(
@@ -188,7 +188,7 @@ const overQuota = () =>
   new OverQuota('Image exceeds the storage quota: The size of the data would exceed the quota.', { status: 413 })
 
 /** How many bytes may come, by the size limit and what is left of the project's quota. */
-async function roomFor(ctx: Ctx, { owner }: ImageRow): Promise<number> {
+export async function roomOf(ctx: Ctx, { owner }: ImageRow): Promise<number> {
   const { max_size_bytes, project_bytes } = ctx.config.of(imageConfig)
   if (project_bytes === 0 || owner === null) return max_size_bytes
   const left = project_bytes - (await usageOf(ctx.db, owner)).bytes
@@ -197,7 +197,7 @@ async function roomFor(ctx: Ctx, { owner }: ImageRow): Promise<number> {
 }
 
 /** Again, as several uploads at once each saw the same room. */
-async function checkQuota(tx: Ctx, { owner }: ImageRow, size: number): Promise<void> {
+export async function checkQuota(tx: Ctx, { owner }: ImageRow, size: number): Promise<void> {
   const { project_bytes } = tx.config.of(imageConfig)
   if (project_bytes === 0 || owner === null) return
   await lock(tx.db, tx.database.engine, `image/${owner}`)

@@ -7,6 +7,7 @@ import { operation, reply } from '#kernel/operation.ts'
 import { problemOf } from '#kernel/schema/validate.ts'
 import { imageConfig } from '../config.ts'
 import { addImage, communitizeImage, publicizeImage } from '../rules.ts'
+import { storesOf } from '../stores.ts'
 import { imageAnswer, neverOnCreate, readOnly, reserved, settable } from './attributes.ts'
 import { type Image, view, writeDetails } from './image.ts'
 import { imageSchemaOf } from './properties.ts'
@@ -15,7 +16,7 @@ import { images, usageOf } from './store.ts'
 type Body = Record<string, unknown>
 
 /** The body of a request as an image of the caller. Throws for what may not be said. */
-function imageFrom(ctx: Ctx, body: Body): Image {
+export function imageFrom(ctx: Ctx, body: Body): Image {
   const forbidden = neverOnCreate.find(name => name in body)
   if (forbidden) throw new Forbidden(`Attribute '${forbidden}' is read-only.`)
   const problem = problemOf(imageSchemaOf(ctx).whole, body)
@@ -61,6 +62,7 @@ export function newImage(ctx: Ctx, given: Given): Image {
     updated_at: now,
     tags: [...new Set(given.tags ?? [])].sort(),
     properties: given.properties,
+    locations: [],
   }
 }
 
@@ -73,7 +75,7 @@ export function checkVisibility(ctx: Ctx, image: Pick<Image, 'owner' | 'visibili
 
 /** Writes a new image, within the owner's quota. */
 export async function insertImage(ctx: Ctx, image: Image): Promise<void> {
-  const { tags: _, properties: __, ...row } = image
+  const { tags: _, properties: __, locations: ___, ...row } = image
   const most = ctx.config.of(imageConfig).project_images
   await ctx.transaction(async tx => {
     if (await archivedBefore(tx, images.table, row.id)) throw taken(row.id)
@@ -110,12 +112,14 @@ export const createImage = operation({
     ctx.enforce(addImage, { ...image, project_id: image.owner })
     checkVisibility(ctx, image)
     await insertImage(ctx, image)
-    return reply(view(image), {
+    return reply(view(ctx, image), {
       status: 201,
       headers: {
         location: `${ctx.base}/image/v2/images/${image.id}`,
-        'openstack-image-import-methods': 'glance-direct',
-        'openstack-image-store-ids': 'file',
+        'openstack-image-import-methods': ctx.config.of(imageConfig).import_methods.join(','),
+        'openstack-image-store-ids': storesOf(ctx)
+          .list.map(store => store.id)
+          .join(','),
       },
     })
   },

@@ -1,8 +1,9 @@
 /** An image: what it is, who may see it, how it is shown. */
 import { isoSeconds } from '#kernel/clock.ts'
-import type { Ctx } from '#kernel/context.ts'
+import type { Ctx, Env } from '#kernel/context.ts'
 import { NotFound, OverQuota } from '#kernel/errors.ts'
 import type { ImageInfo } from '../contract.ts'
+import { byWeight, type LocationRow, locationsOf } from '../locations/location.ts'
 import { members } from '../members/store.ts'
 import { type ImageRow, images, properties, tags } from './store.ts'
 
@@ -10,6 +11,7 @@ import { type ImageRow, images, properties, tags } from './store.ts'
 export interface Image extends ImageRow {
   tags: string[]
   properties: Record<string, string>
+  locations: LocationRow[]
 }
 
 /** An image as policy sees it. */
@@ -34,10 +36,12 @@ export async function complete(ctx: Ctx, rows: ImageRow[]): Promise<Image[]> {
     row => row.image_id,
   )
   const propertiesOf = Map.groupBy(await properties.list(ctx.db, { image_id: ids }), row => row.image_id)
+  const placesOf = await locationsOf(ctx.db, ids)
   return rows.map(row => ({
     ...row,
     tags: (tagsOf.get(row.id) ?? []).map(t => t.tag),
     properties: Object.fromEntries((propertiesOf.get(row.id) ?? []).map(p => [p.name, p.value])),
+    locations: placesOf.get(row.id) ?? [],
   }))
 }
 
@@ -76,7 +80,8 @@ export function infoOf(image: Image): ImageInfo {
     updated_at: shownTime(image.updated_at),
     visibility: image.visibility,
     tags: image.tags,
-    properties: image.properties,
+    // How an import goes on is nothing that others copy.
+    properties: Object.fromEntries(Object.entries(image.properties).filter(([name]) => !name.startsWith('os_glance'))),
   }
 }
 
@@ -86,7 +91,8 @@ export const hasBytes = ({ status }: ImageRow) => status === 'active' || status 
 export const shownTime = (iso: string) => isoSeconds(Date.parse(iso))
 
 /** The image as the API shows it: its own properties stand among the others. */
-export function view(image: Image): Record<string, unknown> {
+export function view(env: Env, image: Image): Record<string, unknown> {
+  const stores = byWeight(env, image.locations).map(location => location.store)
   return {
     ...image.properties,
     name: image.name,
@@ -111,8 +117,14 @@ export function view(image: Image): Record<string, unknown> {
     self: `/v2/images/${image.id}`,
     file: `/v2/images/${image.id}/file`,
     schema: '/v2/schemas/image',
-    ...(hasBytes(image) && { stores: 'file' }),
+    ...(stores.length > 0 && { stores: [...new Set(stores)].join(',') }),
   }
+}
+
+/** An image by id, whoever asks. */
+export async function findImage(ctx: Ctx, id: string): Promise<Image | undefined> {
+  const row = await images.find(ctx.db, { id })
+  return row && (await complete(ctx, [row]))[0]
 }
 
 /** Writes the properties and tags of an image as they are now. */

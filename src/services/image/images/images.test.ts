@@ -15,7 +15,10 @@ onEachEngine('an image is registered with defaults and its own properties beside
   })
   assert.equal(answer.status, 201)
   assert.equal(answer.headers.location, `http://cloud.test/image/v2/images/${answer.body.id}`)
-  assert.equal(answer.headers['openstack-image-import-methods'], 'glance-direct')
+  assert.equal(
+    answer.headers['openstack-image-import-methods'],
+    'glance-direct,web-download,copy-image,glance-download',
+  )
   const { id, created_at, updated_at, ...shown } = answer.body
   assert.match(created_at, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/)
   assert.equal(updated_at, created_at)

@@ -36,7 +36,7 @@ export const listImages = operation({
     const page = await complete(ctx, found)
     const full = found.length > 0 && found.length === limit
     return {
-      images: page.map(view) as never,
+      images: page.map(image => view(ctx, image)) as never,
       first: linkTo(query, undefined),
       ...(full && { next: linkTo(query, found.at(-1)!.id) }),
       schema: '/v2/schemas/images',

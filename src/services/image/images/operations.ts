@@ -1,15 +1,12 @@
 /** Show, delete, deactivate and reactivate an image; its tags. */
-import { join } from 'node:path'
 import type { Ctx } from '#kernel/context.ts'
-import { archive } from '#kernel/db/archive.ts'
 import { BadRequest, Forbidden, NotFound } from '#kernel/errors.ts'
 import { operation } from '#kernel/operation.ts'
-import { blobsOf, removeBlob } from '../blobs/blob.ts'
-import { members } from '../members/store.ts'
 import { deactivate, deleteImage, getImage, modifyImage, reactivate } from '../rules.ts'
 import { imageAnswer } from './attributes.ts'
-import { checkLimit, complete, type Image, type ImageTarget, maxTags, noImage, view, visibleImage } from './image.ts'
-import { addTag, images, properties, tags } from './store.ts'
+import { checkLimit, type ImageTarget, maxTags, noImage, view, visibleImage } from './image.ts'
+import { destroyImage } from './steps.ts'
+import { addTag, images, tags } from './store.ts'
 
 export const showImage = operation({
   id: 'image.images.show',
@@ -19,32 +16,8 @@ export const showImage = operation({
   policy: getImage,
   response: imageAnswer,
   load: (ctx, { params }) => visibleImage(ctx, params.image_id),
-  handle: async (_ctx, { target }) => view(target) as never,
+  handle: async (ctx, { target }) => view(ctx, target) as never,
 })
-
-/** Removes an image with its bytes. An upload that is under way finds it gone and cleans up after itself. */
-export async function destroyImage(ctx: Ctx, image: Image): Promise<void> {
-  await ctx.transaction(async tx => {
-    const row = await images.find(tx.db, { id: image.id })
-    if (!row || (await images.remove(tx.db, { id: image.id })) === 0)
-      throw new NotFound(`Failed to find image ${image.id} to delete`)
-    await properties.remove(tx.db, { image_id: image.id })
-    await tags.remove(tx.db, { image_id: image.id })
-    await members.remove(tx.db, { image_id: image.id })
-    await archive(tx, images.table, image.id, { ...image, ...row })
-    const { blob } = row
-    if (blob) tx.afterCommit(() => void removeFile(tx, blob))
-  })
-}
-
-/** The reconciler takes it up when this fails. */
-export async function removeFile(ctx: Ctx, blob: string): Promise<void> {
-  try {
-    await removeBlob(join(await blobsOf(ctx).directory(), blob))
-  } catch (error) {
-    ctx.log.warn({ err: error, blob }, 'the file of a deleted image is still there')
-  }
-}
 
 export const removeImage = operation({
   id: 'image.images.delete',
@@ -55,7 +28,11 @@ export const removeImage = operation({
   load: (ctx, { params }) => visibleImage(ctx, params.image_id),
   async handle(ctx, { target }) {
     if (target.protected) throw new Forbidden(`Image ${target.id} is protected and cannot be deleted.`)
-    await destroyImage(ctx, target)
+    await ctx.transaction(async tx => {
+      await destroyImage(tx, target)
+      // What is under way with it makes way.
+      await tx.sagas.cancel(tx, target.id)
+    })
     return undefined
   },
 })
@@ -126,10 +103,4 @@ export const removeImageTag = operation({
 async function touch(ctx: Ctx, id: string): Promise<void> {
   const now = new Date(ctx.clock.now()).toISOString()
   if ((await images.update(ctx.db, { id }, { updated_at: now })) === 0) throw noImage(id)
-}
-
-/** An image of the caller by id, for the other parts of the service. */
-export async function find(ctx: Ctx, id: string): Promise<Image | undefined> {
-  const row = await images.find(ctx.db, { id })
-  return row && (await complete(ctx, [row]))[0]
 }

@@ -28,7 +28,7 @@ export const updateImage = operation({
       })
     }
     const changes = parsePatch(body, dialect, imageSchemaOf(ctx))
-    return view(await ctx.transaction(tx => change(tx, params.image_id, changes, dialect))) as never
+    return view(ctx, await ctx.transaction(tx => change(tx, params.image_id, changes, dialect))) as never
   },
 })
 

@@ -47,10 +47,11 @@ test('schemas describe images and members; info the ways in', async () => {
   assert.ok('status' in (await schema('member')).properties)
   assert.equal((await schema('members')).properties.members!.items!.name, 'member')
   const info = async (name: string) => (await s.call<unknown>(s.admin, 'GET', `/v2/info/${name}`)).body
+  const methods = ['glance-direct', 'web-download', 'copy-image', 'glance-download']
   assert.deepEqual(await info('import'), {
-    'import-methods': { description: 'Import methods available.', type: 'array', value: ['glance-direct'] },
+    'import-methods': { description: 'Import methods available.', type: 'array', value: methods },
   })
-  const store = { id: 'file', default: true, description: 'Files on a disk of the cloud' }
+  const store = { id: 'file', default: 'true', description: 'Files on a disk of the cloud' }
   assert.deepEqual(await info('stores'), { stores: [store] })
   assert.deepEqual(await info('stores/detail'), {
     stores: [{ ...store, type: 'file', weight: 0, properties: { data_dir: s.directory } }],

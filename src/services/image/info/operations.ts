@@ -1,13 +1,19 @@
 /** What a client may ask about the service: import methods, stores, usage and its limits. */
+import type { Ctx } from '#kernel/context.ts'
 import { operation } from '#kernel/operation.ts'
 import { Type } from '#kernel/schema/builders.ts'
-import { blobsOf } from '../blobs/blob.ts'
 import { imageConfig } from '../config.ts'
 import { uploadsUnderWay, usageOf } from '../images/store.ts'
 import { storesDetail } from '../rules.ts'
+import { type Store, storesOf } from '../stores.ts'
 
-export const importMethods = ['glance-direct']
-const store = { id: 'file', default: true, description: 'Files on a disk of the cloud' }
+/** Flags are text, as upstream has them. */
+const shown = (ctx: Ctx, { id, description, type }: Store) => ({
+  id,
+  ...(description !== '' && { description }),
+  ...(id === storesOf(ctx).main.id && { default: 'true' }),
+  ...(type === 'http' && { 'read-only': 'true' }),
+})
 
 export const showImportInfo = operation({
   id: 'image.info.import',
@@ -22,8 +28,12 @@ export const showImportInfo = operation({
       value: Type.Array(Type.String()),
     }),
   }),
-  handle: async () => ({
-    'import-methods': { description: 'Import methods available.', type: 'array', value: importMethods },
+  handle: async ctx => ({
+    'import-methods': {
+      description: 'Import methods available.',
+      type: 'array',
+      value: [...ctx.config.of(imageConfig).import_methods],
+    },
   }),
 })
 
@@ -34,7 +44,7 @@ export const listStores = operation({
   summary: 'List the stores of image bytes',
   policy: 'authenticated',
   response: Type.Object({ stores: Type.Array(Type.Unknown()) }),
-  handle: async () => ({ stores: [store] }),
+  handle: async ctx => ({ stores: storesOf(ctx).list.map(store => shown(ctx, store)) }),
 })
 
 export const listStoresDetail = operation({
@@ -44,9 +54,15 @@ export const listStoresDetail = operation({
   summary: 'List the stores of image bytes with their settings',
   policy: storesDetail,
   response: Type.Object({ stores: Type.Array(Type.Unknown()) }),
-  handle: async ctx => ({
-    stores: [{ ...store, type: 'file', weight: 0, properties: { data_dir: await blobsOf(ctx).directory() } }],
-  }),
+  async handle(ctx) {
+    const detailed = async (store: Store) => ({
+      ...shown(ctx, store),
+      type: store.type,
+      weight: store.weight,
+      properties: store.type === 'file' ? { data_dir: await storesOf(ctx).directoryOf(store.id) } : {},
+    })
+    return { stores: await Promise.all(storesOf(ctx).list.map(detailed)) }
+  },
 })
 
 const mebibyte = 1024 * 1024

@@ -1,0 +1,177 @@
+/** The import of an image: from where its bytes are, through the checks, into one or several stores. */
+import type { Ctx } from '#kernel/context.ts'
+import { messageOf } from '#kernel/errors.ts'
+import { type SagaError, saga } from '#kernel/saga/saga.ts'
+import { findImage, writeDetails } from '../images/image.ts'
+import { destroyImage } from '../images/steps.ts'
+import { images, noBytes } from '../images/store.ts'
+import { addLocation, removeFile } from '../locations/location.ts'
+import { locations } from '../locations/store.ts'
+import { pathIn, stagingStore } from '../stores.ts'
+import { endTask, taskGoesOn } from '../tasks/task.ts'
+import { copyBlob } from './blob.ts'
+import { importEnds, storeIsDone } from './progress.ts'
+import { type Described, describeSource, type Method, openSource, tokensOf } from './source.ts'
+import { checkQuota, inspectBlob, roomOf, type Stored, storing } from './upload.ts'
+
+export interface ImportInput {
+  task: string
+  image: string
+  /** The name of the file, in whichever store. */
+  blob: string
+  method: Method
+  stores: string[]
+  allMustSucceed: boolean
+  /** Whether the image is there only for its import and goes when that fails. */
+  temporary: boolean
+}
+
+const isCopy = (input: ImportInput) => input.method.name === 'copy-image'
+
+/** What is known of the bytes once they are on this machine. */
+interface Fetched extends Stored {
+  virtual_size: number | null
+  described?: Described | undefined
+}
+
+export const importSaga = saga<ImportInput>(
+  'image.import',
+  { revision: 1, deadline: 24 * 3_600_000, failed: importFailed },
+  async (s, input) => {
+    const { ctx } = s
+    await s.record('begin', async tx => taskGoesOn(tx, input.task))
+    const fetched = await s.step(
+      'fetch',
+      signal => fetchBytes(ctx, input, signal),
+      () => unstage(ctx, input, []),
+    )
+    const done: string[] = []
+    for (const store of input.stores) {
+      const copied = await s.step(
+        `copy to ${store}`,
+        () => copyTo(ctx, input, store),
+        () => removeCopy(ctx, input, store),
+      )
+      if (copied.ok) done.push(store)
+      const last = store === input.stores.at(-1)
+      await s.record(`after ${store}`, tx => noteStore(tx, input, fetched, { store, last, ...copied }))
+    }
+    if (done.length === 0) throw new Error('None of the uploads finished!')
+    await s.step('clean up', () => unstage(ctx, input, done))
+    await s.record('end', async tx => {
+      await importEnds(tx, input.image, input.task, [])
+      await endTask(tx, input.task, { status: 'success', result: { image_id: input.image }, image_id: input.image })
+    })
+    tokensOf(ctx).delete(input.task)
+  },
+)
+
+async function fetchBytes(ctx: Ctx, input: ImportInput, signal: AbortSignal): Promise<Fetched> {
+  const image = await findImage(ctx, input.image)
+  if (!image) throw new Error('the image was deleted')
+  const { blob, size, checksum, os_hash_algo, os_hash_value, virtual_size } = image
+  const known = { blob, size, checksum, os_hash_algo, os_hash_value, alive_at: null }
+  if (isCopy(input) && (await fileStoreOf(ctx, input)) !== undefined) return { ...known, virtual_size }
+  const described = await describeSource(ctx, input.task, input.method)
+  const declared = {
+    disk_format: described?.disk_format ?? image.disk_format!,
+    container_format: described?.container_format ?? image.container_format!,
+  }
+  const inspected = async (stored: Stored, path: string): Promise<Fetched> => ({
+    ...stored,
+    virtual_size: await inspectBlob(ctx, path, declared),
+    described,
+  })
+  if (input.method.name === 'glance-direct') {
+    return inspected(known, await pathIn(ctx, stagingStore, input.blob))
+  }
+  const bytes = await openSource(ctx, input.task, input.image, input.method, signal)
+  const stopped = () => bytes.destroy(signal.reason)
+  signal.addEventListener('abort', stopped, { once: true })
+  try {
+    const room = await roomOf(ctx, image)
+    return await storing(ctx, { blob: input.blob, store: stagingStore, room }, bytes, inspected)
+  } finally {
+    signal.removeEventListener('abort', stopped)
+    bytes.destroy()
+  }
+}
+
+/** A folder that has the file already. */
+async function fileStoreOf(ctx: Ctx, input: ImportInput): Promise<string | undefined> {
+  const held = await locations.list(ctx.db, { image_id: input.image, url: null })
+  return held[0]?.store
+}
+
+async function copyTo(ctx: Ctx, input: ImportInput, store: string): Promise<{ ok: boolean; why?: string }> {
+  try {
+    const from = (isCopy(input) && (await fileStoreOf(ctx, input))) || stagingStore
+    if (from !== store) await copyBlob(await pathIn(ctx, from, input.blob), await pathIn(ctx, store, input.blob))
+    return { ok: true }
+  } catch (error) {
+    if (input.allMustSucceed) throw error
+    ctx.log.warn({ err: error, image: input.image, store }, 'an image could not be imported to a store')
+    return { ok: false, why: messageOf(error) }
+  }
+}
+
+async function removeCopy(ctx: Ctx, input: ImportInput, store: string): Promise<void> {
+  if (store !== stagingStore || isCopy(input)) await removeFile(ctx, input.blob, store)
+}
+
+/** Removes the staged file, unless it is the image's own. */
+async function unstage(ctx: Ctx, input: ImportInput, done: string[]): Promise<void> {
+  if (done.includes(stagingStore)) return
+  if ((await locations.count(ctx.db, { image_id: input.image, store: stagingStore })) > 0) return
+  await removeFile(ctx, input.blob, stagingStore)
+}
+
+interface Noted {
+  store: string
+  ok: boolean
+  last: boolean
+}
+
+/** The image is active with the last store, or with the first when not all have to succeed. */
+async function noteStore(tx: Ctx, input: ImportInput, fetched: Fetched, { store, ok, last }: Noted): Promise<void> {
+  const image = await findImage(tx, input.image)
+  if (!image) throw new Error('the image was deleted')
+  await storeIsDone(tx, input.image, store, ok)
+  if (ok) await addLocation(tx, input.image, store)
+  if (isCopy(input) || image.status !== 'importing') return
+  const any = ok || image.locations.length > 0
+  if (!any || (input.allMustSucceed && !last)) return
+  const { described, ...stored } = fetched
+  if (input.method.name !== 'glance-direct') await checkQuota(tx, image, stored.size!)
+  const now = new Date(tx.clock.now()).toISOString()
+  await images.update(
+    tx.db,
+    { id: input.image },
+    {
+      ...{ blob: input.blob, size: stored.size, checksum: stored.checksum, os_hash_algo: stored.os_hash_algo },
+      ...{ os_hash_value: stored.os_hash_value, virtual_size: stored.virtual_size },
+      ...(described && { disk_format: described.disk_format, container_format: described.container_format }),
+      ...{ status: 'active', alive_at: null, updated_at: now },
+    },
+  )
+  if (described) {
+    const before = (await findImage(tx, input.image))!
+    await writeDetails(tx, { ...before, properties: { ...before.properties, ...described.properties } })
+  }
+}
+
+/** Puts the image back to what it was before the import. */
+async function importFailed(tx: Ctx, input: ImportInput, error: SagaError): Promise<void> {
+  tokensOf(tx).delete(input.task)
+  await endTask(tx, input.task, { status: 'failure', message: error.message, image_id: input.image })
+  const image = await findImage(tx, input.image)
+  if (!image) return
+  await locations.remove(tx.db, { image_id: input.image, store: input.stores, url: null })
+  if (!isCopy(input)) {
+    const queued = { ...noBytes, status: 'queued', alive_at: null, updated_at: new Date(tx.clock.now()).toISOString() }
+    await images.update(tx.db, { id: input.image }, queued)
+    tx.afterCommit(() => void removeFile(tx, input.blob, stagingStore))
+  }
+  await importEnds(tx, input.image, input.task, input.stores)
+  if (input.temporary) await destroyImage(tx, image)
+}
