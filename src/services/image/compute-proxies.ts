@@ -5,7 +5,7 @@ import type { Rule } from '#kernel/policy/rule.ts'
 import type { ImageInfo } from './contract.ts'
 import { filtersOf, orderOf, type Query } from './images/filters.ts'
 import { complete, type ImageTarget, infoOf, seesAll, visibleImage, writeDetails } from './images/image.ts'
-import { destroyImage } from './images/operations.ts'
+import { destroyImage } from './images/steps.ts'
 import { images, selectImages } from './images/store.ts'
 import { deleteImage, getImages, modifyImage } from './rules.ts'
 
