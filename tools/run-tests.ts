@@ -84,7 +84,7 @@ async function runFiles(part: Part, files: string[]) {
   const timer = setTimeout(() => stopped.abort(), minutes * 60_000)
   const started = performance.now()
   // A file that hangs must not keep the others from being told.
-  const timeout = Math.min(minutes, 8) * 60_000
+  const timeout = Math.min(minutes, Math.max(8, minutes / files.length)) * 60_000
   const paths = files.map(file => join(root, file))
   const execArgv = ['--import', join(root, 'src/module-hooks.mjs')]
   const stream = run({ files: paths, concurrency: 2, signal: stopped.signal, timeout, execArgv })

@@ -43,6 +43,15 @@ const clients: Program[] = [
   { program: 'chromium', package: 'chromium' },
 ]
 
+const debianBuild: Program[] = [
+  { program: 'mmdebstrap', package: 'mmdebstrap' },
+  { program: 'grub-mkimage', package: 'grub-common' },
+  // Beside what is needed of this package; it is not on any PATH.
+  { program: '../lib/grub/i386-pc/grub-bios-setup', package: 'grub-pc-bin' },
+  { program: 'mke2fs', package: 'e2fsprogs' },
+  { program: 'parted', package: 'parted' },
+]
+
 const real = /\.real\.test\.ts$/
 
 export const parts: Part[] = [
@@ -84,6 +93,15 @@ export const parts: Part[] = [
     guest: true,
     minutes: 25,
   },
+  {
+    name: 'nightly',
+    what: 'a cloud image that is not ours; only when asked for',
+    files: /^test\/nightly\//,
+    needs: [...debianBuild, ...clients.slice(0, 2), ...qemu, ...packets],
+    root: true,
+    guest: true,
+    minutes: 40,
+  },
   { name: 'real', what: 'other tests that need the real thing', files: real, root: true, minutes: 10 },
   { name: 'bench', what: 'benchmarks still run (their numbers are not judged)', files: /^test\/bench\//, minutes: 5 },
   {
@@ -106,14 +124,17 @@ export const parts: Part[] = [
 /** The order in which parts run; `check` is tools/check.sh. */
 export const order = [
   ...['check', 'unit', 'postgres', 'packets', 'guests'],
-  ...['simulation', 'conformance', 'journeys', 'real', 'bench'],
+  ...['simulation', 'conformance', 'journeys', 'real', 'bench', 'nightly'],
 ]
 
 const quick = ['check', 'unit']
 
-/** The parts that `NEPHOS_TEST_PARTS` asks for, in their order. Throws for a name that is none. */
+/** Too long for every change. */
+const onDemand = ['nightly']
+
+/** The parts that `NEPHOS_TEST_PARTS` asks for, in their order; by default all but those on demand. Throws for a name that is none. */
 export function chosenParts(setting: string | undefined): string[] {
-  if (!setting || setting === 'all') return order
+  if (!setting || setting === 'all') return order.filter(name => !onDemand.includes(name))
   const names = setting.split(',').flatMap(name => (name.trim() === 'quick' ? quick : [name.trim()]))
   const unknown = names.find(name => !order.includes(name))
   if (unknown !== undefined) {

@@ -2,10 +2,11 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { existsSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { test } from 'node:test'
-import { createStage, missingForClient } from './stage.ts'
+import { createStage, missingForClient, missingForReal } from './stage.ts'
 
+const launcher = resolve(import.meta.dirname, '../../nephos')
 const create = ['server', 'create', '--image', 'tiny', '--flavor', 'm1.nano', '--network', 'private']
 const replaced = (flag: string, value: string) => create.map((word, i) => (create[i - 1] === flag ? value : word))
 
@@ -99,4 +100,31 @@ test('a full disk: the upload is refused, the image waits, the cloud goes on', {
   writeFileSync(big, Buffer.alloc(1024 * 1024, 1))
   await stage.os([...create.slice(0, -1), 'small'])
   assert.equal((await stage.json<{ status: string }>(['image', 'show', 'small'])).status, 'active')
+})
+
+test('a machine without QEMU: the start says what to install; a guest that cannot start says why', {
+  skip: missingForReal(),
+}, async () => {
+  await using stage = await createStage({ cold: true })
+  const nothing = join(stage.dir, 'nothing')
+  writeFileSync(nothing, '', { mode: 0o644 })
+  const hidden = ['--bind', nothing, '/usr/bin/qemu-system-x86_64']
+  await stage.run('mount', hidden)
+  const refused = await stage.run(launcher, ['up', '--data', stage.data, '--no-install'])
+  assert.equal(refused.code, 1)
+  assert.match(refused.err, /qemu-system-x86_64.*\n?.*apt-get install .*qemu-system-x86/)
+
+  await stage.run('umount', ['/usr/bin/qemu-system-x86_64'])
+  await stage.up([])
+  await stage.run('mount', hidden)
+  await stage.os([...create, 'lame'])
+  const server = await stage.until('an end', async () => {
+    const seen = await stage.json<{ status: string; fault?: { message: string } }>(['server', 'show', 'lame'])
+    return seen.status === 'BUILD' ? undefined : seen
+  })
+  assert.equal(server.status, 'ERROR')
+  assert.match(server.fault!.message, /qemu/)
+  await stage.os(['server', 'delete', '--wait', 'lame'])
+  await stage.run('umount', ['/usr/bin/qemu-system-x86_64'])
+  await stage.os([...create, '--wait', 'sound'])
 })

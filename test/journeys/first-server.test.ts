@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { leftovers } from './leftovers.ts'
+import { ssh } from './ssh.ts'
 import { createStage, missingForReal, type Stage } from './stage.ts'
 
 interface Shown {
@@ -32,24 +33,6 @@ async function consoleHas(stage: Stage, server: string, text: RegExp, as = 'neph
     },
     { timeout: 120_000, every: 1000 },
   )
-}
-
-function ssh(stage: Stage, key: string, address: string, command: string) {
-  const options = [
-    '-i',
-    key,
-    '-o',
-    'StrictHostKeyChecking=no',
-    '-o',
-    'UserKnownHostsFile=/dev/null',
-    '-o',
-    'ConnectTimeout=10',
-    '-o',
-    'BatchMode=yes',
-    '-o',
-    'LogLevel=ERROR',
-  ]
-  return stage.run('ssh', [...options, `root@${address}`, command], { timeout: 60_000 })
 }
 
 /** The demo user in another project: what clouds.yaml says wins over the client's flags, so it is another file. */
@@ -108,7 +91,7 @@ test('from a fresh data directory to a real server, and back to nothing', {
       .floating_ip_address
     await stage.os(['server', 'add', 'floating', 'ip', 'one', floating])
     const ran = await stage.until('ssh', async () => {
-      const tried = await ssh(stage, key, floating, 'hostname')
+      const tried = await ssh(stage, key, `root@${floating}`, 'hostname')
       return tried.code === 0 ? tried : undefined
     })
     assert.equal(ran.out.trim(), 'one')
@@ -117,9 +100,9 @@ test('from a fresh data directory to a real server, and back to nothing', {
   await t.test('two servers ping each other by address and by name', async () => {
     const two = await createServer(stage, 'two', ['--key-name', 'k'])
     await consoleHas(stage, 'two', /login:/)
-    const byAddress = await ssh(stage, key, floating, `ping -c 3 -W 2 ${ipv4(two)}`)
+    const byAddress = await ssh(stage, key, `root@${floating}`, `ping -c 3 -W 2 ${ipv4(two)}`)
     assert.equal(byAddress.code, 0, byAddress.out + byAddress.err)
-    const byName = await ssh(stage, key, floating, 'ping -c 3 -W 2 two')
+    const byName = await ssh(stage, key, `root@${floating}`, 'ping -c 3 -W 2 two')
     assert.equal(byName.code, 0, byName.out + byName.err)
   })
 
@@ -165,7 +148,7 @@ test('from a fresh data directory to a real server, and back to nothing', {
     ]
     const server = await stage.json<Shown>([...create, 'stranger'], other)
     assert.equal(server.status, 'ACTIVE')
-    const seen = await ssh(stage, key, floating, `ping -c 2 -W 1 ${ipv4(server, 'private-other')}`)
+    const seen = await ssh(stage, key, `root@${floating}`, `ping -c 2 -W 1 ${ipv4(server, 'private-other')}`)
     assert.notEqual(seen.code, 0, 'no packet gets across')
     await stage.os(['server', 'delete', '--wait', 'stranger'], other)
   })
@@ -186,9 +169,13 @@ test('from a fresh data directory to a real server, and back to nothing', {
       await reaches(wanted)
     }
     await stage.os(['server', 'reboot', '--hard', '--wait', 'one'])
-    await stage.until('ssh after all that', async () => (await ssh(stage, key, floating, 'true')).code === 0, {
-      timeout: 120_000,
-    })
+    await stage.until(
+      'ssh after all that',
+      async () => (await ssh(stage, key, `root@${floating}`, 'true')).code === 0,
+      {
+        timeout: 120_000,
+      },
+    )
   })
 
   await t.test('the cloud is stopped and started while the guest runs on', async () => {
@@ -198,7 +185,7 @@ test('from a fresh data directory to a real server, and back to nothing', {
     assert.deepEqual(stage.guests(), before, 'guests run on')
     await stage.up(['--virt', 'qemu', '--network', 'linux'])
     assert.equal((await stage.json<Shown>(['server', 'show', 'one'])).status, 'ACTIVE')
-    assert.equal((await ssh(stage, key, floating, 'hostname')).out.trim(), 'one')
+    assert.equal((await ssh(stage, key, `root@${floating}`, 'hostname')).out.trim(), 'one')
   })
 
   await t.test('after the deletes nothing is left', async () => {
