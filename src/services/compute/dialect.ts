@@ -104,7 +104,7 @@ export function numberedRow(text: string): number {
 
 /** The integer that an id in a path is. */
 export function integerId(text: string): number {
-  if (/^\d{1,10}$/.test(text)) return numberedRow(text)
+  if (/^[-+]?\d{1,10}$/.test(text)) return numberedRow(text)
   throw new BadRequest(`Invalid input received: id must be an integer`)
 }
 

@@ -1,7 +1,7 @@
 /** Which projects may use a flavor that is not public. */
 import type { Ctx } from '#kernel/context.ts'
 import { UniqueViolation } from '#kernel/db/database.ts'
-import { Conflict, NotFound } from '#kernel/errors.ts'
+import { BadRequest, Conflict, NotFound } from '#kernel/errors.ts'
 import { type Operation, operation } from '#kernel/operation.ts'
 import { admin, rule } from '#kernel/policy/rule.ts'
 import { type Static, Type } from '#kernel/schema/builders.ts'
@@ -20,6 +20,10 @@ async function accessOf(ctx: Ctx, flavorId: string): Promise<Static<typeof acces
     { orderBy: [{ column: 'project_id', direction: 'asc' }] },
   )
   return { flavor_access: found.map(row => ({ flavor_id: row.flavor_id, tenant_id: row.project_id })) }
+}
+
+async function checkProject(ctx: Ctx, id: string): Promise<void> {
+  if (!(await ctx.services.identity.project(ctx, id))) throw new BadRequest(`Project ID ${id} is not a valid project.`)
 }
 
 export const accessOperations: Operation[] = [
@@ -46,6 +50,7 @@ export const accessOperations: Operation[] = [
     request: body('addTenantAccess', tenant),
     response: accessList,
     async handle(ctx, { params, body: { addTenantAccess } }) {
+      await checkProject(ctx, addTenantAccess.tenant)
       const flavor = await flavorFor(ctx, params.flavor_id)
       if (flavor.is_public && ctx.atLeast('2.7')) throw new Conflict('Can not add access to a public flavor.')
       try {

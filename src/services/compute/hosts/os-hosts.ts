@@ -41,7 +41,7 @@ const list = operation({
       zone: zoneOf(name, aggregates, fallback),
     }))
     return {
-      hosts: all.filter(({ zone, service }) => zone === (query.zone ?? zone) && service === (query.service ?? service)),
+      hosts: all.filter(({ zone, service }) => zone === (query.zone || zone) && service === (query.service || service)),
     }
   },
 })

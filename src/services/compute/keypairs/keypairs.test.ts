@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
-import { createPrivateKey, createPublicKey, generateKeyPairSync } from 'node:crypto'
+import { createPrivateKey, createPublicKey, generateKeyPairSync, X509Certificate } from 'node:crypto'
 import { test } from 'node:test'
+import { createSecureContext } from 'node:tls'
 import { onEachEngine } from '../../../../test/engines.ts'
 import { computeCloud } from '../fixtures/compute-cloud.ts'
 
@@ -133,4 +134,19 @@ test('a list has pages from 2.35 on, and a user has at most so many', async () =
     'c',
   ])
   assert.equal((await cloud.call('alice', 'GET', '/os-keypairs?marker=zz')).status, 400)
+})
+
+test('a certificate is made with its key, for logging in to Windows guests', async () => {
+  await using cloud = await computeCloud()
+  const body = { keypair: { name: 'win', type: 'x509' } }
+  const made = await cloud.call<{ keypair: Record<string, string> }>('alice', 'POST', '/os-keypairs', body, '2.91')
+  const { public_key = '', private_key = '', fingerprint, type } = made.body.keypair
+  const certificate = new X509Certificate(public_key)
+  assert.deepEqual([made.status, type, certificate.subject], [201, 'x509', 'CN=alice'])
+  assert.equal(fingerprint, certificate.fingerprint.toLowerCase())
+  assert.ok(certificate.verify(certificate.publicKey))
+  assert.equal(certificate.subjectAltName, 'othername:UPN:alice@localhost')
+  // The TLS stack reads PKCS#12, checks its integrity, and refuses a key that is not the certificate's.
+  const context = createSecureContext({ pfx: Buffer.from(private_key, 'base64'), passphrase: '' })
+  assert.ok(context.context)
 })

@@ -8,6 +8,7 @@ import { Type } from '#kernel/schema/builders.ts'
 import { byVersion, since } from '#kernel/schema/marks.ts'
 import { body, linksSchema, naiveTime, pageQuery, paging } from '../dialect.ts'
 import { quotaLimits, within } from '../quotas/quota.ts'
+import { generateCertificate } from './certificate.ts'
 import { fingerprintOf, generateSshKey, type KeypairRow } from './keypair.ts'
 import { keypairs, newKeypairs } from './store.ts'
 
@@ -172,12 +173,9 @@ const request = byVersion(
   body('keypair', newKeypair),
 )
 
-async function keysFor(type: KeypairRow['type'], given: string | undefined) {
+async function keysFor(ctx: Ctx, type: KeypairRow['type'], user: string, given: string | undefined) {
   if (given !== undefined) return { public_key: given }
-  if (type === 'ssh') return generateSshKey()
-  throw new BadRequest(
-    'Keypair data is invalid: X509 key pairs can only be imported, so send a certificate as public_key',
-  )
+  return type === 'ssh' ? generateSshKey() : generateCertificate(user, ctx.clock.now())
 }
 
 const create = operation({
@@ -195,7 +193,7 @@ const create = operation({
     const user_id = ownerOf(ctx, keypair)
     ctx.enforce(rules.create, { user_id })
     const type = keypair.type ?? 'ssh'
-    const keys = await keysFor(type, keypair.public_key)
+    const keys = await keysFor(ctx, type, user_id, keypair.public_key)
     const row = {
       user_id,
       name: keypair.name.trim(),
@@ -215,7 +213,7 @@ async function insert(ctx: Ctx, row: Omit<KeypairRow, 'id'>): Promise<void> {
   try {
     await ctx.transaction(async tx => {
       await lock(tx.db, tx.database.engine, `compute keypairs ${row.user_id}`)
-      const limits = await quotaLimits(tx, ctx.identity.project_id ?? '')
+      const limits = await quotaLimits(tx, ctx.identity.project_id ?? '', row.user_id)
       if (!within(limits.key_pairs, await keypairs.count(tx.db, { user_id: row.user_id })))
         throw new OverQuota('Quota exceeded, too many key pairs.')
       await newKeypairs.insert(tx.db, row)

@@ -61,9 +61,9 @@ const show = operation({
           maxPersonality: limits.injected_files,
           maxPersonalitySize: limits.injected_file_content_bytes,
           // Of the network service now, which has limits of its own.
-          maxTotalFloatingIps: -1,
-          maxSecurityGroups: -1,
-          maxSecurityGroupRules: -1,
+          maxTotalFloatingIps: limits.floating_ips ?? -1,
+          maxSecurityGroups: limits.security_groups ?? -1,
+          maxSecurityGroupRules: limits.security_group_rules ?? -1,
           totalRAMUsed: used.ram,
           totalCoresUsed: used.cores,
           totalInstancesUsed: used.instances,

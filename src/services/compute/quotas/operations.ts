@@ -5,24 +5,31 @@ import { type Operation, operation, reply } from '#kernel/operation.ts'
 import { admin, anyone, projectReaderOrAdmin, rule } from '#kernel/policy/rule.ts'
 import { type TSchema, Type } from '#kernel/schema/builders.ts'
 import { since, until } from '#kernel/schema/marks.ts'
-import { body, flag, isTrue, query } from '../dialect.ts'
-import { classLimits, type Limits, type QuotaResource, quotaLimits, quotaResources } from './quota.ts'
-import { quotas } from './store.ts'
+import { body, flag, isAdmin, isTrue, query } from '../dialect.ts'
+import {
+  type AnyLimits,
+  type AnyResource,
+  classLimits,
+  networkResources,
+  type QuotaResource,
+  quotaLimits,
+  quotaResources,
+  userSubject,
+} from './quota.ts'
+import { type QuotaRow, quotas, userLimits } from './store.ts'
 import { quotaUsage } from './usage.ts'
+
+const isOfNetwork = (resource: AnyResource) => (networkResources as readonly string[]).includes(resource)
 
 const ruleOf = (verb: string, check: string) => rule(`os_compute_api:os-quota-sets:${verb}`, check)
 
-/** Resources of other services, that were once limited here: never limited now. */
-const network = ['floating_ips', 'fixed_ips', 'security_groups', 'security_group_rules'] as const
 const injected = ['injected_files', 'injected_file_content_bytes', 'injected_file_path_bytes'] as const
-
-type Resource = QuotaResource | (typeof network)[number]
 
 /** One field a resource, each in the versions that have it. */
 function fields<T extends TSchema>(value: T, lastNetwork: '2.35' | '2.49', groups?: '2.50') {
   const out: Record<string, TSchema> = {}
-  for (const resource of [...quotaResources, ...network] as Resource[]) {
-    if ((network as readonly string[]).includes(resource)) out[resource] = until(lastNetwork, value)
+  for (const resource of [...quotaResources, ...networkResources]) {
+    if (isOfNetwork(resource)) out[resource] = until(lastNetwork, value)
     else if ((injected as readonly string[]).includes(resource)) out[resource] = until('2.56', value)
     else if (groups && resource.startsWith('server_group')) out[resource] = since(groups, value)
     else out[resource] = Type.Optional(value)
@@ -47,14 +54,21 @@ const sentLimit = Type.Unsafe<number | string>({
   maximum: 0x7fff_ffff,
 })
 
-const withNetwork = (limits: Limits) => ({
+const withNetwork = (limits: AnyLimits) => ({
+  ...Object.fromEntries(networkResources.map(resource => [resource, -1])),
   ...limits,
-  ...Object.fromEntries(network.map(resource => [resource, -1])),
 })
 
 const path = '/v2.1/os-quota-sets/{project_id}'
 /** The target of policy: the project of the path. */
 const load = async (_ctx: Ctx, { params }: { params: { project_id: string } }) => ({ project_id: params.project_id })
+
+/** Those who may ask for any project are told which are none. */
+async function checkProject(ctx: Ctx, id: string): Promise<void> {
+  if (isAdmin(ctx) && !(await ctx.services.identity.project(ctx, id)))
+    throw new BadRequest(`Project ID ${id} is not a valid project.`)
+}
+
 const ofUser = query({ user_id: Type.Optional(Type.String()) })
 
 const show = operation({
@@ -66,9 +80,10 @@ const show = operation({
   query: ofUser,
   response: body('quota_set', quotaSetWithId),
   load,
-  handle: async (ctx, { params }) => ({
-    quota_set: { id: params.project_id, ...withNetwork(await quotaLimits(ctx, params.project_id)) },
-  }),
+  async handle(ctx, { params: { project_id }, query: { user_id } }) {
+    await checkProject(ctx, project_id)
+    return { quota_set: { id: project_id, ...withNetwork(await quotaLimits(ctx, project_id, user_id)) } }
+  },
 })
 
 const detail = operation({
@@ -80,11 +95,12 @@ const detail = operation({
   query: ofUser,
   response: body('quota_set', detailed),
   load,
-  async handle(ctx, { params }) {
-    const used = await quotaUsage(ctx, params.project_id)
-    const limits = Object.entries(withNetwork(await quotaLimits(ctx, params.project_id)))
+  async handle(ctx, { params: { project_id }, query: { user_id } }) {
+    await checkProject(ctx, project_id)
+    const used = await quotaUsage(ctx, project_id, user_id)
+    const limits = Object.entries(withNetwork(await quotaLimits(ctx, project_id, user_id)))
     const shown = limits.map(([key, limit]) => [key, { in_use: used[key as QuotaResource] ?? 0, limit, reserved: 0 }])
-    return { quota_set: { id: params.project_id, ...Object.fromEntries(shown) } }
+    return { quota_set: { id: project_id, ...Object.fromEntries(shown) } }
   },
 })
 
@@ -95,13 +111,14 @@ const defaults = operation({
   summary: 'Show the quotas of projects without their own',
   policy: ruleOf('defaults', anyone),
   response: body('quota_set', quotaSetWithId),
-  handle: async (ctx, { params }) => ({
-    quota_set: { id: params.project_id, ...withNetwork(await classLimits(ctx, 'default')) },
-  }),
+  async handle(ctx, { params: { project_id } }) {
+    await checkProject(ctx, project_id)
+    return { quota_set: { id: project_id, ...withNetwork(await classLimits(ctx, 'default')) } }
+  },
 })
 
 /** The limits that a body sets, as numbers. */
-function asked(sent: Record<string, unknown>): [Resource, number][] {
+function asked(sent: Record<string, unknown>): [AnyResource, number][] {
   const limits = Object.entries(sent).filter(([key]) => key !== 'force')
   return limits.map(([key, value]) => {
     const number = Number(value)
@@ -109,33 +126,47 @@ function asked(sent: Record<string, unknown>): [Resource, number][] {
       throw new BadRequest(
         `Invalid input for field/attribute ${key}. Value: ${value}. It must be between -1 and 2147483647`,
       )
-    return [key as Resource, number]
+    return [key as AnyResource, number]
   })
 }
 
-async function set(ctx: Ctx, kind: 'project' | 'class', subject: string, limits: [Resource, number][]) {
+async function set(ctx: Ctx, kind: QuotaRow['kind'], subject: string, limits: [AnyResource, number][]) {
   for (const [resource, limit_value] of limits) {
-    if ((network as readonly string[]).includes(resource)) continue
     const key = { kind, subject, resource }
     if ((await quotas.update(ctx.db, key, { limit_value })) === 0) await quotas.insert(ctx.db, { ...key, limit_value })
   }
 }
 
-async function checkUsed(ctx: Ctx, project: string, limits: [Resource, number][]): Promise<void> {
-  const used = await quotaUsage(ctx, project)
+const unlimited = Number.POSITIVE_INFINITY
+const amount = (limit: number) => (limit < 0 ? unlimited : limit)
+
+/** A limit is no less than what is used already, or promised to users; all users of a project have no more than the project. */
+async function checkRange(ctx: Ctx, project: string, user: string | undefined, limits: [AnyResource, number][]) {
+  const used = await quotaUsage(ctx, project, user)
+  const promised = await promisedTo(ctx, project, user)
+  const whole = await quotaLimits(ctx, project)
   for (const [resource, limit] of limits) {
-    const minimum = used[resource as QuotaResource] ?? 0
-    if (limit >= 0 && limit < minimum)
+    const inUse = used[resource as QuotaResource] ?? 0
+    const others = promised[resource] ?? 0
+    const minimum = user === undefined ? Math.max(inUse, others) : inUse
+    if (amount(limit) < minimum)
       throw new BadRequest(
         `Quota limit ${limit} for ${resource} must be greater than or equal to already used and reserved ${minimum}.`,
       )
+    const maximum = user === undefined ? unlimited : amount(whole[resource] ?? -1) - others
+    if (amount(limit) > maximum)
+      throw new BadRequest(`Quota limit ${limit} for ${resource} must be less than or equal to ${maximum}.`)
   }
 }
 
-/** There are no limits of single users. */
-function refuseUser(user: string | undefined): void {
-  if (user !== undefined)
-    throw new BadRequest('Quotas of single users are not supported: set the quota of the project, without user_id.')
+/** What the users of a project, but for one, may have by limits of their own. */
+async function promisedTo(ctx: Ctx, project: string, but: string | undefined): Promise<AnyLimits> {
+  const sums: AnyLimits = {}
+  for (const { subject, resource, limit_value } of await userLimits(ctx.db, project)) {
+    if (but !== undefined && subject === userSubject(project, but)) continue
+    sums[resource as AnyResource] = (sums[resource as AnyResource] ?? 0) + Math.max(limit_value, 0)
+  }
+  return sums
 }
 
 const update = operation({
@@ -151,13 +182,19 @@ const update = operation({
   ),
   response: body('quota_set', quotaSet),
   load,
-  async handle(ctx, { params, query, body: { quota_set } }) {
-    refuseUser(query.user_id)
+  async handle(ctx, { params: { project_id }, query: { user_id }, body: { quota_set } }) {
+    await checkProject(ctx, project_id)
     const limits = asked(quota_set)
     return ctx.transaction(async tx => {
-      if (!isTrue(quota_set.force as boolean | string | undefined)) await checkUsed(tx, params.project_id, limits)
-      await set(tx, 'project', params.project_id, limits)
-      return { quota_set: withNetwork(await quotaLimits(tx, params.project_id)) }
+      if (!isTrue(quota_set.force as boolean | string | undefined)) await checkRange(tx, project_id, user_id, limits)
+      // A user has no share of these.
+      const whole = limits.filter(([resource]) => user_id === undefined || isOfNetwork(resource))
+      await set(tx, 'project', project_id, whole)
+      if (user_id !== undefined) {
+        const own = limits.filter(limit => !whole.includes(limit))
+        await set(tx, 'user', userSubject(project_id, user_id), own)
+      }
+      return { quota_set: withNetwork(await quotaLimits(tx, project_id, user_id)) }
     })
   },
 })
@@ -170,9 +207,16 @@ const remove = operation({
   policy: ruleOf('delete', admin),
   query: ofUser,
   load,
-  async handle(ctx, { params, query }) {
-    refuseUser(query.user_id)
-    await quotas.remove(ctx.db, { kind: 'project', subject: params.project_id })
+  async handle(ctx, { params: { project_id }, query: { user_id } }) {
+    await ctx.transaction(async tx => {
+      if (user_id !== undefined) {
+        await quotas.remove(tx.db, { kind: 'user', subject: userSubject(project_id, user_id) })
+        return
+      }
+      await quotas.remove(tx.db, { kind: 'project', subject: project_id })
+      const subjects = (await userLimits(tx.db, project_id)).map(row => row.subject)
+      await quotas.remove(tx.db, { kind: 'user', subject: [...new Set(subjects)] })
+    })
     return reply(undefined, { status: 202 })
   },
 })

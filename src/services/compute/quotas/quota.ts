@@ -1,7 +1,7 @@
 /** Quotas of compute: which resources have a limit, and how much of each a project may have. */
 import type { Ctx } from '#kernel/context.ts'
 import { computeConfig } from '../config.ts'
-import { quotas } from './store.ts'
+import { type QuotaRow, quotas } from './store.ts'
 
 /** In the order in which the API shows them. */
 export const quotaResources = [
@@ -18,25 +18,36 @@ export const quotaResources = [
 ] as const
 export type QuotaResource = (typeof quotaResources)[number]
 
+/** Resources of the network service, that were once limited here. Their limits are kept for those who ask, and limit nothing. */
+export const networkResources = ['floating_ips', 'fixed_ips', 'security_groups', 'security_group_rules'] as const
+export type AnyResource = QuotaResource | (typeof networkResources)[number]
+
 /** -1 is no limit. */
 export type Limits = Record<QuotaResource, number>
 
-/** Limits of a project where someone set them. */
-export async function ownLimits(ctx: Ctx, project: string): Promise<Partial<Limits>> {
-  const found = await quotas.list(ctx.db, { kind: 'project', subject: project })
+export type AnyLimits = Partial<Record<AnyResource, number>>
+
+/** Limits that someone set: of a project, a class, or a user in a project. */
+export async function ownLimits(ctx: Ctx, kind: QuotaRow['kind'], subject: string): Promise<AnyLimits> {
+  const found = await quotas.list(ctx.db, { kind, subject })
   return Object.fromEntries(found.map(row => [row.resource, row.limit_value]))
 }
 
+/** What stands for a user's share of a project in the table of limits. */
+export const userSubject = (project: string, user: string) => `${project}/${user}`
+
 /** Limits of a class; `default` holds for all projects without their own. */
-export async function classLimits(ctx: Ctx, name: string): Promise<Limits> {
-  const found = await quotas.list(ctx.db, { kind: 'class', subject: name })
-  const configured = ctx.config.of(computeConfig).quota
-  return { ...configured, ...Object.fromEntries(found.map(row => [row.resource, row.limit_value])) }
+export async function classLimits(ctx: Ctx, name: string): Promise<Limits & AnyLimits> {
+  return { ...ctx.config.of(computeConfig).quota, ...(await ownLimits(ctx, 'class', name)) }
 }
 
-/** How much of each resource a project may have. */
-export async function quotaLimits(ctx: Ctx, project: string): Promise<Limits> {
-  return { ...(await classLimits(ctx, 'default')), ...(await ownLimits(ctx, project)) }
+/** How much of each resource a project may have; with a user, how much that user may have there. */
+export async function quotaLimits(ctx: Ctx, project: string, user?: string): Promise<Limits & AnyLimits> {
+  return {
+    ...(await classLimits(ctx, 'default')),
+    ...(await ownLimits(ctx, 'project', project)),
+    ...(user !== undefined && (await ownLimits(ctx, 'user', userSubject(project, user)))),
+  }
 }
 
 /** Whether `used` and `more` together are within a limit. */

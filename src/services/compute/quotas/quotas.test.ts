@@ -102,3 +102,50 @@ test('limits say what a project may have and has', async () => {
     'maxImageMeta' in (await cloud.call<Limits>('alice', 'GET', '/limits', undefined, '2.1')).body.limits.absolute,
   )
 })
+
+onEachEngine('a user may have limits of its own, within the project and never below what it has', async database => {
+  await using cloud = await computeCloud({ database })
+  type Answer = QuotaSet & { badRequest: { message: string } }
+  const put = (quota_set: unknown, query = '?user_id=alice') =>
+    cloud.call<Answer>('admin', 'PUT', `${path}${query}`, { quota_set })
+  const coresOf = async (query: string) =>
+    (await cloud.call<QuotaSet>('admin', 'GET', `${path}${query}`)).body.quota_set.cores
+  assert.equal((await put({ cores: 15 })).body.quota_set.cores, 15)
+  assert.deepEqual([await coresOf('?user_id=alice'), await coresOf('?user_id=rita'), await coresOf('')], [15, 20, 20])
+  const tooMany = await put({ cores: 6 }, '?user_id=rita')
+  assert.deepEqual(
+    [tooMany.status, tooMany.body.badRequest.message],
+    [400, 'Quota limit 6 for cores must be less than or equal to 5.'],
+  )
+  const tooFew = await put({ cores: 14 }, '')
+  assert.equal(
+    tooFew.body.badRequest.message,
+    'Quota limit 14 for cores must be greater than or equal to already used and reserved 15.',
+  )
+  assert.equal((await put({ server_groups: 1 })).status, 200)
+  const group = (name: string) =>
+    cloud.call('alice', 'POST', '/os-server-groups', { server_group: { name, policy: 'affinity' } })
+  assert.equal((await group('a')).status, 200)
+  assert.equal((await group('b')).status, 403)
+  assert.equal((await put({ server_groups: 0 })).status, 400)
+  assert.equal((await cloud.call('admin', 'DELETE', `${path}?user_id=alice`)).status, 202)
+  assert.equal(await coresOf('?user_id=alice'), 20)
+  assert.equal((await group('b')).status, 200)
+})
+
+test('limits of networks are kept, and projects must be known', async () => {
+  await using cloud = await computeCloud()
+  const classPath = '/os-quota-class-sets/default'
+  const body = { quota_class_set: { floating_ips: 7 } }
+  assert.equal((await cloud.call('admin', 'PUT', classPath, body, '2.49')).status, 200)
+  const shown = await cloud.call<{ quota_class_set: Record<string, number> }>(
+    'admin',
+    'GET',
+    classPath,
+    undefined,
+    '2.1',
+  )
+  assert.deepEqual([shown.body.quota_class_set.floating_ips, shown.body.quota_class_set.fixed_ips], [7, -1])
+  const unknown = await cloud.call<{ badRequest: { message: string } }>('admin', 'GET', '/os-quota-sets/none')
+  assert.equal(unknown.body.badRequest.message, 'Project ID none is not a valid project.')
+})

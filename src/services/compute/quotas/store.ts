@@ -1,9 +1,10 @@
 /** Limits that operators set, in the database. */
+import type { Db } from '#kernel/db/database.ts'
 import { rows } from '#kernel/db/rows.ts'
 
 export interface QuotaRow {
-  kind: 'project' | 'class'
-  /** The project's id, or the class's name. */
+  kind: 'project' | 'class' | 'user'
+  /** The project's id, the class's name, or both ids of a user in a project. */
   subject: string
   resource: string
   limit_value: number
@@ -16,3 +17,8 @@ declare module '#kernel/db/database.ts' {
 }
 
 export const quotas = rows<QuotaRow>('compute_quotas')
+
+/** Limits of all users of a project. */
+export function userLimits(db: Db, project: string): Promise<QuotaRow[]> {
+  return quotas.list(db, { kind: 'user', subject: { op: 'like', value: `${project}/%` } })
+}

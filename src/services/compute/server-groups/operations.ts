@@ -138,9 +138,13 @@ const create = operation({
     }
     await ctx.transaction(async tx => {
       await lock(tx.db, tx.database.engine, `compute server groups ${project_id}`)
-      const limits = await quotaLimits(tx, project_id)
-      if (!within(limits.server_groups, await serverGroups.count(tx.db, { project_id })))
-        throw new OverQuota('Quota exceeded, too many server groups.')
+      const { user_id } = row
+      const all = await quotaLimits(tx, project_id)
+      const own = await quotaLimits(tx, project_id, user_id)
+      const fits =
+        within(all.server_groups, await serverGroups.count(tx.db, { project_id })) &&
+        within(own.server_groups, await serverGroups.count(tx.db, { project_id, user_id }))
+      if (!fits) throw new OverQuota('Quota exceeded, too many server groups.')
       await serverGroups.insert(tx.db, row)
     })
     return { server_group: view(row, []) }

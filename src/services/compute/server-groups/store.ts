@@ -60,7 +60,7 @@ export async function groupsOf(ctx: Ctx, serverId: string): Promise<string[]> {
 /** Puts a server in a group, in the transaction that makes the server. Throws when the group is full. */
 export async function joinGroup(ctx: Ctx, groupId: string, serverId: string): Promise<void> {
   await lock(ctx.db, ctx.database.engine, `compute server group ${groupId}`)
-  const limits = await quotaLimits(ctx, ctx.identity.project_id ?? '')
+  const limits = await quotaLimits(ctx, ctx.identity.project_id ?? '', ctx.identity.user_id)
   if (!within(limits.server_group_members, await groupMembers.count(ctx.db, { group_id: groupId })))
     throw new OverQuota('Quota exceeded, too many servers in group')
   await groupMembers.insert(ctx.db, { server_id: serverId, group_id: groupId })

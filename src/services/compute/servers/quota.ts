@@ -2,7 +2,7 @@
 import type { Ctx } from '#kernel/context.ts'
 import { lock } from '#kernel/db/database.ts'
 import { OverQuota } from '#kernel/errors.ts'
-import { type Limits, quotaLimits } from '../quotas/quota.ts'
+import { type Limits, ownLimits, quotaLimits, userSubject } from '../quotas/quota.ts'
 import type { InjectedFile } from './server.ts'
 import { type ProjectUsage, usageOf } from './store.ts'
 
@@ -15,20 +15,33 @@ export interface Demand {
 
 const counted = ['cores', 'instances', 'ram'] as const
 
+interface Scope {
+  limits: Limits
+  used: ProjectUsage
+}
+
+/** The project, and the caller in it when it has limits of its own. */
+async function scopes(ctx: Ctx, project: string): Promise<Scope[]> {
+  const whole = { limits: await quotaLimits(ctx, project), used: await usageOf(ctx, project) }
+  const user = ctx.identity.user_id
+  const own = await ownLimits(ctx, 'user', userSubject(project, user))
+  if (!counted.some(resource => own[resource] !== undefined)) return [whole]
+  return [whole, { limits: { ...whole.limits, ...own }, used: await usageOf(ctx, project, user) }]
+}
+
 /** How many of the servers asked for fit, at least `min_count`; throws Nova's 403 otherwise. Locks the project's count. */
 export async function admitted(ctx: Ctx, project: string, demand: Demand): Promise<number> {
   await lock(ctx.db, ctx.database.engine, `compute.quota.${project}`)
-  const limits = await quotaLimits(ctx, project)
-  const used = await usageOf(ctx, project)
   const each: ProjectUsage = { instances: 1, cores: demand.vcpus, ram: demand.ram }
-  const room = Math.min(
-    ...counted.map(resource => {
-      if (limits[resource] < 0 || each[resource] === 0) return demand.max_count
-      return Math.floor((limits[resource] - used[resource]) / each[resource])
-    }),
-  )
-  if (room >= demand.min_count) return Math.min(room, demand.max_count)
-  throw tooMany(limits, used, each, demand)
+  let admitted = demand.max_count
+  for (const { limits, used } of await scopes(ctx, project)) {
+    for (const resource of counted) {
+      if (limits[resource] < 0 || each[resource] === 0) continue
+      admitted = Math.min(admitted, Math.floor((limits[resource] - used[resource]) / each[resource]))
+    }
+    if (admitted < demand.min_count) throw tooMany(limits, used, each, demand)
+  }
+  return admitted
 }
 
 function tooMany(limits: Limits, used: ProjectUsage, each: ProjectUsage, demand: Demand): OverQuota {
@@ -50,7 +63,7 @@ export async function checkContents(
   metadata: Record<string, string>,
   files: readonly InjectedFile[],
 ): Promise<void> {
-  const limits = await quotaLimits(ctx, project)
+  const limits = await quotaLimits(ctx, project, ctx.identity.user_id)
   const over = (limit: number, value: number) => limit >= 0 && value > limit
   if (over(limits.metadata_items, Object.keys(metadata).length)) {
     throw new OverQuota(`Maximum number of metadata items exceeds ${limits.metadata_items}`)

@@ -136,8 +136,8 @@ export interface ProjectUsage {
   ram: number
 }
 
-/** What a project's servers use of its quota; those in soft deletion use nothing. */
-export async function usageOf(ctx: Ctx, project: string): Promise<ProjectUsage> {
+/** What a project's servers, or those of a user in it, use of its quota; those in soft deletion use nothing. */
+export async function usageOf(ctx: Ctx, project: string, user?: string): Promise<ProjectUsage> {
   const usage: ProjectUsage = { instances: 0, cores: 0, ram: 0 }
   for (const db of cellDatabases(ctx.cells)) {
     const part = await db
@@ -149,6 +149,7 @@ export async function usageOf(ctx: Ctx, project: string): Promise<ProjectUsage> 
       ])
       .where('project_id', '=', project)
       .where('vm_state', '!=', 'soft-delete')
+      .$if(user !== undefined, query => query.where('user_id', '=', user!))
       .executeTakeFirstOrThrow()
     usage.instances += Number(part.instances)
     usage.cores += Number(part.cores)

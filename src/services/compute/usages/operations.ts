@@ -91,7 +91,7 @@ function usageOfServer(ctx: Ctx, server: Ran, { start, stop }: Period) {
     local_gb: server.flavor.disk + server.flavor.ephemeral,
     vcpus: server.flavor.vcpus,
     started_at: naiveTime(new Date(launched).toISOString()),
-    ended_at: server.terminated_at && naiveTime(server.terminated_at),
+    ended_at: server.terminated_at ? naiveTime(server.terminated_at) : null,
     state: ended === undefined ? server.vm_state : 'terminated',
     uptime: Math.floor(((ended ?? ctx.clock.now()) - launched) / 1000),
   }

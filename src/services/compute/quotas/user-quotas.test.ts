@@ -1,0 +1,26 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { serverCloud } from '../servers/fixtures/server-cloud.ts'
+
+test('a user with limits of its own makes no more servers than they allow; others of the project do', async () => {
+  await using cloud = await serverCloud()
+  const admin = await cloud.admin()
+  const demo = await cloud.project('p1')
+  const path = `/os-quota-sets/${demo.id}?user_id=${demo.user_id}`
+  const limited = await cloud.api(admin, 'PUT', path, { quota_set: { instances: 1, metadata_items: 0 } })
+  assert.equal(limited.status, 200)
+  await cloud.boot(demo)
+  const make = (more: Record<string, unknown> = {}) =>
+    cloud.api<{ forbidden: { message: string } }>(demo, 'POST', '/servers', { server: cloud.newServer(more) })
+  const refused = await make()
+  assert.deepEqual(
+    [refused.status, refused.body.forbidden.message],
+    [403, 'Quota exceeded for instances: Requested 1, but already used 1 of 1 instances'],
+  )
+  const detail = `/os-quota-sets/${demo.id}/detail?user_id=${demo.user_id}`
+  const { quota_set } = (await cloud.api<{ quota_set: Record<string, unknown> }>(admin, 'GET', detail)).body
+  assert.deepEqual(quota_set.instances, { in_use: 1, limit: 1, reserved: 0 })
+  assert.equal((await cloud.api(admin, 'DELETE', path)).status, 202)
+  assert.equal((await make({ metadata: { a: 'b' } })).status, 202)
+  await cloud.env.sagas.idle()
+})
