@@ -36,6 +36,18 @@ export const identityConfig = section(
         description: 'Wrong passwords in a row that lock a user out; 0 never does.',
       }),
       lockout_seconds: Type.Integer({ default: 1800, minimum: 1, description: 'How long such a user is locked out.' }),
+      password_regex: Type.String({
+        default: '',
+        description: 'A regular expression that new passwords must match; empty: any password will do.',
+      }),
+      password_regex_description: Type.String({
+        default: '',
+        description: 'The same for people: it is told to those whose password is refused.',
+      }),
+      limit_enforcement_model: Type.Union([Type.Literal('flat'), Type.Literal('strict_two_level')], {
+        default: 'flat',
+        description: 'Whether limits of projects count against those of their domain (strict_two_level) or not (flat).',
+      }),
       ec2_signature_seconds: Type.Integer({
         default: 900,
         minimum: 1,

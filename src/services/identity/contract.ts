@@ -2,6 +2,7 @@
 import type { Ctx, Env, Identity } from '#kernel/context.ts'
 import { type Account, bootstrap, ensureAccount, type FirstContents } from './bootstrap.ts'
 import { endpoints, services } from './catalog/store.ts'
+import { type LimitQuestion, limitFor } from './limits/limit.ts'
 import { projects } from './projects/store.ts'
 import { authenticate } from './tokens/validate.ts'
 import { users } from './users/store.ts'
@@ -47,6 +48,9 @@ export const identityContract = {
     })
     return endpoint && { url: endpoint.url.replace('%(base)s', ctx.base), ours: endpoint.url.startsWith('%(base)s') }
   },
+
+  /** What a project may have of a service's resource by unified limits: undefined when none is registered, -1 without limit. */
+  limit: (ctx: Ctx, question: LimitQuestion): Promise<number | undefined> => limitFor(ctx, question),
 
   /** The name of a user by id; undefined when there is none. */
   async userName(ctx: Ctx, id: string): Promise<string | undefined> {

@@ -24,6 +24,8 @@ export interface ResourceSpec<Row extends StoredRow> {
   /** `user`, and `users`: also the path below /v3. */
   member: string
   collection: string
+  /** The extension that it belongs to: part of the path. */
+  extension?: string
   store: Rows<Row>
   /** What a client may set, and the name of what it must. */
   attributes: Record<string, TSchema>
@@ -50,8 +52,10 @@ export interface ResourceSpec<Row extends StoredRow> {
   guard?(ctx: Ctx, row: Partial<Row>): Promise<void>
   /** Filters that are not a column. */
   keep?(query: Values, row: Row): boolean
-  /** A client may choose the id; `create` finds it among the values. */
-  chosenId?: true
+  /** A client may choose the id; `create` finds it among the values. In the path: it is made by PUT, and `create` finds it there too. */
+  chosenId?: true | 'in path'
+  /** Nothing beyond the known attributes is taken. */
+  strict?: true
   /** Makes the row; everything it needs is there, in a transaction. */
   create(ctx: Ctx, values: Values, extra: Values): Promise<Row>
   /** Says what the change means for the row; in a transaction, after identity's generation moved on to `generation`. */
@@ -71,7 +75,9 @@ export interface Resource<Row extends StoredRow> {
 
 export function resource<Row extends StoredRow>(spec: ResourceSpec<Row>): Resource<Row> {
   const { member, collection, store } = spec
-  const path = `/v3/${collection}` as const
+  const path = `/v3/${spec.extension ? `${spec.extension}/` : ''}${collection}` as `/v3/${string}`
+  const inPath = spec.chosenId === 'in path'
+  const itemPath = `${path}/{id}` as const
   const scopes = spec.policy.scopes ?? allScopes
   const rules = {
     get: identityRule(`get_${member}`, spec.policy.get, scopes),
@@ -86,7 +92,10 @@ export function resource<Row extends StoredRow>(spec: ResourceSpec<Row>): Resour
       ([name, schema]) => [name, required.includes(name) ? schema : Type.Optional(schema)] as const,
     )
     return Type.Object({
-      [member]: Type.Object(Object.fromEntries(properties), { minProperties: required.length > 0 ? 0 : 1 }),
+      [member]: Type.Object(Object.fromEntries(properties), {
+        minProperties: required.length > 0 || inPath ? 0 : 1,
+        ...(spec.strict && { additionalProperties: false }),
+      }),
     })
   }
 
@@ -122,7 +131,7 @@ export function resource<Row extends StoredRow>(spec: ResourceSpec<Row>): Resour
   }
 
   function split(sent: Values): { values: Values; extra: Values } {
-    const isKnown = (name: string) => Object.hasOwn(spec.attributes, name) || (name === 'id' && spec.chosenId)
+    const isKnown = (name: string) => Object.hasOwn(spec.attributes, name) || (name === 'id' && spec.chosenId === true)
     const known = Object.entries(sent).filter(([name]) => isKnown(name))
     const extra = Object.entries(sent).filter(([name]) => !isKnown(name) && name !== 'id' && name !== 'links')
     return { values: Object.fromEntries(known), extra: Object.fromEntries(extra) }
@@ -161,7 +170,7 @@ export function resource<Row extends StoredRow>(spec: ResourceSpec<Row>): Resour
   const show = operation({
     id: `identity.${collection}.show`,
     method: 'GET',
-    path: `${path}/{id}`,
+    path: itemPath,
     summary: `Show a ${member}`,
     policy: rules.get,
     load: (ctx, { params }) => load(ctx, params.id, rules.get),
@@ -173,8 +182,8 @@ export function resource<Row extends StoredRow>(spec: ResourceSpec<Row>): Resour
 
   const create = operation({
     id: `identity.${collection}.create`,
-    method: 'POST',
-    path,
+    method: inPath ? 'PUT' : 'POST',
+    path: inPath ? itemPath : path,
     summary: `Create a ${member}`,
     policy: rules.create,
     request: body(spec.required),
@@ -184,8 +193,9 @@ export function resource<Row extends StoredRow>(spec: ResourceSpec<Row>): Resour
       const { domain_id, user_id } = ctx.identity
       return targetOf({ domain_id, user_id } as unknown as Partial<Row>)
     },
-    async handle(ctx, { body }) {
+    async handle(ctx, { body, params }) {
       const { values, extra } = split((body as Record<string, Values>)[member]!)
+      if (inPath) values.id = (params as { id: string }).id
       if (spec.ownDomain !== false && 'domain_id' in spec.attributes) values.domain_id ??= domainOfCaller(ctx)
       ctx.enforce(rules.create, targetOf(values as Partial<Row>))
       await spec.guard?.(ctx, values as Partial<Row>)
@@ -202,7 +212,7 @@ export function resource<Row extends StoredRow>(spec: ResourceSpec<Row>): Resour
   const update = operation({
     id: `identity.${collection}.update`,
     method: 'PATCH',
-    path: `${path}/{id}`,
+    path: itemPath,
     summary: `Change a ${member}`,
     policy: rules.update,
     request: body([]),
@@ -233,7 +243,7 @@ export function resource<Row extends StoredRow>(spec: ResourceSpec<Row>): Resour
   const remove = operation({
     id: `identity.${collection}.delete`,
     method: 'DELETE',
-    path: `${path}/{id}`,
+    path: itemPath,
     summary: `Delete a ${member}`,
     policy: rules.delete,
     load: (ctx, { params }) => load(ctx, params.id, rules.delete),

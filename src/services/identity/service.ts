@@ -13,14 +13,21 @@ import { identityConfig } from './config.ts'
 import { identityContract } from './contract.ts'
 import { ec2CredentialOperations } from './credentials/ec2.ts'
 import { credentialResource } from './credentials/operations.ts'
+import { domainConfigOperations, domainConfigRules } from './domain-config/operations.ts'
 import { domainResource } from './domains/operations.ts'
+import { endpointGroupOperations } from './endpoint-groups/operations.ts'
 import { identityFaults } from './faults.ts'
 import { groupOperations } from './groups/operations.ts'
 import { ensureKeys, rotateWhenDue } from './keys/key.ts'
+import { limitOperations } from './limits/operations.ts'
+import { registeredLimitOperations } from './limits/registered.ts'
 import { initial } from './migrations/0001-initial.ts'
 import { unknownLogins } from './migrations/0002-unknown-logins.ts'
 import { trustTables } from './migrations/0003-trusts.ts'
 import { expiryMicros } from './migrations/0004-expiry-micros.ts'
+import { endpointFiltersPoliciesConsumers } from './migrations/0005-endpoint-filters-policies-consumers.ts'
+import { unifiedLimits } from './migrations/0006-limits.ts'
+import { policyOperations } from './policies/operations.ts'
 import { baseRules } from './policy.ts'
 import { listProjectsOfUser, projectResource } from './projects/operations.ts'
 import { authDomains, authProjects, authSystem } from './projects/scopes.ts'
@@ -62,6 +69,11 @@ const guarded: Operation[] = [
   ...impliedRoleOperations,
   ...allGrantOperations,
   listRoleAssignments,
+  ...domainConfigOperations,
+  ...policyOperations,
+  ...endpointGroupOperations,
+  ...registeredLimitOperations,
+  ...limitOperations,
   ...regionResource.operations,
   putRegion,
   ...serviceResource.operations,
@@ -88,9 +100,9 @@ export const identityService = service({
   path: '/identity',
   operations: [...versionOperations(resources), ...resources],
   faults: identityFaults,
-  rules: [...baseRules, ...domainRoleRules, ...impliedRoleRules, treeRule, ...trustRules],
+  rules: [...baseRules, ...domainRoleRules, ...impliedRoleRules, treeRule, ...trustRules, ...domainConfigRules],
   reconcilers: [upkeep],
-  migrations: [initial, unknownLogins, trustTables, expiryMicros],
+  migrations: [initial, unknownLogins, trustTables, expiryMicros, endpointFiltersPoliciesConsumers, unifiedLimits],
   config: identityConfig,
   contract: identityContract,
   async start(env) {

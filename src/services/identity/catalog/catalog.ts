@@ -1,5 +1,7 @@
 /** The catalog: where each service answers. */
 import type { Ctx } from '#kernel/context.ts'
+import { endpointsOfProject } from '../endpoint-groups/endpoint-group.ts'
+import { linkTo } from '../listing.ts'
 import { perGeneration } from '../revocations/revocation.ts'
 import { type EndpointRow, endpoints, type ServiceRow, services } from './store.ts'
 
@@ -21,6 +23,21 @@ export function shownUrl(ctx: Ctx, url: string): string {
   return url.replace('%(base)s', () => ctx.base)
 }
 
+export function endpointView(ctx: Ctx, row: EndpointRow) {
+  const { extra, id, service_id, region_id, interface: side, url, enabled } = row
+  return {
+    ...extra,
+    id,
+    interface: side,
+    region_id,
+    region: region_id,
+    service_id,
+    url: shownUrl(ctx, url),
+    enabled,
+    links: linkTo(ctx, `endpoints/${id}`),
+  }
+}
+
 const projectMark = /[%$]\((?:project|tenant)_id\)s/g
 const userMark = /[%$]\(user_id\)s/g
 
@@ -32,8 +49,11 @@ function filledUrl(ctx: Ctx, url: string, userId: string, projectId: string | un
 }
 
 export async function catalogFor(ctx: Ctx, userId: string, projectId: string | undefined): Promise<CatalogEntry[]> {
-  return (await offered(ctx)).map(({ service, endpoints }) => ({
+  const only = projectId === undefined ? undefined : await endpointsOfProject(ctx, projectId)
+  const held = only && (await offered(ctx)).filter(entry => entry.endpoints.some(one => only.has(one.id)))
+  return (held ?? (await offered(ctx))).map(({ service, endpoints }) => ({
     endpoints: endpoints.flatMap(one => {
+      if (only && !only.has(one.id)) return []
       const url = filledUrl(ctx, one.url, userId, projectId)
       if (url === undefined) return []
       return [{ id: one.id, interface: one.interface, region_id: one.region_id, region: one.region_id, url }]

@@ -4,12 +4,15 @@ import type { Ctx } from '#kernel/context.ts'
 import { BadRequest, Forbidden } from '#kernel/errors.ts'
 import { operation } from '#kernel/operation.ts'
 import { Type } from '#kernel/schema/builders.ts'
+import { projectEndpoints } from '../endpoint-groups/store.ts'
 import { conflict, notFound } from '../faults.ts'
+import { registeredLimits } from '../limits/store.ts'
 import { linkTo } from '../listing.ts'
+import { policyAssociations } from '../policies/store.ts'
 import { adminOrSystemReader, adminRequired, allScopes, systemOrProject } from '../policy.ts'
 import { resource, type Values } from '../resource.ts'
 import { identityChanged } from '../revocations/revocation.ts'
-import { shownUrl } from './catalog.ts'
+import { endpointView, shownUrl } from './catalog.ts'
 import { type EndpointRow, endpoints, type RegionRow, regions, type ServiceRow, services } from './store.ts'
 
 const nullableText = Type.Union([Type.String(), Type.Null()])
@@ -70,6 +73,7 @@ export const regionResource = resource<RegionRow>({
     if (child || (await endpoints.find(ctx.db, { region_id: id }))) {
       throw new Forbidden(`Unable to delete region ${id} because it or its child regions have associated endpoints.`)
     }
+    await policyAssociations.remove(ctx.db, { region_id: id })
   },
 })
 
@@ -139,9 +143,21 @@ export const serviceResource = resource<ServiceRow>({
     return row
   },
   async remove(ctx, { id }) {
+    const own = await endpoints.list(ctx.db, { service_id: id })
+    for (const endpoint of own) await removeEndpointTraces(ctx, endpoint)
     await endpoints.remove(ctx.db, { service_id: id })
+    await policyAssociations.remove(ctx.db, { service_id: id })
+    const limit = await registeredLimits.find(ctx.db, { service_id: id })
+    if (limit)
+      throw new Forbidden(`Unable to delete service ${id}: registered limit ${limit.id} is for it. Delete that first.`)
   },
 })
+
+/** What names an endpoint. */
+async function removeEndpointTraces(ctx: Ctx, { id }: { id: string }): Promise<void> {
+  await projectEndpoints.remove(ctx.db, { endpoint_id: id })
+  await policyAssociations.remove(ctx.db, { endpoint_id: id })
+}
 
 const known = new Set(['project_id', 'tenant_id', 'user_id', 'base', 'public_bind_host', 'admin_bind_host'])
 
@@ -188,17 +204,7 @@ export const endpointResource = resource<EndpointRow>({
   required: ['service_id', 'interface', 'url'],
   filters: ['interface', 'service_id', 'region_id'],
   policy: operators,
-  view: (ctx, { extra, id, service_id, region_id, interface: side, url, enabled }) => ({
-    ...extra,
-    id,
-    interface: side,
-    region_id,
-    region: region_id,
-    service_id,
-    url: shownUrl(ctx, url),
-    enabled,
-    links: linkTo(ctx, `endpoints/${id}`),
-  }),
+  view: endpointView,
   duplicate: values => `Duplicate ID, ${values.id}`,
   async create(ctx, values, extra) {
     await checkEndpoint(ctx, values)
@@ -218,5 +224,5 @@ export const endpointResource = resource<EndpointRow>({
     // Written back as it was shown, it is still the address of this cloud.
     return columns.url === shownUrl(ctx, row.url) ? { ...columns, url: row.url } : columns
   },
-  async remove() {},
+  remove: removeEndpointTraces,
 })

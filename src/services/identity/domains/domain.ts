@@ -2,7 +2,9 @@
 import type { Ctx } from '#kernel/context.ts'
 import { Forbidden } from '#kernel/errors.ts'
 import { assignments } from '../assignments/store.ts'
+import { domainOptions } from '../domain-config/store.ts'
 import { groups, memberships } from '../groups/store.ts'
+import { limits } from '../limits/store.ts'
 import { removeProjectTraces } from '../projects/project.ts'
 import { type ProjectRow, projects } from '../projects/store.ts'
 import { impliedRoles, roles } from '../roles/store.ts'
@@ -28,4 +30,6 @@ export async function removeDomain(ctx: Ctx, row: ProjectRow): Promise<void> {
   await assignments.remove(ctx.db, { role_id: roleIds })
   await roles.remove(ctx.db, within)
   await assignments.remove(ctx.db, { target_type: 'domain', target_id: row.id })
+  await domainOptions.remove(ctx.db, within)
+  await limits.remove(ctx.db, within)
 }

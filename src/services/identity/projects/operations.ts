@@ -8,6 +8,7 @@ import { ancestors } from '../assignments/assignment.ts'
 import { assignmentsOfUser } from '../assignments/store.ts'
 import { removeDomain } from '../domains/domain.ts'
 import { notFound } from '../faults.ts'
+import { modelOf } from '../limits/limit.ts'
 import { collectionOf, first, inexact, isYes } from '../listing.ts'
 import { adminRequired, allScopes, identityRule, systemReader } from '../policy.ts'
 import { resource, type Values } from '../resource.ts'
@@ -18,7 +19,10 @@ import { projectsOfUser } from './scopes.ts'
 import { type ProjectRow, projects } from './store.ts'
 import { tagSchema, tagsMatch } from './tags.ts'
 
-const maxDepth = 5
+/** How many projects may be in a line from a domain down. */
+function deepest(ctx: Ctx): number {
+  return modelOf(ctx).name === 'strict_two_level' ? 1 : 5
+}
 
 export const projectReader = `${adminRequired} or ${systemReader} or (role:reader and domain_id:%(target.project.domain_id)s) or project_id:%(target.project.id)s`
 export const projectManager = `${adminRequired} or (role:manager and domain_id:%(target.project.domain_id)s)`
@@ -36,7 +40,7 @@ async function placeOf(ctx: Ctx, values: Values): Promise<{ domain_id: string; p
   if (values.domain_id !== domain_id) {
     throw new BadRequest(`Parent project is not within domain ${values.domain_id}: choose a parent of the same domain.`)
   }
-  if ((await ancestors(ctx, parent)).length + 1 > maxDepth) {
+  if ((await ancestors(ctx, parent)).length + 1 > deepest(ctx)) {
     throw new Forbidden(`Max hierarchy depth reached for ${parent.id} branch.`)
   }
   return { domain_id, parent_id: parent.id }

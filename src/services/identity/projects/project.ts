@@ -2,7 +2,9 @@
 import type { Ctx } from '#kernel/context.ts'
 import { applicationCredentials } from '../application-credentials/store.ts'
 import { assignments } from '../assignments/store.ts'
+import { projectEndpointGroups, projectEndpoints } from '../endpoint-groups/store.ts'
 import { notFound } from '../faults.ts'
+import { limits } from '../limits/store.ts'
 import { linkTo } from '../listing.ts'
 import { trusts } from '../trusts/store.ts'
 import { users } from '../users/store.ts'
@@ -53,5 +55,8 @@ export async function removeProjectTraces(ctx: Ctx, { id }: { id: string }): Pro
   await assignments.remove(ctx.db, { target_type: 'project', target_id: id })
   await applicationCredentials.remove(ctx.db, { project_id: id })
   await trusts.remove(ctx.db, { project_id: id })
+  await projectEndpoints.remove(ctx.db, { project_id: id })
+  await projectEndpointGroups.remove(ctx.db, { project_id: id })
+  await limits.remove(ctx.db, { project_id: id })
   await users.update(ctx.db, { default_project_id: id }, { default_project_id: null })
 }
