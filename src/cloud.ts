@@ -56,6 +56,8 @@ export interface Cloud extends AsyncDisposable {
   ctx(): Ctx
   /** Answers on an address from now on; port 0 takes a free one. Returns the base address. */
   listen(host: string, port: number): Promise<string>
+  /** Other processes serve the API at this address; returns it. */
+  servedAt(url: string): string
   /** How the whole cloud is, all its processes and hosts included. */
   health(): Promise<Health>
   /** Begins timers and takes up unfinished sagas. Called once hosts are there. */
@@ -138,6 +140,10 @@ export async function createCloud(options: CloudOptions): Promise<Cloud> {
       const shown = bound.family === 'IPv6' ? `[${bound.address}]` : bound.address
       address ||= `http://${shown}:${bound.port}`
       return address
+    },
+    servedAt(url) {
+      address ||= url
+      return url
     },
     health: whole.health,
     async begin() {

@@ -1,21 +1,22 @@
 /** Opens the database that the configuration names, and the commands `db migrate` and `db check`. */
-import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { cloudConfig } from '#kernel/config/cloud-config.ts'
-import { loadConfig } from '#kernel/config/load.ts'
 import type { Database } from '#kernel/db/database.ts'
 import { migrate, pendingMigrations } from '#kernel/db/migrate.ts'
 import { openPostgres } from '#kernel/db/postgres.ts'
 import { openSqlite } from '#kernel/db/sqlite.ts'
-import { migrationSets, sections } from '../cloud.ts'
+import { migrationSets } from '../cloud.ts'
+import { configOf, readSettings } from './settings.ts'
 
-export function openDatabase(config: { database_url: string }, dir: string): Database {
-  return config.database_url ? openPostgres(config.database_url) : openSqlite(join(dir, 'nephos.db'))
+/** `file`: where it is SQLite. */
+export function openDatabase(config: { database_url: string }, file: string): Database {
+  return config.database_url ? openPostgres(config.database_url) : openSqlite(file)
 }
 
+export const databaseFile = 'nephos.db'
+
 function configured(dir: string): Database {
-  const files = [join(dir, 'nephos.yaml')].filter(existsSync)
-  return openDatabase(loadConfig(sections, { files, env: process.env }).of(cloudConfig), dir)
+  return openDatabase(configOf(readSettings(dir, [])).of(cloudConfig), join(dir, databaseFile))
 }
 
 export async function dbMigrate({ data }: { data: string }): Promise<number> {

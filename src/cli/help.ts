@@ -18,7 +18,7 @@ Flags of up
   --simulated          fake hosts and guests: no root needed, nothing but npm packages installed
   --hosts N            how many simulated hosts                     (1)
   --ephemeral          keep everything in memory, gone at exit
-  --workers N          extra processes that serve the APIs: none in this version
+  --workers N          processes that serve the APIs, beside the one that keeps the hosts
   --no-install         install no Debian packages: say what is missing, and stop
 
 Other flags

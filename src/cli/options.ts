@@ -18,7 +18,7 @@ export interface UpOptions {
   hosts: number
   /** Everything in memory, gone at exit. */
   ephemeral: boolean
-  /** Extra API processes; this version serves from the main one whatever is asked for, and says so. */
+  /** Processes that serve the API beside the main one, which keeps sagas and hosts; with 0 it does everything. */
   workers: number
   /** False: never install Debian packages, refuse with the command to run. */
   install: boolean

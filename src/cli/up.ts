@@ -1,21 +1,18 @@
 /** `nephos up`: one machine's whole cloud, in the foreground. */
-import { existsSync, mkdtempSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
-import type { Bus } from '#kernel/bus/bus.ts'
 import { inProcessBus } from '#kernel/bus/in-process.ts'
 import { type Clock, keepAlive, systemClock } from '#kernel/clock.ts'
 import { cloudConfig } from '#kernel/config/cloud-config.ts'
-import { loadConfig } from '#kernel/config/load.ts'
-import { openSqlite } from '#kernel/db/sqlite.ts'
 import { systemIds } from '#kernel/ids.ts'
-import { createLog, type Log } from '#kernel/log.ts'
-import { readPolicyFile } from '#kernel/policy/policy-file.ts'
+import { createLog } from '#kernel/log.ts'
 import { makeDriver, makePlane, type RealDrivers, startHost } from '../agent.ts'
-import { type Cloud, createCloud, sections } from '../cloud.ts'
+import { type Cloud, createCloud } from '../cloud.ts'
 import { ensureFirstContents } from '../first-contents.ts'
+import { openBus } from './bus.ts'
 import {
   type DataDir,
   ephemeralDir,
@@ -26,12 +23,14 @@ import {
   writeClouds,
   writeRunFile,
 } from './data-dir.ts'
-import { openDatabase } from './database.ts'
+import { databaseFile, openDatabase } from './database.ts'
 import type { Drivers } from './debian-packages.ts'
 import { ensureGuestUser } from './guest-user.ts'
 import { installMissing } from './install.ts'
 import type { UpOptions } from './options.ts'
+import { configOf, readSettings } from './settings.ts'
 import { ensureTinyImage } from './tiny-image.ts'
+import type { Workers } from './workers.ts'
 
 /** Runs until SIGTERM or SIGINT; guests go on without it. Returns the exit code. */
 export async function up(options: UpOptions): Promise<number> {
@@ -42,15 +41,17 @@ export async function up(options: UpOptions): Promise<number> {
     network: options.network === 'auto' ? 'linux' : options.network,
   }
   const say = (line: string) => console.log(line)
-  if (options.workers > 0) say(`--workers ${options.workers}: this version serves from one process; going on without`)
   await installMissing(drivers, { install: options.install, log: say })
   if (drivers.virt === 'qemu' && options.install) await ensureGuestUser(say)
   await using stack = new AsyncDisposableStack()
   const path = options.data ?? mkdtempSync(join(tmpdir(), 'nephos-'))
   if (options.ephemeral) stack.use(ephemeralDir(path, { temporary: options.data === undefined }))
   const dir = stack.use(openDataDir(path))
-  const cloud = await start(options, drivers, dir, stack)
-  const url = await cloud.listen(options.host, options.port).catch(cause => {
+  const clock = systemClock()
+  const workers = options.workers > 0 ? (await import('./workers.ts')).startWorkers(options.workers, clock) : undefined
+  if (workers) stack.use(workers)
+  const { cloud, serve } = await start({ options, drivers, dir, stack, clock, workers })
+  const url = await serve().catch(cause => {
     throw addressError(options.host, options.port, cause)
   })
   const run = {
@@ -71,23 +72,52 @@ export async function up(options: UpOptions): Promise<number> {
   return 0
 }
 
-async function start(options: UpOptions, drivers: Drivers, dir: DataDir, stack: AsyncDisposableStack): Promise<Cloud> {
-  const clock = systemClock()
+interface Start {
+  options: UpOptions
+  drivers: Drivers
+  dir: DataDir
+  /** Takes all that has to be disposed of. */
+  stack: AsyncDisposableStack
+  clock: Clock
+  workers: Workers | undefined
+}
+
+interface Started {
+  cloud: Cloud
+  /** Answers on the address from now on; returns the base address. */
+  serve(): Promise<string>
+}
+
+async function start({ options, drivers, dir, stack, clock, workers }: Start): Promise<Started> {
   const ids = systemIds()
-  const files = [dir.file('nephos.yaml')].filter(existsSync)
-  const directory = `image.directory=${dir.file('images')}`
-  const config = loadConfig(sections, { files, env: process.env, overrides: [directory] })
-  const log = createLog({ level: config.of(cloudConfig).log_level, destination: dir.file('nephos.log') })
-  const { nats_url } = config.of(cloudConfig)
-  const bus = stack.use(nats_url ? await busOver(nats_url, clock, log) : inProcessBus(clock, log))
-  const database = stack.use(
-    options.ephemeral ? openSqlite(':memory:') : openDatabase(config.of(cloudConfig), dir.path),
-  )
-  const policyFile = dir.file('policy.yaml')
-  const policyOverrides = existsSync(policyFile) ? readPolicyFile(policyFile) : {}
+  const settings = readSettings(dir.path, [
+    `image.directory=${dir.file('images')}`,
+    ...(options.ephemeral ? ['cloud.database_url='] : []),
+    // Another process may have revoked something a moment ago.
+    ...(workers ? ['identity.cache_trust_ms=0'] : []),
+  ])
+  const config = configOf(settings)
+  const logFile = dir.file('nephos.log')
+  const log = createLog({ level: config.of(cloudConfig).log_level, destination: logFile })
+  const bus = stack.use(await openBus(config.of(cloudConfig).nats_url, clock, log, () => inProcessBus(clock, log)))
+  const file = databaseOf(options, dir, workers)
+  const database = stack.use(openDatabase(config.of(cloudConfig), file))
   // Disposed of after the cloud: sagas pause before the hosts that they call are gone.
   const hosts = stack.use(new AsyncDisposableStack())
-  const cloud = stack.use(await createCloud({ config, database, bus, clock, ids, log, policyOverrides }))
+  const cloud = stack.use(
+    await createCloud({
+      config,
+      database,
+      bus,
+      clock,
+      ids,
+      log,
+      policyOverrides: settings.policy,
+      ...(workers && { processName: 'main', apiProcesses: workers.names }),
+    }),
+  )
+  // Disposed of before it: they need its bus to the end.
+  if (workers) stack.use(workers)
 
   const passwords = passwordsOf(dir.file('clouds.yaml'), ids)
   // Written before the users are made: a crash in between must not lose the passwords.
@@ -123,13 +153,31 @@ async function start(options: UpOptions, drivers: Drivers, dir: DataDir, stack: 
     hosts.use(await startHost({ host, bus, clock, log, driver, plane, images: parts.images, uploads, ephemeral }))
   }
   await cloud.begin()
-  return cloud
+  await untilHealthy(cloud)
+  const { host, port } = options
+  if (!workers) return { cloud, serve: () => cloud.listen(host, port) }
+  const order = { settings, database: file, log: logFile, host, port }
+  const died = () => void cloud.env.sagas.recover().catch(error => log.warn({ err: error }, 'sagas are taken up later'))
+  return { cloud, serve: async () => cloud.servedAt(await workers.serve(order, { bus, log, died })) }
 }
 
-/** NATS is loaded only where it is used: it costs start-up time. */
-async function busOver(natsUrl: string, clock: Clock, log: Log): Promise<Bus> {
-  const { natsBus } = await import('#kernel/bus/nats.ts')
-  return natsBus({ servers: natsUrl }, clock, log)
+/** Waits for the first reports of hosts: a cloud is ready when every part of it answers. */
+async function untilHealthy(cloud: Cloud): Promise<void> {
+  const { clock, log } = cloud.env
+  for (const began = clock.monotonic(); ; await clock.sleep(20)) {
+    const { status, parts } = await cloud.health()
+    if (status === 'ok') return
+    if (clock.monotonic() - began > 10_000) return log.warn({ parts }, 'not every part of the cloud answers')
+  }
+}
+
+/** Where SQLite keeps the cloud. Only one process can have a database in memory. */
+function databaseOf({ ephemeral }: UpOptions, dir: DataDir, workers: Workers | undefined): string {
+  if (!ephemeral) return dir.file(databaseFile)
+  if (!workers) return ':memory:'
+  const file = dir.file('ephemeral.db')
+  for (const end of ['', '-wal', '-shm']) rmSync(`${file}${end}`, { force: true })
+  return file
 }
 
 /** Fails at once, before anything is installed or made, when the address cannot be had. */

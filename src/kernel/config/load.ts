@@ -14,6 +14,8 @@ export { ConfigError } from './sources.ts'
 export interface ConfigSources {
   /** Paths of YAML files; a later one wins. */
   files?: readonly string[]
+  /** Reads a file; from the disk by default. */
+  read?: (path: string) => string
   env?: Readonly<Record<string, string | undefined>>
   /** `section.key=value`. */
   overrides?: readonly string[]
@@ -31,8 +33,9 @@ type Tree = Record<string, unknown>
 /** Throws a `ConfigError` with every problem found, each with the file and line, variable or override that made it. */
 export function loadConfig(sections: readonly Section[], sources: ConfigSources = {}): Config {
   const root = rootSchema(sections)
+  const read = sources.read ?? readText
   const assignments = [
-    ...(sources.files ?? []).flatMap(file => fromYaml(readText(file), file)),
+    ...(sources.files ?? []).flatMap(file => fromYaml(read(file), file)),
     ...fromEnvironment(sources.env ?? {}, root),
     ...fromOverrides(sources.overrides ?? [], root),
   ]
