@@ -50,6 +50,8 @@ const longestPauseMs = 30_000
 
 /** Starts processes that load the program and wait for their order. */
 export function startWorkers(count: number, clock: Clock): Workers {
+  // Workers take connections from the one listening socket themselves: those that wait in it outlive a worker that dies.
+  cluster.schedulingPolicy = cluster.SCHED_NONE
   cluster.setupPrimary({ exec: new URL('./worker.ts', import.meta.url).pathname, args: [] })
   const idle = Array.from({ length: count }, (_, i) => ({ name: `api-${i + 1}`, worker: cluster.fork() }))
   const serving = new Map<string, Worker>()

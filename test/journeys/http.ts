@@ -1,7 +1,9 @@
 /** Requests from inside a stage, quicker than the openstack client, so that they can be interrupted. */
+import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parse } from 'yaml'
+import type { Answered, Asked, Errand } from './requests.ts'
 import type { Stage } from './stage.ts'
 
 /** A client that is quick enough to be interrupted: curl inside the stage's namespace. */
@@ -58,4 +60,23 @@ export async function login(stage: Stage, cloud: string): Promise<string> {
     'http://127.0.0.1:8774/identity/v3/auth/tokens',
   ])
   return /x-subject-token: (\S+)/i.exec(out)![1]!
+}
+
+/** Requests one after the other, or some at once, each on a connection of its own. */
+export async function errand(stage: Stage, asked: Asked[], atOnce = 1): Promise<Answered[]> {
+  const order: Errand = { base: 'http://127.0.0.1:8774', asked, atOnce }
+  const [file, argv] = stage.inside(process.execPath, [join(import.meta.dirname, 'requests.ts')])
+  return new Promise((done, fail) => {
+    const child = execFile(file, argv, { maxBuffer: 64 * 1024 * 1024 }, (error, out) =>
+      error
+        ? fail(error)
+        : done(
+            out
+              .split('\n')
+              .filter(Boolean)
+              .map(line => JSON.parse(line) as Answered),
+          ),
+    )
+    child.stdin!.end(JSON.stringify(order))
+  })
 }

@@ -208,6 +208,35 @@ async function ended(child: ChildProcess | undefined, signal: NodeJS.Signals): P
   return exit
 }
 
+/** Processes that a process has started. */
+export function childrenOf(parent: number): { pid: number; command: string }[] {
+  return processes().filter(({ pid }) => {
+    try {
+      // The name before may hold anything but ends with the last bracket; then come the state and the parent.
+      const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+      return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]) === parent
+    } catch {
+      return false
+    }
+  })
+}
+
+export const isRunning = (pid: number) => processes().some(process => process.pid === pid)
+
+function processes(): { pid: number; command: string }[] {
+  return readdirSync('/proc')
+    .filter(name => /^\d+$/.test(name))
+    .flatMap(name => {
+      try {
+        const command = readFileSync(`/proc/${name}/cmdline`, 'utf8').replaceAll('\0', ' ')
+        // What has ended and was not asked for its end has no command line.
+        return command === '' ? [] : [{ pid: Number(name), command }]
+      } catch {
+        return []
+      }
+    })
+}
+
 /** Processes whose command line names a folder, or that work in it. */
 export function processesOf(folder: string): { pid: number; command: string }[] {
   return readdirSync('/proc')

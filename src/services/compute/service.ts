@@ -6,7 +6,7 @@ import { computeConfig } from './config.ts'
 import { websocketPath } from './consoles/console.ts'
 import { consoleOperations } from './consoles/operations.ts'
 import { consolePages } from './consoles/pages.ts'
-import { consoleUpgrade } from './consoles/proxy.ts'
+import { consoleUpgrade, followSerialConsoles } from './consoles/proxy.ts'
 import { computeContract } from './contract.ts'
 import { serveComputeControl } from './control.ts'
 import { noQuery } from './dialect.ts'
@@ -79,6 +79,7 @@ export const computeService = service({
   pages: consolePages,
   rewrite: withoutProject,
   health: [hostsHealth],
+  start: async env => followSerialConsoles(env),
   control: async env => serveComputeControl(env, { reported: guestsReported, changed: guestChanged }),
 })
 

@@ -23,9 +23,19 @@ const openedElsewhere = 4001
 interface Proxy {
   sockets: WebSocketServer
   make(socket: WebSocket): Duplex
-  /** Guests have one serial line each: the newest viewer gets it. */
-  serial: Map<string, WebSocket>
 }
+
+interface SerialViewer {
+  id: string
+  socket: WebSocket
+  /** The bus has told of it: what is told from now on is of a newer one. */
+  told: boolean
+}
+
+/** Guests have one serial line each: the newest viewer gets it, in whichever process. By server. */
+const serialViewers = perCloud(() => new Map<string, SerialViewer>())
+
+const serialOpened = 'compute.consoles.serial'
 
 // Loaded by the first console, since it costs start-up time.
 const proxyOf = perCloud(async (): Promise<Proxy> => {
@@ -39,7 +49,7 @@ const proxyOf = perCloud(async (): Promise<Proxy> => {
   })
   // Clients' own test suites look for the name of the proxy that they know.
   sockets.on('headers', headers => headers.push('Server: WebSockify'))
-  return { sockets, make: socket => createWebSocketStream(socket), serial: new Map() }
+  return { sockets, make: socket => createWebSocketStream(socket) }
 })
 
 export const consoleUpgrade: UpgradeHandler = async (env, request, socket, head) => {
@@ -58,7 +68,7 @@ export const consoleUpgrade: UpgradeHandler = async (env, request, socket, head)
   }
   proxy.sockets.handleUpgrade(request, socket, head, viewer => {
     ctx.log.info({ server_id: server.id, type: row.console_type }, 'console opened')
-    if (row.console_type === 'serial') takeSerial(proxy, server.id, viewer)
+    if (row.console_type === 'serial') takeSerial(ctx, server.id, viewer)
     watch(ctx, viewer, row)
     carry(ctx, proxy.make(viewer), guest)
   })
@@ -96,11 +106,24 @@ function carry(ctx: Ctx, viewer: Duplex, guest: Socket): void {
   })
 }
 
-function takeSerial({ serial }: Proxy, id: string, viewer: WebSocket): void {
-  serial.get(id)?.close(openedElsewhere, 'opened elsewhere')
-  serial.set(id, viewer)
-  viewer.once('close', () => {
-    if (serial.get(id) === viewer) serial.delete(id)
+function takeSerial(ctx: Ctx, server_id: string, socket: WebSocket): void {
+  const viewers = serialViewers(ctx)
+  viewers.get(server_id)?.socket.close(openedElsewhere, 'opened elsewhere')
+  const id = ctx.ids.uuid()
+  viewers.set(server_id, { id, socket, told: false })
+  socket.once('close', () => {
+    if (viewers.get(server_id)?.id === id) viewers.delete(server_id)
+  })
+  ctx.bus.publish(serialOpened, { server_id, id })
+}
+
+/** Makes way for viewers of the same line in other processes. All processes hear of them in one order. */
+export function followSerialConsoles(env: Env): AsyncDisposable {
+  return env.bus.subscribe(serialOpened, opened => {
+    const { server_id, id } = opened as { server_id: string; id: string }
+    const viewer = serialViewers(env).get(server_id)
+    if (viewer?.id === id) viewer.told = true
+    else if (viewer?.told) viewer.socket.close(openedElsewhere, 'opened elsewhere')
   })
 }
 
