@@ -3,10 +3,14 @@ import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { findProgram } from '../../src/cli/debian-packages.ts'
 
-const lists = ['smoke', 'api.identity', 'api.image', 'api.network']
+const lists = ['smoke', 'interop', 'api.identity', 'api.image', 'api.network']
 
-test(`Tempest: ${lists.join(', ')}`, { timeout: 470_000 }, async () => {
+const absent = ['python3', 'unshare', 'ip'].filter(program => findProgram(program) === undefined)
+const skip = absent.length > 0 && `needs ${absent.join(', ')}`
+
+test(`Tempest: ${lists.join(', ')}`, { skip, timeout: 470_000 }, async () => {
   const words = ['tempest', '--list', lists.join(','), '--minutes', '6', '--dry']
   const { code, out } = await conformance(words)
   const telling = out.split('\n').filter(line => !/^(passed|skipped|failed) /.test(line))

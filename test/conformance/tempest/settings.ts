@@ -118,8 +118,13 @@ async function computeSettings(admin: Admin, hosts: number, real: boolean): Prom
   const { images } = await admin.get<{ images: { id: string }[] }>('image', '/v2/images?status=active&sort=created_at')
   const { flavors } = await admin.get<{ flavors: { id: string; ram: number }[] }>('compute', '/flavors/detail')
   const [small, next] = flavors.toSorted((a, b) => a.ram - b.ram)
+  const { networks } = await admin.get<{ networks: { name: string }[] }>(
+    'network',
+    '/v2.0/networks?router:external=false',
+  )
   return {
     compute: {
+      fixed_network_name: networks[0]!.name,
       image_ref: images[0]!.id,
       image_ref_alt: (images[1] ?? images[0])!.id,
       flavor_ref: small!.id,
