@@ -1,4 +1,5 @@
 /** A whole cloud in the test's process: SQLite in memory (or the PostgreSQL of NEPHOS_TEST_POSTGRES), in-process bus, virtual or real time. */
+import { appendFileSync } from 'node:fs'
 import type { InjectOptions } from 'fastify'
 import { type Cloud, createCloud, sections } from '../src/cloud.ts'
 import { inProcessBus } from '../src/kernel/bus/in-process.ts'
@@ -123,10 +124,18 @@ export async function testCloud(options: TestCloudOptions = {}): Promise<TestClo
       }
     },
     async [Symbol.asyncDispose]() {
+      if (process.env.NEPHOS_TEST_CALLS) await noteCalls(cloud, process.env.NEPHOS_TEST_CALLS)
       await cloud[Symbol.asyncDispose]()
       await bus[Symbol.asyncDispose]()
       await database[Symbol.asyncDispose]()
     },
   }
   return harness
+}
+
+/** Adds the ids of the operations that were called to a file, one a line. */
+async function noteCalls(cloud: Cloud, file: string): Promise<void> {
+  const { body } = await cloud.env.metrics.page()
+  const ids = [...body.matchAll(/^nephos_http_requests_total\{.*?operation="([^"]*)"/gm)].map(found => found[1])
+  appendFileSync(file, `${[...new Set(ids)].join('\n')}\n`)
 }

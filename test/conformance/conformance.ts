@@ -2,6 +2,8 @@
 import { parseArgs } from 'node:util'
 import { messageOf } from '../../src/kernel/errors.ts'
 import { isAlone, runAlone } from './alone.ts'
+import { cliMode } from './cli/mode.ts'
+import { ownTests } from './own-tests.ts'
 import { writeReport } from './report.ts'
 import { installTempest } from './tempest/install.ts'
 import { tempestMode } from './tempest/mode.ts'
@@ -10,8 +12,12 @@ const usage = `npm run conformance -- tempest [--list NAME,NAME] [--workers N] [
   NAME   smoke, interop, all, an area such as api.identity, or something below one (api.identity.v3.test_tokens)
   DIR    where to leave Tempest's log and each failure
   --dry  leaves docs/conformance.md as it is
+npm run conformance -- cli [GROUP…] [--dry]
+  Journeys through the openstack client's command groups (server, floating_ip …)
+npm run conformance -- tests
+  The project's own tests, to note for docs/coverage.md which operations they call
 npm run conformance -- report
-  Writes docs/conformance.md again from the results that are kept`
+  Writes docs/conformance.md and docs/coverage.md again from the results that are kept`
 
 const say = (line: string) => console.log(line)
 
@@ -27,10 +33,19 @@ async function main(words: string[]): Promise<number> {
       dry: { type: 'boolean', default: false },
     },
   })
-  const [mode] = positionals
+  const [mode, ...groups] = positionals
   if (mode === 'report') {
     writeReport()
     return 0
+  }
+  if (mode === 'tests') {
+    const passed = await ownTests()
+    writeReport()
+    return passed ? 0 : 1
+  }
+  if (mode === 'cli') {
+    if (!isAlone()) return runAlone(import.meta.filename, words)
+    return (await cliMode({ groups: groups.map(group => group.replaceAll('_', ' ')), write: !values.dry, say })) ? 0 : 1
   }
   if (mode !== 'tempest') throw new Error(`say what to run:\n${usage}`)
   const tempest = await installTempest(say)

@@ -1,6 +1,7 @@
-/** docs/conformance.md, from the results that are kept and the list of known failures. */
+/** Writes the pages: docs/coverage.md, and docs/conformance.md from the results that are kept and the list of known failures. */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { writeCoverage } from './coverage.ts'
 import { knownFailures } from './known-failures.ts'
 import { type Kept, keptResults } from './results.ts'
 import { areas, keptLists } from './tempest/lists.ts'
@@ -9,6 +10,7 @@ const page = join(import.meta.dirname, '../../docs/conformance.md')
 
 export function writeReport(): void {
   writeFileSync(page, reportText())
+  writeCoverage()
 }
 
 export function reportText(): string {

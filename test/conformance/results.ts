@@ -5,7 +5,8 @@ import type { Result } from './tempest/tempest.ts'
 
 const folder = join(import.meta.dirname, 'results')
 
-export type Suite = 'tempest' | 'cli' | 'sdk'
+export const suites = ['tests', 'tempest', 'cli', 'sdk'] as const
+export type Suite = (typeof suites)[number]
 
 /** What is kept of a list's run. */
 export interface Kept {
