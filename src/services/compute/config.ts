@@ -23,6 +23,26 @@ export const computeConfig = section(
         minimum: 1,
         description: 'How many hosts are tried for a new server.',
       }),
+      allow_resize_to_same_host: Type.Boolean({
+        default: true,
+        description:
+          'Whether a resized server may stay on its host, with both its old and its new disks until it is confirmed.',
+      }),
+      resize_confirm_seconds: Type.Integer({
+        default: 0,
+        minimum: 0,
+        description: 'How long a resized server waits for its owner before the resize is confirmed; 0 is for ever.',
+      }),
+      shelved_offload_seconds: Type.Integer({
+        default: 0,
+        minimum: -1,
+        description: 'How long the disks of a shelved server stay on its host; -1 is until they are asked to go.',
+      }),
+      reclaim_deleted_seconds: Type.Integer({
+        default: 0,
+        minimum: 0,
+        description: 'How long a deleted server can be restored; 0: it is gone at once.',
+      }),
       stuck_seconds: Type.Object(
         {
           reboot: Type.Integer({ default: 180, minimum: 1, description: 'A reboot.' }),

@@ -67,6 +67,8 @@ export interface PlacementContract {
   explain(ctx: Ctx, request: CandidateRequest): Promise<Refusal[]>
   /** Replaces all allocations of a consumer. Throws `Conflict` when a provider lacks the room, and nothing is changed then. */
   claim(ctx: Ctx, consumer: ConsumerSpec, allocations: Record<string, Record<string, number>>): Promise<void>
+  /** Gives all that a consumer has to another one, as it is: no room is asked for, even where a provider has less than is used. */
+  handOver(ctx: Ctx, from: string, to: ConsumerSpec): Promise<void>
   /** Frees what a consumer has; unknown consumers are fine. */
   release(ctx: Ctx, consumerId: string): Promise<void>
   /** Ids of all consumers of a type that have something. */

@@ -29,6 +29,11 @@ export const placementContract: PlacementContract = {
   },
   explain: async (ctx, request) => explain(await snapshotFor(ctx), groupOf(request)),
   claim: (ctx, consumer, allocations) => ctx.transaction(tx => replaceAllocations(tx, [{ ...consumer, allocations }])),
+  handOver: (ctx, from, to) =>
+    ctx.transaction(async tx => {
+      const before = { id: from, project_id: to.project_id, user_id: to.user_id, allocations: {} }
+      await replaceAllocations(tx, [before, { ...to, allocations: await amountsOf(tx, from) }])
+    }),
   release: (ctx, id) =>
     ctx.transaction(tx => replaceAllocations(tx, [{ id, project_id: '', user_id: '', allocations: {} }])),
   consumersOf: async (ctx, type) => (await consumers.list(ctx.db, { type })).map(row => row.uuid),

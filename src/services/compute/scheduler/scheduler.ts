@@ -43,6 +43,8 @@ export interface ScheduleRequest {
     | undefined
   /** Hosts that have been tried already. */
   ignore: string[]
+  /** Hosts that cannot take this server for a reason of its own, with the reason. */
+  unfit?: Record<string, string>
 }
 
 /** Why a filter refused a host. */
@@ -82,6 +84,8 @@ export function schedule(request: ScheduleRequest, hosts: readonly HostState[], 
 
 function firstRefusal(filters: readonly (readonly [string, Filter])[], host: HostState, request: ScheduleRequest) {
   if (request.ignore.includes(host.host)) return { filter: 'RetryFilter', asked: 'a host not tried yet', had: 'tried' }
+  const unfit = request.unfit?.[host.host]
+  if (unfit !== undefined) return { filter: 'MoveFilter', asked: 'a host that can take the server', had: unfit }
   for (const [name, filter] of filters) {
     const why = filter(host, request)
     if (why) return { filter: name, ...why }

@@ -6,6 +6,7 @@ import { saga } from '#kernel/saga/saga.ts'
 import { Type } from '#kernel/schema/builders.ts'
 import { loadServer, requireUnlocked } from './access.ts'
 import { actionOperation } from './action.ts'
+import { openMoves, updateMove } from './moves/store.ts'
 import type { ServerRow } from './server.ts'
 import { destroyGuest, faultOfSaga, releaseClaims } from './steps.ts'
 import { findServer, removeServer, updateServer } from './store.ts'
@@ -29,16 +30,28 @@ export const deleteSaga = saga<DeleteInput>(
   async (s, { server_id }) => {
     await s.step('destroy guest', async () => {
       const server = await findServer(s.ctx, server_id)
-      if (server?.host) await destroyGuest(s.ctx, server.host, server_id)
+      for (const host of await hostsOf(s.ctx, server_id, server?.host ?? null))
+        await destroyGuest(s.ctx, host, server_id)
     })
     await s.record('release', async ctx => {
       const server = await findServer(ctx, server_id)
       await releaseClaims(ctx, server_id)
+      for (const { uuid, status } of await openMoves(ctx, server_id)) {
+        await ctx.services.placement.release(ctx, uuid)
+        await updateMove(ctx, uuid, { status: status === 'finished' ? 'confirmed' : 'error' })
+      }
       if (server) await removeServer(ctx, server)
       await ctx.events.emit(ctx, 'compute.instance.delete.end', server_id, {})
     })
   },
 )
+
+/** Where something of it may be: on its host, and on both ends of a move that is not over. */
+async function hostsOf(ctx: Ctx, id: string, host: string | null): Promise<Set<string>> {
+  const moves = await openMoves(ctx, id)
+  const all = [host, ...moves.flatMap(({ source_host, dest_host }) => [source_host, dest_host])]
+  return new Set(all.filter(name => name !== null))
+}
 
 export async function beginDelete(ctx: Ctx, server: ServerRow): Promise<void> {
   await ctx.transaction(async tx => {

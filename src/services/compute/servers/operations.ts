@@ -19,6 +19,8 @@ import { listOperations, listRules } from './list.ts'
 import { allFilters } from './list-query.ts'
 import { lockOperations, unlockOverride } from './lock.ts'
 import { metadataOperations } from './metadata.ts'
+import { confirmResize, revertResize } from './moves/decide.ts'
+import { migrate, moveRules, resize } from './moves/resize.ts'
 import { tidySaga } from './moves/tidy.ts'
 import { networkProxyOperations } from './network-proxies.ts'
 import { powerActions } from './power.ts'
@@ -32,7 +34,18 @@ import { serverTopology } from './topology.ts'
 import { updateServer } from './update.ts'
 import { viewRules } from './view.ts'
 
-const actions = [...powerActions, reboot, crashDump, createImage, rebuild, rescue, unrescue]
+const actions = [
+  ...powerActions,
+  reboot,
+  crashDump,
+  createImage,
+  rebuild,
+  rescue,
+  unrescue,
+  resize,
+  migrate,
+  revertResize,
+]
 
 export const serverOperations: Operation[] = [
   createServer,
@@ -43,6 +56,7 @@ export const serverOperations: Operation[] = [
   forceDelete,
   explainServer,
   ...actions.map(action => action.operation),
+  confirmResize,
   ...lockOperations,
   ...guestOperations,
   ...guestPasswordOperations,
@@ -69,6 +83,7 @@ export const serverSagas: Saga[] = [
 export const serverRules: Rule[] = [
   ...viewRules,
   ...rebuildRules,
+  ...moveRules,
   ...listRules,
   ...instanceActionRules,
   allFilters,

@@ -16,6 +16,10 @@ export interface PlacingRequest {
   spec: RequestSpec
   /** Hosts that have been tried in vain. */
   ignore: string[]
+  /** Hosts that cannot take a server which moves, with the reason. */
+  unfit?: Record<string, string>
+  /** The named host is taken whatever the filters say. */
+  forced?: boolean
   project_id: string
   user_id: string
 }
@@ -32,10 +36,10 @@ export async function place(ctx: Ctx, request: PlacingRequest, serverIds: readon
   const candidates = asked ? await ctx.services.placement.candidates(ctx, { ...asked, limit }) : []
   const byProvider = new Map(candidates.map(candidate => [candidate.root, candidate.allocations]))
   const hosts = byProvider.size > 0 ? await hostsForScheduling(ctx, [...byProvider.keys()]) : []
-  const wish = await scheduleRequest(ctx, request)
+  const wish = await scheduleRequest(ctx, request, serverIds)
   const chosen: HostState[] = []
   for (const serverId of serverIds) {
-    const { best, refused } = schedule(wish, hosts, schedulerOptions(ctx))
+    const { best, refused } = schedule(wish, hosts, schedulerOptions(ctx, request.forced))
     const host = await claimFirst(ctx, request, serverId, best, byProvider)
     if (!host) {
       for (const id of serverIds.slice(0, chosen.length)) await ctx.services.placement.release(ctx, id)
@@ -66,9 +70,14 @@ async function claimFirst(
   return undefined
 }
 
-function schedulerOptions(ctx: Ctx) {
+function schedulerOptions(ctx: Ctx, forced = false) {
   const { filters, ram_weight, cpu_weight } = ctx.config.of(computeConfig).scheduler
-  return { filters, weights: { ram: ram_weight, cpu: cpu_weight }, random: ctx.ids.random, keep: alternates }
+  return {
+    filters: forced ? [] : filters,
+    weights: { ram: ram_weight, cpu: cpu_weight },
+    random: ctx.ids.random,
+    keep: alternates,
+  }
 }
 
 /** What placement is asked for: amounts by the flavor (its extra specs may say otherwise), traits of flavor and image. */
@@ -105,7 +114,11 @@ async function candidateRequest(ctx: Ctx, request: PlacingRequest): Promise<Cand
   return host && { ...asked, in_tree: host.provider }
 }
 
-async function scheduleRequest(ctx: Ctx, { flavor, image, spec, ignore }: PlacingRequest): Promise<ScheduleRequest> {
+async function scheduleRequest(
+  ctx: Ctx,
+  { flavor, image, spec, ignore, unfit }: PlacingRequest,
+  serverIds: readonly string[],
+): Promise<ScheduleRequest> {
   const { same_host, different_host } = spec.scheduler_hints
   const group = spec.group_id === null ? undefined : await groupOf(ctx, spec.group_id)
   return {
@@ -119,9 +132,14 @@ async function scheduleRequest(ctx: Ctx, { flavor, image, spec, ignore }: Placin
     group: group && {
       policy: group.policy,
       max_per_host: group.max_per_host,
-      members: await hostsOfServers(ctx, group.members),
+      // A server that moves does not stand in its own way.
+      members: await hostsOfServers(
+        ctx,
+        group.members.filter(member => !serverIds.includes(member)),
+      ),
     },
     ignore,
+    ...(unfit && { unfit }),
   }
 }
 

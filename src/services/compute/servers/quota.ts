@@ -56,6 +56,20 @@ function tooMany(limits: Limits, used: ProjectUsage, each: ProjectUsage, demand:
   )
 }
 
+/** Throws Nova's 403 when a project has no room for a server that grows by so much. Locks the project's count. */
+export async function admitGrowth(ctx: Ctx, project: string, more: { cores: number; ram: number }): Promise<void> {
+  await lock(ctx.db, ctx.database.engine, `compute.quota.${project}`)
+  const limits = await quotaLimits(ctx, project)
+  const used = await usageOf(ctx, project)
+  const overs = (['cores', 'ram'] as const).filter(r => more[r] > 0 && limits[r] >= 0 && used[r] + more[r] > limits[r])
+  if (overs.length === 0) return
+  const list = (of: (resource: 'cores' | 'ram') => string | number) => overs.map(of).join(', ')
+  throw new OverQuota(
+    `Quota exceeded for ${list(r => r)}: Requested ${list(r => more[r])},` +
+      ` but already used ${list(r => used[r])} of ${list(r => limits[r])} ${list(r => r)}`,
+  )
+}
+
 /** Limits on what one request carries. */
 export async function checkContents(
   ctx: Ctx,

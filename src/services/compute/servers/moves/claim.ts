@@ -1,0 +1,103 @@
+/** Chooses a server's target and claims room there: the move holds what the server has at its source, the server what it gets. */
+import type { Ctx } from '#kernel/context.ts'
+import { Conflict } from '#kernel/errors.ts'
+import type { HostRow } from '../../hosts/host.ts'
+import { hosts } from '../../hosts/store.ts'
+import { noValidHost } from '../explanation.ts'
+import { place } from '../placing.ts'
+import type { ServerRow } from '../server.ts'
+import { existingServer } from '../steps.ts'
+import { keepExplanation, requestSpecOf } from '../store.ts'
+import type { MoveRow, MoveStatus } from './move.ts'
+import { existingMove, updateMove } from './store.ts'
+
+export type Claimed = { host: string; node: string; zone: string } | { refused: string }
+
+export interface Wish {
+  /** What hosts must be able to do. */
+  needs?: 'migrate' | 'live_migrate'
+  /** The target that was asked for. */
+  to: string | null
+  /** The target is taken whatever the filters say. */
+  forced?: boolean
+  sameHost?: boolean
+  status: MoveStatus
+}
+
+/** In a transaction. A refusal is kept for those who ask why, and changes nothing else. */
+export async function claim(ctx: Ctx, moveId: string, wish: Wish): Promise<Claimed> {
+  const move = await existingMove(ctx, moveId)
+  const server = await existingServer(ctx, move.server_id)
+  const spec = await requestSpecOf(ctx, server.id)
+  if (!spec) return { refused: `Nothing is known of what was asked for with instance ${server.id}.` }
+  await ctx.services.placement.handOver(ctx, server.id, consumer(server, moveId, 'MIGRATION'))
+  const { image, project_id, user_id } = server
+  const unfit = await unfitHosts(ctx, server, wish)
+  const request = { flavor: move.new_flavor, image, project_id, user_id, ignore: [], unfit }
+  const forced = wish.forced ? { forced: true } : {}
+  const placing = await place(ctx, { ...request, ...forced, spec: { ...spec, requested_host: wish.to } }, [server.id])
+  if (!('hosts' in placing)) {
+    await ctx.services.placement.handOver(ctx, moveId, consumer(server, server.id, 'INSTANCE'))
+    await keepExplanation(ctx, server.id, placing.explanation)
+    return { refused: noValidHost(ctx, placing.explanation).message }
+  }
+  const { host, node, zone } = placing.hosts[0]!
+  const address = (await hosts.find(ctx.db, { name: host }))?.machine.address ?? null
+  await updateMove(ctx, moveId, { dest_host: host, dest_node: node, dest_address: address, status: wish.status })
+  return { host, node, zone }
+}
+
+/** Gives up the target: the server has what it had. */
+export async function unclaim(ctx: Ctx, moveId: string, claimed: Claimed): Promise<void> {
+  if ('refused' in claimed) return
+  const move = await existingMove(ctx, moveId)
+  await ctx.services.placement.release(ctx, move.server_id)
+  await ctx.services.placement.handOver(ctx, moveId, {
+    ...consumer(move, move.server_id, 'INSTANCE'),
+  })
+}
+
+export const consumer = (owner: Pick<MoveRow | ServerRow, 'project_id' | 'user_id'>, id: string, type: string) => ({
+  id,
+  type,
+  project_id: owner.project_id,
+  user_id: owner.user_id,
+})
+
+async function unfitHosts(ctx: Ctx, server: ServerRow, { needs, sameHost }: Wish): Promise<Record<string, string>> {
+  const unfit: Record<string, string> = {}
+  const rows = await hosts.list(ctx.db)
+  const source = rows.find(row => row.name === server.host)
+  for (const row of rows) {
+    const why = row.name === server.host ? atHome(sameHost) : away(row, source, needs)
+    if (why) unfit[row.name] = why
+  }
+  return unfit
+}
+
+const atHome = (sameHost: boolean | undefined) => (sameHost ? undefined : 'it is there already')
+
+function away(row: HostRow, source: HostRow | undefined, needs: Wish['needs']): string | undefined {
+  if (!needs || !source) return undefined
+  if (!source.facts.capabilities[needs]) return `host ${source.name} cannot send guests (${needs})`
+  if (!row.facts.capabilities[needs]) return `it cannot take guests of other hosts (${needs})`
+  if (row.facts.hypervisor_type !== source.facts.hypervisor_type)
+    return `its hypervisor is ${row.facts.hypervisor_type}`
+  return undefined
+}
+
+/** A saga's claim found no host. */
+export class NoValidHost extends Error {
+  override readonly name = 'NoValidHost'
+}
+
+/** What a claim gave; throws when no host would do. */
+export function granted(claimed: Claimed): Exclude<Claimed, { refused: string }> {
+  if ('refused' in claimed) throw new NoValidHost(claimed.refused)
+  return claimed
+}
+
+/** Throws when a saga's server is not busy with it any more: someone reset its state. */
+export function requireChange(changed: boolean, id: string): void {
+  if (!changed) throw new Conflict(`Instance ${id} is busy with something else now.`)
+}

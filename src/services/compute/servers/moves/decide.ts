@@ -1,0 +1,122 @@
+/** What becomes of a resized server: confirmed, it stays as it is; reverted, it is what it was. */
+import type { Ctx } from '#kernel/context.ts'
+import { BadRequest, Conflict } from '#kernel/errors.ts'
+import { reply } from '#kernel/operation.ts'
+import { projectMemberOrAdmin, rule } from '#kernel/policy/rule.ts'
+import { anySaga, saga } from '#kernel/saga/saga.ts'
+import { Type } from '#kernel/schema/builders.ts'
+import { powerStates } from '../../host-agent.ts'
+import { isUp } from '../../hosts/host.ts'
+import { hosts } from '../../hosts/store.ts'
+import {
+  type ActionInput,
+  actionOperation,
+  beginAction,
+  claimTask,
+  recordAction,
+  requireAllowed,
+  type ServerAction,
+} from '../action.ts'
+import type { ServerRow } from '../server.ts'
+import { destroyGuest, existingServer, serverToUndo } from '../steps.ts'
+import { updateServer } from '../store.ts'
+import { consumer, requireChange } from './claim.ts'
+import type { MoveBody, MoveRow } from './move.ts'
+import * as steps from './steps.ts'
+import { existingMove, moveIn, updateMove } from './store.ts'
+import { beginTidy } from './tidy.ts'
+
+const deadlineMs = 60 * 60_000
+const notResized = () => new BadRequest('Instance has not been resized.')
+
+/** In a transaction: the old guest's room is free, and its disks go soon. */
+export async function confirmMove(ctx: Ctx, server: ServerRow, move: MoveRow): Promise<void> {
+  await recordAction(ctx, 'confirmResize', server.id)
+  await ctx.services.placement.release(ctx, move.uuid)
+  const vm_state = server.power_state === powerStates.shutdown ? 'stopped' : 'active'
+  await updateServer(ctx, server.id, { vm_state, ...steps.amountsOf(server.flavor) }, { vm_state: 'resized' })
+  await updateMove(ctx, move.uuid, { status: 'confirmed' })
+  await ctx.events.emit(ctx, 'compute.instance.resize.confirm.end', server.id, {})
+  await beginTidy(ctx, { server_id: server.id, host: move.source_host })
+}
+
+export const confirmResize = actionOperation({
+  id: 'compute.servers.confirm_resize',
+  key: 'confirmResize',
+  summary: 'Keep a resized server as it is',
+  policy: rule('os_compute_api:servers:confirm_resize', projectMemberOrAdmin),
+  body: Type.Unknown(),
+  async handle(ctx, server) {
+    requireAllowed(ctx, server, 'confirmResize')
+    await ctx.transaction(async tx => {
+      await claimTask(tx, server, 'confirmResize')
+      const move = await moveIn(tx, server.id, ['finished'])
+      if (!move) throw notResized()
+      const host = await hosts.find(tx.db, { name: move.source_host })
+      if (host && !isUp(tx, host)) throw new Conflict('Service is unavailable at this time.')
+      await confirmMove(tx, server, move)
+    })
+    return reply(undefined, { status: 204 })
+  },
+})
+
+/** Goes forward only: each step may be done again, so what failed is asked for once more. */
+const revertSaga = saga<ActionInput<MoveBody>>(
+  'compute.servers.revertResize',
+  {
+    revision: 1,
+    deadline: deadlineMs,
+    async failed(ctx, { server_id }) {
+      if (!(await serverToUndo(ctx, server_id))) return
+      await updateServer(ctx, server_id, { task_state: null }, { task_state: 'resize_reverting' })
+      await ctx.events.emit(ctx, 'compute.instance.resize.revert.error', server_id, {})
+    },
+  },
+  async (s, { server_id: id, body }) => {
+    const { ctx } = s
+    const move = await existingMove(ctx, body.move)
+    const { source_host: source, dest_host: target } = move
+    await s.step(`leave ${target}`, async () => {
+      // Two of it must not run at once.
+      if (target !== null && target !== source) await destroyGuest(ctx, target, id)
+    })
+    await s.record(`bind ports to ${source}`, async tx => {
+      await tx.services.network.bindPorts(tx, id, source)
+    })
+    await s.step(`bring back on ${source}`, () => steps.bringBack(ctx, move))
+    await s.record('settle', async tx => {
+      const server = await existingServer(tx, id)
+      const vm_state = move.old_vm_state
+      const power_state = steps.powerOf(vm_state === 'active')
+      const back = { ...steps.settledOn(move, 'source', move.old_zone), ...steps.amountsOf(move.old_flavor) }
+      const settled = { ...back, vm_state, power_state, task_state: null, fault: null }
+      requireChange(await updateServer(tx, id, settled, { task_state: 'resize_reverting' }), id)
+      await tx.services.placement.release(tx, id)
+      await tx.services.placement.handOver(tx, move.uuid, consumer(server, id, 'INSTANCE'))
+      await updateMove(tx, move.uuid, { status: 'reverted' })
+      await tx.events.emit(tx, 'compute.instance.resize.revert.end', id, {})
+    })
+  },
+)
+
+export const revertResize: ServerAction = {
+  saga: anySaga(revertSaga),
+  operation: actionOperation({
+    id: 'compute.servers.revert_resize',
+    key: 'revertResize',
+    summary: 'Make a resized server what it was',
+    policy: rule('os_compute_api:servers:revert_resize', projectMemberOrAdmin),
+    body: Type.Unknown(),
+    async handle(ctx, server) {
+      requireAllowed(ctx, server, 'revertResize')
+      await ctx.transaction(async tx => {
+        const move = await moveIn(tx, server.id, ['finished', 'reverting'])
+        if (!move) throw notResized()
+        const event = 'resize.revert'
+        await beginAction(tx, server, { name: 'revertResize', event, saga: revertSaga, body: { move: move.uuid } })
+        await updateMove(tx, move.uuid, { status: 'reverting' })
+      })
+      return reply(undefined, { status: 202 })
+    },
+  }),
+}

@@ -1,0 +1,163 @@
+/** Stories of resize and cold migration: what users see, what hosts have, and what placement and quotas say at each moment. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { type ServerCloudOptions, serverCloud } from '../fixtures/server-cloud.ts'
+import { tiny } from '../fixtures/world.ts'
+
+async function stage(options: ServerCloudOptions = {}) {
+  const cloud = await serverCloud({ hosts: ['h1', 'h2'], set: ['compute.allow_resize_to_same_host=false'], ...options })
+  const demo = await cloud.project('p1')
+  const admin = await cloud.admin()
+  const server = await cloud.boot(demo)
+  const act = <T = { badRequest?: { message: string }; forbidden?: { message: string } }>(
+    body: unknown,
+    who = demo,
+    version = 'latest',
+  ) => cloud.api<T>(who, 'POST', `/servers/${server.id}/action`, body, version)
+  const first = (await cloud.row(server.id)).host!
+  return {
+    cloud,
+    demo,
+    admin,
+    server,
+    act,
+    first,
+    second: ['h1', 'h2'].find(host => host !== first)!,
+    async settled() {
+      await cloud.env.sagas.idle()
+      return cloud.show(admin, server.id)
+    },
+    async [Symbol.asyncDispose]() {
+      await cloud[Symbol.asyncDispose]()
+    },
+  }
+}
+
+const resize = { resize: { flavorRef: '84' } }
+
+test('a server is resized: its data moves with it, and both flavors are held until it is confirmed', async () => {
+  await using s = await stage()
+  s.cloud.drivers[s.first]!.write(s.server.id, 'root', 'my data')
+  assert.equal((await s.act(resize)).status, 202)
+  assert.equal((await s.cloud.show(s.demo, s.server.id)).status, 'RESIZE')
+  const waiting = await s.settled()
+  assert.deepEqual([waiting.status, waiting.flavor.ram], ['VERIFY_RESIZE', 192])
+  assert.equal(waiting['OS-EXT-SRV-ATTR:host'], s.second)
+  assert.deepEqual(s.cloud.guestHosts(s.server.id), [s.second])
+  assert.deepEqual(s.cloud.drivers[s.second]!.guests.get(s.server.id)?.disks.root?.contents, [tiny, 'my data'])
+  const [move] = await s.cloud.openMoves(s.server.id)
+  assert.equal((await s.cloud.allocated(s.server.id))[s.second]!.MEMORY_MB, 192)
+  assert.equal((await s.cloud.allocated(move!.uuid))[s.first]!.MEMORY_MB, 128)
+  assert.equal((await s.act({ pause: null })).status, 409)
+  assert.equal((await s.act({ confirmResize: null })).status, 204)
+  assert.equal((await s.settled()).status, 'ACTIVE')
+  assert.deepEqual([s.cloud.asides(s.server.id), await s.cloud.allocated(move!.uuid)], [[], {}])
+  assert.equal((await s.act({ confirmResize: null })).status, 409)
+})
+
+test('a reverted resize is as if it had not been, what was written since included', async () => {
+  await using s = await stage()
+  await s.act(resize)
+  await s.settled()
+  s.cloud.drivers[s.second]!.write(s.server.id, 'root', 'new data')
+  assert.equal((await s.act({ revertResize: null })).status, 202)
+  assert.equal((await s.cloud.show(s.demo, s.server.id)).status, 'REVERT_RESIZE')
+  const back = await s.settled()
+  assert.deepEqual([back.status, back.flavor.ram, back['OS-EXT-SRV-ATTR:host']], ['ACTIVE', 128, s.first])
+  assert.deepEqual(back.addresses, s.server.addresses)
+  assert.deepEqual(s.cloud.guestHosts(s.server.id), [s.first])
+  assert.deepEqual(s.cloud.drivers[s.first]!.guests.get(s.server.id)?.disks.root?.contents, [tiny])
+  assert.deepEqual(Object.keys(await s.cloud.allocated(s.server.id)), [s.first])
+})
+
+test('a stopped server stays off through it all', async () => {
+  await using s = await stage()
+  await s.act({ 'os-stop': null })
+  await s.settled()
+  await s.act(resize)
+  assert.equal((await s.settled()).status, 'VERIFY_RESIZE')
+  await s.act({ confirmResize: null })
+  assert.equal((await s.settled()).status, 'SHUTOFF')
+  await s.act({ 'os-start': null })
+  assert.equal((await s.settled()).status, 'ACTIVE')
+})
+
+test('on its own host a server keeps its old disks beside the new ones', async () => {
+  await using s = await stage({ hosts: ['h1'], set: [] })
+  await s.act(resize)
+  const waiting = await s.settled()
+  assert.deepEqual([waiting.status, waiting['OS-EXT-SRV-ATTR:host']], ['VERIFY_RESIZE', 'h1'])
+  assert.deepEqual(s.cloud.asides(s.server.id), ['h1'])
+  await s.act({ revertResize: null })
+  assert.deepEqual([(await s.settled()).status, (await s.settled()).flavor.ram], ['ACTIVE', 128])
+  await s.act(resize)
+  await s.settled()
+  await s.act({ confirmResize: null })
+  assert.deepEqual([(await s.settled()).status, (await s.settled()).flavor.ram], ['ACTIVE', 192])
+  assert.deepEqual(s.cloud.asides(s.server.id), [])
+})
+
+test('what cannot be is refused with the words of upstream', async () => {
+  await using s = await stage()
+  const same = await s.act({ resize: { flavorRef: '42' } })
+  assert.deepEqual([same.status, same.body.badRequest?.message], [400, 'When resizing, instances must change flavor!'])
+  assert.equal((await s.act({ resize: { flavorRef: 'nothing' } })).status, 400)
+  const path = `/os-quota-sets/${s.demo.id}`
+  const set = await s.cloud.api(s.admin, 'PUT', path, { quota_set: { ram: 150 } })
+  assert.equal(set.status, 200)
+  const over = await s.act(resize)
+  assert.equal(over.status, 403)
+  assert.equal(over.body.forbidden?.message, 'Quota exceeded for ram: Requested 64, but already used 128 of 150 ram')
+  assert.equal((await s.settled()).status, 'ACTIVE')
+  assert.equal((await s.act({ migrate: { host: s.first } }, s.admin)).status, 400)
+  assert.equal((await s.act({ migrate: { host: 'nowhere' } }, s.admin)).status, 400)
+  assert.equal((await s.act({ migrate: null })).status, 403)
+  assert.equal((await s.act({ revertResize: null })).status, 409)
+})
+
+test('a resize that no host can take leaves the server as it is, and says why', async () => {
+  await using s = await stage({ memoryMb: 4096 })
+  const flavor = { id: 'huge', name: 'huge', ram: 3500, vcpus: 1, disk: 1 }
+  await s.cloud.api(s.admin, 'POST', '/flavors', { flavor })
+  await s.cloud.removeHost(s.second)
+  const disable = { status: 'disabled' }
+  const { body } = await s.cloud.api<{ services: { id: string; host: string }[] }>(s.admin, 'GET', '/os-services')
+  const service = body.services.find(one => one.host === s.second)!
+  await s.cloud.api(s.admin, 'PUT', `/os-services/${service.id}`, disable)
+  assert.equal((await s.act({ resize: { flavorRef: 'huge' } })).status, 202)
+  const now = await s.settled()
+  assert.deepEqual([now.status, now.flavor.ram], ['ACTIVE', 128])
+  assert.deepEqual(Object.keys(await s.cloud.allocated(s.server.id)), [s.first])
+  interface Explained {
+    explanation: { hosts: { host: string; rule: string; had: string }[] }
+  }
+  const why = await s.cloud.api<Explained>(s.admin, 'GET', `/servers/${s.server.id}/nephos-explain`)
+  const home = why.body.explanation.hosts.find(one => one.host === s.first)
+  assert.deepEqual([home?.rule, home?.had], ['MoveFilter', 'it is there already'])
+  interface Actions {
+    instanceActions: { action: string; message: string | null }[]
+  }
+  const actions = await s.cloud.api<Actions>(s.admin, 'GET', `/servers/${s.server.id}/os-instance-actions`)
+  assert.deepEqual(
+    [actions.body.instanceActions[0]!.action, actions.body.instanceActions[0]!.message],
+    ['resize', 'Error'],
+  )
+})
+
+test('an admin moves a server to a host of choice, and the move is in the list', async () => {
+  await using s = await stage()
+  assert.equal((await s.act({ migrate: { host: s.second } }, s.admin)).status, 202)
+  assert.equal((await s.settled())['OS-EXT-SRV-ATTR:host'], s.second)
+  assert.equal((await s.act({ confirmResize: null })).status, 204)
+  await s.settled()
+})
+
+test('a resized server that is deleted leaves nothing at either end', async () => {
+  await using s = await stage()
+  await s.act(resize)
+  await s.settled()
+  await s.cloud.remove(s.demo, s.server.id)
+  const held = await s.cloud.held()
+  assert.deepEqual([held.guests, held.allocations, held.consumers, held.ports], [0, 0, 0, 0])
+  assert.deepEqual(await s.cloud.openMoves(s.server.id), [])
+})

@@ -1,0 +1,81 @@
+/** Steps that moves share: on their hosts, and in the server's row. */
+import type { Ctx } from '#kernel/context.ts'
+import type { SagaError } from '#kernel/saga/saga.ts'
+import type { GuestSpec } from '../../drivers/driver.ts'
+import { hostAgent, powerStates } from '../../host-agent.ts'
+import type { ActionInput } from '../action.ts'
+import { guestSpec } from '../guest-spec.ts'
+import type { ServerRow, TaskState } from '../server.ts'
+import { callOptions, destroyGuest, existingServer, faultOf, serverToUndo, stopping, toldMessage } from '../steps.ts'
+import { updateServer } from '../store.ts'
+import type { MoveBody, MoveRow, MoveStatus } from './move.ts'
+import { updateMove } from './store.ts'
+
+/** Moving a disk takes its time. */
+export const transferMs = 6 * 60 * 60_000
+
+/** The guest as it will be on the host where its ports are bound. */
+export async function specThere(ctx: Ctx, move: MoveRow, host: string, signal: AbortSignal): Promise<GuestSpec> {
+  const nics = await ctx.services.network.wire(ctx, move.server_id, host, signal)
+  const server = await existingServer(ctx, move.server_id)
+  return guestSpec(ctx, { ...server, flavor: move.new_flavor }, nics)
+}
+
+/** Nothing of the guest may be there from an earlier time. */
+export async function makeRoom(ctx: Ctx, move: MoveRow, target: string, signal: AbortSignal): Promise<void> {
+  if (target !== move.source_host) return destroyGuest(ctx, target, move.server_id)
+  await hostAgent(ctx, target).call('dropAside', { id: move.server_id }, callOptions(ctx, signal))
+}
+
+export async function setAside(ctx: Ctx, { server_id: id, source_host }: MoveRow, signal: AbortSignal): Promise<void> {
+  const { grace_seconds, waitMs } = stopping(ctx)
+  await hostAgent(ctx, source_host).call('setAside', { id, grace_seconds }, callOptions(ctx, signal, waitMs))
+}
+
+/** The guest is at its source again as it was, and runs if it did. */
+export async function bringBack(ctx: Ctx, move: MoveRow): Promise<void> {
+  const { server_id: id, source_host: host } = move
+  const server = await serverToUndo(ctx, id)
+  if (!server) return
+  const agent = hostAgent(ctx, host)
+  await agent.call('bringBack', { id }, callOptions(ctx, undefined))
+  if (move.old_vm_state !== 'active') return
+  const nics = await ctx.services.network.wire(ctx, id, host, new AbortController().signal)
+  const spec = await guestSpec(ctx, { ...server, flavor: move.old_flavor }, nics)
+  await agent.call('start', { spec }, callOptions(ctx, undefined, 300_000))
+}
+
+/** What came to the target goes; on the source itself it goes when the old guest is brought back. */
+export async function leaveTarget(ctx: Ctx, move: MoveRow, target: string): Promise<void> {
+  if (target !== move.source_host && (await serverToUndo(ctx, move.server_id))) {
+    await destroyGuest(ctx, target, move.server_id)
+  }
+}
+
+export const powerOf = (running: boolean) => (running ? powerStates.running : powerStates.shutdown)
+
+/** What the server is when nothing moves it any more: on that host, with that flavor. */
+export function settledOn(move: MoveRow, where: 'source' | 'target', zone: string | null): Partial<ServerRow> {
+  const flavor = where === 'source' ? move.old_flavor : move.new_flavor
+  const place =
+    where === 'source'
+      ? { host: move.source_host, node: move.source_node }
+      : { host: move.dest_host, node: move.dest_node }
+  return { ...place, availability_zone: zone, flavor, flavor_id: flavor.id }
+}
+
+export const amountsOf = ({ vcpus, ram }: { vcpus: number; ram: number }) => ({ vcpus, memory_mb: ram })
+
+/** Ends a move that was undone: the server is free again, with its own amounts of the quota. */
+export function moveFailed(event: string, tasks: readonly TaskState[], cancelled: MoveStatus = 'error') {
+  return async (ctx: Ctx, { server_id, body }: ActionInput<MoveBody>, error: SagaError): Promise<void> => {
+    const server = await serverToUndo(ctx, server_id)
+    // A delete needs to know of the move, and ends it.
+    if (!server) return
+    await updateMove(ctx, body.move, { status: error.cancelled ? cancelled : 'error' })
+    const fault = faultOf(ctx, toldMessage(error), error.details)
+    const patch = { task_state: null, ...amountsOf(server.flavor), ...(!error.cancelled && { fault }) }
+    await updateServer(ctx, server_id, patch, { task_state: tasks })
+    await ctx.events.emit(ctx, `compute.instance.${event}.error`, server_id, { message: fault.message })
+  }
+}

@@ -1,0 +1,40 @@
+/** Moves in the database. */
+import type { Ctx } from '#kernel/context.ts'
+import { rows } from '#kernel/db/rows.ts'
+import { type MoveRow, type MoveStatus, openStatuses } from './move.ts'
+
+declare module '#kernel/db/database.ts' {
+  interface Tables {
+    compute_migrations: MoveRow
+  }
+}
+
+export const moves = rows<MoveRow>('compute_migrations', { json: ['old_flavor', 'new_flavor'] })
+
+const now = (ctx: Ctx) => new Date(ctx.clock.now()).toISOString()
+
+export async function insertMove(ctx: Ctx, row: Omit<MoveRow, 'id' | 'created_at' | 'updated_at'>): Promise<void> {
+  await moves.insert(ctx.db, { ...row, created_at: now(ctx), updated_at: now(ctx) } as MoveRow)
+}
+
+export async function updateMove(ctx: Ctx, uuid: string, patch: Partial<MoveRow>): Promise<void> {
+  await moves.update(ctx.db, { uuid }, { ...patch, updated_at: now(ctx) })
+}
+
+/** The move of a running saga. */
+export async function existingMove(ctx: Ctx, uuid: string): Promise<MoveRow> {
+  const move = await moves.find(ctx.db, { uuid })
+  if (!move) throw new Error(`move ${uuid} is gone`)
+  return move
+}
+
+/** Moves of a server that are not over. */
+export function openMoves(ctx: Ctx, server_id: string): Promise<MoveRow[]> {
+  return moves.list(ctx.db, { server_id, status: openStatuses })
+}
+
+/** The newest move of a server in one of these statuses. */
+export async function moveIn(ctx: Ctx, server_id: string, status: readonly MoveStatus[]): Promise<MoveRow | undefined> {
+  const options = { orderBy: [{ column: 'id', direction: 'desc' }] as const, limit: 1 }
+  return (await moves.list(ctx.db, { server_id, status }, { ...options, orderBy: [...options.orderBy] }))[0]
+}
