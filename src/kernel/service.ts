@@ -49,6 +49,11 @@ export interface Service {
   readonly config?: Section
   /** Functions for the other services; each takes the caller's `ctx`. */
   readonly contract?: object
+  /**
+   * Whether a path, as it was asked for, is one of an API from before microversions: it speaks the oldest version whatever the headers say,
+   * and what a body has too much is ignored.
+   */
+  readonly relaxed?: (path: string) => boolean
   /** Turns older forms of the service's paths into today's (Nova's project id in the path). */
   readonly rewrite?: (path: string) => string
   /** WebSockets on the one port, by path from its root. */

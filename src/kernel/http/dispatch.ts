@@ -29,7 +29,9 @@ export async function dispatch(
   let version = 0
   tellRequestId(service, reply, ids)
   try {
-    if (service.microversions) {
+    const relaxed = service.relaxed?.(request.originalUrl.slice(service.path.length)) ?? false
+    if (service.microversions && relaxed) version = ordinal(service.microversions.min)
+    else if (service.microversions) {
       const text = negotiate(service.microversions, request.headers)
       version = ordinal(text)
       reply.headers(versionHeaders(service.microversions, text))
@@ -38,7 +40,7 @@ export async function dispatch(
     const identity = isPublic ? anonymous : await authenticate(env, service, request)
     const ctx = createCtx(env, { ...ids, identity, base: baseOf(env, request), version })
     operation = choose(operations, version, request.body)
-    const answer = await perform(ctx, operation, request, reply)
+    const answer = await perform(ctx, operation, request, reply, relaxed)
     if (validateResponses) checkAnswer(operation, answer, version)
     return send(reply, operation, answer, version)
   } catch (error) {
@@ -90,7 +92,13 @@ function choose(operations: readonly Operation[], version: number, body: unknown
   return action
 }
 
-async function perform(ctx: Ctx, operation: Operation, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
+async function perform(
+  ctx: Ctx,
+  operation: Operation,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  relaxed: boolean,
+): Promise<unknown> {
   const abort = new AbortController()
   reply.raw.once('close', () => {
     if (!reply.raw.writableFinished) abort.abort(new Error('the client went away'))
@@ -116,7 +124,7 @@ async function perform(ctx: Ctx, operation: Operation, request: FastifyRequest, 
     : undefined
   asked.target = target
   if (typeof operation.policy === 'object') ctx.enforce(operation.policy, target)
-  asked.body = validBody(operation, request, ctx.version)
+  asked.body = validBody(operation, request, ctx.version, relaxed)
   return operation.handle(ctx, asked)
 }
 
@@ -140,7 +148,7 @@ function validQuery(operation: Operation, query: unknown, version: number): unkn
   return value
 }
 
-function validBody(operation: Operation, request: FastifyRequest, version: number): unknown {
+function validBody(operation: Operation, request: FastifyRequest, version: number, relaxed: boolean): unknown {
   if (operation.raw) return undefined
   let body = request.body
   if (body instanceof Readable) {
@@ -161,7 +169,7 @@ function validBody(operation: Operation, request: FastifyRequest, version: numbe
   }
   if (body === undefined || body === null)
     throw new BadRequest('Malformed request body: a JSON body is required.', { extra: { malformed: true } })
-  const problem = problemOf(schemaAt(operation.request, version), body)
+  const problem = problemOf(schemaAt(operation.request, version), body, relaxed ? 'relaxed' : 'body')
   if (problem) {
     // Nova's words; the other services' fault shapes pass them on.
     throw new BadRequest(

@@ -15,8 +15,8 @@ export interface Problem {
   rule: string[]
 }
 
-/** Strict types, or text that is read as numbers and booleans. */
-type Kind = 'body' | 'query'
+/** Strict types, the same without members that are too much, or text that is read as numbers and booleans. */
+type Kind = 'body' | 'relaxed' | 'query'
 
 const uuidPattern = /^[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}$/i
 const macPattern = /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i
@@ -56,13 +56,18 @@ function makeAjv(kind: Kind): Ajv {
     verbose: true,
     ownProperties: true,
     ...(kind === 'query' && { coerceTypes: 'array' }),
+    ...(kind === 'relaxed' && { removeAdditional: true }),
   })
   for (const [name, validate] of Object.entries(formats)) ajv.addFormat(name, validate)
   return ajv
 }
 
 const instances: Partial<Record<Kind, Ajv>> = {}
-const compiled = { body: new WeakMap<TSchema, ValidateFunction>(), query: new WeakMap<TSchema, ValidateFunction>() }
+const compiled: Record<Kind, WeakMap<TSchema, ValidateFunction>> = {
+  body: new WeakMap(),
+  relaxed: new WeakMap(),
+  query: new WeakMap(),
+}
 
 function compile(kind: Kind, schema: TSchema): ValidateFunction {
   const known = compiled[kind].get(schema)
@@ -73,7 +78,7 @@ function compile(kind: Kind, schema: TSchema): ValidateFunction {
   return validate
 }
 
-/** Checks a body (strict types) or a query (strings are read as numbers and booleans), filling in defaults. Undefined: all is well. */
+/** Checks a body (strict types; when relaxed, members that are too much are taken out) or a query (strings are read as numbers and booleans), filling in defaults. Undefined: all is well. */
 export function problemOf(schema: TSchema, value: unknown, kind: Kind = 'body'): Problem | undefined {
   const validate = compile(kind, schema)
   if (validate(value)) return undefined

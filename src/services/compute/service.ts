@@ -2,6 +2,7 @@
 import type { Operation } from '#kernel/operation.ts'
 import { service } from '#kernel/service.ts'
 import { aggregateOperations } from './aggregates/operations.ts'
+import { assistedSnapshotOperations } from './assisted-snapshots/operations.ts'
 import { computeConfig } from './config.ts'
 import { websocketPath } from './consoles/console.ts'
 import { consoleOperations } from './consoles/operations.ts'
@@ -13,6 +14,7 @@ import { noQuery } from './dialect.ts'
 import { externalEventOperations } from './external-events/operations.ts'
 import { computeFaults } from './faults.ts'
 import { flavorOperations } from './flavors/operations.ts'
+import { baremetalOperations } from './hosts/baremetal.ts'
 import { hostsHealth } from './hosts/health.ts'
 import { hypervisorOperations } from './hosts/hypervisors.ts'
 import { hostOperations } from './hosts/os-hosts.ts'
@@ -36,9 +38,11 @@ import { follow, guestChanged, guestsReported } from './reconcilers/guests.ts'
 import { usageAuditing } from './reconcilers/usage-audits.ts'
 import { serverGroupOperations, serverGroupRules } from './server-groups/operations.ts'
 import { serverOperations, serverRules, serverSagas } from './servers/operations.ts'
+import { shareOperations } from './servers/shares.ts'
 import { usageAuditOperations } from './usage-audits/operations.ts'
 import { usageOperations } from './usages/operations.ts'
 import { versionOperations } from './versions/operations.ts'
+import { volumesBootOperations } from './versions/volumes-boot.ts'
 
 export const computeService = service({
   type: 'compute',
@@ -50,6 +54,8 @@ export const computeService = service({
   operations: strict([
     ...versionOperations,
     ...serverOperations,
+    ...shareOperations,
+    ...volumesBootOperations(serverOperations),
     ...flavorOperations,
     ...keypairOperations,
     ...serviceOperations,
@@ -62,6 +68,8 @@ export const computeService = service({
     ...limitOperations,
     ...usageOperations,
     ...usageAuditOperations,
+    ...assistedSnapshotOperations,
+    ...baremetalOperations,
     ...externalEventOperations({ follow }),
     ...imageProxyOperations,
     ...networkOperationsOfCompute,
@@ -77,15 +85,18 @@ export const computeService = service({
   contract: computeContract,
   upgrades: { [websocketPath]: consoleUpgrade },
   pages: consolePages,
-  rewrite: withoutProject,
+  relaxed: path => path.startsWith('/v2/'),
+  rewrite: todaysPath,
   health: [hostsHealth],
   start: async env => followSerialConsoles(env),
   control: async env => serveComputeControl(env, { reported: guestsReported, changed: guestChanged }),
 })
 
-/** Before 2.18 the project's id is the first part of every path; later it may be. */
-function withoutProject(path: string): string {
-  return path.replace(/^\/v2\.1\/(?:[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?=\/|\?|$)/i, '/v2.1')
+/** `/v2/…` is the API from before microversions; before 2.18 the project's id is the first part of every path, later it may be. */
+function todaysPath(path: string): string {
+  return path
+    .replace(/^\/v2\/(?=[^?])/, '/v2.1/')
+    .replace(/^\/v2\.1\/(?:[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?=\/|\?|$)/i, '/v2.1')
 }
 
 /** Parameters that nobody knows are refused everywhere from 2.102 on. */

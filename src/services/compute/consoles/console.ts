@@ -62,7 +62,8 @@ export async function openConsole(ctx: Ctx, server: ServerRow, protocol: string,
   const socket = `${websocketPath}?token=${token}`
   return type === 'serial'
     ? `${ctx.base.replace(/^http/, 'ws')}${socket}`
-    : `${ctx.base}/console/vnc.html?path=${encodeURIComponent(socket)}`
+    : // Without its first slash, as noVNC writes it: programs put one before it.
+      `${ctx.base}/console/vnc.html?path=${encodeURIComponent(socket.slice(1))}`
 }
 
 const digest = (token: string) => createHash('sha256').update(token).digest('hex')

@@ -72,13 +72,20 @@ test('a member opens the screen of a server in a browser', async () => {
   const demo = await cloud.project('p1')
   const server = await cloud.boot(demo)
   const url = await consoleUrl(cloud, demo, server.id, 'novnc')
-  assert.match(url, /^http:\/\/cloud\.test\/console\/vnc\.html\?path=%2Fconsole%2Fwebsocket%3Ftoken%3D[0-9a-f-]{36}$/)
+  assert.match(url, /^http:\/\/cloud\.test\/console\/vnc\.html\?path=console%2Fwebsocket%3Ftoken%3D[0-9a-f-]{36}$/)
   const page = await cloud.request<string>('GET', url.replace('http://cloud.test', ''))
   assert.equal(page.status, 200)
   assert.match(page.body, /<script type="module" src="vnc.js">/)
 
   const socket = viewer(cloud, tokenIn(url), { origin: 'http://cloud.test' })
   assert.equal(await nextText(socket), 'RFB 003.008\n')
+  const answer = async (bytes: string) => {
+    socket.send(Buffer.from(bytes))
+    return [...(((await once(socket, 'message')) as [Buffer])[0] as Buffer)]
+  }
+  assert.deepEqual(await answer('RFB 003.008\n'), [1, 1])
+  assert.deepEqual(await answer('\x01'), [0, 0, 0, 0])
+  assert.deepEqual((await answer('\x01')).slice(0, 4), [0x02, 0x80, 0x01, 0xe0])
   socket.close()
   await once(socket, 'close')
 })

@@ -3,7 +3,7 @@ import { BadRequest, NotFound } from '#kernel/errors.ts'
 import { type Operation, operation } from '#kernel/operation.ts'
 import { admin, rule } from '#kernel/policy/rule.ts'
 import { Type } from '#kernel/schema/builders.ts'
-import { body } from '../dialect.ts'
+import { body, query } from '../dialect.ts'
 import { consoleOf, endpointOf } from './console.ts'
 
 const nullableText = Type.Union([Type.String(), Type.Null()])
@@ -15,6 +15,7 @@ export const consoleOperations: Operation[] = [
     path: '/v2.1/os-console-auth-tokens/{console_token}',
     summary: 'Show what a console token opens',
     policy: rule('os_compute_api:os-console-auth-tokens', admin),
+    query: query({}, '2.99'),
     response: body(
       'console',
       Type.Object({

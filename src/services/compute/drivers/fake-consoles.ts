@@ -11,9 +11,11 @@ export function fakeConsoles(log: (id: string) => string) {
     const server = createServer(socket => {
       sockets.add(socket)
       socket.on('close', () => sockets.delete(socket)).on('error', () => socket.destroy())
-      socket.write(type === 'vnc' ? 'RFB 003.008\n' : log(id))
-      if (type === 'serial') socket.pipe(socket)
-      else socket.resume()
+      if (type === 'vnc') shakeHands(socket)
+      else {
+        socket.write(log(id))
+        socket.pipe(socket)
+      }
     })
     server.unref().listen(0, '127.0.0.1')
     await once(server, 'listening')
@@ -33,4 +35,33 @@ export function fakeConsoles(log: (id: string) => string) {
       servers.clear()
     },
   }
+}
+
+/** A black screen: its size, 32-bit colours, and a name. */
+const screen = Buffer.from([
+  ...[...[0x02, 0x80], ...[0x01, 0xe0]],
+  ...[32, 24, 0, 1, 0, 255, 0, 255, 0, 255, 16, 8, 0, 0, 0, 0],
+  ...[0, 0, 0, 4, ...Buffer.from('fake')],
+])
+
+/** The viewer's turns in opening a screen by RFB 3.8: how many bytes each has, and the answer. */
+const turns = [
+  { length: 12, answer: Buffer.from([1, 1]) },
+  { length: 1, answer: Buffer.from([0, 0, 0, 0]) },
+  { length: 1, answer: screen },
+]
+
+/** Whoever asks may see it. What comes afterwards is read and left alone. */
+function shakeHands(socket: Socket): void {
+  const left = [...turns]
+  let read = 0
+  socket.write('RFB 003.008\n')
+  socket.on('data', bytes => {
+    read += bytes.length
+    while (left[0] && read >= left[0].length) {
+      const { length, answer } = left.shift()!
+      read -= length
+      socket.write(answer)
+    }
+  })
 }

@@ -63,3 +63,23 @@ test('from 2.102 on, parameters that nobody knows are refused', async () => {
     assert.equal((await cloud.api(demo, 'GET', `${path}?x=1`, undefined, '2.102')).status, 400, path)
   }
 })
+
+test('a server has no shares as long as the cloud has none, and gets none while it runs', async () => {
+  await using cloud = await serverCloud()
+  const demo = await cloud.project('p1')
+  const { id } = await cloud.boot(demo)
+  const path = `/servers/${id}/shares`
+  const share_id = '00000000-0000-4000-8000-000000000001'
+  assert.deepEqual((await cloud.api<{ shares: unknown[] }>(demo, 'GET', path)).body, { shares: [] })
+  assert.equal((await cloud.api(demo, 'GET', path, undefined, '2.96')).status, 404)
+  const attach = () => cloud.api<Record<string, { message: string }>>(demo, 'POST', path, { share: { share_id } })
+  assert.deepEqual(
+    Object.values((await attach()).body)[0]!.message,
+    `Cannot 'create share' instance ${id} while it is in vm_state active`,
+  )
+  assert.equal((await cloud.api(demo, 'POST', `/servers/${id}/action`, { 'os-stop': null })).status, 202)
+  await cloud.env.sagas.idle()
+  assert.deepEqual(Object.values((await attach()).body)[0]!.message, `Share ${share_id} could not be found.`)
+  assert.equal((await cloud.api(demo, 'GET', `${path}/${share_id}`)).status, 404)
+  assert.equal((await cloud.api(demo, 'POST', path, { share: { share_id: 'x' } })).status, 400)
+})

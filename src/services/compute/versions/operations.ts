@@ -7,24 +7,40 @@ import { microversions } from '../microversions.ts'
 import { extensionOperations } from './extensions.ts'
 import { removedOperations } from './removed.ts'
 
-function version(ctx: Ctx) {
-  return {
-    id: 'v2.1',
+const known = {
+  'v2.0': {
+    path: 'v2',
+    status: 'DEPRECATED',
+    version: '',
+    min_version: '',
+    updated: '2025-07-04T12:00:00Z',
+    type: '2',
+  },
+  'v2.1': {
+    path: 'v2.1',
     status: 'CURRENT',
     version: microversions.max,
     min_version: microversions.min,
     updated: '2013-07-23T11:33:21Z',
-    links: [{ rel: 'self', href: `${ctx.base}/compute/v2.1/` }],
-  }
+    type: '2.1',
+  },
+} as const
+type VersionId = keyof typeof known
+
+function summary(ctx: Ctx, id: VersionId) {
+  const { path, status, version, min_version, updated } = known[id]
+  const links = [{ rel: 'self', href: `${ctx.base}/compute/${path}/` }]
+  return { id, status, version, min_version, updated, links }
 }
 
-function document(ctx: Ctx) {
-  const known = version(ctx)
+function document(ctx: Ctx, id: VersionId) {
+  const short = summary(ctx, id)
+  const media = `application/vnd.openstack.compute+json;version=${known[id].type}`
   return {
     version: {
-      ...known,
-      links: [...known.links, { rel: 'describedby', type: 'text/html', href: 'http://docs.openstack.org/' }],
-      'media-types': [{ base: 'application/json', type: 'application/vnd.openstack.compute+json;version=2.1' }],
+      ...short,
+      links: [...short.links, { rel: 'describedby', type: 'text/html', href: 'http://docs.openstack.org/' }],
+      'media-types': [{ base: 'application/json', type: media }],
     },
   }
 }
@@ -39,7 +55,7 @@ export const versionOperations: Operation[] = [
     summary: 'List API versions',
     policy: 'public',
     response: Type.Object({ versions: Type.Array(Type.Unknown()) }),
-    handle: async ctx => ({ versions: [version(ctx)] }),
+    handle: async ctx => ({ versions: [summary(ctx, 'v2.0'), summary(ctx, 'v2.1')] }),
   }),
   operation({
     id: 'compute.versions.show',
@@ -48,7 +64,16 @@ export const versionOperations: Operation[] = [
     summary: 'Show version 2.1',
     policy: 'public',
     response: documentSchema,
-    handle: async ctx => document(ctx),
+    handle: async ctx => document(ctx, 'v2.1'),
+  }),
+  operation({
+    id: 'compute.versions.show_legacy',
+    method: 'GET',
+    path: '/v2',
+    summary: 'Show version 2.0',
+    policy: 'public',
+    response: documentSchema,
+    handle: async ctx => document(ctx, 'v2.0'),
   }),
   operation({
     id: 'compute.versions.show_by_id',
@@ -58,8 +83,8 @@ export const versionOperations: Operation[] = [
     policy: 'public',
     response: documentSchema,
     async handle(ctx, { params }) {
-      if (params.id !== 'v2.1') throw new NotFound()
-      return document(ctx)
+      if (!Object.hasOwn(known, params.id)) throw new NotFound()
+      return document(ctx, params.id as VersionId)
     },
   }),
   ...extensionOperations,
