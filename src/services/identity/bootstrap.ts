@@ -7,7 +7,7 @@ import { identityChanged } from './revocations/revocation.ts'
 import { builtInRoles } from './roles/role.ts'
 import { impliedRoles, roles } from './roles/store.ts'
 import { users } from './users/store.ts'
-import { newPasswordHash } from './users/user.ts'
+import { blankUser, newPasswordHash } from './users/user.ts'
 
 export interface FirstContents {
   admin_password: string
@@ -97,19 +97,15 @@ async function ensureUser(ctx: Ctx, name: string, hash: string | null, project: 
   const now = ctx.clock.now()
   const id = ctx.ids.hex()
   await users.insert(ctx.db, {
+    ...blankUser,
+    extra: {},
     id,
     name,
     domain_id,
     default_project_id: project,
-    enabled: true,
     password_hash: hash,
     password_changed_at: now,
-    failed_logins: 0,
-    last_failed_login_at: null,
-    options: {},
-    extra: {},
     created_at: now,
-    tokens_after: 0,
   })
   return id
 }

@@ -44,6 +44,42 @@ export const identityConfig = section(
         default: '',
         description: 'The same for people: it is told to those whose password is refused.',
       }),
+      password_expires_days: Type.Integer({
+        default: 0,
+        minimum: 0,
+        description: 'Days after which a password must be changed; 0: never.',
+      }),
+      unique_last_password_count: Type.Integer({
+        default: 0,
+        minimum: 0,
+        maximum: 100,
+        description: 'How many of the last passwords of a user a new one must differ from; 0: none.',
+      }),
+      minimum_password_age_days: Type.Integer({
+        default: 0,
+        minimum: 0,
+        description: 'Days that users must keep a password before they change it again.',
+      }),
+      change_password_upon_first_use: Type.Boolean({
+        default: false,
+        description: 'Whether passwords that admins give must be changed at first use.',
+      }),
+      disable_user_account_days_inactive: Type.Integer({
+        default: 0,
+        minimum: 0,
+        description: 'Days without a login after which a user is disabled; 0: never.',
+      }),
+      receipt_lifetime_seconds: Type.Integer({
+        default: 300,
+        minimum: 1,
+        description: 'How long the receipt for the first factors of a login is good.',
+      }),
+      totp_previous_windows: Type.Integer({
+        default: 1,
+        minimum: 0,
+        maximum: 10,
+        description: 'How many 30-second windows before the present one a one-time code is good for.',
+      }),
       limit_enforcement_model: Type.Union([Type.Literal('flat'), Type.Literal('strict_two_level')], {
         default: 'flat',
         description: 'Whether limits of projects count against those of their domain (strict_two_level) or not (flat).',

@@ -196,6 +196,7 @@ export function resource<Row extends StoredRow>(spec: ResourceSpec<Row>): Resour
     async handle(ctx, { body, params }) {
       const { values, extra } = split((body as Record<string, Values>)[member]!)
       if (inPath) values.id = (params as { id: string }).id
+      if (values.options !== undefined) values.options = patched({}, values.options)
       if (spec.ownDomain !== false && 'domain_id' in spec.attributes) values.domain_id ??= domainOfCaller(ctx)
       ctx.enforce(rules.create, targetOf(values as Partial<Row>))
       await spec.guard?.(ctx, values as Partial<Row>)
@@ -224,6 +225,10 @@ export function resource<Row extends StoredRow>(spec: ResourceSpec<Row>): Resour
         if (values[name] !== (target.row as Values)[name]) throw unchangeable(name)
         delete values[name]
       }
+      checkMutable(member, 'update', target.row, values.options)
+      if (values.options !== undefined) {
+        values.options = patched((target.row as { options?: Values }).options ?? {}, values.options)
+      }
       const wanted = { ...target.row, ...values }
       ctx.enforce(rules.update, targetOf(wanted))
       await spec.guard?.(ctx, wanted)
@@ -248,6 +253,7 @@ export function resource<Row extends StoredRow>(spec: ResourceSpec<Row>): Resour
     policy: rules.delete,
     load: (ctx, { params }) => load(ctx, params.id, rules.delete),
     async handle(ctx, { target }) {
+      checkMutable(member, 'delete', target.row)
       await ctx.transaction(async tx => {
         await identityChanged(tx)
         await spec.remove(tx, target.row)
@@ -258,6 +264,28 @@ export function resource<Row extends StoredRow>(spec: ResourceSpec<Row>): Resour
   })
 
   return { operations: [list, show, create, update, remove], rules, find }
+}
+
+/** Options with a patch: null takes one away. */
+function patched(old: Values, patch: unknown): Values {
+  return Object.fromEntries(Object.entries({ ...old, ...(patch as Values) }).filter(([, value]) => value !== null))
+}
+
+/** The options of what may be marked immutable. */
+export const immutableOption = Type.Object(
+  { immutable: Type.Optional(Type.Union([Type.Boolean(), Type.Null()])) },
+  { additionalProperties: false },
+)
+
+/** What is marked immutable is first unmarked, by itself. */
+function checkMutable(type: string, verb: 'update' | 'delete', row: { id: string }, patch?: unknown): void {
+  const { options } = row as { options?: Values }
+  if (options?.immutable !== true) return
+  const unmarks = patch !== undefined && [false, null].includes((patch as Values).immutable as null)
+  if (verb === 'update' && unmarks) return
+  throw new Forbidden(
+    `Unable to ${verb} immutable ${type} resource: \`${row.id}. Set resource option "immutable" to false first.`,
+  )
 }
 
 function unchangeable(name: string): BadRequest | Forbidden {

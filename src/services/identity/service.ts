@@ -27,6 +27,7 @@ import { trustTables } from './migrations/0003-trusts.ts'
 import { expiryMicros } from './migrations/0004-expiry-micros.ts'
 import { endpointFiltersPoliciesConsumers } from './migrations/0005-endpoint-filters-policies-consumers.ts'
 import { unifiedLimits } from './migrations/0006-limits.ts'
+import { passwordRules } from './migrations/0007-password-rules.ts'
 import { policyOperations } from './policies/operations.ts'
 import { baseRules } from './policy.ts'
 import { listProjectsOfUser, projectResource } from './projects/operations.ts'
@@ -102,7 +103,15 @@ export const identityService = service({
   faults: identityFaults,
   rules: [...baseRules, ...domainRoleRules, ...impliedRoleRules, treeRule, ...trustRules, ...domainConfigRules],
   reconcilers: [upkeep],
-  migrations: [initial, unknownLogins, trustTables, expiryMicros, endpointFiltersPoliciesConsumers, unifiedLimits],
+  migrations: [
+    initial,
+    unknownLogins,
+    trustTables,
+    expiryMicros,
+    endpointFiltersPoliciesConsumers,
+    unifiedLimits,
+    passwordRules,
+  ],
   config: identityConfig,
   contract: identityContract,
   async start(env) {

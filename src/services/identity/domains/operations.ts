@@ -4,7 +4,7 @@ import { Type } from '#kernel/schema/builders.ts'
 import { adminRequired, systemReader } from '../policy.ts'
 import { domainView } from '../projects/project.ts'
 import { type ProjectRow, projects } from '../projects/store.ts'
-import { resource } from '../resource.ts'
+import { immutableOption, resource } from '../resource.ts'
 import { removeDomain } from './domain.ts'
 
 /** The table holds projects too; under this path they are not there. */
@@ -23,7 +23,7 @@ export const domainResource = resource<ProjectRow>({
     enabled: Type.Boolean(),
     description: Type.Union([Type.String(), Type.Null()]),
     tags: Type.Array(Type.String({ maxLength: 255 }), { maxItems: 80, uniqueItems: true }),
-    options: Type.Object({}),
+    options: immutableOption,
   },
   required: ['name'],
   filters: ['name'],

@@ -11,7 +11,7 @@ import { notFound } from '../faults.ts'
 import { modelOf } from '../limits/limit.ts'
 import { collectionOf, first, inexact, isYes } from '../listing.ts'
 import { adminRequired, allScopes, identityRule, systemReader } from '../policy.ts'
-import { resource, type Values } from '../resource.ts'
+import { immutableOption, resource, type Values } from '../resource.ts'
 import { users } from '../users/store.ts'
 import { hierarchyOf } from './hierarchy.ts'
 import { descendants, findDomain, projectTarget, projectView, removeProjectTraces } from './project.ts'
@@ -60,7 +60,7 @@ export const projectResource = resource<ProjectRow>({
     enabled: Type.Boolean(),
     description: Type.Union([Type.String(), Type.Null()]),
     tags: Type.Array(tagSchema, { maxItems: 80, uniqueItems: true }),
-    options: Type.Object({}),
+    options: immutableOption,
   },
   required: ['name'],
   fixed: ['domain_id', 'parent_id', 'is_domain'],

@@ -47,3 +47,17 @@ test('a project that acts as a domain is deleted once it is disabled, with all t
   assert.equal((await cloud.request('DELETE', `/identity/v3/projects/${id}`, { token })).status, 204)
   assert.equal((await cloud.request('GET', `/identity/v3/projects/${inside.id}`, { token })).status, 404)
 })
+
+test('what is immutable is unmarked before it is changed or deleted', async () => {
+  await using cloud = await testCloud()
+  const token = await cloud.login('admin')
+  const body = { project: { name: 'rock', options: { immutable: true } } }
+  const { id } = (await cloud.request<Shown>('POST', '/identity/v3/projects', { token, body })).body.project
+  const patch = async (project: object) =>
+    (await cloud.request('PATCH', `/identity/v3/projects/${id}`, { token, body: { project } })).status
+  assert.equal(await patch({ description: 'soft' }), 403)
+  assert.equal((await cloud.request('DELETE', `/identity/v3/projects/${id}`, { token })).status, 403)
+  assert.equal(await patch({ options: { hard: true } }), 400)
+  assert.equal(await patch({ options: { immutable: false }, description: 'soft' }), 200)
+  assert.equal((await cloud.request('DELETE', `/identity/v3/projects/${id}`, { token })).status, 204)
+})

@@ -7,7 +7,7 @@ import { assignments } from '../assignments/store.ts'
 import { notFound } from '../faults.ts'
 import { adminOrSystemReader, adminRequired, identityRule, systemOrProject } from '../policy.ts'
 import { projects } from '../projects/store.ts'
-import { resource } from '../resource.ts'
+import { immutableOption, resource } from '../resource.ts'
 import { roleView } from './role.ts'
 import { impliedRoles, type RoleRow, roles } from './store.ts'
 
@@ -19,7 +19,7 @@ export const roleResource = resource<RoleRow>({
     name: Type.String({ minLength: 1, maxLength: 255 }),
     domain_id: Type.Union([Type.String({ maxLength: 64 }), Type.Null()]),
     description: Type.Union([Type.String(), Type.Null()]),
-    options: Type.Object({}),
+    options: immutableOption,
   },
   required: ['name'],
   fixed: ['domain_id'],

@@ -2,6 +2,7 @@
 import { isoMicros } from '#kernel/clock.ts'
 import type { Ctx } from '#kernel/context.ts'
 import { catalogFor } from '../catalog/catalog.ts'
+import { endOfPassword, passwordTime } from '../password-rules.ts'
 import type { Facts } from './facts.ts'
 import type { Claims } from './token.ts'
 
@@ -13,7 +14,12 @@ export async function tokenBody(ctx: Ctx, claims: Claims, facts: Facts, withCata
   return {
     token: {
       methods: claims.methods,
-      user: { domain: named(userDomain), id: user.id, name: user.name, password_expires_at: null },
+      user: {
+        domain: named(userDomain),
+        id: user.id,
+        name: user.name,
+        password_expires_at: passwordTime(endOfPassword(user)),
+      },
       audit_ids: claims.audit_ids,
       expires_at: isoMicros(claims.expires_at),
       issued_at: isoMicros(claims.issued_at),

@@ -2,6 +2,7 @@
 import type { Ctx, Identity } from '#kernel/context.ts'
 import { type ApplicationCredentialRow, applicationCredentials } from '../application-credentials/store.ts'
 import { rolesInScope } from '../assignments/assignment.ts'
+import { isInactive } from '../password-rules.ts'
 import { type ProjectRow, projects } from '../projects/store.ts'
 import { isTokenRevoked, scopeTokensAfter } from '../revocations/revocation.ts'
 import { tokenRoles, withImplied } from '../roles/role.ts'
@@ -47,7 +48,7 @@ interface Account {
 /** A user that may act now. */
 async function account(ctx: Ctx, id: string): Promise<Account | undefined> {
   const user = await users.find(ctx.db, { id })
-  if (!user?.enabled) return undefined
+  if (!user?.enabled || isInactive(ctx, user)) return undefined
   const domain = await enabledProject(ctx, user.domain_id)
   return domain && { user, domain }
 }

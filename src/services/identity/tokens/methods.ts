@@ -4,9 +4,10 @@ import { BadRequest, NotFound, Unauthorized } from '#kernel/errors.ts'
 import { type ApplicationCredentialRow, applicationCredentials } from '../application-credentials/store.ts'
 import { expecting } from '../faults.ts'
 import { checkPassword } from '../password.ts'
+import { isExpired, passwordCost } from '../password-rules.ts'
 import { projects } from '../projects/store.ts'
 import { type UserRow, users } from '../users/store.ts'
-import { checkUserPassword, passwordCost } from '../users/user.ts'
+import { checkUserPassword } from '../users/user.ts'
 import type { Claims } from './token.ts'
 import { checkToken } from './validate.ts'
 
@@ -52,8 +53,12 @@ async function findUser(ctx: Ctx, named: Named): Promise<UserRow | undefined> {
 async function byPassword(ctx: Ctx, { password }: AuthIdentity): Promise<Proof> {
   if (!password) throw expecting('password', 'identity')
   const user = await findUser(ctx, password.user)
-  if (!(await checkUserPassword(ctx, user, password.user.password))) throw new Unauthorized()
-  return { user_id: user!.id }
+  const right = await checkUserPassword(ctx, user, password.user.password)
+  if (!user || !right) throw new Unauthorized()
+  if (isExpired(ctx, user)) {
+    throw new Unauthorized(`The password is expired and needs to be changed for user: ${user.id}.`)
+  }
+  return { user_id: user.id }
 }
 
 async function byToken(ctx: Ctx, { token }: AuthIdentity): Promise<Proof> {

@@ -5,20 +5,78 @@ import { BadRequest, Unauthorized } from '#kernel/errors.ts'
 import { operation } from '#kernel/operation.ts'
 import { Type } from '#kernel/schema/builders.ts'
 import { notFound } from '../faults.ts'
+import { first } from '../listing.ts'
+import { checkOwnChange, checkShape, endOfPassword, keepFormer, passwordEnd } from '../password-rules.ts'
 import { adminRequired, systemReader } from '../policy.ts'
 import { projects } from '../projects/store.ts'
 import { resource, type Values } from '../resource.ts'
+import { identityChanged } from '../revocations/revocation.ts'
 import { type UserRow, users } from './store.ts'
-import { checkUserPassword, newPasswordHash, removeUserTraces, revokeUserTokens, userView } from './user.ts'
+import { blankUser, checkUserPassword, newPasswordHash, removeUserTraces, userView } from './user.ts'
 
 const text = Type.String({ maxLength: 255, minLength: 1 })
 const password = Type.Union([Type.String({ maxLength: 4096 }), Type.Null()])
 const manager = `${adminRequired} or (role:manager and domain_id:%(target.user.domain_id)s)`
 
 /** The password's columns for a value that a client sent. */
-async function passwordColumns(ctx: Ctx, sent: unknown): Promise<Partial<UserRow>> {
-  const password_hash = typeof sent === 'string' ? await newPasswordHash(ctx, sent) : null
-  return { password_hash, password_changed_at: ctx.clock.now(), failed_logins: 0 }
+async function passwordColumns(
+  ctx: Ctx,
+  sent: unknown,
+  by: 'user' | 'admin',
+  options: UserRow['options'],
+): Promise<Partial<UserRow>> {
+  const isSet = typeof sent === 'string'
+  if (isSet) checkShape(ctx, sent)
+  return {
+    password_hash: isSet ? await newPasswordHash(ctx, sent) : null,
+    password_changed_at: ctx.clock.now(),
+    password_expires_at: isSet ? passwordEnd(ctx, options, by) : null,
+    password_self_set: by === 'user',
+    failed_logins: 0,
+  }
+}
+
+const flag = Type.Optional(Type.Union([Type.Boolean(), Type.Null()]))
+const options = Type.Object(
+  {
+    ignore_change_password_upon_first_use: flag,
+    ignore_password_expiry: flag,
+    ignore_lockout_failure_attempts: flag,
+    ignore_user_inactivity: flag,
+    lock_password: flag,
+    multi_factor_auth_enabled: flag,
+    multi_factor_auth_rules: Type.Optional(
+      Type.Union([
+        Type.Array(Type.Array(Type.String({ maxLength: 64 }), { minItems: 1, uniqueItems: true, maxItems: 8 }), {
+          maxItems: 32,
+          uniqueItems: true,
+        }),
+        Type.Null(),
+      ]),
+    ),
+  },
+  { additionalProperties: false },
+)
+
+const comparisons: Record<string, (end: number, asked: number) => boolean> = {
+  lt: (end, asked) => end < asked,
+  lte: (end, asked) => end <= asked,
+  gt: (end, asked) => end > asked,
+  gte: (end, asked) => end >= asked,
+  eq: (end, asked) => end === asked,
+  neq: (end, asked) => end !== asked,
+}
+
+/** `password_expires_at=lt:2026-01-31T12:00:00Z`, on the seconds. */
+function endMeets(query: Values, row: UserRow): boolean {
+  const asked = first(query.password_expires_at as string | undefined)
+  if (asked === undefined) return true
+  const [, name, time] = /^(?:(\w+):)?(\d{4}-.*)$/.exec(asked) ?? []
+  const compare = comparisons[name ?? 'eq']
+  const at = Date.parse(time ?? '')
+  if (!compare || Number.isNaN(at)) throw new BadRequest(`Malformed password_expires_at: ${asked}`)
+  const end = endOfPassword(row)
+  return end !== null && compare(Math.floor(end / 1000), Math.floor(at / 1000))
 }
 
 async function checkDefaultProject(ctx: Ctx, id: unknown): Promise<void> {
@@ -36,7 +94,7 @@ export const userResource = resource<UserRow>({
     default_project_id: Type.Union([Type.String({ maxLength: 64 }), Type.Null()]),
     enabled: Type.Boolean(),
     password,
-    options: Type.Object({}),
+    options,
   },
   required: ['name'],
   fixed: ['domain_id'],
@@ -50,6 +108,7 @@ export const userResource = resource<UserRow>({
   },
   target: row => ({ 'target.user.id': row.id, 'target.user.domain_id': row.domain_id }),
   listed: ctx => (ctx.identity.domain_id ? { domain_id: ctx.identity.domain_id } : {}),
+  keep: endMeets,
   view: userView,
   duplicate: values => `Duplicate entry found with name ${values.name} at domain ID ${values.domain_id}`,
 
@@ -58,21 +117,16 @@ export const userResource = resource<UserRow>({
     if (!domain) throw notFound('domain', String(values.domain_id))
     await checkDefaultProject(ctx, values.default_project_id)
     const { password, ...rest } = values
+    const chosen = (rest.options ?? {}) as UserRow['options']
     const row: UserRow = {
+      ...blankUser,
       id: ctx.ids.hex(),
       name: '',
       domain_id: domain.id,
-      default_project_id: null,
-      enabled: true,
-      password_hash: null,
-      password_changed_at: null,
-      failed_logins: 0,
-      last_failed_login_at: null,
-      options: {},
       created_at: ctx.clock.now(),
-      tokens_after: 0,
-      ...(password !== undefined && (await passwordColumns(ctx, password))),
+      ...(password !== undefined && (await passwordColumns(ctx, password, 'admin', chosen))),
       ...(rest as Partial<UserRow>),
+      options: chosen,
       extra,
     }
     await users.insert(ctx.db, row)
@@ -82,10 +136,13 @@ export const userResource = resource<UserRow>({
   async update(ctx, row, { password, ...patch }: Values, generation) {
     await checkDefaultProject(ctx, patch.default_project_id)
     const endsTokens = password !== undefined || (patch.enabled === false && row.enabled)
+    const chosen = (patch.options ?? row.options) as UserRow['options']
+    if (password !== undefined) await keepFormer(ctx, row, generation)
     return {
       ...(patch as Partial<UserRow>),
-      ...(patch.options !== undefined && { options: { ...row.options, ...(patch.options as object) } }),
-      ...(password !== undefined && (await passwordColumns(ctx, password))),
+      options: chosen,
+      ...(password !== undefined && (await passwordColumns(ctx, password, 'admin', chosen))),
+      ...(patch.enabled === true && { failed_logins: 0, last_failed_login_at: null, last_active_at: ctx.clock.now() }),
       ...(endsTokens && { tokens_after: generation }),
     }
   },
@@ -110,10 +167,13 @@ export const changePassword = operation({
     const user = await users.find(ctx.db, { id: params.id })
     const right = await checkUserPassword(ctx, user, body.user.original_password)
     if (!right || !user?.enabled) throw new Unauthorized()
-    const columns = await passwordColumns(ctx, body.user.password)
+    checkShape(ctx, body.user.password)
+    await checkOwnChange(ctx, user, body.user.password)
+    const columns = await passwordColumns(ctx, body.user.password, 'user', user.options)
     await ctx.transaction(async tx => {
-      await users.update(tx.db, { id: user.id }, columns)
-      await revokeUserTokens(tx, user.id)
+      const tokens_after = await identityChanged(tx)
+      await keepFormer(tx, user, tokens_after)
+      await users.update(tx.db, { id: user.id }, { ...columns, tokens_after })
     })
     return undefined
   },

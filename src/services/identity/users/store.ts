@@ -12,6 +12,12 @@ export interface UserRow {
   /** PHC string; null for a user without a password. */
   password_hash: string | null
   password_changed_at: number | null
+  /** When the password ends; null: never. */
+  password_expires_at: number | null
+  /** Whether the user itself set the password. */
+  password_self_set: boolean
+  /** The last login, when accounts are closed for being away; else null. */
+  last_active_at: number | null
   failed_logins: number
   last_failed_login_at: number | null
   options: Record<string, unknown>
@@ -22,14 +28,26 @@ export interface UserRow {
   tokens_after: number
 }
 
+export interface FormerPassword {
+  user_id: string
+  /** The generation of identity in which it ended. */
+  generation: number
+  password_hash: string
+}
+
 declare module '#kernel/db/database.ts' {
   interface Tables {
     identity_users: UserRow
+    identity_former_passwords: FormerPassword
     identity_unknown_logins: { id: number; failures: number }
   }
 }
 
-export const users = rows<UserRow>('identity_users', { json: ['options', 'extra'], bool: ['enabled'] })
+export const users = rows<UserRow>('identity_users', {
+  json: ['options', 'extra'],
+  bool: ['enabled', 'password_self_set'],
+})
+export const formerPasswords = rows<FormerPassword>('identity_former_passwords')
 
 /** Counts one more wrong password, from one again after a lock that has ended. Atomic: many may fail at once. */
 export async function countFailedLogin(

@@ -6,15 +6,11 @@ import { identityConfig } from '../config.ts'
 import { credentials } from '../credentials/store.ts'
 import { memberships } from '../groups/store.ts'
 import { linkTo } from '../listing.ts'
-import { checkPassword, hashPassword, isOutdated, type PasswordCost } from '../password.ts'
+import { checkPassword, hashPassword, isOutdated } from '../password.ts'
+import { countsAsSeen, endOfPassword, isInactive, passwordCost, passwordTime } from '../password-rules.ts'
 import { identityChanged } from '../revocations/revocation.ts'
 import { removeTrustsOfUser } from '../trusts/trust.ts'
-import { countFailedLogin, countUnknownLogin, type UserRow, users } from './store.ts'
-
-export function passwordCost(ctx: Ctx): PasswordCost {
-  const { password_memory_kib, password_passes } = ctx.config.of(identityConfig)
-  return { memory: password_memory_kib, passes: password_passes }
-}
+import { countFailedLogin, countUnknownLogin, formerPasswords, type UserRow, users } from './store.ts'
 
 export function newPasswordHash(ctx: Ctx, password: string): Promise<string> {
   return hashPassword(password, passwordCost(ctx), ctx.ids.bytes(16))
@@ -29,7 +25,7 @@ export async function checkUserPassword(ctx: Ctx, user: UserRow | undefined, pas
   }
   // Others may have failed while the password was looked at: of many guesses at once no more than the limit count.
   const fresh = await freshest(ctx, user)
-  if (isLocked(ctx, fresh)) return false
+  if (isLocked(ctx, fresh) || isInactive(ctx, fresh)) return false
   await welcome(ctx, fresh, password)
   return true
 }
@@ -58,6 +54,7 @@ async function countFailure(ctx: Ctx, user: UserRow | undefined): Promise<void> 
 async function welcome(ctx: Ctx, user: UserRow, password: string): Promise<void> {
   const patch: Partial<UserRow> = {}
   if (user.failed_logins > 0) Object.assign(patch, { failed_logins: 0, last_failed_login_at: null })
+  if (countsAsSeen(ctx, user)) patch.last_active_at = ctx.clock.now()
   if (isOutdated(user.password_hash!, passwordCost(ctx))) patch.password_hash = await newPasswordHash(ctx, password)
   if (Object.keys(patch).length > 0) {
     await users.update(ctx.db, { id: user.id, password_hash: user.password_hash }, patch)
@@ -69,15 +66,30 @@ export async function revokeUserTokens(ctx: Ctx, userId: string): Promise<void> 
   await users.update(ctx.db, { id: userId }, { tokens_after: await identityChanged(ctx) })
 }
 
+/** Everything of a new user that nobody said. */
+export const blankUser = {
+  default_project_id: null,
+  enabled: true,
+  password_hash: null,
+  password_changed_at: null,
+  password_expires_at: null,
+  password_self_set: false,
+  last_active_at: null,
+  failed_logins: 0,
+  last_failed_login_at: null,
+  options: {},
+  tokens_after: 0,
+}
+
 export function userView(ctx: Ctx, row: UserRow) {
   return {
     ...row.extra,
     id: row.id,
     name: row.name,
     domain_id: row.domain_id,
-    enabled: row.enabled,
+    enabled: row.enabled && !isInactive(ctx, row),
     ...(row.default_project_id && { default_project_id: row.default_project_id }),
-    password_expires_at: null,
+    password_expires_at: passwordTime(endOfPassword(row)),
     options: row.options,
     links: linkTo(ctx, `users/${row.id}`),
   }
@@ -91,4 +103,5 @@ export async function removeUserTraces(ctx: Ctx, { id }: { id: string }): Promis
   await applicationCredentials.remove(ctx.db, { user_id: id })
   await accessRules.remove(ctx.db, { user_id: id })
   await credentials.remove(ctx.db, { user_id: id })
+  await formerPasswords.remove(ctx.db, { user_id: id })
 }
