@@ -31,10 +31,14 @@ export interface CandidateRequest {
 }
 
 export interface Candidate {
-  /** Amounts by resource class, by provider. */
-  allocations: Record<string, Record<string, number>>
+  /** Amounts by resource class, by provider. Made when asked for: of a thousand candidates one is claimed. */
+  allocations(): Record<string, Record<string, number>>
   /** The root provider: the host. */
-  root: string
+  readonly root: string
+  /** The root's generation: another one means that something about it may have changed. */
+  readonly generation: number
+  /** What is used of the root by class. */
+  readonly used: Readonly<Record<string, number>>
 }
 
 /** Why a provider is no candidate, for explanations. */

@@ -45,15 +45,19 @@ onEachEngine('a claim takes from its host, a release gives back', async database
   await using cloud = await testCloud({ database })
   const ctx = cloud.ctx()
   await placement.ensureProvider(ctx, host(1, 4))
-  assert.deepEqual(await placement.candidates(ctx, asking(3)), [
-    { root: uuid(1), allocations: { [uuid(1)]: { VCPU: 3, MEMORY_MB: 512 } } },
-  ])
+  const [first, ...others] = await placement.candidates(ctx, asking(3))
+  assert.deepEqual(others, [])
+  assert.deepEqual([first?.root, first?.used], [uuid(1), { VCPU: 0, MEMORY_MB: 0 }])
+  assert.deepEqual(first?.allocations(), { [uuid(1)]: { VCPU: 3, MEMORY_MB: 512 } })
   const amounts = { [uuid(1)]: { VCPU: 3, MEMORY_MB: 512 } }
   await placement.claim(ctx, { id: uuid(100), ...owner }, amounts)
   assert.deepEqual(await placement.allocationsOf(ctx, uuid(100)), amounts)
   assert.deepEqual(await placement.usagesOf(ctx, uuid(1)), { VCPU: 3, MEMORY_MB: 512 })
   assert.deepEqual(await hostsFor(ctx, asking(3)), [])
   assert.deepEqual(await hostsFor(ctx, asking(1)), [1])
+  const [second] = await placement.candidates(ctx, asking(1))
+  assert.deepEqual(second?.used, { VCPU: 3, MEMORY_MB: 512 })
+  assert.notEqual(second?.generation, first?.generation)
   await placement.release(ctx, uuid(100))
   await placement.release(ctx, uuid(100))
   assert.deepEqual(await placement.usagesOf(ctx, uuid(1)), { VCPU: 0, MEMORY_MB: 0 })
@@ -132,6 +136,28 @@ onEachEngine('traits, aggregates and trees choose hosts, and refusals say why', 
   assert.equal((await placement.explain(ctx, asking(2))).find(r => r.provider === uuid(1))?.had, '1 free of 4')
 })
 
+onEachEngine(
+  'choosing in a transaction reads what changed, and sees its own claims before others do',
+  async database => {
+    await using cloud = await testCloud({ database })
+    const ctx = cloud.ctx()
+    for (let n = 1; n <= 20; n++) await placement.ensureProvider(ctx, host(n, 4))
+    const read = () => ctx.transaction(tx => placement.candidates(tx, asking(1)))
+    assert.equal((await read()).length, 20)
+    const before = database.statements()
+    assert.equal((await read()).length, 20)
+    assert.ok(database.statements() - before <= 6)
+    const given_up = ctx.transaction(async tx => {
+      await placement.claim(tx, { id: uuid(100), ...owner }, { [uuid(1)]: { VCPU: 4 } })
+      assert.equal((await placement.candidates(tx, asking(1))).length, 19)
+      throw new Error('given up')
+    })
+    await assert.rejects(given_up, /given up/)
+    assert.equal((await read()).length, 20)
+    assert.equal((await placement.candidates(ctx, asking(1))).length, 20)
+  },
+)
+
 onEachEngine('a host that reports again changes only what differs, and keeps what is in use', async database => {
   await using cloud = await testCloud({ database })
   const ctx = cloud.ctx()
@@ -160,7 +186,7 @@ onEachEngine('64 schedulers at once never give more than there is, and give all 
   const schedule = async (n: number) => {
     for (const candidate of await placement.candidates(cloud.ctx(), asking(1))) {
       try {
-        await placement.claim(cloud.ctx(), { id: uuid(100 + n), ...owner }, candidate.allocations)
+        await placement.claim(cloud.ctx(), { id: uuid(100 + n), ...owner }, candidate.allocations())
         return true
       } catch (error) {
         assert.equal((error as { status?: number }).status, 409)

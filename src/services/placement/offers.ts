@@ -24,8 +24,11 @@ export const placementContract: PlacementContract = {
     }),
   async candidates(ctx, request) {
     const groups = [groupOf(request)]
-    const found = search(await snapshotFor(ctx), { groups, limit: request.limit })
-    return found.map(({ allocations, root }) => ({ allocations, root }))
+    const snapshot = await snapshotFor(ctx)
+    return search(snapshot, { groups, limit: request.limit }).map(found => {
+      const { uuid, generation, used } = snapshot.providers.get(found.root)!
+      return { root: uuid, generation, used, allocations: () => found.allocations }
+    })
   },
   explain: async (ctx, request) => explain(await snapshotFor(ctx), groupOf(request)),
   claim: (ctx, consumer, allocations) => ctx.transaction(tx => replaceAllocations(tx, [{ ...consumer, allocations }])),

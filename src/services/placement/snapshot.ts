@@ -7,7 +7,7 @@
  */
 import { type Ctx, type Env, perCloud } from '#kernel/context.ts'
 import type { Db } from '#kernel/db/database.ts'
-import { type Changes, changedSince, changeMark, type InventoryRow } from './providers/store.ts'
+import { type Changes, changedSince, changeMark, hasChangedProviders, type InventoryRow } from './providers/store.ts'
 
 export interface Provider {
   uuid: string
@@ -17,6 +17,8 @@ export interface Provider {
   generation: number
   updated_at: string
   inventories: Map<string, InventoryRow>
+  /** Of its inventories, by class. */
+  used: Record<string, number>
   traits: Set<string>
   aggregates: Set<string>
 }
@@ -51,6 +53,12 @@ export async function snapshotFor(ctx: Ctx): Promise<Snapshot> {
   const index = indexOf(ctx)
   if (!ctx.db.isTransaction) {
     await refresh(ctx, index)
+    return index.snapshot
+  }
+  if (!hasChangedProviders(ctx.db)) {
+    // It sees what everybody does. It must not wait for another reading, which may be waiting for the transaction's end: whichever of the
+    // two is kept last, its mark is from before it read, so that the next one reads again what it may have missed.
+    await readChanges(ctx.db, ctx.database.engine, index)
     return index.snapshot
   }
   const changes = await changedSince(ctx.db, index.mark)
@@ -105,6 +113,7 @@ function apply(snapshot: Snapshot, changes: Changes): void {
     generation: row.generation,
     updated_at: row.updated_at,
     inventories: new Map((inventories.get(row.uuid) ?? []).map(inventory => [inventory.resource_class, inventory])),
+    used: Object.fromEntries((inventories.get(row.uuid) ?? []).map(one => [one.resource_class, one.used])),
     traits: new Set((traits.get(row.uuid) ?? []).map(t => t.trait)),
     aggregates: new Set((aggregates.get(row.uuid) ?? []).map(a => a.aggregate)),
   }))

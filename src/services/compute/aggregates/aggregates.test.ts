@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { onEachEngine } from '../../../../test/engines.ts'
 import { computeCloud } from '../fixtures/compute-cloud.ts'
-import { hostsForScheduling } from '../hosts/hosts.ts'
+import { hostsForScheduling } from '../hosts/steps.ts'
 
 interface Aggregate {
   id: number
@@ -36,7 +36,11 @@ onEachEngine('hosts in an aggregate with a zone are in that zone, and placement 
   assert.deepEqual([...cloud.placement.aggregates.values()], [[made.uuid], []])
   await act(cloud, made.id, { set_metadata: { metadata: { ssd: 'true' } } })
   assert.deepEqual(
-    (await hostsForScheduling(cloud.ctx())).map(host => [host.host, host.zone, host.aggregate_metadata]),
+    (await hostsForScheduling(cloud.ctx(), cloud.candidates())).map(host => [
+      host.host,
+      host.zone,
+      host.aggregate_metadata,
+    ]),
     [
       ['h1', 'east', { availability_zone: ['east'], ssd: ['true'] }],
       ['h2', 'nova', {}],

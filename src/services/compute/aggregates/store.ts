@@ -1,6 +1,7 @@
 /** Aggregates in the database, with their hosts. */
+import type { Expression, SqlBool } from 'kysely'
 import type { Db } from '#kernel/db/database.ts'
-import { rows } from '#kernel/db/rows.ts'
+import { type AnyBuilder, rows } from '#kernel/db/rows.ts'
 import type { Aggregate, AggregateRow } from './aggregate.ts'
 
 interface AggregateHostRow {
@@ -19,6 +20,12 @@ export const aggregates = rows<AggregateRow>('compute_aggregates', { json: ['met
 /** For rows whose id the database gives. */
 export const newAggregates = rows<Omit<AggregateRow, 'id'>>('compute_aggregates', { json: ['metadata'] })
 export const aggregateHosts = rows<AggregateHostRow>('compute_aggregate_hosts')
+
+/** Hosts that are in one of the aggregates, or in none of them. */
+export function memberCondition(eb: AnyBuilder, ids: readonly number[], isMember: boolean): Expression<SqlBool> {
+  const members = eb.selectFrom('compute_aggregate_hosts').select('host').where('aggregate_id', 'in', ids)
+  return eb('name', isMember ? 'in' : 'not in', members)
+}
 
 /** All aggregates, oldest first. */
 export async function allAggregates(db: Db): Promise<Aggregate[]> {

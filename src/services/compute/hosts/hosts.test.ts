@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { virtualClock } from '#kernel/clock.ts'
 import { onEachEngine } from '../../../../test/engines.ts'
 import { computeCloud, type Who } from '../fixtures/compute-cloud.ts'
-import { hostsForScheduling } from './hosts.ts'
+import { hostsForScheduling, recheck } from './steps.ts'
 
 interface ServiceView {
   id: string | number
@@ -65,13 +65,42 @@ test('a host that stops to report is down after a minute, and up again with the 
   assert.equal(await state(), 'up')
   await clock.advance(2_000)
   assert.equal(await state(), 'down')
+  const ctx = cloud.ctx()
+  const remembered = await hostsForScheduling(ctx, cloud.candidates())
   assert.deepEqual(
-    (await hostsForScheduling(cloud.ctx())).map(host => [host.host, host.up]),
+    (await recheck(ctx, remembered)).map(host => [host.host, host.up]),
     [['h1', false]],
   )
   await cloud.report('h1', { started: false })
+  assert.equal((await recheck(ctx, remembered))[0]?.up, true)
   assert.equal(await state(), 'up')
 })
+
+onEachEngine(
+  'scheduling remembers hosts until their providers change, and is sure of those it rechecks',
+  async database => {
+    await using cloud = await computeCloud({ database })
+    for (let i = 0; i < 20; i++) await cloud.report(`h${i}`)
+    const ctx = cloud.ctx()
+    const candidates = cloud.candidates()
+    const statements = async (work: () => Promise<unknown>) => {
+      const before = database.statements()
+      await work()
+      return database.statements() - before
+    }
+    assert.ok((await statements(() => hostsForScheduling(ctx, candidates))) <= 3)
+    assert.equal(await statements(() => hostsForScheduling(ctx, candidates)), 1)
+    await cloud.report('h7', { facts: { vcpus: 16 }, started: false })
+    const changed = candidates.map((candidate, i) => (i === 7 ? { ...candidate, generation: 2 } : candidate))
+    const found = await hostsForScheduling(ctx, changed)
+    assert.deepEqual([found[6]?.free_vcpus, found[7]?.free_vcpus], [32, 64])
+    const [{ id } = {} as ServiceView] = await services(cloud)
+    await cloud.call('admin', 'PUT', `/os-services/${id}`, { status: 'disabled', forced_down: true })
+    const [first, second] = await recheck(ctx, found.slice(0, 2))
+    assert.deepEqual([first?.enabled, first?.up, second?.enabled, second?.up], [false, false, true, true])
+    assert.equal(first?.free_vcpus, 32)
+  },
+)
 
 test("what a host offers follows the host's facts", async () => {
   await using cloud = await computeCloud()
@@ -91,7 +120,7 @@ onEachEngine('an operator disables, enables and forces down a host by its UUID',
   assert.deepEqual([disabled.body.service.status, disabled.body.service.disabled_reason], ['disabled', 'fan'])
   const [provider] = cloud.placement.providers.values()
   assert.ok(provider?.traits.includes('COMPUTE_STATUS_DISABLED'))
-  const [host] = await hostsForScheduling(cloud.ctx())
+  const [host] = await hostsForScheduling(cloud.ctx(), cloud.candidates())
   assert.deepEqual([host?.enabled, host?.disabled_reason], [false, 'fan'])
   await cloud.report('h1')
   assert.equal((await services(cloud))[0]?.status, 'disabled')

@@ -1,67 +1,28 @@
-/** All hosts at once: as the scheduler weighs them, and as the zones that users choose. */
+/** Hosts by the names that operators give, and as the zones that users choose. */
 import type { Ctx } from '#kernel/context.ts'
-import { type Aggregate, zoneOf } from '../aggregates/aggregate.ts'
-import { allAggregates } from '../aggregates/store.ts'
+import type { AnyBuilder } from '#kernel/db/rows.ts'
+import { zoneKey, zoneOf } from '../aggregates/aggregate.ts'
+import { aggregates, allAggregates, memberCondition } from '../aggregates/store.ts'
 import { computeConfig } from '../config.ts'
-import { isUp } from './host.ts'
+import { type HostRow, isUp } from './host.ts'
 import { hosts, inOrder } from './store.ts'
 
-/** A host as the scheduler sees it. */
-export interface SchedulableHost {
-  host: string
-  /** The hypervisor's name. */
-  node: string
-  /** Its resource provider. */
-  provider: string
-  zone: string
-  enabled: boolean
-  disabled_reason: string | null
-  up: boolean
-  arch: string
-  hypervisor_type: string
-  hypervisor_version: number
-  /** What is left with the allocation ratios, for weighing; placement alone says whether something fits. */
-  free_vcpus: number
-  free_ram_mb: number
-  /** Metadata of the host's aggregates; a key may have a value in each. */
-  aggregate_metadata: Record<string, string[]>
+/** The host of this name, or whose hypervisor has it. */
+export async function hostNamed(ctx: Ctx, name: string): Promise<HostRow | undefined> {
+  const found = await hosts.find(ctx.db, { name })
+  return found ?? (await hosts.list(ctx.db, {}, inOrder)).find(row => row.facts.hypervisor_hostname === name)
 }
 
-/** Hosts for the scheduler: all of them, or those of some providers. */
-export async function hostsForScheduling(ctx: Ctx, providers?: readonly string[]): Promise<SchedulableHost[]> {
-  const { hosts: ratios, default_availability_zone } = ctx.config.of(computeConfig)
-  const rows = await hosts.list(ctx.db, providers ? { provider_uuid: providers } : {}, inOrder)
-  const aggregates = await allAggregates(ctx.db)
-  const found: SchedulableHost[] = []
-  for (const row of rows) {
-    const used = await ctx.services.placement.usagesOf(ctx, row.provider_uuid)
-    const { facts } = row
-    found.push({
-      host: row.name,
-      node: facts.hypervisor_hostname,
-      provider: row.provider_uuid,
-      zone: zoneOf(row.name, aggregates, default_availability_zone),
-      enabled: !row.disabled,
-      disabled_reason: row.disabled_reason,
-      up: isUp(ctx, row),
-      arch: facts.cpu_info.arch,
-      hypervisor_type: facts.hypervisor_type,
-      hypervisor_version: facts.hypervisor_version,
-      free_vcpus: facts.vcpus * ratios.cpu_allocation_ratio - (used.VCPU ?? 0),
-      free_ram_mb: (facts.memory_mb - ratios.reserved_memory_mb) * ratios.ram_allocation_ratio - (used.MEMORY_MB ?? 0),
-      aggregate_metadata: metadataOf(row.name, aggregates),
-    })
-  }
-  return found
-}
-
-function metadataOf(host: string, aggregates: readonly Aggregate[]): Record<string, string[]> {
-  const found: Record<string, string[]> = {}
-  for (const { hosts, metadata } of aggregates) {
-    if (!hosts.includes(host)) continue
-    for (const [key, value] of Object.entries(metadata)) found[key] = [...(found[key] ?? []), value]
-  }
-  return found
+/** Whether a zone has an enabled host. */
+export async function zoneAvailable(ctx: Ctx, name: string): Promise<boolean> {
+  const isFallback = name === ctx.config.of(computeConfig).default_availability_zone
+  const zoned = (await aggregates.list(ctx.db)).filter(({ metadata }) => metadata[zoneKey] !== undefined)
+  // Hosts of the default zone are those that no other zone has.
+  const ids = zoned.filter(({ metadata }) => (metadata[zoneKey] === name) !== isFallback).map(({ id }) => id)
+  if (ids.length === 0 && !isFallback) return false
+  const also = (eb: AnyBuilder) => memberCondition(eb, ids, !isFallback)
+  const options = { limit: 1, ...(ids.length > 0 && { also }) }
+  return (await hosts.pick(ctx.db, ['id'], { disabled: false }, options)).length > 0
 }
 
 export interface Zone {
@@ -73,11 +34,11 @@ export interface Zone {
 
 /** Zones by name, each with its hosts. */
 export async function zones(ctx: Ctx): Promise<Zone[]> {
-  const aggregates = await allAggregates(ctx.db)
+  const all = await allAggregates(ctx.db)
   const fallback = ctx.config.of(computeConfig).default_availability_zone
   const byZone = new Map<string, Zone>()
   for (const row of await hosts.list(ctx.db, {}, inOrder)) {
-    const name = zoneOf(row.name, aggregates, fallback)
+    const name = zoneOf(row.name, all, fallback)
     const zone = byZone.get(name) ?? { name, available: false, hosts: [] }
     byZone.set(name, zone)
     zone.hosts.push({ name: row.name, up: isUp(ctx, row), enabled: !row.disabled, last_seen: row.last_seen })

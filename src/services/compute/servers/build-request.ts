@@ -7,7 +7,7 @@ import type { NetworkRequest } from '../../network/contract.ts'
 import { computeConfig } from '../config.ts'
 import { integerOf, isTrue } from '../dialect.ts'
 import { flavorFor } from '../flavors/store.ts'
-import { hostsForScheduling, zones } from '../hosts/hosts.ts'
+import { hostNamed, zoneAvailable } from '../hosts/hosts.ts'
 import { keypairs } from '../keypairs/store.ts'
 import { groupOf } from '../server-groups/store.ts'
 import type { BlockDevice, CreateBody } from './create-schema.ts'
@@ -124,12 +124,12 @@ async function zoneAndHost(ctx: Ctx, server: ServerBody): Promise<{ zone: string
     )
   }
   const host = forced ?? requested ?? null
-  if (host !== null && !(await hostsForScheduling(ctx)).some(known => known.host === host || known.node === host)) {
+  if (host !== null && !(await hostNamed(ctx, host))) {
     throw new BadRequest(`Compute host ${host} could not be found.`)
   }
   // A host that was named decides the zone as well.
   if (!zone || host !== null) return { zone: null, host }
-  if (!(await zones(ctx)).some(known => known.name === zone && known.available)) {
+  if (!(await zoneAvailable(ctx, zone))) {
     throw new BadRequest('The requested availability zone is not available')
   }
   return { zone, host }

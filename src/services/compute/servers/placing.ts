@@ -1,10 +1,20 @@
 /** Chooses a host for each server of a request and claims its room there; or says why no host would do. */
 import type { Ctx } from '#kernel/context.ts'
 import { Conflict } from '#kernel/errors.ts'
-import type { CandidateRequest } from '../../placement/contract.ts'
+import type { Candidate, CandidateRequest } from '../../placement/contract.ts'
 import { computeConfig } from '../config.ts'
-import { hostsForScheduling } from '../hosts/hosts.ts'
-import { type HostState, type Refused, type ScheduleRequest, schedule, take } from '../scheduler/scheduler.ts'
+import { hostNamed } from '../hosts/hosts.ts'
+import { hostsForScheduling, recheck } from '../hosts/steps.ts'
+import { hosts as hostRows } from '../hosts/store.ts'
+import {
+  type HostState,
+  type Refused,
+  type Schedule,
+  type ScheduleRequest,
+  type SchedulerOptions,
+  schedule,
+  take,
+} from '../scheduler/scheduler.ts'
 import { groupOf } from '../server-groups/store.ts'
 import type { Explanation } from './explanation.ts'
 import type { RequestSpec, ServerFlavor, ServerImage } from './server.ts'
@@ -34,12 +44,13 @@ export async function place(ctx: Ctx, request: PlacingRequest, serverIds: readon
   const asked = await candidateRequest(ctx, request)
   const limit = ctx.config.of(computeConfig).scheduler.max_candidates
   const candidates = asked ? await ctx.services.placement.candidates(ctx, { ...asked, limit }) : []
-  const byProvider = new Map(candidates.map(candidate => [candidate.root, candidate.allocations]))
-  const hosts = byProvider.size > 0 ? await hostsForScheduling(ctx, [...byProvider.keys()]) : []
+  const byProvider = new Map(candidates.map(candidate => [candidate.root, candidate]))
+  const hosts = await hostsForScheduling(ctx, candidates)
   const wish = await scheduleRequest(ctx, request, serverIds)
+  const options = schedulerOptions(ctx, request.forced)
   const chosen: HostState[] = []
   for (const serverId of serverIds) {
-    const { best, refused } = schedule(wish, hosts, schedulerOptions(ctx, request.forced))
+    const { best, refused } = await bestOf(ctx, wish, hosts, options)
     const host = await claimFirst(ctx, request, serverId, best, byProvider)
     if (!host) {
       for (const id of serverIds.slice(0, chosen.length)) await ctx.services.placement.release(ctx, id)
@@ -51,17 +62,29 @@ export async function place(ctx: Ctx, request: PlacingRequest, serverIds: readon
   return { hosts: chosen }
 }
 
+/** The best hosts, made sure of: what is remembered of a host does not say that it is up. When none of them will do, all are looked at. */
+async function bestOf(
+  ctx: Ctx,
+  wish: ScheduleRequest,
+  hosts: HostState[],
+  options: SchedulerOptions,
+): Promise<Schedule> {
+  const { best } = schedule(wish, hosts, options)
+  const sure = schedule(wish, await recheck(ctx, best), options)
+  return sure.best.length > 0 ? sure : schedule(wish, await recheck(ctx, hosts), options)
+}
+
 async function claimFirst(
   ctx: Ctx,
   { project_id, user_id }: PlacingRequest,
   serverId: string,
   best: HostState[],
-  allocations: Map<string, Record<string, Record<string, number>>>,
+  candidates: Map<string, Candidate>,
 ): Promise<HostState | undefined> {
   for (const host of best) {
     try {
       const consumer = { id: serverId, project_id, user_id, type: 'INSTANCE' }
-      await ctx.services.placement.claim(ctx, consumer, allocations.get(host.provider)!)
+      await ctx.services.placement.claim(ctx, consumer, candidates.get(host.provider)!.allocations())
       return host
     } catch (error) {
       if (!(error instanceof Conflict)) throw error
@@ -70,7 +93,7 @@ async function claimFirst(
   return undefined
 }
 
-function schedulerOptions(ctx: Ctx, forced = false) {
+function schedulerOptions(ctx: Ctx, forced = false): SchedulerOptions {
   const { filters, ram_weight, cpu_weight } = ctx.config.of(computeConfig).scheduler
   return {
     filters: forced ? [] : filters,
@@ -110,8 +133,8 @@ async function candidateRequest(ctx: Ctx, request: PlacingRequest): Promise<Cand
   }
   const named = request.spec.requested_host
   if (named === null) return asked
-  const host = (await hostsForScheduling(ctx)).find(known => known.host === named || known.node === named)
-  return host && { ...asked, in_tree: host.provider }
+  const host = await hostNamed(ctx, named)
+  return host && { ...asked, in_tree: host.provider_uuid }
 }
 
 async function scheduleRequest(
@@ -150,7 +173,8 @@ async function explain(
   asked: CandidateRequest | undefined,
   refused: Refused[],
 ): Promise<Explanation> {
-  const names = new Map((await hostsForScheduling(ctx)).map(host => [host.provider, host.host]))
+  const known = await hostRows.pick(ctx.db, ['provider_uuid', 'name'])
+  const names = new Map(known.map(host => [host.provider_uuid, host.name]))
   const refusals = asked ? await ctx.services.placement.explain(ctx, asked) : []
   return {
     asked: {

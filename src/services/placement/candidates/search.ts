@@ -32,10 +32,10 @@ export interface SearchRequest {
 }
 
 export interface Found {
-  root: string
-  allocations: Record<string, Record<string, number>>
+  readonly root: string
+  readonly allocations: Record<string, Record<string, number>>
   /** The providers that meet each group. */
-  mappings: Record<string, string[]>
+  readonly mappings: Record<string, string[]>
 }
 
 /** At most so many ways a tree, however many there are: a request must not be able to ask for millions. */
@@ -109,7 +109,7 @@ function waysInTree(
     fits: chosen => together(snapshot, chosen, request),
     take(ways) {
       if (request.flat && !isFlat(ways)) return true
-      return take(foundOf(root, ways, request)) && ++count < maxWaysPerTree
+      return take(new FoundWays(root, ways, request.groups)) && ++count < maxWaysPerTree
     },
   })
 }
@@ -149,6 +149,8 @@ const hasTraits = (providers: Provider[], required: string[][]) =>
 
 /** Ways to meet a group by several providers: each class by any provider that has room, the traits by all of them together. */
 function spreadWays(snapshot: Snapshot, within: Provider[], root: string, group: RequestGroup, budget: Budget): Way[] {
+  // A tree of one, as most are, meets it alone or not at all.
+  if (within.length === 1 && Object.keys(group.resources).length > 0) return singleWays(snapshot, within, root, group)
   const usable = within.filter(p => admits(snapshot, p, root, group))
   const choices: Way[] = []
   for (const [resourceClass, amount] of Object.entries(group.resources)) {
@@ -218,17 +220,28 @@ function isBelow(snapshot: Snapshot, provider: Provider, top: string): boolean {
   return false
 }
 
-function foundOf(root: string, ways: Way[], { groups }: SearchRequest): Found {
-  const found: Found = { root, allocations: {}, mappings: {} }
-  ways.forEach((way, i) => {
-    const { suffix } = groups[i]!
-    found.mappings[suffix] = [...new Set(way.map(part => part.provider.uuid))]
-    for (const { provider, resource_class, amount } of way) {
+/** What is wanted of few is made when asked for. */
+class FoundWays implements Found {
+  readonly root: string
+  readonly #ways: Way[]
+  readonly #groups: RequestGroup[]
+  constructor(root: string, ways: Way[], groups: RequestGroup[]) {
+    this.root = root
+    this.#ways = ways
+    this.#groups = groups
+  }
+  get allocations() {
+    const allocations: Found['allocations'] = {}
+    for (const { provider, resource_class, amount } of this.#ways.flat()) {
       if (resource_class === undefined) continue
-      const resources = found.allocations[provider.uuid] ?? {}
+      allocations[provider.uuid] ??= {}
+      const resources = allocations[provider.uuid]!
       resources[resource_class] = (resources[resource_class] ?? 0) + amount
-      found.allocations[provider.uuid] = resources
     }
-  })
-  return found
+    return allocations
+  }
+  get mappings() {
+    const providers = (way: Way) => [...new Set(way.map(part => part.provider.uuid))]
+    return Object.fromEntries(this.#ways.map((way, i) => [this.#groups[i]!.suffix, providers(way)]))
+  }
 }

@@ -65,11 +65,17 @@ const removedProviders = rows<RemovedProviderRow>('placement_removed_providers')
 
 export const nowText = (ctx: Ctx) => new Date(ctx.clock.now()).toISOString()
 
+const changing = new WeakSet<Db>()
+
+/** Whether a transaction has changed providers, so that it reads what others do not see yet. */
+export const hasChangedProviders = (db: Db): boolean => changing.has(db)
+
 /**
  * The mark that a change leaves. On PostgreSQL it is the transaction's id, since a sequence's order is not that of the commits;
  * SQLite has one writer, so the next number will do.
  */
 function stamp(ctx: Ctx) {
+  changing.add(ctx.db)
   return ctx.database.engine === 'postgres'
     ? sql<number>`pg_current_xact_id()::text::bigint`
     : sql<number>`1 + max((select coalesce(max(changed), 0) from placement_providers), (select coalesce(max(changed), 0) from placement_removed_providers))`

@@ -1,0 +1,109 @@
+/** Hosts as the scheduler sees them: remembered in the process, since reading ten thousand rows would be all that a decision does. */
+import { type Ctx, perCloud } from '#kernel/context.ts'
+import type { Candidate } from '../../placement/contract.ts'
+import { type AggregateRow, zoneKey } from '../aggregates/aggregate.ts'
+import { aggregateHosts, aggregates } from '../aggregates/store.ts'
+import { computeConfig } from '../config.ts'
+import type { HostState } from '../scheduler/scheduler.ts'
+import { type HostRow, isUp } from './host.ts'
+import { hosts } from './store.ts'
+
+/** What was read of a provider when it had this generation. */
+interface Known {
+  generation: number
+  /** Undefined for a provider that is no host. */
+  row: HostRow | undefined
+  /** Ids of the host's aggregates. */
+  aggregates: Set<number>
+}
+
+const memoryOf = perCloud(() => new Map<string, Known>())
+
+/**
+ * The hosts of candidates, as they were when their providers' generations last changed: facts, `disabled` and aggregates change it. Not so
+ * their reports, so each counts as up: `recheck` those that are to be used.
+ */
+export async function hostsForScheduling(ctx: Ctx, candidates: readonly Candidate[]): Promise<HostState[]> {
+  const memory = memoryOf(ctx)
+  const changed = candidates.filter(({ root, generation }) => memory.get(root)?.generation !== generation)
+  await read(
+    ctx,
+    changed.map(({ root, generation }) => [root, generation]),
+  )
+  const { hosts: ratios, default_availability_zone: fallback } = ctx.config.of(computeConfig)
+  const groups = await aggregatesInOrder(ctx)
+  const found: HostState[] = []
+  for (const { root, used } of candidates) {
+    const known = memory.get(root)
+    if (!known?.row) continue
+    const { vcpus, memory_mb } = known.row.facts
+    // For weighing: placement alone says whether something fits.
+    const free_vcpus = vcpus * ratios.cpu_allocation_ratio - (used.VCPU ?? 0)
+    const free_ram_mb = (memory_mb - ratios.reserved_memory_mb) * ratios.ram_allocation_ratio - (used.MEMORY_MB ?? 0)
+    found.push(stateOf(known.row, groupsOf(known, groups), fallback, { up: true, free_vcpus, free_ram_mb }))
+  }
+  return found
+}
+
+/** Reads anew all of the hosts but their free room, in place; those that are gone are left out. */
+export async function recheck(ctx: Ctx, states: readonly HostState[]): Promise<HostState[]> {
+  const memory = memoryOf(ctx)
+  await read(
+    ctx,
+    states.map(({ provider }) => [provider, memory.get(provider)?.generation ?? -1]),
+  )
+  const { default_availability_zone: fallback } = ctx.config.of(computeConfig)
+  const groups = await aggregatesInOrder(ctx)
+  return states.flatMap(state => {
+    const known = memory.get(state.provider)
+    if (!known?.row) return []
+    const now = { ...state, up: isUp(ctx, known.row) }
+    return Object.assign(state, stateOf(known.row, groupsOf(known, groups), fallback, now))
+  })
+}
+
+async function read(ctx: Ctx, providers: readonly (readonly [uuid: string, generation: number])[]): Promise<void> {
+  if (providers.length === 0) return
+  const memory = memoryOf(ctx)
+  const found = await hosts.list(ctx.db, { provider_uuid: providers.map(([uuid]) => uuid) })
+  const members = await aggregateHosts.list(ctx.db, { host: found.map(row => row.name) })
+  const rows = new Map(found.map(row => [row.provider_uuid, row]))
+  const membersOf = Map.groupBy(members, member => member.host)
+  for (const [uuid, generation] of providers) {
+    const row = rows.get(uuid)
+    const ids = (row && membersOf.get(row.name)) ?? []
+    memory.set(uuid, { generation, row, aggregates: new Set(ids.map(member => member.aggregate_id)) })
+  }
+}
+
+/** Oldest first: where several say something of a host, the oldest counts. */
+const aggregatesInOrder = (ctx: Ctx): Promise<AggregateRow[]> =>
+  aggregates.list(ctx.db, {}, { orderBy: [{ column: 'id', direction: 'asc' }] })
+
+const groupsOf = ({ aggregates: ids }: Known, groups: readonly AggregateRow[]) =>
+  ids.size === 0 ? [] : groups.filter(group => ids.has(group.id))
+
+type Moving = Pick<HostState, 'up' | 'free_vcpus' | 'free_ram_mb'>
+
+function stateOf(row: HostRow, groups: readonly AggregateRow[], fallback: string, moving: Moving): HostState {
+  const aggregate_metadata: Record<string, string[]> = {}
+  for (const { metadata } of groups)
+    for (const [key, value] of Object.entries(metadata))
+      aggregate_metadata[key] = [...(aggregate_metadata[key] ?? []), value]
+  const { facts } = row
+  return {
+    host: row.name,
+    node: facts.hypervisor_hostname,
+    provider: row.provider_uuid,
+    zone: aggregate_metadata[zoneKey]?.[0] ?? fallback,
+    enabled: !row.disabled,
+    disabled_reason: row.disabled_reason,
+    up: moving.up,
+    arch: facts.cpu_info.arch,
+    hypervisor_type: facts.hypervisor_type,
+    hypervisor_version: facts.hypervisor_version,
+    free_vcpus: moving.free_vcpus,
+    free_ram_mb: moving.free_ram_mb,
+    aggregate_metadata,
+  }
+}
