@@ -63,6 +63,11 @@ export const imageConfig = section(
         default: ['hw_', 'trait:', 'os_distro', 'os_secure_boot', 'os_type'],
         description: 'What the names of properties begin with that come with an image of another image service.',
       }),
+      cache_bytes: Type.Integer({
+        default: 10_737_418_240,
+        minimum: 0,
+        description: 'How much disk the copies of images may take that are far away; 0: none are kept.',
+      }),
       task_hours: Type.Integer({ default: 48, minimum: 0, description: 'For how long tasks that ended are shown.' }),
       show_locations: Type.Boolean({
         default: false,

@@ -58,6 +58,8 @@ export interface ImageContract {
   findPublic(ctx: Ctx, name: string): Promise<ImageInfo | undefined>
   /** The stored bytes of an active image, for hosts. */
   open(env: Env, id: string, signal?: AbortSignal): Promise<Readable>
+  /** The same from a store, though it be cached. */
+  openFromStore(env: Env, id: string): Promise<Readable>
   /** A queued image, owned by the caller's project. */
   create(ctx: Ctx, image: NewImage): Promise<ImageInfo>
   /** Stores the bytes of a queued image, checks and activates it; on failure it is queued again and this throws. Not to be called in a transaction. */

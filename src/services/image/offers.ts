@@ -1,9 +1,9 @@
 /** The image service's contract, kept: what the other services call. */
 import { createReadStream } from 'node:fs'
-import type { Ctx } from '#kernel/context.ts'
+import type { Ctx, Env } from '#kernel/context.ts'
 import { lock } from '#kernel/db/database.ts'
 import { Conflict } from '#kernel/errors.ts'
-import { bytesOf } from './blobs/download.ts'
+import { bytesOf, type Held, storedBytes } from './blobs/download.ts'
 import { inspectBlob, newBlob, type Stored, storing, told, upload } from './blobs/upload.ts'
 import * as computeApi from './compute-proxies.ts'
 import { imageConfig } from './config.ts'
@@ -31,13 +31,8 @@ export const imageContract: ImageContract = {
     }
     return found
   },
-  async open(env, id, signal) {
-    const row = await images.find(env.database.root, { id })
-    if (!row) throw noImage(id)
-    const held = (await locationsOf(env.database.root, [id])).get(id) ?? []
-    if (row.status !== 'active' || held.length === 0) throw new Conflict(`Image ${id} is not active.`)
-    return bytesOf(env, { ...row, locations: held }, undefined, signal)
-  },
+  open: async (env, id, signal) => bytesOf(env, await held(env, id), undefined, signal),
+  openFromStore: async (env, id) => storedBytes(env, await held(env, id)),
   async create(ctx, image) {
     const made = newImage(ctx, { ...image, properties: image.properties ?? {} })
     checkVisibility(ctx, made)
@@ -58,6 +53,15 @@ export const imageContract: ImageContract = {
   },
   findPublic,
   ensureFromFile,
+}
+
+/** An active image with where its bytes are. */
+async function held(env: Env, id: string): Promise<Held> {
+  const row = await images.find(env.database.root, { id })
+  if (!row) throw noImage(id)
+  const locations = (await locationsOf(env.database.root, [id])).get(id) ?? []
+  if (row.status !== 'active' || locations.length === 0) throw new Conflict(`Image ${id} is not active.`)
+  return { ...row, locations }
 }
 
 async function findPublic(ctx: Ctx, name: string): Promise<ImageInfo | undefined> {

@@ -32,6 +32,17 @@ export const deleteMember = rule('delete_member', member)
 export const deleteLocation = rule('delete_image_location', admin)
 export const getLocation = rule('get_image_location', reader)
 export const setLocation = rule('set_image_location', member)
+export const addLocationRule = rule(
+  'add_image_location',
+  `role:service or ${admin} or (role:member and project_id:%(project_id)s and project_id:%(owner)s)`,
+)
+export const fetchLocation = rule('fetch_image_location', `role:service or ${admin}`)
+export const cacheImage = rule('cache_image', admin)
+export const cacheList = rule('cache_list', admin)
+export const cacheDelete = rule('cache_delete', admin)
+export const cacheClean = rule('cache_clean', admin)
+export const cachePrune = rule('cache_prune', admin)
+export const listCachedNodes = rule('list_cached_nodes', admin)
 export const copyImage = rule('copy_image', admin)
 export const tasksApi = rule('tasks_api_access', admin)
 export const storesDetail = rule('stores_info_detail', admin)

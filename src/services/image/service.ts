@@ -5,6 +5,17 @@ import { importSaga } from './blobs/import.ts'
 import { importImage } from './blobs/import-operation.ts'
 import { downloadFile, stageFile, uploadFile } from './blobs/operations.ts'
 import { orphanFiles } from './blobs/reconciler.ts'
+import { addWebLocation, listLocations, locationSaga } from './blobs/web-location.ts'
+import {
+  cleanCache,
+  clearCache,
+  pruneCache,
+  queueImage,
+  removeCached,
+  showCache,
+  showCachedNodes,
+} from './cache/operations.ts'
+import { imageCache } from './cache/reconciler.ts'
 import { imageConfig } from './config.ts'
 import { imageFaults } from './faults.ts'
 import { createImage } from './images/create.ts'
@@ -29,7 +40,7 @@ import { initial } from './migrations/0001-initial.ts'
 import { metadefs } from './migrations/0002-metadefs.ts'
 import { stores } from './migrations/0003-stores.ts'
 import { imageContract } from './offers.ts'
-import { addImage, communitizeImage, copyImage, getLocation, publicizeImage } from './rules.ts'
+import { addImage, communitizeImage, copyImage, getLocation, publicizeImage, setLocation } from './rules.ts'
 import { storesOf } from './stores.ts'
 import { createTask, listImageTasks, listTasks, showTask } from './tasks/operations.ts'
 import { oldTasks } from './tasks/reconciler.ts'
@@ -48,15 +59,16 @@ export const imageService = service({
     ...[uploadFile, downloadFile, stageFile, importImage],
     ...[createMember, listMembers, showMember, updateMember, removeMember],
     ...[showImageSchema, showImagesSchema, showMemberSchema, showMembersSchema],
-    removeFromStore,
+    ...[removeFromStore, addWebLocation, listLocations],
     ...[showImportInfo, listStores, listStoresDetail, showUsage],
     ...[listTasks, showTask, createTask, listImageTasks, showTaskSchema, showTasksSchema],
+    ...[showCache, queueImage, removeCached, clearCache, cleanCache, pruneCache, showCachedNodes],
     ...metadefOperations,
   ],
-  rules: [addImage, publicizeImage, communitizeImage, getLocation, copyImage, ...metadefRules],
+  rules: [addImage, publicizeImage, communitizeImage, getLocation, setLocation, copyImage, ...metadefRules],
   faults: imageFaults,
-  sagas: [anySaga(importSaga)],
-  reconcilers: [orphanFiles, oldTasks],
+  sagas: [anySaga(importSaga), anySaga(locationSaga)],
+  reconcilers: [orphanFiles, oldTasks, imageCache],
   migrations: [initial, metadefs, stores],
   config: imageConfig,
   contract: imageContract,

@@ -23,6 +23,8 @@ export interface Stores {
   find(id: string): Store | undefined
   /** The folder of a file store, made when first asked for. */
   directoryOf(store: string): Promise<string>
+  /** The address of a file as the API shows it. */
+  urlOf(store: string, blob: string): string
   /** Names of files that this process is writing. */
   readonly busy: Set<string>
   /** Removes the folders that were temporary. */
@@ -48,11 +50,13 @@ export const storesOf = perCloud<Stores>((env: Env) => {
   for (const [id, { type, directory }] of Object.entries(config.stores))
     if (type === 'file' && !directory) throw new Error(`The image store ${id} needs a directory.`)
   const made = new Map<string, Promise<string>>()
+  const configured = (id: string) => (id === 'file' ? config.directory : config.stores[id]?.directory)
+  let temporary = ''
   const make = async (id: string) => {
-    const configured = id === 'file' ? config.directory : config.stores[id]?.directory
-    if (!configured) return mkdtemp(join(tmpdir(), 'nephos-images-'))
-    await mkdir(configured, { recursive: true, mode: 0o700 })
-    return configured
+    const path = configured(id)
+    if (path) await mkdir(path, { recursive: true, mode: 0o700 })
+    else temporary = await mkdtemp(join(tmpdir(), 'nephos-images-'))
+    return path || temporary
   }
   return {
     list,
@@ -66,9 +70,10 @@ export const storesOf = perCloud<Stores>((env: Env) => {
       made.set(id, making)
       return making
     },
+    urlOf: (store, blob) => `file://${join(configured(store) || temporary, blob)}`,
     busy: new Set(),
     async dispose() {
-      const temporary = config.directory ? undefined : await made.get('file')
+      await Promise.allSettled(made.values())
       if (temporary) await rm(temporary, { recursive: true, force: true })
     },
   }

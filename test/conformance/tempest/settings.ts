@@ -84,11 +84,12 @@ async function imageSettings(admin: Admin): Promise<Settings> {
   const formats = (name: string) => (properties[name]?.enum ?? []).filter(format => format !== null)
   const methods = await admin.get<{ 'import-methods': { value: string[] } }>('image', '/v2/info/import')
   const stores = await admin.get<{ stores: { id: string }[] }>('image', '/v2/info/stores')
+  const { images } = await admin.get<{ images: object[] }>('image', '/v2/images?limit=1')
   return {
     image: { disk_formats: formats('disk_format'), container_formats: formats('container_format') },
     'image-feature-enabled': {
       import_image: methods['import-methods'].value.length > 0,
-      manage_locations: routed('image', /\/locations/),
+      manage_locations: images[0] !== undefined && 'locations' in images[0],
       do_secure_hash: 'os_hash_value' in properties,
       http_store_enabled: stores.stores.some(store => store.id === 'http'),
     },

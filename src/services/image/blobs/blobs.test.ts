@@ -53,6 +53,13 @@ onEachEngine('what is uploaded is hashed, kept and given back, whole or in part'
   for (const range of ['bytes=300000-', 'bytes=5-1', 'bytes=-0', 'bytes=-', 'lines=1-2', 'bytes=1-2,4-5'])
     assert.equal((await s.call(s.mine, 'GET', file, { headers: { range } })).status, 416, range)
 
+  const etag = whole.headers.etag!
+  const conditional = (headers: Record<string, string>) => s.call<string>(s.mine, 'GET', file, { headers })
+  assert.equal((await conditional({ 'if-none-match': etag })).status, 304)
+  assert.equal((await conditional({ 'if-none-match': '"other"' })).status, 200)
+  assert.equal((await conditional({ range: 'bytes=5-', 'if-range': etag })).status, 206)
+  assert.equal((await conditional({ range: 'bytes=5-', 'if-range': '"other"' })).status, 200)
+
   const again = await put(s, id, 'other bytes')
   assert.equal(again.status, 409)
   assert.match(String(again.body), /transition from active to saving is not allowed/)

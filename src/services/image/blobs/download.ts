@@ -3,6 +3,7 @@ import { access } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import type { Env } from '#kernel/context.ts'
 import { Fault, messageOf, Unavailable } from '#kernel/errors.ts'
+import { fromCache } from '../cache/cache.ts'
 import { byWeight, type LocationRow } from '../locations/location.ts'
 import { openUrl } from '../outside.ts'
 import { pathIn } from '../stores.ts'
@@ -40,6 +41,13 @@ export interface Held {
 
 /** Opens the bytes in the first store that gives them. Throws 503 when none does. */
 export async function bytesOf(env: Env, image: Held, range?: Range, signal?: AbortSignal): Promise<Readable> {
+  const held = byWeight(env, image.locations)
+  const cached = held[0]?.url ? await fromCache(env, image.id, range, signal) : undefined
+  return cached ?? storedBytes(env, { ...image, locations: held }, range, signal)
+}
+
+/** The same, from the stores themselves. */
+export async function storedBytes(env: Env, image: Held, range?: Range, signal?: AbortSignal): Promise<Readable> {
   for (const location of byWeight(env, image.locations)) {
     try {
       return location.url === null

@@ -6,6 +6,7 @@ import { isUuid } from '#kernel/schema/validate.ts'
 import { imageConfig } from '../config.ts'
 import { type ImageTarget, noImage, visibleImage } from '../images/image.ts'
 import { type ImageRow, images } from '../images/store.ts'
+import { locations } from '../locations/store.ts'
 import { allowedUrl } from '../outside.ts'
 import { copyImage, modifyImage } from '../rules.ts'
 import { storesOf } from '../stores.ts'
@@ -170,6 +171,7 @@ export async function startImport(
     ).id
   const status = method.name === 'copy-image' ? image.status : 'importing'
   await images.update(tx.db, { id: image.id }, { status, blob, alive_at: null })
+  if (method.name !== 'copy-image') await locations.remove(tx.db, { image_id: image.id })
   await importBegins(tx, image.id, id, stores)
   const { token } = tx.identity
   if (method.name === 'glance-download' && token !== undefined) tokensOf(tx).set(id, token)

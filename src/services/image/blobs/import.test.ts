@@ -2,12 +2,11 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
-import { createServer, type RequestListener } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { onEachEngine } from '../../../../test/engines.ts'
 import { type ImageCloud, imageCloud, type ShownImage, upload } from '../fixtures/image-cloud.ts'
+import { opened, web } from '../fixtures/web.ts'
 
 const at = (id: string) => `/v2/images/${id}`
 const show = async (s: ImageCloud, id: string) => (await s.call(s.mine, 'GET', at(id))).body
@@ -34,22 +33,6 @@ interface Task {
 const tasksOf = async (s: ImageCloud, id: string) =>
   (await s.call<{ tasks: Task[] }>(s.mine, 'GET', `${at(id)}/tasks`)).body.tasks
 const idle = (s: ImageCloud) => s.cloud.env.sagas.idle()
-
-/** A web server of this machine. */
-async function web(listener: RequestListener) {
-  const server = createServer(listener).listen(0, '127.0.0.1')
-  await new Promise(done => server.once('listening', done))
-  const { port } = server.address() as AddressInfo
-  return {
-    port,
-    url: `http://127.0.0.1:${port}`,
-    async [Symbol.asyncDispose]() {
-      server.closeAllConnections()
-      await new Promise(done => server.close(done))
-    },
-  }
-}
-const opened = ['image.import_networks=127.0.0.0/8', 'image.import_ports=']
 
 onEachEngine('bytes are staged first and imported later', async database => {
   await using s = await imageCloud(database)

@@ -83,7 +83,12 @@ export const downloadFile = operation({
     if (image.status === 'deactivated' && !seesAll(ctx))
       throw new Forbidden('The requested image has been deactivated. Image data download is forbidden.')
     if (!hasBytes(image) || image.locations.length === 0 || image.size === null) return undefined
-    const range = rangeOf(headers.range, image.size)
+    const etag = `"${image.os_hash_value ?? image.blob}"`
+    if (headers['if-none-match']?.split(',').some(tag => [etag, '*'].includes(tag.trim())))
+      return reply(undefined, { status: 304, headers: { etag } })
+    // Who has a part of something else is given the whole.
+    const fits = headers['if-range'] === undefined || headers['if-range'] === etag
+    const range = fits ? rangeOf(headers.range, image.size) : undefined
     const length = range ? range.end - range.start + 1 : image.size
     return reply(method === 'HEAD' ? Readable.from([]) : await bytesOf(ctx, image, range, signal), {
       status: range ? 206 : 200,
@@ -91,7 +96,7 @@ export const downloadFile = operation({
         'content-type': 'application/octet-stream',
         'content-length': String(length),
         'accept-ranges': 'bytes',
-        etag: `"${image.os_hash_value}"`,
+        etag,
         ...(range && { 'content-range': `bytes ${range.start}-${range.end}/${image.size}` }),
         ...(!range && image.checksum && { 'content-md5': image.checksum }),
       },

@@ -9,6 +9,7 @@ import { type Declared, inspectFile } from '../formats/format.ts'
 import { noImage } from '../images/image.ts'
 import { type ImageRow, images, noBytes, usageOf } from '../images/store.ts'
 import { addLocation } from '../locations/location.ts'
+import { locations } from '../locations/store.ts'
 import { pathIn, stagingStore, storesOf } from '../stores.ts'
 import { keepPart, partOf, removeBlob, writePart } from './blob.ts'
 import { type Heartbeat, startHeartbeat } from './heartbeat.ts'
@@ -165,7 +166,10 @@ async function finish(
     if (row.status !== 'importing') await checkQuota(tx, row, size!)
     const mine = { id: row.id, status: row.status, blob }
     const changed = await images.update(tx.db, mine, { ...done, updated_at: isoNow(tx) })
-    if (changed > 0 && status === 'active') await addLocation(tx, row.id, patch.store!)
+    if (changed > 0 && status === 'active') {
+      await locations.remove(tx.db, { image_id: row.id })
+      await addLocation(tx, row.id, patch.store!)
+    }
     const after = changed > 0 ? await images.find(tx.db, { id: row.id }) : undefined
     if (after) return after
     throw new Gone(

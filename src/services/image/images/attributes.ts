@@ -52,10 +52,24 @@ export const attributes: Record<string, Record<string, unknown>> = {
   schema: { type: 'string', readOnly: true, description: 'Address of the schema.' },
   locations: {
     type: 'array',
-    description: 'Addresses of the bytes; not shown by this cloud.',
+    description: 'Addresses of the bytes, when the cloud shows them.',
     items: {
       type: 'object',
-      properties: { url: { type: 'string', maxLength: 255 }, metadata: { type: 'object' } },
+      properties: {
+        url: { type: 'string', maxLength: 2048 },
+        metadata: { type: 'object', maxProperties: 128 },
+        validation_data: {
+          type: 'object',
+          writeOnly: true,
+          additionalProperties: false,
+          properties: {
+            checksum: { type: 'string', minLength: 32, maxLength: 32 },
+            os_hash_algo: { type: 'string', maxLength: 64 },
+            os_hash_value: { type: 'string', maxLength: 128 },
+          },
+          required: ['os_hash_algo', 'os_hash_value'],
+        },
+      },
       required: ['url', 'metadata'],
     },
   },

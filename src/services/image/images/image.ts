@@ -2,8 +2,9 @@
 import { isoSeconds } from '#kernel/clock.ts'
 import type { Ctx, Env } from '#kernel/context.ts'
 import { NotFound, OverQuota } from '#kernel/errors.ts'
+import { imageConfig } from '../config.ts'
 import type { ImageInfo } from '../contract.ts'
-import { byWeight, type LocationRow, locationsOf } from '../locations/location.ts'
+import { byWeight, type LocationRow, locationsOf, urlOf, viewLocation } from '../locations/location.ts'
 import { members } from '../members/store.ts'
 import { type ImageRow, images, properties, tags } from './store.ts'
 
@@ -92,7 +93,9 @@ export const shownTime = (iso: string) => isoSeconds(Date.parse(iso))
 
 /** The image as the API shows it: its own properties stand among the others. */
 export function view(env: Env, image: Image): Record<string, unknown> {
-  const stores = byWeight(env, image.locations).map(location => location.store)
+  const held = byWeight(env, image.locations)
+  const stores = held.map(location => location.store)
+  const { show_locations, show_direct_url } = env.config.of(imageConfig)
   return {
     ...image.properties,
     name: image.name,
@@ -117,6 +120,8 @@ export function view(env: Env, image: Image): Record<string, unknown> {
     self: `/v2/images/${image.id}`,
     file: `/v2/images/${image.id}/file`,
     schema: '/v2/schemas/image',
+    ...(show_locations && { locations: image.locations.map(place => viewLocation(env, image.blob, place)) }),
+    ...(show_direct_url && held[0] && { direct_url: urlOf(env, image.blob, held[0]) }),
     ...(stores.length > 0 && { stores: [...new Set(stores)].join(',') }),
   }
 }

@@ -101,7 +101,7 @@ onEachEngine('an image is changed by JSON-patch, all of it or nothing', async da
     [[{ op: 'replace', path: '/min_ram', value: -1 }], 400, /min_ram/],
     [[{ op: 'replace', path: '/min_ram', value: 'x' }], 400, /min_ram/],
     [[{ op: 'add', path: '/number', value: 5 }], 400, /number/],
-    [[{ op: 'add', path: '/locations', value: [] }], 403, /locations/],
+    [[{ op: 'replace', path: '/locations', value: [] }], 403, /locations/],
     [[{ op: 'test', path: '/name', value: 'new' }], 400, /op/],
     [[{ op: 'add', path: 'name', value: 'x' }], 400, /does not start with/],
     [[{ op: 'add', path: '/a~2', value: 'x' }], 400, /escape sequence/],

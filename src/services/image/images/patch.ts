@@ -9,10 +9,15 @@ export const patchTypes = {
   new: 'application/openstack-images-v2.1-json-patch',
 }
 
+/** How many names a path has; elsewhere it is one. */
+const depths: Record<string, Record<string, number>> = { locations: { add: 2, remove: 2, replace: 1 } }
+
 export interface Change {
   op: 'add' | 'replace' | 'remove'
   name: string
   value: unknown
+  /** In a list. */
+  position?: string
 }
 
 const operations = ['add', 'remove', 'replace'] as const
@@ -35,11 +40,14 @@ function changeOf(item: Record<string, unknown>, dialect: 'old' | 'new', schema:
   const name = path[0]!
   if (readOnly.has(name)) throw new Forbidden(`Attribute '${name}' is read-only.`)
   if (reserved(name)) throw new Forbidden(`Attribute '${name}' is reserved.`)
-  if (path.length !== 1) throw new BadRequest(`Invalid JSON pointer for this resource: '/${path.join('/')}'`)
-  if (op === 'remove') return { op, name, value: undefined }
+  if (path.length !== (depths[name]?.[op] ?? 1))
+    throw new BadRequest(`Invalid JSON pointer for this resource: '/${path.join('/')}'`)
+  const position = path[1]
+  const place = position === undefined ? {} : { position }
+  if (op === 'remove') return { op, name, value: undefined, ...place }
   if (!('value' in item)) throw new BadRequest(`Operation "${op}" requires a member named "value".`)
-  checkValue(schema, name, item.value)
-  return { op, name, value: item.value }
+  checkValue(schema, name, name === 'locations' && op === 'add' ? [item.value] : item.value)
+  return { op, name, value: item.value, ...place }
 }
 
 function opOf({ op }: Record<string, unknown>): Change['op'] {

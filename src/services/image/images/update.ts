@@ -2,6 +2,7 @@
 import type { Ctx } from '#kernel/context.ts'
 import { BadRequest, Conflict, Forbidden, UnsupportedMediaType } from '#kernel/errors.ts'
 import { operation } from '#kernel/operation.ts'
+import { editLocations, type Sizes, sizesOf } from '../locations/steps.ts'
 import { modifyImage } from '../rules.ts'
 import { imageAnswer, settable } from './attributes.ts'
 import { checkVisibility } from './create.ts'
@@ -28,18 +29,31 @@ export const updateImage = operation({
       })
     }
     const changes = parsePatch(body, dialect, imageSchemaOf(ctx))
-    return view(ctx, await ctx.transaction(tx => change(tx, params.image_id, changes, dialect))) as never
+    // Asked before the transaction: web servers are slow.
+    const sizes = await sizesOf(
+      ctx,
+      changes.filter(one => one.name === 'locations'),
+    )
+    return view(ctx, await ctx.transaction(tx => change(tx, params.image_id, { changes, dialect, sizes }))) as never
   },
 })
 
 /** Applies the changes to the image as it is now; two callers never lose one another's. */
-async function change(ctx: Ctx, id: string, changes: Change[], dialect: 'old' | 'new'): Promise<Image> {
+interface Patch {
+  changes: Change[]
+  dialect: 'old' | 'new'
+  sizes: Sizes
+}
+
+async function change(ctx: Ctx, id: string, { changes, dialect, sizes }: Patch): Promise<Image> {
   const now = new Date(ctx.clock.now()).toISOString()
   // Writing first locks the row until the end of the transaction.
   if ((await images.update(ctx.db, { id }, { updated_at: now })) === 0) throw noImage(id)
   const before = await visibleImage(ctx, id)
   const image: ImageTarget = { ...before, properties: { ...before.properties }, tags: [...before.tags] }
-  for (const one of changes) apply(ctx, image, one, dialect)
+  for (const one of changes)
+    if (one.name === 'locations') await editLocations(ctx, image, one, sizes)
+    else apply(ctx, image, one, dialect)
   if (image.visibility !== before.visibility) checkVisibility(ctx, image)
   const { name, visibility, owner, disk_format, container_format, min_disk, min_ram, os_hidden } = image
   await images.update(
@@ -63,7 +77,6 @@ async function change(ctx: Ctx, id: string, changes: Change[], dialect: 'old' | 
 }
 
 function apply(ctx: Ctx, image: ImageTarget, { op, name, value }: Change, dialect: 'old' | 'new'): void {
-  if (name === 'locations') throw new Forbidden("It's not allowed to update locations if locations are invisible.")
   const isAttribute = settable.has(name)
   if (op === 'add' && dialect === 'old' && (isAttribute || Object.hasOwn(image.properties, name)))
     throw new Conflict(`Property ${name} already present.`)

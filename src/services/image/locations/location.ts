@@ -38,9 +38,13 @@ export async function addLocation(
 }
 
 /** The address of the bytes as the API shows it. */
-export async function urlOf(env: Env, blob: string | null, { store, url }: LocationRow): Promise<string> {
-  return url ?? `file://${await pathIn(env, store, blob ?? '')}`
-}
+export const urlOf = (env: Env, blob: string | null, { store, url }: LocationRow): string =>
+  url ?? storesOf(env).urlOf(store, blob ?? '')
+
+export const viewLocation = (env: Env, blob: string | null, location: LocationRow) => ({
+  url: urlOf(env, blob, location),
+  metadata: { ...location.metadata, store: location.store },
+})
 
 /** Has a file removed from stores once the transaction is committed; later, when the cloud keeps deleted images for a while. */
 export async function dropFile(ctx: Ctx, blob: string, stores: Iterable<string>): Promise<void> {

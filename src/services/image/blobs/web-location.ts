@@ -1,0 +1,161 @@
+/** Gives an image its bytes by their address on the web: they stay there, and are read once to know what they are. */
+import { createHash } from 'node:crypto'
+import type { Ctx } from '#kernel/context.ts'
+import { BadRequest, Conflict, Forbidden } from '#kernel/errors.ts'
+import { operation, reply } from '#kernel/operation.ts'
+import { type SagaError, saga } from '#kernel/saga/saga.ts'
+import { Type } from '#kernel/schema/builders.ts'
+import { imageConfig } from '../config.ts'
+import { noImage, visibleImage } from '../images/image.ts'
+import { images, noBytes, properties } from '../images/store.ts'
+import { addLocation, viewLocation } from '../locations/location.ts'
+import { sizeAt, webStoreFor } from '../locations/steps.ts'
+import { locations } from '../locations/store.ts'
+import { openUrl } from '../outside.ts'
+import { addLocationRule, fetchLocation } from '../rules.ts'
+import { storesOf } from '../stores.ts'
+import { endTask, newTask, taskGoesOn } from '../tasks/task.ts'
+import { taskProperty } from './progress.ts'
+
+interface Expected {
+  os_hash_algo: string
+  os_hash_value: string
+}
+
+export interface LocationInput {
+  task: string
+  image: string
+  url: string
+  expected: Expected | null
+}
+
+export const locationSaga = saga<LocationInput>(
+  'image.web-location',
+  { revision: 1, deadline: 24 * 3_600_000, failed: locationFailed },
+  async (s, input) => {
+    const { ctx } = s
+    await s.record('begin', async tx => taskGoesOn(tx, input.task))
+    const size = await s.step('ask for the size', () => sizeAt(ctx, input.url))
+    const os_hash_algo = input.expected?.os_hash_algo ?? 'sha512'
+    // What nobody vouches for may be used while it is still being read.
+    const first = { size, os_hash_algo: input.expected ? null : os_hash_algo }
+    await s.record('name it', tx => write(tx, input, { ...first, status: input.expected ? 'importing' : 'active' }))
+    const read = await s.step('read', signal => readOnce(ctx, input, os_hash_algo, signal))
+    const { os_hash_value, ...known } = read
+    if (input.expected && input.expected.os_hash_value.toLowerCase() !== os_hash_value)
+      throw new Error(`os_hash_value: (${input.expected.os_hash_value}) not matched with actual os_hash_value`)
+    await s.record('end', async tx => {
+      await write(tx, input, { ...known, os_hash_algo, os_hash_value, status: 'active' })
+      await properties.remove(tx.db, { image_id: input.image, name: taskProperty, value: input.task })
+      await endTask(tx, input.task, { status: 'success', result: { image_id: input.image } })
+    })
+  },
+)
+
+async function write(tx: Ctx, input: LocationInput, patch: object): Promise<void> {
+  const now = new Date(tx.clock.now()).toISOString()
+  if ((await images.update(tx.db, { id: input.image }, { ...patch, updated_at: now })) === 0)
+    throw new Error('the image was deleted')
+}
+
+async function readOnce(ctx: Ctx, { url }: LocationInput, algorithm: string, signal: AbortSignal) {
+  const { status, body } = await openUrl(ctx, url, { signal })
+  const most = ctx.config.of(imageConfig).max_size_bytes
+  const [md5, hash] = [createHash('md5'), createHash(algorithm)]
+  let size = 0
+  try {
+    if (status !== 200) throw new Error(`the server answered ${status}`)
+    for await (const piece of body) {
+      size += piece.length
+      if (size > most) throw new Error(`there are more than ${most} bytes`)
+      md5.update(piece)
+      hash.update(piece)
+    }
+  } finally {
+    body.destroy()
+  }
+  return { size, checksum: md5.digest('hex'), os_hash_value: hash.digest('hex') }
+}
+
+async function locationFailed(tx: Ctx, input: LocationInput, error: SagaError): Promise<void> {
+  const queued = { ...noBytes, status: 'queued', updated_at: new Date(tx.clock.now()).toISOString() }
+  await images.update(tx.db, { id: input.image, status: ['importing', 'active'] }, queued)
+  await properties.remove(tx.db, { image_id: input.image, name: taskProperty, value: input.task })
+  await endTask(tx, input.task, { status: 'failure', message: error.message })
+}
+
+const lengths: Record<string, number> = { md5: 32, sha1: 40, sha256: 64, sha512: 128 }
+
+function expectedOf(body: Record<string, unknown>): Expected | null {
+  const data = body.validation_data
+  if (data === undefined || data === null) return null
+  const wrong = (why: string) => new BadRequest(`Provided object does not match schema 'location': ${why}`)
+  if (typeof data !== 'object' || Array.isArray(data)) throw wrong('validation_data must be an object')
+  const { os_hash_algo, os_hash_value, ...more } = data as Record<string, unknown>
+  if (Object.keys(more).length > 0) throw wrong(`there may be no ${Object.keys(more)[0]} in validation_data`)
+  if (os_hash_algo === undefined && os_hash_value === undefined) return null
+  if (typeof os_hash_algo !== 'string' || typeof os_hash_value !== 'string')
+    throw wrong('os_hash_algo and os_hash_value belong together')
+  const length = lengths[os_hash_algo]
+  if (length === undefined) throw wrong(`os_hash_algo is not one of ${Object.keys(lengths).join(', ')}`)
+  if (!/^[0-9a-f]*$/i.test(os_hash_value))
+    throw new BadRequest(`os_hash_value (${os_hash_value}) is not a valid hexadecimal value`)
+  if (os_hash_value.length !== length)
+    throw new BadRequest(
+      `os_hash_value: (${os_hash_value}) is not the correct size for (${os_hash_algo}) (should be (${length / 2}) bytes)`,
+    )
+  return { os_hash_algo, os_hash_value }
+}
+
+export const addWebLocation = operation({
+  id: 'image.locations.add',
+  method: 'POST',
+  path: '/v2/images/{image_id}/locations',
+  summary: 'Give an image its bytes by their address on the web',
+  policy: addLocationRule,
+  load: (ctx, { params }) => visibleImage(ctx, params.image_id),
+  async handle(ctx, { target, body }) {
+    if (typeof body !== 'object' || body === null) throw new BadRequest('Body expected in request.')
+    const { url } = body as Record<string, unknown>
+    if (typeof url !== 'string' || url.length > 2048)
+      throw new BadRequest("Provided object does not match schema 'location': 'url' is a required property")
+    refuseUnlessQueued(target.status)
+    if (!storesOf(ctx).list.some(store => store.type === 'http'))
+      throw new Forbidden('http store must be enabled to use location API by normal user.')
+    const store = webStoreFor(ctx, url)
+    const expected = expectedOf(body as Record<string, unknown>)
+    await ctx.transaction(async tx => {
+      const now = new Date(tx.clock.now()).toISOString()
+      // Writing first locks the row until the end of the transaction.
+      if ((await images.update(tx.db, { id: target.id }, { updated_at: now })) === 0) throw noImage(target.id)
+      const image = await visibleImage(tx, target.id)
+      refuseUnlessQueued(image.status)
+      if (image.properties[taskProperty] !== undefined)
+        throw new Conflict(
+          `New operation on image '${image.id}' is not permitted as prior operation is still in progress`,
+        )
+      const input = { image_id: image.id, loc_url: url, validation_data: expected ?? {} }
+      const task = await newTask(tx, { type: 'location_import', image_id: image.id, input })
+      await properties.insert(tx.db, { image_id: image.id, name: taskProperty, value: task.id })
+      await locations.remove(tx.db, { image_id: image.id })
+      await addLocation(tx, image.id, store, { url })
+      await tx.sagas.start(tx, locationSaga, { task: task.id, image: image.id, url, expected }, image.id)
+    })
+    return reply(undefined, { status: 202 })
+  },
+})
+
+function refuseUnlessQueued(status: string): void {
+  if (status !== 'queued') throw new Conflict(`It's not allowed to add locations if image status is ${status}.`)
+}
+
+export const listLocations = operation({
+  id: 'image.locations.list',
+  method: 'GET',
+  path: '/v2/images/{image_id}/locations',
+  summary: 'List where the bytes of an image are, for services of the cloud',
+  policy: fetchLocation,
+  response: Type.Array(Type.Object({ url: Type.String(), metadata: Type.Unknown() })),
+  load: (ctx, { params }) => visibleImage(ctx, params.image_id),
+  handle: async (ctx, { target }) => target.locations.map(location => viewLocation(ctx, target.blob, location)),
+})
