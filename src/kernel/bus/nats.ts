@@ -19,6 +19,8 @@ export interface NatsOptions {
 
 /** Callers publish the reply subject of a call here when they no longer wait for it. */
 const cancelSubject = '_nephos.cancel'
+const keptAnswers = 256
+const longestKeptAnswer = 16_384
 /** Room in a NATS message for the frame around a payload. */
 const frameBytes = 1024
 
@@ -31,18 +33,25 @@ export async function natsBus(options: NatsOptions, clock: Clock, log: Log): Pro
     reconnectTimeWait: 500,
     ignoreAuthErrorAbort: true,
   })
-  const link = { up: true }
+  const link: Link = { up: true, returned() {} }
   void watch(connection, link, log)
   return busOver(connection, link, clock, log)
 }
 
-async function watch(connection: NatsConnection, link: { up: boolean }, log: Log): Promise<void> {
+interface Link {
+  up: boolean
+  /** Called when a lost connection is back. */
+  returned(): void
+}
+
+async function watch(connection: NatsConnection, link: Link, log: Log): Promise<void> {
   for await (const status of connection.status()) {
     if (status.type === 'disconnect') {
       link.up = false
       log.warn({ server: status.server }, 'the bus lost its connection')
     } else if (status.type === 'reconnect') {
       link.up = true
+      link.returned()
       log.info({ server: status.server }, 'the bus is connected again')
     } else if (status.type === 'error') {
       log.error({ err: status.error }, 'the bus reports an error')
@@ -50,13 +59,20 @@ async function watch(connection: NatsConnection, link: { up: boolean }, log: Log
   }
 }
 
-function busOver(connection: NatsConnection, link: { readonly up: boolean }, clock: Clock, log: Log): Bus {
+function busOver(connection: NatsConnection, link: Link, clock: Clock, log: Log): Bus {
   const inbox = createInbox()
-  const waiting = new Map<string, { subject: string; pending: PendingCall }>()
+  const waiting = new Map<string, { subject: string; pending: PendingCall; send(): void }>()
   const running = new Map<string, AbortController>()
+  /** The last answers, for callers that lost their connection before they came. */
+  const answered = new Map<string, string>()
   let calls = 0
   // A server takes 1 MB unless its max_payload says otherwise.
   const limit = () => Math.min(maxPayloadBytes, (connection.info?.max_payload ?? maxPayloadBytes) - frameBytes)
+
+  // What was under way when the connection was lost may be lost too. Whoever has it already does not do it twice.
+  link.returned = () => {
+    for (const { send } of waiting.values()) send()
+  }
 
   function ensureOpen() {
     if (connection.isClosed() || connection.isDraining()) throw new BusClosed()
@@ -84,8 +100,19 @@ function busOver(connection: NatsConnection, link: { readonly up: boolean }, clo
     if (!subscription.isClosed() && !connection.isClosed()) await orSoon(subscription.drain())
   }
 
+  function remember(reply: string, text: string): void {
+    if (text.length > longestKeptAnswer) return
+    answered.set(reply, text)
+    if (answered.size > keptAnswers) answered.delete(answered.keys().next().value!)
+  }
+
   async function run(handler: Handler, message: Msg): Promise<void> {
-    if (!message.reply) return
+    if (!message.reply || running.has(message.reply)) return
+    const before = answered.get(message.reply)
+    if (before !== undefined) {
+      message.respond(before)
+      return
+    }
     const { payload, requestId, timeoutMs } = readFrame(message.string())
     const controller = new AbortController()
     running.set(message.reply, controller)
@@ -94,6 +121,7 @@ function busOver(connection: NatsConnection, link: { readonly up: boolean }, clo
     )
     const text = await answer(handler, payload, { requestId, signal: controller.signal }, limit())
     running.delete(message.reply)
+    remember(message.reply, text)
     if (!connection.isClosed()) message.respond(text)
   }
 
@@ -125,15 +153,19 @@ function busOver(connection: NatsConnection, link: { readonly up: boolean }, clo
       ensureOpen()
       checkSubject(subject)
       const text = encode(payload, limit())
-      // What is sent without a connection is lost, so waiting for an answer would be in vain.
-      if (!link.up) throw new NoResponder(subject)
       const reply = `${inbox}.${calls++}`
       try {
         const answered = await awaitAnswer(clock, subject, options, pending => {
-          waiting.set(reply, { subject, pending })
-          connection.publish(subject, writeFrame(text, options.timeoutMs, options.requestId), { reply })
+          const until = clock.monotonic() + options.timeoutMs
+          const send = () => {
+            const frame = writeFrame(text, until - clock.monotonic(), options.requestId)
+            if (!connection.isClosed()) connection.publish(subject, frame, { reply })
+          }
+          waiting.set(reply, { subject, pending, send })
+          // Without a connection it waits for one: that costs time within the caller's patience, but fails no work.
+          if (link.up) send()
           return () => {
-            if (!connection.isClosed()) connection.publish(cancelSubject, reply)
+            if (!connection.isClosed() && link.up) connection.publish(cancelSubject, reply)
           }
         })
         return resultOf(answered)

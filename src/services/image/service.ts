@@ -16,6 +16,7 @@ import {
   showCachedNodes,
 } from './cache/operations.ts'
 import { imageCache } from './cache/reconciler.ts'
+import { takeTokens } from './blobs/source.ts'
 import { imageConfig } from './config.ts'
 import { imageFaults } from './faults.ts'
 import { createImage } from './images/create.ts'
@@ -72,6 +73,7 @@ export const imageService = service({
   migrations: [initial, metadefs, stores],
   config: imageConfig,
   contract: imageContract,
+  control: async env => takeTokens(env),
   async start(env) {
     imageSchemaOf(env)
     const stores = storesOf(env)

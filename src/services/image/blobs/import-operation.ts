@@ -13,7 +13,7 @@ import { storesOf } from '../stores.ts'
 import { newTask } from '../tasks/task.ts'
 import { type ImportInput, importSaga } from './import.ts'
 import { importBegins, nothingToImport, taskProperty } from './progress.ts'
-import { type Method, tokensOf } from './source.ts'
+import { giveToken, type Method } from './source.ts'
 import { newBlob } from './upload.ts'
 
 export interface Asked {
@@ -174,7 +174,7 @@ export async function startImport(
   if (method.name !== 'copy-image') await locations.remove(tx.db, { image_id: image.id })
   await importBegins(tx, image.id, id, stores)
   const { token } = tx.identity
-  if (method.name === 'glance-download' && token !== undefined) tokensOf(tx).set(id, token)
+  if (method.name === 'glance-download' && token !== undefined) giveToken(tx, id, token)
   const allMustSucceed = asked.all_stores_must_succeed
   const input: ImportInput = { task: id, image: image.id, blob, method, stores, allMustSucceed, temporary }
   await tx.sagas.start(tx, importSaga, input, image.id)

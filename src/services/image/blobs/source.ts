@@ -1,6 +1,6 @@
 /** Where the bytes of an import come from: staged already, another store, a web server, another image service. */
 import type { Readable } from 'node:stream'
-import { type Ctx, perCloud } from '#kernel/context.ts'
+import { type Ctx, type Env, perCloud } from '#kernel/context.ts'
 import { NotFound } from '#kernel/errors.ts'
 import { imageConfig } from '../config.ts'
 import { visibleImage } from '../images/image.ts'
@@ -27,6 +27,21 @@ export interface Described {
 
 /** Users' tokens, for as long as their imports from elsewhere take: a journal keeps no secrets. By task. */
 export const tokensOf = perCloud(() => new Map<string, string>())
+
+const tokenGiven = 'image.import-token'
+
+/** Gives a token to the process that will run the import; to be called before the import's saga is begun. */
+export function giveToken(tx: Ctx, task: string, token: string): void {
+  tx.afterCommit(() => tx.bus.publish(tokenGiven, { task, token }))
+}
+
+/** Takes the tokens of imports that other processes begin, too. */
+export function takeTokens(env: Env): AsyncDisposable {
+  return env.bus.subscribe(tokenGiven, given => {
+    const { task, token } = given as { task: string; token: string }
+    tokensOf(env).set(task, token)
+  })
+}
 
 /** Opens the bytes of an import that are not on this machine yet. */
 export async function openSource(ctx: Ctx, task: string, image: string, method: Method, signal: AbortSignal) {
