@@ -97,6 +97,7 @@ function busOver(connection: NatsConnection, link: Link, clock: Clock, log: Log)
   const orSoon = (work: Promise<unknown>) => Promise.race([work.catch(() => {}), clock.sleep(2000)])
 
   async function stop(subscription: Subscription): Promise<void> {
+    if (!link.up) return subscription.unsubscribe()
     if (!subscription.isClosed() && !connection.isClosed()) await orSoon(subscription.drain())
   }
 
@@ -200,7 +201,7 @@ function busOver(connection: NatsConnection, link: Link, clock: Clock, log: Log)
     async [Symbol.asyncDispose]() {
       for (const { pending } of waiting.values()) pending.fail(new BusClosed())
       for (const controller of running.values()) controller.abort(new BusClosed())
-      await orSoon(connection.drain())
+      if (link.up) await orSoon(connection.drain())
       await connection.close()
     },
   }
