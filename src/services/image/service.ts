@@ -5,6 +5,7 @@ import { importSaga } from './blobs/import.ts'
 import { importImage } from './blobs/import-operation.ts'
 import { downloadFile, stageFile, uploadFile } from './blobs/operations.ts'
 import { orphanFiles } from './blobs/reconciler.ts'
+import { takeTokens } from './blobs/source.ts'
 import { addWebLocation, listLocations, locationSaga } from './blobs/web-location.ts'
 import {
   cleanCache,
@@ -16,7 +17,6 @@ import {
   showCachedNodes,
 } from './cache/operations.ts'
 import { imageCache } from './cache/reconciler.ts'
-import { takeTokens } from './blobs/source.ts'
 import { imageConfig } from './config.ts'
 import { imageFaults } from './faults.ts'
 import { createImage } from './images/create.ts'
