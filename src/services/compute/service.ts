@@ -37,6 +37,8 @@ import { hostCleanups } from './reconcilers/cleanups.ts'
 import { follow, guestChanged, guestsReported } from './reconcilers/guests.ts'
 import { usageAuditing } from './reconcilers/usage-audits.ts'
 import { serverGroupOperations, serverGroupRules } from './server-groups/operations.ts'
+import { evacuatedSources } from './servers/moves/evacuate.ts'
+import { orphanMoves, unconfirmedResizes } from './servers/moves/reconcilers.ts'
 import { serverOperations, serverRules, serverSagas } from './servers/operations.ts'
 import { shareOperations } from './servers/shares.ts'
 import { usageAuditOperations } from './usage-audits/operations.ts'
@@ -79,7 +81,7 @@ export const computeService = service({
   rules: [...serverRules, ...keypairRules, ...serverGroupRules, ...limitRules],
   faults: computeFaults,
   sagas: serverSagas,
-  reconcilers: [hostCleanups, orphanClaims, usageAuditing],
+  reconcilers: [hostCleanups, orphanClaims, orphanMoves, evacuatedSources, unconfirmedResizes, usageAuditing],
   migrations: [initial, hostsAndFlavors, guestPasswordsAndConsoles, usageAudits, moves],
   config: computeConfig,
   contract: computeContract,

@@ -10,6 +10,7 @@ import { openMoves, updateMove } from './moves/store.ts'
 import type { ServerRow } from './server.ts'
 import { destroyGuest, faultOfSaga, releaseClaims } from './steps.ts'
 import { findServer, removeServer, updateServer } from './store.ts'
+import { cleanupHosts } from './store-cleanups.ts'
 
 const deadlineMs = 60 * 60_000
 
@@ -46,10 +47,14 @@ export const deleteSaga = saga<DeleteInput>(
   },
 )
 
-/** Where something of it may be: on its host, and on both ends of a move that is not over. */
+/** Where something of it may be: on its host, on both ends of a move that is not over, and where something was left. */
 async function hostsOf(ctx: Ctx, id: string, host: string | null): Promise<Set<string>> {
   const moves = await openMoves(ctx, id)
-  const all = [host, ...moves.flatMap(({ source_host, dest_host }) => [source_host, dest_host])]
+  const all = [
+    host,
+    ...(await cleanupHosts(ctx, id)),
+    ...moves.flatMap(({ source_host, dest_host }) => [source_host, dest_host]),
+  ]
   return new Set(all.filter(name => name !== null))
 }
 

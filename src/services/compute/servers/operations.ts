@@ -20,6 +20,9 @@ import { allFilters } from './list-query.ts'
 import { lockOperations, unlockOverride } from './lock.ts'
 import { metadataOperations } from './metadata.ts'
 import { confirmResize, revertResize } from './moves/decide.ts'
+import { evacuate } from './moves/evacuate.ts'
+import { moveListOperations, moveListRules } from './moves/list.ts'
+import { liveRules, migrateLive, serverMigrationOperations } from './moves/live.ts'
 import { migrate, moveRules, resize } from './moves/resize.ts'
 import { tidySaga } from './moves/tidy.ts'
 import { networkProxyOperations } from './network-proxies.ts'
@@ -45,6 +48,8 @@ const actions = [
   resize,
   migrate,
   revertResize,
+  migrateLive,
+  evacuate,
 ]
 
 export const serverOperations: Operation[] = [
@@ -57,6 +62,8 @@ export const serverOperations: Operation[] = [
   explainServer,
   ...actions.map(action => action.operation),
   confirmResize,
+  ...serverMigrationOperations,
+  ...moveListOperations,
   ...lockOperations,
   ...guestOperations,
   ...guestPasswordOperations,
@@ -84,6 +91,8 @@ export const serverRules: Rule[] = [
   ...viewRules,
   ...rebuildRules,
   ...moveRules,
+  ...moveListRules,
+  ...liveRules,
   ...listRules,
   ...instanceActionRules,
   allFilters,

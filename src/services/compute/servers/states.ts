@@ -20,6 +20,11 @@ export interface Allowed {
 }
 
 const running: VmState[] = ['active', 'paused', 'suspended', 'stopped']
+/** Tasks that never end when the host dies under them. */
+const hostTasks: TaskState[] = [
+  ...['powering-off', 'powering-on', 'rebooting', 'rebooting_hard', 'pausing', 'unpausing', 'suspending'],
+  ...['resuming', 'image_snapshot', 'image_backup', 'rebuilding', 'rescuing', 'unrescuing'],
+] as TaskState[]
 const powerTasks: TaskState[] = ['rebooting', 'rebooting_hard', 'pausing', 'unpausing', 'suspending', 'resuming']
 
 const table = {
@@ -63,7 +68,7 @@ const table = {
   confirmResize: { from: ['resized'], task: null },
   revertResize: { from: ['resized'], task: 'resize_reverting' },
   'os-migrateLive': { from: ['active', 'paused'], task: 'migrating' },
-  evacuate: { from: ['active', 'stopped', 'error'], task: 'rebuilding', over: ['rebuilding'], evenLocked: true },
+  evacuate: { from: ['active', 'stopped', 'error'], task: 'rebuilding', over: hostTasks, evenLocked: true },
   shelve: { from: running, task: 'shelving' },
   shelveOffload: { from: ['shelved'], task: 'shelving_offloading' },
   unshelve: { from: ['shelved', 'shelved_offloaded'], task: 'unshelving' },

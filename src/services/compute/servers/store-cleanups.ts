@@ -35,3 +35,8 @@ export async function forgetCleanup(ctx: Ctx, host: string, serverId: string): P
 export function pendingCleanups(ctx: Ctx): Promise<CleanupRow[]> {
   return cleanups.list(ctx.db, {}, { orderBy: [{ column: 'created_at', direction: 'asc' }], limit: 1000 })
 }
+
+/** Hosts that have something of a server which has to go. */
+export async function cleanupHosts(ctx: Ctx, serverId: string): Promise<string[]> {
+  return (await cleanups.list(ctx.db, { server_id: serverId })).map(row => row.host)
+}

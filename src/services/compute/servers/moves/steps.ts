@@ -3,8 +3,10 @@ import type { Ctx } from '#kernel/context.ts'
 import type { SagaError } from '#kernel/saga/saga.ts'
 import type { GuestSpec } from '../../drivers/driver.ts'
 import { hostAgent, powerStates } from '../../host-agent.ts'
+import { hosts } from '../../hosts/store.ts'
 import type { ActionInput } from '../action.ts'
 import { guestSpec } from '../guest-spec.ts'
+import { resourcesOf } from '../placing.ts'
 import type { ServerRow, TaskState } from '../server.ts'
 import { callOptions, destroyGuest, existingServer, faultOf, serverToUndo, stopping, toldMessage } from '../steps.ts'
 import { updateServer } from '../store.ts'
@@ -65,6 +67,19 @@ export function settledOn(move: MoveRow, where: 'source' | 'target', zone: strin
 }
 
 export const amountsOf = ({ vcpus, ram }: { vcpus: number; ram: number }) => ({ vcpus, memory_mb: ram })
+
+/** After an undone end of a move: the move holds the source's room again, as it was. */
+export async function holdAgain(ctx: Ctx, move: MoveRow): Promise<void> {
+  const provider = (await hosts.find(ctx.db, { name: move.source_host }))?.provider_uuid
+  if (provider === undefined) return
+  const { resources } = resourcesOf({
+    flavor: move.old_flavor,
+    image: (await existingServer(ctx, move.server_id)).image,
+  })
+  const { project_id, user_id } = move
+  const consumer = { id: move.uuid, type: 'MIGRATION', project_id, user_id }
+  await ctx.services.placement.claim(ctx, consumer, { [provider]: resources })
+}
 
 /** Ends a move that was undone: the server is free again, with its own amounts of the quota. */
 export function moveFailed(event: string, tasks: readonly TaskState[], cancelled: MoveStatus = 'error') {

@@ -5,6 +5,7 @@ import { saga } from '#kernel/saga/saga.ts'
 import { hostAgent } from '../../host-agent.ts'
 import { callOptions, destroyGuest } from '../steps.ts'
 import { findServer } from '../store.ts'
+import { rememberCleanup } from '../store-cleanups.ts'
 
 interface TidyInput {
   server_id: string
@@ -18,7 +19,15 @@ const deadlineMs = 60 * 60_000
 
 export const tidySaga = saga<TidyInput>(
   'compute.moves.tidy',
-  { revision: 1, deadline: deadlineMs },
+  {
+    revision: 1,
+    deadline: deadlineMs,
+    /** It made way for a delete: nothing may be forgotten. */
+    async failed(ctx, { server_id, host, image_id }) {
+      if (host !== undefined) await rememberCleanup(ctx, host, server_id)
+      if (image_id !== undefined) await ctx.services.image.remove(ctx, image_id)
+    },
+  },
   async (s, { server_id: id, host, image_id }) => {
     if (host !== undefined) await s.step(`tidy ${host}`, () => tidyHost(s.ctx, id, host))
     if (image_id !== undefined) await s.step('remove image', () => s.ctx.services.image.remove(s.ctx, image_id))

@@ -1,0 +1,165 @@
+/** Evacuation: a server of a host that is down is built anew elsewhere; its old guest goes when the host is back. */
+import type { Ctx } from '#kernel/context.ts'
+import { BadRequest, NotFound } from '#kernel/errors.ts'
+import { randomPassword } from '#kernel/ids.ts'
+import { reply } from '#kernel/operation.ts'
+import { admin, rule } from '#kernel/policy/rule.ts'
+import { reconciler } from '#kernel/reconcile.ts'
+import { anySaga, saga } from '#kernel/saga/saga.ts'
+import { Type } from '#kernel/schema/builders.ts'
+import { between, until } from '#kernel/schema/marks.ts'
+import { flag, hostName, isTrue } from '../../dialect.ts'
+import { hostAgent } from '../../host-agent.ts'
+import { isUp } from '../../hosts/host.ts'
+import { hosts } from '../../hosts/store.ts'
+import { type ActionInput, actionOperation, requireAllowed, requireHost, type ServerAction } from '../action.ts'
+import { callOptions, destroyGuest, serverToUndo } from '../steps.ts'
+import { forgetAdminPassword, updateGuestData, updateServer } from '../store.ts'
+import { pendingCleanups, rememberCleanup } from '../store-cleanups.ts'
+import { beginMove } from './begin.ts'
+import { claim, granted, requireChange, unclaim } from './claim.ts'
+import type { MoveBody } from './move.ts'
+import * as steps from './steps.ts'
+import { existingMove, moves, updateMove } from './store.ts'
+
+interface EvacuateBody extends MoveBody {
+  to: string | null
+  forced: boolean
+  power_on: boolean
+}
+
+const task = { task_state: 'rebuilding' } as const
+
+const evacuateSaga = saga<ActionInput<EvacuateBody>>(
+  'compute.servers.evacuate',
+  {
+    revision: 1,
+    deadline: steps.transferMs,
+    async failed(ctx, input, error) {
+      await steps.moveFailed('evacuate', ['rebuilding'], 'failed')(ctx, input, error)
+      await forgetAdminPassword(ctx, input.server_id)
+    },
+  },
+  async (s, { server_id: id, body }) => {
+    const { ctx } = s
+    const claimed = await s.record(
+      'claim',
+      async tx => {
+        requireChange(await updateServer(tx, id, {}, task), id)
+        return claim(tx, body.move, { to: body.to, forced: body.forced, status: 'pre-migrating' })
+      },
+      (tx, output) => unclaim(tx, body.move, output),
+    )
+    const { host: target, zone } = granted(claimed)
+    const move = await existingMove(ctx, body.move)
+    await s.step(`make room on ${target}`, signal => steps.makeRoom(ctx, move, target, signal))
+    await s.record(
+      `bind ports to ${target}`,
+      async tx => {
+        requireChange(await updateServer(tx, id, {}, task), id)
+        await tx.services.network.bindPorts(tx, id, target)
+      },
+      async tx => {
+        await tx.services.network.bindPorts(tx, id, move.source_host)
+      },
+    )
+    const { power_on } = body
+    await s.step(
+      `spawn on ${target}`,
+      async signal => {
+        const spec = await steps.specThere(ctx, move, target, signal)
+        await hostAgent(ctx, target).call('spawn', { spec, power_on }, callOptions(ctx, signal, 20 * 60_000))
+      },
+      async () => {
+        if (await serverToUndo(ctx, id)) await destroyGuest(ctx, target, id)
+      },
+    )
+    await s.record(
+      'settle',
+      async tx => {
+        const vm_state = power_on ? 'active' : 'stopped'
+        const there = { ...steps.settledOn(move, 'target', zone), power_state: steps.powerOf(power_on) }
+        requireChange(await updateServer(tx, id, { ...there, vm_state, task_state: null, fault: null }, task), id)
+        await forgetAdminPassword(tx, id)
+        // The room at the source is held until the host has let go of the old guest.
+        await updateMove(tx, move.uuid, { status: 'done' })
+        await rememberCleanup(tx, move.source_host, id)
+        await tx.events.emit(tx, 'compute.instance.evacuate.end', id, {})
+      },
+      async tx => {
+        const back = steps.settledOn(move, 'source', move.old_zone)
+        await updateServer(tx, id, { ...back, vm_state: move.old_vm_state, ...task }, { host: move.dest_host })
+      },
+    )
+  },
+)
+
+export const evacuate: ServerAction = {
+  saga: anySaga(evacuateSaga),
+  operation: actionOperation({
+    id: 'compute.servers.evacuate',
+    key: 'evacuate',
+    summary: 'Build a server of a failed host anew on another one',
+    policy: rule('os_compute_api:os-evacuate', admin),
+    body: Type.Object(
+      {
+        host: Type.Optional(hostName),
+        onSharedStorage: until('2.13', flag),
+        adminPass: Type.Optional(Type.String()),
+        force: between('2.29', '2.67', flag),
+      },
+      { additionalProperties: false },
+    ),
+    response: Type.Object({ adminPass: until('2.13', Type.Union([Type.String(), Type.Null()])) }),
+    async handle(ctx, server, asked) {
+      const shared = isTrue(asked.onSharedStorage)
+      if (!ctx.atLeast('2.14') && asked.onSharedStorage === undefined) {
+        throw new BadRequest("Invalid input for field/attribute evacuate. 'onSharedStorage' is a required property")
+      }
+      if (shared) {
+        if (asked.adminPass !== undefined) throw new BadRequest("admin password can't be changed on existing disk")
+        throw new BadRequest('The hosts of this cloud share no storage: evacuate with onSharedStorage=False.')
+      }
+      const to = asked.host ?? null
+      if (isTrue(asked.force) && to === null) throw new BadRequest("Can't force to a non-provided destination")
+      if (to !== null && !(await hosts.find(ctx.db, { name: to }))) throw new NotFound(`Compute host ${to} not found.`)
+      if (to !== null && server.host === to) throw new BadRequest("The target host can't be the same one.")
+      requireAllowed(ctx, server, 'evacuate')
+      await requireSourceDown(ctx, requireHost(server))
+      const password = asked.adminPass ?? randomPassword(ctx.ids, 12)
+      // From 2.95 on the server's owner decides when it runs again.
+      const power_on = !ctx.atLeast('2.95') && server.vm_state !== 'stopped'
+      const forced = to !== null && (!ctx.atLeast('2.29') || isTrue(asked.force))
+      await ctx.transaction(async tx => {
+        const body = { to, forced, power_on }
+        const saga = evacuateSaga
+        await beginMove(tx, server, { name: 'evacuate', event: 'evacuate', type: 'evacuation', to, saga, body })
+        await updateGuestData(tx, server.id, { admin_password: password })
+      })
+      return ctx.atLeast('2.14') ? reply(undefined, { status: 200 }) : reply({ adminPass: password }, { status: 200 })
+    },
+  }),
+}
+
+async function requireSourceDown(ctx: Ctx, name: string): Promise<void> {
+  const host = await hosts.find(ctx.db, { name })
+  if (host && isUp(ctx, host)) throw new BadRequest(`Compute service of ${name} is still in use.`)
+}
+
+/** Gives back the room that evacuated servers had at their source, once nothing of them is left there. */
+export const evacuatedSources = reconciler({
+  id: 'compute.evacuated-sources',
+  every: 60_000,
+  async run(ctx) {
+    const done = await moves.list(ctx.db, { type: 'evacuation', status: 'done' })
+    if (done.length === 0) return
+    const pending = new Set((await pendingCleanups(ctx)).map(row => `${row.host} ${row.server_id}`))
+    for (const { uuid, source_host, server_id } of done) {
+      if (pending.has(`${source_host} ${server_id}`)) continue
+      await ctx.transaction(async tx => {
+        await tx.services.placement.release(tx, uuid)
+        await updateMove(tx, uuid, { status: 'completed' })
+      })
+    }
+  },
+})

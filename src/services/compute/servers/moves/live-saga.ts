@@ -1,0 +1,98 @@
+/** Moves a server while it runs. */
+import type { Ctx } from '#kernel/context.ts'
+import { saga } from '#kernel/saga/saga.ts'
+import { hostAgent, powerStates } from '../../host-agent.ts'
+import type { ActionInput } from '../action.ts'
+import { guestSpec } from '../guest-spec.ts'
+import { callOptions, existingServer, serverToUndo } from '../steps.ts'
+import { updateServer } from '../store.ts'
+import { claim, granted, requireChange, unclaim } from './claim.ts'
+import type { MoveBody, MoveRow } from './move.ts'
+import * as steps from './steps.ts'
+import { existingMove, updateMove } from './store.ts'
+import { beginTidy } from './tidy.ts'
+
+export interface LiveBody extends MoveBody {
+  to: string | null
+  forced: boolean
+}
+
+const task = { task_state: 'migrating' } as const
+
+export const liveSaga = saga<ActionInput<LiveBody>>(
+  'compute.servers.live-migration',
+  {
+    revision: 1,
+    deadline: steps.transferMs + 60 * 60_000,
+    // Ended by those who may: an abort, or a delete, which looks after itself.
+    failed: steps.moveFailed('live_migration', ['migrating'], 'cancelled'),
+  },
+  async (s, { server_id: id, body }) => {
+    const { ctx } = s
+    const claimed = await s.record(
+      'claim',
+      async tx => {
+        requireChange(await updateServer(tx, id, {}, task), id)
+        const { to, forced } = body
+        return claim(tx, body.move, { needs: 'live_migrate', to, forced, status: 'preparing' })
+      },
+      (tx, output) => unclaim(tx, body.move, output),
+    )
+    const { host: target, zone } = granted(claimed)
+    const move = await existingMove(ctx, body.move)
+    const source = move.source_host
+    await s.step(`make room on ${target}`, signal => steps.makeRoom(ctx, move, target, signal))
+    await s.record(
+      `bind ports to ${target}`,
+      async tx => {
+        requireChange(await updateServer(tx, id, {}, task), id)
+        await tx.services.network.bindPorts(tx, id, target)
+        await updateMove(tx, move.uuid, { status: 'running' })
+      },
+      async tx => {
+        await tx.services.network.bindPorts(tx, id, source)
+      },
+    )
+    await s.step(
+      `migrate to ${target}`,
+      async signal => {
+        const spec = await steps.specThere(ctx, move, target, signal)
+        const to = await hostAgent(ctx, target).call('prepareIncoming', { spec }, callOptions(ctx, signal))
+        await hostAgent(ctx, source).call('migrateLive', { id, to }, callOptions(ctx, signal, steps.transferMs))
+      },
+      () => migrateBack(ctx, move, target),
+    )
+    await s.record(
+      'settle',
+      async tx => {
+        const there = steps.settledOn(move, 'target', zone)
+        requireChange(await updateServer(tx, id, { ...there, task_state: null, fault: null }, task), id)
+        await tx.services.placement.release(tx, move.uuid)
+        await updateMove(tx, move.uuid, { status: 'completed' })
+        await tx.events.emit(tx, 'compute.instance.live_migration.end', id, {})
+        await beginTidy(tx, { server_id: id, host: source })
+      },
+      async tx => {
+        const back = { ...steps.settledOn(move, 'source', move.old_zone), ...task }
+        await updateServer(tx, id, back, { host: move.dest_host })
+        await steps.holdAgain(tx, move)
+      },
+    )
+  },
+)
+
+/** A guest that has arrived already goes back as it came; what began to come is removed. */
+async function migrateBack(ctx: Ctx, move: MoveRow, target: string): Promise<void> {
+  const { server_id: id, source_host: source } = move
+  if (!(await serverToUndo(ctx, id))) return
+  const at = (host: string) => hostAgent(ctx, host).call('state', { id }, callOptions(ctx, undefined))
+  const arrived = (await at(target)) !== powerStates.nostate
+  const left = (await at(source)) === powerStates.nostate
+  if (arrived && left) {
+    const spec = await guestSpec(ctx, await existingServer(ctx, id), [])
+    await hostAgent(ctx, source).call('dropAside', { id }, callOptions(ctx, undefined))
+    const to = await hostAgent(ctx, source).call('prepareIncoming', { spec }, callOptions(ctx, undefined))
+    await hostAgent(ctx, target).call('migrateLive', { id, to }, callOptions(ctx, undefined, steps.transferMs))
+  }
+  await steps.leaveTarget(ctx, move, target)
+}

@@ -1,0 +1,50 @@
+/** What goes on with moves by itself: resizes that nobody decides, and room that no move holds any more. */
+import type { Ctx } from '#kernel/context.ts'
+import { messageOf } from '#kernel/errors.ts'
+import { reconciler } from '#kernel/reconcile.ts'
+import { computeConfig } from '../../config.ts'
+import { findServer } from '../store.ts'
+import { confirmMove } from './decide.ts'
+import { openStatuses } from './move.ts'
+import { moves } from './store.ts'
+
+/** Confirms resizes that have waited for longer than the configuration has patience. */
+export const unconfirmedResizes = reconciler({
+  id: 'compute.unconfirmed-resizes',
+  every: 60_000,
+  async run(ctx) {
+    const seconds = ctx.config.of(computeConfig).resize_confirm_seconds
+    if (seconds === 0) return
+    const before = new Date(ctx.clock.now() - seconds * 1000).toISOString()
+    for (const move of await moves.list(ctx.db, { status: 'finished', updated_at: { op: '<=', value: before } })) {
+      try {
+        await confirmOne(ctx, move.uuid, move.server_id)
+      } catch (error) {
+        ctx.log.warn({ err: messageOf(error), server_id: move.server_id }, 'a resize could not be confirmed')
+      }
+    }
+  },
+})
+
+async function confirmOne(ctx: Ctx, uuid: string, id: string): Promise<void> {
+  await ctx.transaction(async tx => {
+    const move = await moves.find(tx.db, { uuid, status: 'finished' })
+    const server = await findServer(tx, id)
+    if (move && server?.vm_state === 'resized' && server.task_state === null) await confirmMove(tx, server, move)
+  })
+}
+
+/** Frees what moves hold that are over, or never were. */
+export const orphanMoves = reconciler({
+  id: 'compute.orphan-moves',
+  every: 600_000,
+  async run(ctx) {
+    for (const uuid of await ctx.services.placement.consumersOf(ctx, 'MIGRATION')) {
+      await ctx.transaction(async tx => {
+        if (await moves.find(tx.db, { uuid, status: openStatuses })) return
+        await tx.services.placement.release(tx, uuid)
+        tx.log.warn({ move: uuid }, 'freed the allocations of a move that is over')
+      })
+    }
+  },
+})
