@@ -80,6 +80,16 @@ export const identityConfig = section(
         maximum: 10,
         description: 'How many 30-second windows before the present one a one-time code is good for.',
       }),
+      oauth1_request_token_seconds: Type.Integer({
+        default: 28_800,
+        minimum: 0,
+        description: 'How long a user may take to answer an OAuth1 consumer; 0: for ever.',
+      }),
+      oauth1_access_token_seconds: Type.Integer({
+        default: 86_400,
+        minimum: 0,
+        description: 'How long an OAuth1 consumer may act for a user; 0: for ever.',
+      }),
       limit_enforcement_model: Type.Union([Type.Literal('flat'), Type.Literal('strict_two_level')], {
         default: 'flat',
         description: 'Whether limits of projects count against those of their domain (strict_two_level) or not (flat).',

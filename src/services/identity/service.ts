@@ -10,6 +10,8 @@ import { allGrantOperations } from './assignments/grants.ts'
 import { listRoleAssignments, treeRule } from './assignments/list.ts'
 import { endpointResource, putRegion, regionResource, serviceResource } from './catalog/operations.ts'
 import { identityConfig } from './config.ts'
+import { accessTokenOperations } from './consumers/access-tokens.ts'
+import { consumerOperations } from './consumers/operations.ts'
 import { identityContract } from './contract.ts'
 import { ec2CredentialOperations } from './credentials/ec2.ts'
 import { credentialResource } from './credentials/operations.ts'
@@ -72,6 +74,8 @@ const guarded: Operation[] = [
   listRoleAssignments,
   ...domainConfigOperations,
   ...policyOperations,
+  ...consumerOperations,
+  ...accessTokenOperations,
   ...endpointGroupOperations,
   ...registeredLimitOperations,
   ...limitOperations,

@@ -11,10 +11,15 @@ export async function encrypted(ctx: Ctx, blob: string): Promise<string> {
   return seal(key!, Buffer.from(blob), Math.floor(ctx.clock.now() / 1000), ctx.ids.bytes(16))
 }
 
-export async function blobOf(ctx: Ctx, row: CredentialRow): Promise<string> {
-  const opened = open(await keysFor(ctx, 'credential'), row.encrypted_blob)
-  if (!opened) throw new Error(`credential ${row.id} was encrypted with a key that is gone`)
+/** What `encrypted` made, as it was. */
+export async function unsealed(ctx: Ctx, ciphertext: string): Promise<string> {
+  const opened = open(await keysFor(ctx, 'credential'), ciphertext)
+  if (!opened) throw new Error('A secret was encrypted with a key that is gone: restore the table of keys.')
   return opened.plain.toString()
+}
+
+export function blobOf(ctx: Ctx, row: CredentialRow): Promise<string> {
+  return unsealed(ctx, row.encrypted_blob)
 }
 
 /** The id of an EC2 credential follows from its access key. */

@@ -2,6 +2,7 @@
 import type { Ctx } from '#kernel/context.ts'
 import { applicationCredentials } from '../application-credentials/store.ts'
 import { assignments } from '../assignments/store.ts'
+import { accessTokens, requestTokens } from '../consumers/store.ts'
 import { projectEndpointGroups, projectEndpoints } from '../endpoint-groups/store.ts'
 import { notFound } from '../faults.ts'
 import { limits } from '../limits/store.ts'
@@ -55,6 +56,8 @@ export async function removeProjectTraces(ctx: Ctx, { id }: { id: string }): Pro
   await assignments.remove(ctx.db, { target_type: 'project', target_id: id })
   await applicationCredentials.remove(ctx.db, { project_id: id })
   await trusts.remove(ctx.db, { project_id: id })
+  await requestTokens.remove(ctx.db, { project_id: id })
+  await accessTokens.remove(ctx.db, { project_id: id })
   await projectEndpoints.remove(ctx.db, { project_id: id })
   await projectEndpointGroups.remove(ctx.db, { project_id: id })
   await limits.remove(ctx.db, { project_id: id })

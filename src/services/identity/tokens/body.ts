@@ -9,7 +9,7 @@ import type { Claims } from './token.ts'
 const named = ({ id, name }: { id: string; name: string }) => ({ id, name })
 
 export async function tokenBody(ctx: Ctx, claims: Claims, facts: Facts, withCatalog: boolean) {
-  const { user, userDomain, target, targetDomain, roles, trust, applicationCredential: credential } = facts
+  const { user, userDomain, target, targetDomain, roles, trust, accessToken, applicationCredential: credential } = facts
   const { scope } = claims
   return {
     token: {
@@ -45,6 +45,9 @@ export async function tokenBody(ctx: Ctx, claims: Claims, facts: Facts, withCata
           trustor_user: { id: trust.trustor.id },
           trustee_user: { id: trust.trustee.id },
         },
+      }),
+      ...(accessToken && {
+        'OS-OAUTH1': { access_token_id: accessToken.id, consumer_id: accessToken.consumer_id },
       }),
       ...(scope.type !== 'unscoped' &&
         withCatalog && {

@@ -2,6 +2,7 @@
 import type { Ctx, Identity } from '#kernel/context.ts'
 import { type ApplicationCredentialRow, applicationCredentials } from '../application-credentials/store.ts'
 import { rolesInScope } from '../assignments/assignment.ts'
+import { type AccessTokenRow, accessTokens } from '../consumers/store.ts'
 import { isInactive } from '../password-rules.ts'
 import { type ProjectRow, projects } from '../projects/store.ts'
 import { isTokenRevoked, scopeTokensAfter } from '../revocations/revocation.ts'
@@ -30,6 +31,8 @@ export interface Facts {
   roles: { id: string; name: string }[]
   applicationCredential?: ApplicationCredentialRow
   trust?: TrustInUse
+  /** Of OAuth1. */
+  accessToken?: AccessTokenRow
   /** Everything that must not have been closed since the token was made. */
   basis: { tokens_after: number }[]
   /** The users whose rights in the scope it rests on. */
@@ -38,7 +41,7 @@ export interface Facts {
   until: number
 }
 
-export type Asked = Pick<Claims, 'user_id' | 'scope' | 'application_credential_id' | 'trust_id'>
+export type Asked = Pick<Claims, 'user_id' | 'scope' | 'application_credential_id' | 'trust_id' | 'access_token_id'>
 
 interface Account {
   user: UserRow
@@ -86,6 +89,7 @@ export async function factsOf(ctx: Ctx, asked: Asked): Promise<Facts | undefined
 async function delegatedRoles(ctx: Ctx, found: Facts, asked: Asked): Promise<string[]> {
   if (found.trust) return rolesOfTrust(ctx, found.trust, asked)
   const held = await rolesInScope(ctx, asked.user_id, asked.scope, found.target)
+  if (asked.access_token_id !== undefined) return rolesOfAccessToken(ctx, found, asked, held)
   if (asked.application_credential_id === undefined) return held
   const credential = await usableCredential(ctx, asked.application_credential_id, asked)
   if (!credential) return []
@@ -122,6 +126,17 @@ async function rolesOfTrust(ctx: Ctx, { row, chain }: TrustInUse, { scope }: Ask
   return all.every(id => held.has(id)) ? row.role_ids : []
 }
 
+/** Of the roles that the user lets a consumer use, those that it has itself now. */
+async function rolesOfAccessToken(ctx: Ctx, found: Facts, asked: Asked, held: readonly string[]): Promise<string[]> {
+  const row = await accessTokens.find(ctx.db, { id: asked.access_token_id!, user_id: asked.user_id })
+  if (!row || asked.scope.type !== 'project' || asked.scope.id !== row.project_id) return []
+  if (row.expires_at !== null && row.expires_at <= ctx.clock.now()) return []
+  found.accessToken = row
+  found.until = Math.min(found.until, row.expires_at ?? found.until)
+  const all = await withImplied(ctx, held)
+  return row.role_ids.filter(id => all.has(id))
+}
+
 async function enabledProject(ctx: Ctx, id: string): Promise<ProjectRow | undefined> {
   return projects.find(ctx.db, { id, enabled: true })
 }
@@ -147,7 +162,7 @@ export async function unrevokedFacts(ctx: Ctx, claims: Claims): Promise<Facts | 
 
 /** Who the token makes its bearer, as policy and services see it. */
 export function identityOf(claims: Claims, facts: Facts, token: string): Identity {
-  const { user, target, roles, trust, applicationCredential } = facts
+  const { user, target, roles, trust, accessToken, applicationCredential } = facts
   const { scope } = claims
   return {
     user_id: user.id,
@@ -171,6 +186,7 @@ export function identityOf(claims: Claims, facts: Facts, token: string): Identit
       ...(applicationCredential.access_rules && { access_rules: applicationCredential.access_rules }),
     }),
     ...(trust && { trust_id: trust.row.id, trustor_id: trust.trustor.id, trustee_id: trust.trustee.id }),
+    ...(accessToken && { access_token_id: accessToken.id }),
     token,
   }
 }

@@ -87,7 +87,13 @@ interface Granted extends Wanted {
 
 /** The scope with all that is behind it, when the user may have it. */
 async function grant(ctx: Ctx, proof: Proof, wanted: Wanted | undefined): Promise<Granted> {
-  const { user_id, applicationCredential } = proof
+  const { user_id, applicationCredential, accessToken } = proof
+  if (accessToken) {
+    const own: Wanted = { scope: { type: 'project', id: accessToken.project_id } }
+    const facts = await factsOf(ctx, { ...own, user_id, access_token_id: accessToken.id })
+    if (!facts) throw new Unauthorized()
+    return { ...own, facts }
+  }
   if (applicationCredential) {
     const own = credentialScope(proof, wanted)
     const facts = await factsOf(ctx, { ...own, user_id, application_credential_id: applicationCredential.id })
@@ -117,15 +123,15 @@ export const issueToken = operation({
   summary: 'Authenticate and issue a token',
   policy: 'public',
   request,
-  async handle(ctx, { body, query }) {
+  async handle(ctx, { body, query, headers, method, url }) {
     // Before anything is looked at: what is revoked from here on does not spare the new token.
     const generation = await freshGeneration(ctx)
     const auth = body.auth as { identity: AuthIdentity; scope?: 'unscoped' | AskedScope }
-    const proof = await prove(ctx, auth.identity)
+    const proof = await prove(ctx, auth.identity, { headers, method, url })
     const wanted = await wantedScope(ctx, auth.scope)
     checkParent(proof, wanted)
     const { facts, ...granted } = await grant(ctx, proof, wanted)
-    const { parent, applicationCredential } = proof
+    const { parent, applicationCredential, accessToken } = proof
     const { token, body: shown } = await mint(ctx, {
       ...granted,
       facts,
@@ -134,6 +140,7 @@ export const issueToken = operation({
       methods: [...new Set([...auth.identity.methods, ...(parent?.methods ?? [])])],
       ...(parent && { parent }),
       ...(applicationCredential && { application_credential_id: applicationCredential.id }),
+      ...(accessToken && { access_token_id: accessToken.id }),
       withCatalog: !('nocatalog' in (query as object)),
     })
     if (granted.trust_id !== undefined && !(await consumeUse(ctx.db, granted.trust_id))) {

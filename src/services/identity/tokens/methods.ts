@@ -2,6 +2,8 @@
 import type { Ctx } from '#kernel/context.ts'
 import { BadRequest, NotFound, Unauthorized } from '#kernel/errors.ts'
 import { type ApplicationCredentialRow, applicationCredentials } from '../application-credentials/store.ts'
+import { accessTokenOf, type SignedBy } from '../consumers/consumer.ts'
+import type { AccessTokenRow } from '../consumers/store.ts'
 import { expecting } from '../faults.ts'
 import { checkPassword } from '../password.ts'
 import { isExpired, passwordCost } from '../password-rules.ts'
@@ -30,6 +32,8 @@ export interface Proof {
   /** The token that was shown. */
   parent?: Claims
   applicationCredential?: ApplicationCredentialRow
+  /** Of OAuth1: it says the scope too. */
+  accessToken?: AccessTokenRow
 }
 
 /** The id of a domain named either way; undefined when there is none. */
@@ -88,21 +92,27 @@ async function findCredential(ctx: Ctx, given: NonNullable<AuthIdentity['applica
   return user && applicationCredentials.find(ctx.db, { user_id: user.id, name: given.name })
 }
 
-const methods = new Map<string, (ctx: Ctx, identity: AuthIdentity) => Promise<Proof>>([
+async function byOauth1(ctx: Ctx, _identity: AuthIdentity, request: SignedBy): Promise<Proof> {
+  const accessToken = await accessTokenOf(ctx, request)
+  return { user_id: accessToken.user_id, accessToken }
+}
+
+const methods = new Map<string, (ctx: Ctx, identity: AuthIdentity, request: SignedBy) => Promise<Proof>>([
   ['password', byPassword],
   ['token', byToken],
   ['application_credential', byApplicationCredential],
+  ['oauth1', byOauth1],
 ])
 
 /** Every method that the caller names must succeed, and for the same user. */
-export async function prove(ctx: Ctx, identity: AuthIdentity): Promise<Proof> {
+export async function prove(ctx: Ctx, identity: AuthIdentity, request: SignedBy): Promise<Proof> {
   if (identity.methods.length === 0)
     throw new BadRequest("Invalid input for field 'identity/methods': [] should be non-empty")
   const proofs: Proof[] = []
   for (const name of new Set(identity.methods)) {
     const method = methods.get(name)
     if (!method) throw new Unauthorized('Attempted to authenticate with an unsupported method.')
-    proofs.push(await method(ctx, identity))
+    proofs.push(await method(ctx, identity, request))
   }
   const [first] = proofs
   if (proofs.some(proof => proof.user_id !== first!.user_id)) throw new Unauthorized()

@@ -3,6 +3,7 @@ import type { Ctx } from '#kernel/context.ts'
 import { accessRules, applicationCredentials } from '../application-credentials/store.ts'
 import { assignments } from '../assignments/store.ts'
 import { identityConfig } from '../config.ts'
+import { accessTokens, requestTokens } from '../consumers/store.ts'
 import { credentials } from '../credentials/store.ts'
 import { memberships } from '../groups/store.ts'
 import { linkTo } from '../listing.ts'
@@ -104,4 +105,6 @@ export async function removeUserTraces(ctx: Ctx, { id }: { id: string }): Promis
   await accessRules.remove(ctx.db, { user_id: id })
   await credentials.remove(ctx.db, { user_id: id })
   await formerPasswords.remove(ctx.db, { user_id: id })
+  await requestTokens.remove(ctx.db, { user_id: id })
+  await accessTokens.remove(ctx.db, { user_id: id })
 }
