@@ -1,6 +1,8 @@
 /** Compute (Nova): servers, and the hosts that run them. */
 import type { Operation } from '#kernel/operation.ts'
+import { anySaga } from '#kernel/saga/saga.ts'
 import { service } from '#kernel/service.ts'
+import { cacheImagesSaga } from './aggregates/cache-images.ts'
 import { aggregateOperations } from './aggregates/operations.ts'
 import { assistedSnapshotOperations } from './assisted-snapshots/operations.ts'
 import { computeConfig } from './config.ts'
@@ -80,7 +82,7 @@ export const computeService = service({
   ]),
   rules: [...serverRules, ...keypairRules, ...serverGroupRules, ...limitRules],
   faults: computeFaults,
-  sagas: serverSagas,
+  sagas: [...serverSagas, anySaga(cacheImagesSaga)],
   reconcilers: [hostCleanups, orphanClaims, orphanMoves, evacuatedSources, unconfirmedResizes, usageAuditing],
   migrations: [initial, hostsAndFlavors, guestPasswordsAndConsoles, usageAudits, moves],
   config: computeConfig,

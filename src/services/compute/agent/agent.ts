@@ -205,6 +205,7 @@ function methodsOf({ driver, uploads }: ComputeAgentOptions, changed: () => void
     resume: ({ spec }, context) => change(spec.id, context, () => driver.resume(spec)),
     attachNic: ({ id, nic }, context) => change(id, context, () => driver.attachNic(id, nic)),
     detachNic: ({ id, port_id }, context) => change(id, context, () => driver.detachNic(id, port_id)),
+    cacheImage: ({ image }, context) => ask(() => driver.cacheImage(image, context.signal)),
     injectNmi: ({ id }, context) => change(id, context, () => driver.injectNmi(id)),
     changePassword: ({ id, user, password }, context) =>
       change(id, context, () => driver.changePassword(id, user, password)),

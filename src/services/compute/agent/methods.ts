@@ -4,6 +4,7 @@ import type {
   GuestSpec,
   GuestState,
   HostFacts,
+  ImageSpec,
   IncomingAddress,
   MigrationProgress,
   NicSpec,
@@ -38,6 +39,8 @@ export interface ComputeAgentMethods {
   snapshot(input: { id: string; image_id: string; format: 'raw' | 'qcow2' }): Promise<null>
   diagnostics(input: { id: string }): Promise<Record<string, unknown>>
   injectNmi(input: { id: string }): Promise<null>
+  /** Fetches an image before any guest needs it. */
+  cacheImage(input: { image: ImageSpec }): Promise<'cached' | 'existing'>
   changePassword(input: { id: string; user: string; password: string }): Promise<null>
   reshape(input: { spec: GuestSpec; power_on: boolean; grace_seconds: number }): Promise<null>
   setAside(input: { id: string; grace_seconds: number }): Promise<null>

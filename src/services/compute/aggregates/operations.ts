@@ -10,7 +10,8 @@ import { body, hostName, integerId, metadata, naiveTime, name } from '../dialect
 import { hosts as hostRows } from '../hosts/store.ts'
 import { listServers } from '../servers/store.ts'
 import { type Aggregate, type AggregateRow, zoneKey } from './aggregate.ts'
-import { keepAggregates } from './steps.ts'
+import { cacheImages } from './cache-images.ts'
+import { keepAggregates, loadAggregate } from './steps.ts'
 import { aggregateHosts, aggregates, allAggregates, newAggregates } from './store.ts'
 
 const ruleOf = (verb: string) => rule(`os_compute_api:os-aggregates:${verb}`, admin)
@@ -51,18 +52,6 @@ function basicView(row: AggregateRow) {
 
 function view(aggregate: Aggregate) {
   return { aggregate: { ...basicView(aggregate), hosts: aggregate.hosts, metadata: aggregate.metadata } }
-}
-
-async function load(ctx: Ctx, text: string): Promise<Aggregate> {
-  const id = integerId(text)
-  const row = await aggregates.find(ctx.db, { id })
-  if (!row) throw new NotFound(`Aggregate ${text} could not be found.`)
-  const its = await aggregateHosts.list(
-    ctx.db,
-    { aggregate_id: id },
-    { orderBy: [{ column: 'host', direction: 'asc' }] },
-  )
-  return { ...row, hosts: its.map(({ host }) => host) }
 }
 
 /** A host is in one zone at most, and stays in it while it has servers. */
@@ -107,7 +96,7 @@ const show = operation({
   summary: 'Show an aggregate',
   policy: ruleOf('show'),
   response: body('aggregate', aggregateSchema),
-  handle: async (ctx, { params }) => view(await load(ctx, params.aggregate_id)),
+  handle: async (ctx, { params }) => view(await loadAggregate(ctx, params.aggregate_id)),
 })
 
 const create = operation({
@@ -167,7 +156,7 @@ const update = operation({
   response: body('aggregate', aggregateSchema),
   handle: (ctx, { params, body: { aggregate: asked } }) =>
     ctx.transaction(async tx => {
-      const aggregate = await load(tx, params.aggregate_id)
+      const aggregate = await loadAggregate(tx, params.aggregate_id)
       const zone = asked.availability_zone
       const moves = zone !== aggregate.metadata[zoneKey]
       await checkZone(tx, aggregate, { zone, hosts: aggregate.hosts, moves }, cannot('update', aggregate.id))
@@ -188,7 +177,7 @@ const remove = operation({
   policy: ruleOf('delete'),
   async handle(ctx, { params }) {
     await ctx.transaction(async tx => {
-      const aggregate = await load(tx, params.aggregate_id)
+      const aggregate = await loadAggregate(tx, params.aggregate_id)
       if (aggregate.hosts.length > 0) throw cannot('remove host from', aggregate.id)('Host aggregate is not empty')
       await aggregates.remove(tx.db, { id: aggregate.id })
     })
@@ -211,7 +200,7 @@ const addHost = operation({
   handle: (ctx, { params, body: { add_host: asked } }) =>
     ctx.transaction(async tx => {
       const { host } = asked
-      const aggregate = await load(tx, params.aggregate_id)
+      const aggregate = await loadAggregate(tx, params.aggregate_id)
       const row = await hostRows.find(tx.db, { name: host })
       if (!row) throw new NotFound(`Compute host ${host} could not be found.`)
       const refuse = (reason: string) =>
@@ -240,7 +229,7 @@ const removeHost = operation({
       const id = integerId(params.aggregate_id)
       if ((await aggregateHosts.remove(tx.db, { aggregate_id: id, host })) === 0)
         throw new NotFound(`Cannot remove host ${host} in aggregate ${params.aggregate_id}`)
-      const aggregate = await load(tx, params.aggregate_id)
+      const aggregate = await loadAggregate(tx, params.aggregate_id)
       const row = await hostRows.find(tx.db, { name: host })
       if (row) await keepAggregates(tx, row)
       return view(await change(tx, aggregate, {}))
@@ -264,7 +253,7 @@ const setMetadata = operation({
   response: body('aggregate', aggregateSchema),
   handle: (ctx, { params, body: { set_metadata: asked } }) =>
     ctx.transaction(async tx => {
-      const aggregate = await load(tx, params.aggregate_id)
+      const aggregate = await loadAggregate(tx, params.aggregate_id)
       const zone = asked.metadata[zoneKey]
       const moves = zone !== aggregate.metadata[zoneKey]
       await checkZone(
@@ -279,4 +268,14 @@ const setMetadata = operation({
     }),
 })
 
-export const aggregateOperations: Operation[] = [list, show, create, update, remove, addHost, removeHost, setMetadata]
+export const aggregateOperations: Operation[] = [
+  list,
+  show,
+  create,
+  update,
+  remove,
+  addHost,
+  removeHost,
+  setMetadata,
+  cacheImages,
+]

@@ -379,6 +379,15 @@ export function driverContract(name: string, open: () => Promise<DriverUnderTest
       for (const spec of [runs, paused, suspended, off]) await gone(spec.id)
     })
 
+    it('fetches an image before any guest needs it', async () => {
+      const [root] = host.spec().disks
+      if (root?.source.type !== 'image') return assert.fail('guests of this contract are made of an image')
+      await driver.purgeImageCache(0)
+      assert.equal(await driver.cacheImage(root.source.image), 'cached')
+      assert.equal(await driver.cacheImage(root.source.image), 'existing')
+      assert.ok((await driver.purgeImageCache(0)) > 0)
+    })
+
     it('frees cached images that no guest uses', async () => {
       const spec = await booted()
       assert.equal(await driver.purgeImageCache(0), 0)

@@ -184,6 +184,8 @@ export interface VirtDriver extends AsyncDisposable {
   migrationProgress(id: string): Promise<MigrationProgress | undefined>
   /** Ends a live migration soon: the guest may stand still for it. */
   forceMigration(id: string): Promise<void>
+  /** Fetches an image before any guest needs it; says whether it was there already. */
+  cacheImage(image: ImageSpec, signal?: AbortSignal): Promise<'cached' | 'existing'>
   /** Removes cached images that no guest has used for `maxAgeMs`. Returns how many bytes were freed. */
   purgeImageCache(maxAgeMs: number): Promise<number>
   /** Called on each change of power state that the driver did not make because it was told to. */

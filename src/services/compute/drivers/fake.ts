@@ -257,6 +257,12 @@ export function fakeDriver(options: FakeDriverOptions): FakeDriver {
         guest.passwords = { ...guest.passwords, [user]: password }
       }),
     ...moves,
+    cacheImage: image =>
+      call('cacheImage', undefined, () => {
+        const known = images.has(image.id)
+        cache(image)
+        return known ? 'existing' : 'cached'
+      }),
     purgeImageCache: maxAgeMs =>
       call('purgeImageCache', undefined, () => {
         const used = new Set([...guests.values()].flatMap(guest => guest.spec.disks.map(imageOf)))

@@ -11,6 +11,8 @@ import { give, needSpace, type QemuHost, syncDir } from './host.ts'
 import { diskFull } from './run.ts'
 
 export interface ImageCache {
+  /** Whether the image is there, whole. */
+  has(image: ImageSpec): Promise<boolean>
   /** The name of the image's file in the cache, downloaded when it is not there. */
   fetch(image: ImageSpec, signal: AbortSignal): Promise<string>
   /** Notes that the file is in use now. */
@@ -59,6 +61,7 @@ export function imageCache(host: QemuHost, source: ImageSource): ImageCache {
   }
 
   return {
+    has: image => isCached(image, cachedName(image)),
     touch,
     async fetch(image, signal) {
       const name = cachedName(image)

@@ -271,6 +271,11 @@ export async function qemuDriver(options: QemuDriverOptions): Promise<VirtDriver
     async forceMigration(id) {
       throw new GuestError(`Guest ${id} is not being migrated.`)
     },
+    async cacheImage(image, signal = new AbortController().signal) {
+      const known = await images.has(image)
+      await images.fetch(image, signal)
+      return known ? 'existing' : 'cached'
+    },
     async purgeImageCache(maxAgeMs) {
       const used = await usedImages()
       return await images.purge(maxAgeMs, name => used.has(name))

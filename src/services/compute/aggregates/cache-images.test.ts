@@ -1,0 +1,45 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { serverCloud } from '../servers/fixtures/server-cloud.ts'
+import { tiny } from '../servers/fixtures/world.ts'
+
+test('the hosts of an aggregate fetch images ahead, and a host that is down is skipped', async () => {
+  await using cloud = await serverCloud({ hosts: ['h1', 'h2', 'h3'] })
+  const admin = await cloud.admin()
+  const made = await cloud.api<{ aggregate: { id: number } }>(admin, 'POST', '/os-aggregates', {
+    aggregate: { name: 'edge' },
+  })
+  const path = `/os-aggregates/${made.body.aggregate.id}`
+  for (const host of ['h1', 'h2']) await cloud.api(admin, 'POST', `${path}/action`, { add_host: { host } })
+  const services = await cloud.api<{ services: { id: string; host: string }[] }>(admin, 'GET', '/os-services')
+  const second = services.body.services.find(one => one.host === 'h2')!
+  await cloud.api(admin, 'PUT', `/os-services/${second.id}`, { forced_down: true })
+
+  const unknown = '00000000-0000-4000-8000-000000000001'
+  const ask = (ids: string[], version?: string, who = admin) =>
+    cloud.api(who, 'POST', `${path}/images`, { cache: ids.map(id => ({ id })) }, version)
+  assert.equal((await ask([tiny, unknown])).status, 202)
+  await cloud.env.sagas.idle()
+  const events = await cloud.env.events.since(cloud.ctx(), 0, 1000)
+  const told = events.filter(event => event.type === 'aggregate.cache_images.progress')
+  assert.deepEqual(
+    told.map(({ payload }) => [payload.host, payload.images_cached]),
+    [
+      ['h1', { [tiny]: 'cached', [unknown]: 'error' }],
+      ['h2', { [tiny]: 'skipped', [unknown]: 'skipped' }],
+    ],
+  )
+  assert.ok(events.some(event => event.type === 'aggregate.cache_images.end'))
+  const [image] = [...(await cloud.env.services.image.many(cloud.ctx(), [tiny])).values()]
+  const spec = { id: tiny, size: image!.size!, disk_format: 'qcow2' as const, properties: {} }
+  const hash = { hash_algo: image!.os_hash_algo!, hash_value: image!.os_hash_value! }
+  assert.equal(await cloud.drivers.h1!.cacheImage({ ...spec, ...hash }), 'existing')
+  assert.equal(await cloud.drivers.h3!.cacheImage({ ...spec, ...hash }), 'cached')
+
+  assert.equal((await ask([tiny, tiny])).status, 400)
+  assert.equal((await ask(['x'])).status, 400)
+  assert.equal((await ask([tiny], '2.80')).status, 404)
+  assert.equal((await ask([tiny], 'latest', await cloud.project('p1'))).status, 403)
+  const nobody = await cloud.api(admin, 'POST', '/os-aggregates/99/images', { cache: [{ id: tiny }] })
+  assert.equal(nobody.status, 404)
+})
