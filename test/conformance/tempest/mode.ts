@@ -1,10 +1,12 @@
 /** `conformance tempest`: a cloud, Tempest on it, and a verdict against the list of known failures. */
-import { cpSync, mkdirSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { addSecondImage, logIn, startCloud } from '../cloud.ts'
 import { judge, knownFailures } from '../known-failures.ts'
 import { writeReport } from '../report.ts'
 import { keep, keptOf, noteSeen } from '../results.ts'
+import { imageSettingsOf, imageSite } from './image-site.ts'
 import type { Tempest } from './install.ts'
 import { keptLists, onList, patternsOf } from './lists.ts'
 import { lockout, tempestSettings } from './settings.ts'
@@ -27,13 +29,19 @@ const hosts = 3
 export async function tempestMode(tempest: Tempest, options: TempestOptions): Promise<boolean> {
   const { say } = options
   const patterns = options.lists.flatMap(patternsOf)
+  await using site = await imageSite()
+  const images = mkdtempSync(join(tmpdir(), 'nephos-conformance-images-'))
+  using _images = { [Symbol.dispose]: () => rmSync(images, { recursive: true, force: true }) }
   await using cloud = await startCloud({
     flags: ['--simulated', '--hosts', String(hosts)],
-    settings: { identity: { lockout_attempts: lockout.attempts, lockout_seconds: lockout.seconds } },
+    settings: {
+      identity: { lockout_attempts: lockout.attempts, lockout_seconds: lockout.seconds },
+      image: imageSettingsOf(images),
+    },
   })
   const admin = await logIn(cloud)
   await addSecondImage(admin)
-  const settings = await tempestSettings(admin, { hosts, real: false })
+  const settings = await tempestSettings(admin, { hosts, real: false, imageSite: site.url })
   const folder = await makeWorkspace(join(cloud.dir, 'tempest'), tempest, settings)
   const results = await runTempest(tempest, folder, {
     ...options,

@@ -13,12 +13,14 @@ export interface Kind {
   hosts: number
   /** Guests can be logged in to. */
   real: boolean
+  /** A web server with disks that the cloud may import. */
+  imageSite?: string
 }
 
 /** Wrong passwords in a row, and seconds: what the cloud is started with, so that its tests need not wait long. */
 export const lockout = { attempts: 2, seconds: 5 }
 
-export async function tempestSettings(admin: Admin, { hosts, real }: Kind): Promise<Settings> {
+export async function tempestSettings(admin: Admin, { hosts, real, imageSite }: Kind): Promise<Settings> {
   const offered = (type: string) => admin.serviceTypes.includes(type)
   return {
     DEFAULT: { debug: true, log_file: 'tempest.log', use_stderr: false },
@@ -50,7 +52,7 @@ export async function tempestSettings(admin: Admin, { hosts, real }: Kind): Prom
       security_compliance: true,
     },
     validation: { run_validation: real },
-    ...(await imageSettings(admin)),
+    ...(await imageSettings(admin, imageSite)),
     ...(await networkSettings(admin)),
     ...(await computeSettings(admin, hosts, real)),
     placement: await microversions(admin, 'placement', '/'),
@@ -76,22 +78,28 @@ const routed = (type: string, path: RegExp) =>
 
 const actionOf = (name: string) => operations.some(({ operation }) => operation.action === name && isThere(operation))
 
-async function imageSettings(admin: Admin): Promise<Settings> {
+async function imageSettings(admin: Admin, site?: string): Promise<Settings> {
   const { properties } = await admin.get<{ properties: Record<string, { enum?: (string | null)[] }> }>(
     'image',
     '/v2/schemas/image',
   )
   const formats = (name: string) => (properties[name]?.enum ?? []).filter(format => format !== null)
   const methods = await admin.get<{ 'import-methods': { value: string[] } }>('image', '/v2/info/import')
-  const stores = await admin.get<{ stores: { id: string }[] }>('image', '/v2/info/stores')
+  const stores = await admin.get<{ stores: Record<string, string>[] }>('image', '/v2/info/stores')
   const { images } = await admin.get<{ images: object[] }>('image', '/v2/images?limit=1')
   return {
-    image: { disk_formats: formats('disk_format'), container_formats: formats('container_format') },
+    image: {
+      disk_formats: formats('disk_format'),
+      container_formats: formats('container_format'),
+      image_caching_enabled: true,
+      ...(site && { http_image: `${site}/disk.raw`, http_qcow2_image: `${site}/disk.qcow2` }),
+    },
     'image-feature-enabled': {
       import_image: methods['import-methods'].value.length > 0,
       manage_locations: images[0] !== undefined && 'locations' in images[0],
       do_secure_hash: 'os_hash_value' in properties,
-      http_store_enabled: stores.stores.some(store => store.id === 'http'),
+      http_store_enabled: stores.stores.some(store => store['read-only'] === 'true'),
+      store_weight_enabled: stores.stores.length > 1,
     },
   }
 }
