@@ -87,6 +87,10 @@ export const imageConfig = section(
         minimum: 1,
         description: 'Largest disk that an image may hold, as a guest sees it.',
       }),
+      require_format_match: Type.Boolean({
+        default: true,
+        description: 'Whether content of another format than the declared one is refused. What is unsafe always is.',
+      }),
       project_bytes: Type.Integer({
         default: 0,
         minimum: 0,

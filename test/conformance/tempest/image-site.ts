@@ -39,6 +39,8 @@ export async function imageSite() {
 export const imageSettingsOf = (folder: string) => ({
   stores: { second: { type: 'file', directory: folder }, web: { type: 'http' } },
   show_locations: true,
+  // Some tests upload bytes that are of no format.
+  require_format_match: false,
   import_networks: ['127.0.0.0/8', '::1/128'],
   import_ports: [],
 })

@@ -97,6 +97,7 @@ async function imageSettings(admin: Admin, site?: string): Promise<Settings> {
     'image-feature-enabled': {
       import_image: methods['import-methods'].value.length > 0,
       manage_locations: images[0] !== undefined && 'locations' in images[0],
+      image_format_enforcement: site === undefined,
       do_secure_hash: 'os_hash_value' in properties,
       http_store_enabled: stores.stores.some(store => store['read-only'] === 'true'),
       store_weight_enabled: stores.stores.length > 1,

@@ -110,7 +110,11 @@ export async function storing<T>(
 
 /** The size of the disk in a file; throws 415 for a file that is not what it is declared to be, or not safe. */
 export function inspectBlob(ctx: Ctx, path: string, declared: Declared): Promise<number | null> {
-  return inspectFile(path, declared, { max_virtual_size: ctx.config.of(imageConfig).max_virtual_size_bytes })
+  const { max_virtual_size_bytes, require_format_match } = ctx.config.of(imageConfig)
+  return inspectFile(path, declared, {
+    max_virtual_size: max_virtual_size_bytes,
+    any_format: !require_format_match,
+  })
 }
 
 /** Removes what a failed upload left. A file that a row names as its bytes stays: the commit may have failed only in its answer. */

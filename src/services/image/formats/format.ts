@@ -47,7 +47,7 @@ export async function inspect(bytes: Bytes, declared: Declared, limits: Limits):
   const found = format?.name ?? 'raw'
   const inContainer = !['bare', 'ami', 'aki', 'ari'].includes(declared.container_format)
   const allowed = inContainer ? plain : (mayHold[declared.disk_format] ?? [])
-  if (!allowed.includes(found))
+  if (!allowed.includes(found) && !limits.any_format)
     refuse(
       inContainer
         ? `its container_format is ${declared.container_format} but its content is ${found}`

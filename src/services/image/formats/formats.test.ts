@@ -194,3 +194,11 @@ test('headers cut short are refused, never crash, and little is read of any file
   await inspect(big, { disk_format: 'qcow2', container_format: 'bare' }, limits).catch(() => {})
   assert.ok(big.read_bytes < 4 * 1024 * 1024)
 })
+
+test('where formats need not match, what is unsafe is refused all the same', async () => {
+  const declared = { disk_format: 'vmdk', container_format: 'bare' }
+  const lenient = { ...limits, any_format: true }
+  assert.equal(await inspect(file(qcow2()), declared, lenient), GB)
+  assert.equal(await inspect(file(Buffer.from('no format')), declared, lenient), 1_048_576)
+  await assert.rejects(inspect(file(qcow2({ backing: '/etc/passwd' })), declared, lenient), Refused)
+})

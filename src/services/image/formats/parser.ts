@@ -9,6 +9,8 @@ export interface Bytes {
 
 export interface Limits {
   max_virtual_size: number
+  /** Content of another format than the declared one is taken when it is safe. */
+  any_format?: boolean
 }
 
 /** The content is not acceptable; the message ends a sentence about the image. */
