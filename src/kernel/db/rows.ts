@@ -75,6 +75,10 @@ function complete<Row>(where: Where<Row>): Where<Row> {
   return where
 }
 
+/** True when no row can match: then the database is not asked. */
+const matchesNothing = (where: object) =>
+  Object.values(where as Record<string, Match>).some(match => Array.isArray(match) && match.length === 0)
+
 /** Access to `table`, whose columns are the members of `Row`. */
 export function rows<Row extends object>(table: string, options: RowsOptions<Row> = {}): Rows<Row> {
   const json: readonly string[] = options.json ?? []
@@ -107,6 +111,7 @@ export function rows<Row extends object>(table: string, options: RowsOptions<Row
   }
 
   async function select(db: Db, columns: string, where: Where<Row>, options: ListOptions<Row>): Promise<Row[]> {
+    if (matchesNothing(where)) return []
     const { orderBy = [], limit, after, before, also } = options
     const reversed = before !== undefined
     const order: Order = orderBy.map(({ column, direction }) => ({
@@ -130,8 +135,9 @@ export function rows<Row extends object>(table: string, options: RowsOptions<Row
     table,
     decode,
     async find(db, where) {
+      if (matchesNothing(complete(where))) return undefined
       const s = statement(db, `select * from ${from}`)
-      addWhere(s, matching(s, complete(where)))
+      addWhere(s, matching(s, where))
       s.text += ' limit 1'
       const { rows: found } = await run<Record<string, unknown>>(db, s)
       return found[0] && decode(found[0])
@@ -139,6 +145,7 @@ export function rows<Row extends object>(table: string, options: RowsOptions<Row
     list: (db, where = {}, options = {}) => select(db, '*', where, options),
     pick: (db, columns, where = {}, options = {}) => select(db, columns.map(quoted).join(', '), where, options),
     async count(db, where = {}) {
+      if (matchesNothing(where)) return 0
       const s = statement(db, `select count(*) as n from ${from}`)
       addWhere(s, matching(s, where))
       return Number((await run<{ n: number }>(db, s)).rows[0]!.n)
@@ -157,14 +164,16 @@ export function rows<Row extends object>(table: string, options: RowsOptions<Row
       }
     },
     async update(db, where, patch) {
+      if (matchesNothing(complete(where))) return 0
       const s = statement(db, `update ${from}`)
       addSet(s, encode(patch))
-      addWhere(s, matching(s, complete(where)))
+      addWhere(s, matching(s, where))
       return Number((await run(db, s)).numAffectedRows)
     },
     async remove(db, where) {
+      if (matchesNothing(complete(where))) return 0
       const s = statement(db, `delete from ${from}`)
-      addWhere(s, matching(s, complete(where)))
+      addWhere(s, matching(s, where))
       return Number((await run(db, s)).numAffectedRows)
     },
   }

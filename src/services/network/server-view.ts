@@ -2,13 +2,10 @@
 import type { Ctx } from '#kernel/context.ts'
 import { macOfLinkLocal, normalAddress, parseCidr } from './addresses.ts'
 import type { ServerPort } from './contract.ts'
-import { floatingIpRows } from './floating-ips/store.ts'
 import { networkRows } from './networks/store.ts'
 import {
   allocationRows,
   allocationsOf,
-  grouped,
-  groupsOf,
   type PortRow,
   portRows,
   serverPortRows as portsOf,
@@ -22,36 +19,28 @@ export const serverPortRows = (ctx: Ctx, serverIds: string[]): Promise<PortRow[]
 
 export const serversWithPorts = (ctx: Ctx): Promise<string[]> => serversOfPorts(ctx.db)
 
+const parts = (text: string | null) => (text === null ? [] : text.split(','))
+
 export async function serverPorts(ctx: Ctx, serverIds: string[]): Promise<Map<string, ServerPort[]>> {
   const ports = await shownServerPorts(ctx.db, serverIds)
-  const ids = ports.map(port => port.id)
-  const addresses = await allocationsOf(ctx.db, ids)
-  const groups = await groupsOf(ctx.db, ids)
+  const groups = new Set(ports.flatMap(port => parts(port.groups)))
   const names = new Map(
-    (await groupRows.list(ctx.db, { id: [...new Set([...groups.values()].flat())] })).map(group => [
-      group.id,
-      group.name,
-    ]),
-  )
-  const floating = grouped(ids, await floatingIpRows.list(ctx.db, { fixed_port_id: ids }), ip => ip.fixed_port_id!)
-  const networks = new Map(
-    (await networkRows.list(ctx.db, { id: [...new Set(ports.map(port => port.network_id))] })).map(n => [n.id, n]),
+    (await groupRows.pick(ctx.db, ['id', 'name'], { id: [...groups] })).map(({ id, name }) => [id, name]),
   )
   const byServer = new Map<string, ServerPort[]>(serverIds.map(id => [id, []]))
   for (const port of ports) {
     byServer.get(port.device_id)!.push({
       id: port.id,
       network_id: port.network_id,
-      network_name: networks.get(port.network_id)!.name,
+      network_name: port.network_name,
       mac_address: port.mac_address,
-      fixed_ips: addresses.get(port.id)!.map(({ subnet_id, ip_address }) => ({
-        subnet_id,
-        ip_address,
-        version: ip_address.includes(':') ? 6 : 4,
-      })),
-      floating_ips: floating.get(port.id)!.map(ip => ip.floating_ip_address),
+      fixed_ips: parts(port.fixed).map(text => {
+        const [subnet_id, ip_address] = text.split(' ') as [string, string]
+        return { subnet_id, ip_address, version: ip_address.includes(':') ? 6 : 4 }
+      }),
+      floating_ips: parts(port.floating),
       status: port.status,
-      security_groups: groups.get(port.id)!.map(id => ({ id, name: names.get(id) ?? id })),
+      security_groups: parts(port.groups).map(id => ({ id, name: names.get(id) ?? id })),
       tag: port.server_tag,
     })
   }

@@ -164,3 +164,21 @@ onEachEngine('what changed and what was deleted since a time', async database =>
   assert.equal(await s.names('?all_tenants=1&deleted=true', 'latest', admin), 'b')
   assert.equal(await s.names('?all_tenants=1&status=deleted', 'latest', admin), 'b')
 })
+
+onEachEngine('a server is shown by three statements, and a list by as many however long it is', async database => {
+  await using s = await stage(database)
+  const statements = async (path: string) => {
+    await s.list(path, '2.1')
+    const before = database.statements()
+    assert.equal((await s.list(path, '2.1')).status, 200)
+    return database.statements() - before
+  }
+  await s.boot('a')
+  assert.ok((await statements(`/${s.ids.a}`)) <= 3)
+  const ofOne = await statements('/detail')
+  assert.ok(ofOne <= 3)
+  await s.boot('b')
+  await s.boot('c', { min_count: 7 })
+  assert.equal((await s.list('/detail')).body.servers.length, 9)
+  assert.equal(await statements('/detail'), ofOne)
+})

@@ -1,5 +1,5 @@
 /** Which cell each server is in. */
-import type { Cells, Ctx } from '#kernel/context.ts'
+import { type Cells, type Ctx, perCloud } from '#kernel/context.ts'
 import type { Db } from '#kernel/db/database.ts'
 import { rows } from '#kernel/db/rows.ts'
 
@@ -31,6 +31,19 @@ export function cellDatabases(cells: Cells): Db[] {
 export async function cellOf(ctx: Ctx, id: string): Promise<Db | undefined> {
   const mapping = await mappings.find(ctx.db, { server_id: id })
   return mapping && ctx.cells.for(mapping.cell)
+}
+
+const mostRemembered = 10_000
+const remembered = perCloud(() => new Map<string, string>())
+
+/** Where a server's rows are or were. A server stays in its cell, so that the database is asked once; whether it is still there, its row says. */
+export async function lastCellOf(ctx: Ctx, id: string): Promise<Db | undefined> {
+  const known = remembered(ctx)
+  const cell = known.get(id) ?? (await mappings.find(ctx.db, { server_id: id }))?.cell
+  if (cell === undefined) return undefined
+  if (known.size >= mostRemembered && !known.has(id)) known.delete(known.keys().next().value!)
+  known.set(id, cell)
+  return ctx.cells.for(cell)
 }
 
 /** Those of the ids that servers have. */

@@ -6,7 +6,7 @@ import { type ListOptions, rows, type Where } from '#kernel/db/rows.ts'
 import { leaveGroups } from '../server-groups/store.ts'
 import type { Explanation } from './explanation.ts'
 import type { GuestDataRow, RequestSpec, ServerRow, TaskState, VmState } from './server.ts'
-import { cellDatabases, cellOf, mappings } from './store-cells.ts'
+import { cellDatabases, cellOf, lastCellOf, mappings } from './store-cells.ts'
 import { tags, tagsOf } from './store-tags.ts'
 
 interface RequestSpecRow {
@@ -40,7 +40,7 @@ const requestSpecs = rows<RequestSpecRow>('compute_request_specs', { json: ['spe
 const explanations = rows<ExplanationRow>('compute_server_explanations', { json: ['report'] })
 
 export async function findServer(ctx: Ctx, id: string): Promise<ServerRow | undefined> {
-  const db = await cellOf(ctx, id)
+  const db = await lastCellOf(ctx, id)
   return db && servers.find(db, { id })
 }
 
@@ -72,7 +72,7 @@ export async function updateServer(
   patch: Partial<ServerRow>,
   expected: Where<ServerRow> = {},
 ): Promise<boolean> {
-  const db = await cellOf(ctx, id)
+  const db = await lastCellOf(ctx, id)
   if (!db) return false
   const updated_at = new Date(ctx.clock.now()).toISOString()
   return (await servers.update(db, { ...expected, id }, { updated_at, ...patch })) > 0
@@ -159,7 +159,7 @@ export async function usageOf(ctx: Ctx, project: string, user?: string): Promise
 }
 
 export async function guestDataOf(ctx: Ctx, id: string): Promise<GuestDataRow | undefined> {
-  const db = await cellOf(ctx, id)
+  const db = await lastCellOf(ctx, id)
   return db && guestData.find(db, { server_id: id })
 }
 
@@ -176,19 +176,19 @@ export async function updateGuestData(ctx: Ctx, id: string, patch: Partial<Guest
 }
 
 export async function forgetAdminPassword(ctx: Ctx, id: string): Promise<void> {
-  const db = await cellOf(ctx, id)
+  const db = await lastCellOf(ctx, id)
   if (db) await guestData.update(db, { server_id: id }, { admin_password: null })
 }
 
 /** Keeps the encrypted password that a guest reports; false when it has reported one before. */
 export async function keepGuestPassword(ctx: Ctx, id: string, encrypted_password: string): Promise<boolean> {
-  const db = await cellOf(ctx, id)
+  const db = await lastCellOf(ctx, id)
   if (!db) return false
   return (await guestData.update(db, { server_id: id, encrypted_password: null }, { encrypted_password })) > 0
 }
 
 export async function forgetGuestPassword(ctx: Ctx, id: string): Promise<void> {
-  const db = await cellOf(ctx, id)
+  const db = await lastCellOf(ctx, id)
   if (db) await guestData.update(db, { server_id: id }, { encrypted_password: null })
 }
 
