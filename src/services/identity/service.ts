@@ -20,9 +20,12 @@ import { domainResource } from './domains/operations.ts'
 import { endpointGroupOperations } from './endpoint-groups/operations.ts'
 import { identityFaults } from './faults.ts'
 import { groupOperations } from './groups/operations.ts'
+import { identityProviderResource } from './identity-providers/operations.ts'
+import { protocolOperations } from './identity-providers/protocols.ts'
 import { ensureKeys, rotateWhenDue } from './keys/key.ts'
 import { limitOperations } from './limits/operations.ts'
 import { registeredLimitOperations } from './limits/registered.ts'
+import { mappingResource } from './mappings/operations.ts'
 import { initial } from './migrations/0001-initial.ts'
 import { unknownLogins } from './migrations/0002-unknown-logins.ts'
 import { trustTables } from './migrations/0003-trusts.ts'
@@ -30,14 +33,16 @@ import { expiryMicros } from './migrations/0004-expiry-micros.ts'
 import { endpointFiltersPoliciesConsumers } from './migrations/0005-endpoint-filters-policies-consumers.ts'
 import { unifiedLimits } from './migrations/0006-limits.ts'
 import { passwordRules } from './migrations/0007-password-rules.ts'
+import { federation } from './migrations/0008-federation.ts'
 import { policyOperations } from './policies/operations.ts'
 import { baseRules } from './policy.ts'
 import { listProjectsOfUser, projectResource } from './projects/operations.ts'
-import { authDomains, authProjects, authSystem } from './projects/scopes.ts'
+import { authDomains, authProjects, authSystem, federatedScopes } from './projects/scopes.ts'
 import { tagOperations } from './projects/tags.ts'
 import { expireRevocations, followGeneration } from './revocations/revocation.ts'
 import { impliedRoleOperations, impliedRoleRules } from './roles/implied.ts'
 import { domainRoleRules, roleResource } from './roles/operations.ts'
+import { serviceProviderResource } from './service-providers/operations.ts'
 import { issueToken } from './tokens/issue.ts'
 import { deleteToken, showCatalog, showToken } from './tokens/operations.ts'
 import { ec2Tokens, s3Tokens } from './tokens/signed.ts'
@@ -74,6 +79,11 @@ const guarded: Operation[] = [
   listRoleAssignments,
   ...domainConfigOperations,
   ...policyOperations,
+  ...identityProviderResource.operations,
+  ...protocolOperations,
+  ...mappingResource.operations,
+  ...serviceProviderResource.operations,
+  ...federatedScopes,
   ...consumerOperations,
   ...accessTokenOperations,
   ...endpointGroupOperations,
@@ -115,6 +125,7 @@ export const identityService = service({
     endpointFiltersPoliciesConsumers,
     unifiedLimits,
     passwordRules,
+    federation,
   ],
   config: identityConfig,
   contract: identityContract,

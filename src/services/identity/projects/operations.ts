@@ -14,7 +14,7 @@ import { adminRequired, allScopes, identityRule, systemReader } from '../policy.
 import { immutableOption, resource, type Values } from '../resource.ts'
 import { users } from '../users/store.ts'
 import { hierarchyOf } from './hierarchy.ts'
-import { descendants, findDomain, projectTarget, projectView, removeProjectTraces } from './project.ts'
+import { blankProject, descendants, findDomain, projectTarget, projectView, removeProjectTraces } from './project.ts'
 import { projectsOfUser } from './scopes.ts'
 import { type ProjectRow, projects } from './store.ts'
 import { tagSchema, tagsMatch } from './tags.ts'
@@ -45,8 +45,6 @@ async function placeOf(ctx: Ctx, values: Values): Promise<{ domain_id: string; p
   }
   return { domain_id, parent_id: parent.id }
 }
-
-export const blankProject = { enabled: true, description: '', tags: [], options: {}, tokens_after: 0 }
 
 export const projectResource = resource<ProjectRow>({
   member: 'project',

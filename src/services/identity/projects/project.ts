@@ -11,6 +11,9 @@ import { trusts } from '../trusts/store.ts'
 import { users } from '../users/store.ts'
 import { type ProjectRow, projects } from './store.ts'
 
+/** Everything of a new project that nobody said. */
+export const blankProject = { enabled: true, description: '', tags: [], options: {}, tokens_after: 0 }
+
 export function projectView(ctx: Ctx, row: ProjectRow) {
   const { extra, id, name, domain_id, description, enabled, parent_id, is_domain, tags, options } = row
   const links = linkTo(ctx, `projects/${id}`)

@@ -1,6 +1,6 @@
 /** Where a user may go: the projects, domains and system that its roles reach. */
 import type { Ctx } from '#kernel/context.ts'
-import { operation } from '#kernel/operation.ts'
+import { type Operation, operation } from '#kernel/operation.ts'
 import { ancestors, reachesProject } from '../assignments/assignment.ts'
 import { type Assignment, assignmentsOfUser } from '../assignments/store.ts'
 import { collectionOf, linkTo } from '../listing.ts'
@@ -69,3 +69,9 @@ export const authSystem = operation({
     return { system: has ? [{ all: true }] : [], links: linkTo(ctx, 'auth/system') }
   },
 })
+
+/** The same lists under the paths that federated users knew first. */
+export const federatedScopes: Operation[] = [
+  { ...authProjects, id: 'identity.federation.projects', path: '/v3/OS-FEDERATION/projects' },
+  { ...authDomains, id: 'identity.federation.domains', path: '/v3/OS-FEDERATION/domains' },
+]

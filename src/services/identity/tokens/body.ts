@@ -3,6 +3,7 @@ import { isoMicros } from '#kernel/clock.ts'
 import type { Ctx } from '#kernel/context.ts'
 import { catalogFor } from '../catalog/catalog.ts'
 import { endOfPassword, passwordTime } from '../password-rules.ts'
+import { openServiceProviders } from '../service-providers/service-provider.ts'
 import type { Facts } from './facts.ts'
 import type { Claims } from './token.ts'
 
@@ -11,6 +12,7 @@ const named = ({ id, name }: { id: string; name: string }) => ({ id, name })
 export async function tokenBody(ctx: Ctx, claims: Claims, facts: Facts, withCatalog: boolean) {
   const { user, userDomain, target, targetDomain, roles, trust, accessToken, applicationCredential: credential } = facts
   const { scope } = claims
+  const service_providers = await openServiceProviders(ctx)
   return {
     token: {
       methods: claims.methods,
@@ -49,6 +51,7 @@ export async function tokenBody(ctx: Ctx, claims: Claims, facts: Facts, withCata
       ...(accessToken && {
         'OS-OAUTH1': { access_token_id: accessToken.id, consumer_id: accessToken.consumer_id },
       }),
+      ...(service_providers.length > 0 && { service_providers }),
       ...(scope.type !== 'unscoped' &&
         withCatalog && {
           catalog: await catalogFor(ctx, trust?.trustor.id ?? user.id, scope.type === 'project' ? scope.id : undefined),
