@@ -27,6 +27,10 @@ async function run(command: Command): Promise<number> {
       return (await import('./cli/database.ts')).dbMigrate(command.options)
     case 'db check':
       return (await import('./cli/database.ts')).dbCheck(command.options)
+    case 'trace':
+      return (await import('./cli/trace.ts')).trace(command.options)
+    case 'server why':
+      return (await import('./cli/server-why.ts')).serverWhy(command.options)
     case 'config sample':
       return (await import('./cli/config-sample.ts')).configSample()
   }

@@ -15,7 +15,8 @@ export function openDatabase(config: { database_url: string }, file: string): Da
 
 export const databaseFile = 'nephos.db'
 
-function configured(dir: string): Database {
+/** The database of the cloud that is kept in a directory. */
+export function configured(dir: string): Database {
   return openDatabase(configOf(readSettings(dir, [])).of(cloudConfig), join(dir, databaseFile))
 }
 

@@ -7,6 +7,8 @@ export const helpText = `Nephos: an OpenStack cloud in one program, with real AP
   nephos doctor        what this machine can do, what is missing, and the command that adds it
   nephos image build   build the small guest image from Debian packages
   nephos db migrate    bring the database up to this version;  db check  says whether it is
+  nephos trace REQUEST_ID    what came of a request, step by step
+  nephos server why ID       why a server is where it is, or nowhere: host by host
   nephos config sample print every setting with its default
 
 Flags of up
@@ -22,7 +24,7 @@ Flags of up
   --no-install         install no Debian packages: say what is missing, and stop
 
 Other flags
-  --data DIR           status, doctor, db: the same directory as at up
+  --data DIR           status, doctor, db, trace, server why: the same directory as at up
   --json               status, doctor: for programs
   --out DIR            image build: where to put the files          (the cache)
   --version, --help

@@ -31,6 +31,8 @@ export type Command =
   | { name: 'image build'; options: { out: string | undefined } }
   | { name: 'db migrate'; options: { data: string } }
   | { name: 'db check'; options: { data: string } }
+  | { name: 'trace'; options: { data: string; request: string } }
+  | { name: 'server why'; options: { data: string; server: string } }
   | { name: 'config sample'; options: Record<string, never> }
   | { name: 'help'; options: Record<string, never> }
   | { name: 'version'; options: Record<string, never> }
@@ -77,6 +79,14 @@ const readers: Record<string, (words: string[]) => Command> = {
     options: { data: resolve(read('db migrate', words, dataFlag).data) },
   }),
   'db check': words => ({ name: 'db check', options: { data: resolve(read('db check', words, dataFlag).data) } }),
+  trace(words) {
+    const { flags, word } = readWithWord('trace', 'REQUEST_ID', words, dataFlag)
+    return { name: 'trace', options: { data: resolve(flags.data), request: word } }
+  },
+  'server why'(words) {
+    const { flags, word } = readWithWord('server why', 'SERVER_ID', words, dataFlag)
+    return { name: 'server why', options: { data: resolve(flags.data), server: word } }
+  },
   'config sample'(words) {
     read('config sample', words, {})
     return { name: 'config sample', options: {} }
@@ -137,6 +147,14 @@ function read<T extends ParseArgsOptionsConfig>(command: string, words: string[]
     const [sentence = ''] = (error as Error).message.split('. ')
     throw new UsageError(`${command}: ${sentence.charAt(0).toLowerCase()}${sentence.slice(1)}`)
   }
+}
+
+/** Of a command that is about one thing, which its word names. */
+function readWithWord<T extends ParseArgsOptionsConfig>(command: string, name: string, words: string[], options: T) {
+  const at = words.findIndex((word, i) => !word.startsWith('-') && words[i - 1] !== '--data')
+  const word = words[at]
+  if (word === undefined) throw new UsageError(`${command}: say which: nephos ${command} ${name}`)
+  return { word, flags: read(command, words.toSpliced(at, 1), options) }
 }
 
 function oneOf<T extends string>(flag: string, value: string, choices: readonly T[]): T {

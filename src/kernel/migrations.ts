@@ -69,4 +69,10 @@ export const kernelMigrations: Migration[] = [
       await sql`create index kernel_archive_age on kernel_archive (deleted_at)`.execute(db)
     },
   },
+  {
+    name: '0002-events-by-request',
+    async up(db) {
+      await db.schema.createIndex('kernel_events_request').on('kernel_events').column('request_id').execute()
+    },
+  },
 ]

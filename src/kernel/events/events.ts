@@ -1,5 +1,6 @@
 /** Events: one envelope, one durable log. Written in the transaction of what they tell of; announced on the bus after its commit. */
 import type { Ctx } from '../context.ts'
+import type { Db } from '../db/database.ts'
 import { rows } from '../db/rows.ts'
 
 export interface Event {
@@ -33,6 +34,11 @@ export interface Events {
   emit(ctx: Ctx, type: string, resourceId: string | null, payload: Record<string, unknown>): Promise<void>
   /** Events after a sequence number, oldest first. */
   since(ctx: Ctx, seq: number, limit: number): Promise<(Event & { seq: number })[]>
+}
+
+/** Events of one request, oldest first. */
+export function eventsOfRequest(db: Db, requestId: string): Promise<Event[]> {
+  return table.list(db, { request_id: requestId }, { orderBy: [{ column: 'seq', direction: 'asc' }] })
 }
 
 export function createEvents(): Events {

@@ -1,5 +1,6 @@
 /** Networks, floating IPs and security groups for compute's API, which had its own of each before networks were a service. */
 import type { Ctx } from '#kernel/context.ts'
+import type { AnyBuilder } from '#kernel/db/rows.ts'
 import { BadRequest, Fault, NotFound, OverQuota } from '#kernel/errors.ts'
 import { seesAll } from '#kernel/resource.ts'
 import type { ComputeFloatingIp, ComputeSecurityGroup } from './contract.ts'
@@ -17,16 +18,10 @@ const byName = [
   { column: 'id', direction: 'asc' },
 ] as const
 
-async function networksSeen(ctx: Ctx): Promise<NetworkRow[]> {
-  return networkRows.list(ctx.db, {}, { orderBy: [...byName], also: eb => visibleNetworks(ctx, eb) })
-}
-
-/** Networks on which the caller's project may have servers: its own, and those shared with it. */
-export async function usableNetworks(ctx: Ctx): Promise<{ id: string; name: string }[]> {
-  const seen = await networksSeen(ctx)
-  const access = await accessTo(ctx, seen)
-  const { project_id } = ctx.identity
-  return seen.filter(row => row.project_id === project_id || access.get(row.id)!.shared)
+/** Networks that the caller sees: all of them, for who sees all. */
+export async function networksSeen(ctx: Ctx): Promise<NetworkRow[]> {
+  const seen = seesAll(ctx) ? {} : { also: (eb: AnyBuilder) => visibleNetworks(ctx, eb) }
+  return networkRows.list(ctx.db, {}, { orderBy: [...byName], ...seen })
 }
 
 export async function networkSeen(ctx: Ctx, id: string): Promise<{ id: string; name: string } | undefined> {

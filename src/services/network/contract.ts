@@ -64,8 +64,8 @@ export interface ComputeFloatingIp {
 
 /** What compute's API once had of networks, in its words and with its codes; each acts as the caller. */
 interface ComputeNetworkProxies {
-  /** Networks on which the caller's project may have servers. */
-  usableNetworks(ctx: Ctx): Promise<{ id: string; name: string }[]>
+  /** Networks that the caller sees. */
+  networksSeen(ctx: Ctx): Promise<{ id: string; name: string }[]>
   networkSeen(ctx: Ctx, id: string): Promise<{ id: string; name: string } | undefined>
   /** Networks that floating IPs come from; the default one first. */
   floatingIpPools(ctx: Ctx): Promise<{ id: string; name: string }[]>

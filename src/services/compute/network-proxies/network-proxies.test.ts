@@ -29,10 +29,15 @@ onEachEngine('networks are shown by name, with members of long ago as null', asy
   const { networks } = (await call<Networks>('GET', '/os-networks')).body
   assert.deepEqual(
     networks.map(one => [one.label, one.cidr]),
-    [['private', null]],
+    [
+      ['private', null],
+      ['public', null],
+    ],
   )
   const short = (await call<Networks>('GET', '/os-tenant-networks')).body.networks
-  assert.deepEqual(short, [{ id: networks[0]!.id, label: 'private', cidr: 'None' }])
+  assert.deepEqual(short[0], { id: networks[0]!.id, label: 'private', cidr: 'None' })
+  const all = (await call<Networks>('GET', '/os-networks', undefined, 'admin')).body.networks
+  assert.deepEqual([all.length, 'bridge' in all[0]!], [2, true])
   const path = `/os-networks/${networks[0]!.id}`
   assert.equal((await call('GET', path)).status, 200)
   const foreign = await call('GET', path, undefined, 'bob')

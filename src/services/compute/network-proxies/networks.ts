@@ -41,12 +41,12 @@ function networkOperations(collection: string, view: (ctx: Ctx, network: Network
       id: `compute.${noun}.list`,
       method: 'GET',
       path,
-      summary: 'List the networks that servers may be in',
+      summary: 'List networks',
       versions: proxied,
       policy: policy('list'),
       response: body('networks', Type.Array(network)),
       handle: async ctx => ({
-        networks: (await ctx.services.network.computeApi.usableNetworks(ctx)).map(one => view(ctx, one)),
+        networks: (await ctx.services.network.computeApi.networksSeen(ctx)).map(one => view(ctx, one)),
       }),
     }),
     operation({

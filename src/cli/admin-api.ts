@@ -1,0 +1,51 @@
+/** The running cloud's API, asked as its first administrator, for commands. */
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { onDemand } from '#kernel/on-demand.ts'
+import { readRunFile, StartError } from './data-dir.ts'
+
+export interface Answer<T> {
+  status: number
+  body: T
+}
+
+export interface AdminApi {
+  /** Compute, at its newest version. `path` is below `/v2.1`. */
+  compute<T>(path: string): Promise<Answer<T>>
+}
+
+/** Throws StartError when no cloud runs on the directory, or its password is not there. */
+export async function adminApi(data: string): Promise<AdminApi> {
+  const run = readRunFile(data)
+  if (!run) throw new StartError(`no cloud runs on ${data}: start one with nephos up --data ${data}`)
+  const token = await login(run.url, passwordIn(data))
+  return {
+    async compute<T>(path: string) {
+      const headers = { 'x-auth-token': token, 'openstack-api-version': 'compute latest' }
+      const answer = await fetch(`${run.url}/compute/v2.1${path}`, { headers, signal: AbortSignal.timeout(30_000) })
+      return { status: answer.status, body: (await answer.json()) as T }
+    },
+  }
+}
+
+function passwordIn(data: string): string {
+  const file = join(data, 'clouds.yaml')
+  const known = existsSync(file) ? onDemand.yaml().parse(readFileSync(file, 'utf8')) : undefined
+  const password: unknown = known?.clouds?.['nephos-admin']?.auth?.password
+  if (typeof password !== 'string') throw new StartError(`${file} has no password of the cloud nephos-admin`)
+  return password
+}
+
+async function login(url: string, password: string): Promise<string> {
+  const user = { name: 'admin', domain: { id: 'default' }, password }
+  const scope = { project: { name: 'admin', domain: { id: 'default' } } }
+  const answer = await fetch(`${url}/identity/v3/auth/tokens?nocatalog`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ auth: { identity: { methods: ['password'], password: { user } }, scope } }),
+    signal: AbortSignal.timeout(30_000),
+  })
+  const token = answer.headers.get('x-subject-token')
+  if (!token) throw new StartError(`the cloud at ${url} refused its administrator (${answer.status})`)
+  return token
+}
