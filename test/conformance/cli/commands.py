@@ -7,7 +7,7 @@ import sys
 
 from openstackclient import shell
 
-answers = sys.stdout
+answers, questions = sys.stdout, sys.stdin
 
 
 def tell(**words):
@@ -16,6 +16,7 @@ def tell(**words):
 
 def run(words):
     out, err = io.StringIO(), io.StringIO()
+    sys.stdin = io.StringIO('y\n')  # The answer, should a command ask whether to go on.
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
             code = shell.OpenStackShell().run(words)
@@ -38,5 +39,5 @@ try:
 except importlib.metadata.PackageNotFoundError:
     pass
 tell(commands=sorted(names), version=importlib.metadata.version('python-openstackclient'))
-for line in sys.stdin:
+for line in questions:
     tell(**run(json.loads(line)))
