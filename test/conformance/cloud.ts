@@ -16,6 +16,9 @@ export interface CloudOptions {
   settings?: Record<string, unknown>
 }
 
+/** Counts of answers by their status, by the operation's id. */
+export type Answered = Map<string, Record<string, number>>
+
 export interface Login {
   auth_url: string
   username: string
@@ -31,6 +34,7 @@ export interface Admin {
   request(serviceType: string, path: string, init?: RequestInit): Promise<Response>
   /** The same, for the JSON of an answer. */
   get<T>(serviceType: string, path: string): Promise<T>
+  post<T>(serviceType: string, path: string, body: unknown): Promise<T>
 }
 
 export async function startCloud({ flags, settings = {} }: CloudOptions) {
@@ -53,9 +57,9 @@ export async function startCloud({ flags, settings = {} }: CloudOptions) {
     cloudsFile: join(data, 'clouds.yaml'),
     log: () => readFileSync(join(data, 'nephos.log'), 'utf8'),
     /** Ids of the operations that have been asked for so far, with how often each status was the answer. */
-    async answered(): Promise<Map<string, Record<string, number>>> {
+    async answered(): Promise<Answered> {
       const page = await (await fetch(`${url}/metrics`)).text()
-      const found = new Map<string, Record<string, number>>()
+      const found: Answered = new Map()
       for (const [, id, status, count] of page.matchAll(
         /^nephos_http_requests_total\{service="[^"]*",operation="([^"]*)",status="(\d+)"\} (\d+)/gm,
       )) {
@@ -111,25 +115,24 @@ export async function logIn(cloud: RunningCloud): Promise<Admin> {
     serviceTypes: catalog.map(entry => entry.type),
     request,
     get: async <T>(serviceType: string, path: string) => (await (await request(serviceType, path)).json()) as T,
+    async post<T>(serviceType: string, path: string, body: unknown) {
+      const headers = { 'content-type': 'application/json' }
+      return (await (
+        await request(serviceType, path, { method: 'POST', headers, body: JSON.stringify(body) })
+      ).json()) as T
+    },
   }
 }
 
-/** Uploads a copy of the cloud's first image for everybody: some tests need two. */
-export async function addSecondImage(admin: Admin): Promise<void> {
+/** Uploads a copy of the cloud's first image for everybody. */
+export async function addImage(admin: Admin, name: string): Promise<void> {
   const { images } = await admin.get<{ images: Record<string, string>[] }>('image', '/v2/images')
   const { id, disk_format, container_format } = images[0]!
-  const bytes = await (await admin.request('image', `/v2/images/${id}/file`)).arrayBuffer()
-  const made = await admin.request('image', '/v2/images', {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ name: 'second', visibility: 'public', disk_format, container_format }),
-  })
-  const second = (await made.json()) as { id: string }
-  await admin.request('image', `/v2/images/${second.id}/file`, {
-    method: 'PUT',
-    headers: { 'content-type': 'application/octet-stream' },
-    body: bytes,
-  })
+  const body = await (await admin.request('image', `/v2/images/${id}/file`)).arrayBuffer()
+  const image = { name, visibility: 'public', disk_format, container_format }
+  const made = await admin.post<{ id: string }>('image', '/v2/images', image)
+  const headers = { 'content-type': 'application/octet-stream' }
+  await admin.request('image', `/v2/images/${made.id}/file`, { method: 'PUT', headers, body })
 }
 
 interface CatalogEntry {

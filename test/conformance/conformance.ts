@@ -5,8 +5,8 @@ import { isAlone, runAlone } from './alone.ts'
 import { cliMode } from './cli/mode.ts'
 import { ownTests } from './own-tests.ts'
 import { writeReport } from './report.ts'
-import { installTempest } from './tempest/install.ts'
-import { tempestMode } from './tempest/mode.ts'
+import { installSdk, sdkMode } from './sdk/mode.ts'
+import { installTempest, tempestMode } from './tempest/mode.ts'
 
 const usage = `npm run conformance -- tempest [--list NAME,NAME] [--workers N] [--minutes N] [--keep DIR] [--dry]
   NAME   smoke, interop, all, an area such as api.identity, or something below one (api.identity.v3.test_tokens)
@@ -14,6 +14,8 @@ const usage = `npm run conformance -- tempest [--list NAME,NAME] [--workers N] [
   --dry  leaves docs/conformance.md as it is
 npm run conformance -- cli [GROUP…] [--dry]
   Journeys through the openstack client's command groups (server, floating_ip …)
+npm run conformance -- sdk [PATTERN…] [--workers N] [--minutes N] [--keep DIR] [--dry]
+  openstacksdk's own functional tests
 npm run conformance -- tests
   The project's own tests, to note for docs/coverage.md which operations they call
 npm run conformance -- report
@@ -47,13 +49,17 @@ async function main(words: string[]): Promise<number> {
     if (!isAlone()) return runAlone(import.meta.filename, words)
     return (await cliMode({ groups: groups.map(group => group.replaceAll('_', ' ')), write: !values.dry, say })) ? 0 : 1
   }
+  const { list, keep, dry } = values
+  const options = { workers: Number(values.workers), minutes: Number(values.minutes), keep, write: !dry, say }
+  if (mode === 'sdk') {
+    const sdk = await installSdk(say)
+    if (!isAlone()) return runAlone(import.meta.filename, words)
+    return (await sdkMode(sdk, { ...options, patterns: groups })) ? 0 : 1
+  }
   if (mode !== 'tempest') throw new Error(`say what to run:\n${usage}`)
   const tempest = await installTempest(say)
   if (!isAlone()) return runAlone(import.meta.filename, words)
-  const { list, workers, minutes, keep, dry } = values
-  const lists = list.split(',')
-  const options = { lists, workers: Number(workers), minutes: Number(minutes), keep, write: !dry, say }
-  return (await tempestMode(tempest, options)) ? 0 : 1
+  return (await tempestMode(tempest, { ...options, lists: list.split(',') })) ? 0 : 1
 }
 
 try {

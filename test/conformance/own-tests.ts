@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { sourceFiles } from '../../tools/source-files.ts'
-import { noteSeen } from './results.ts'
+import { noteCalled } from './results.ts'
 
 const root = join(import.meta.dirname, '../..')
 
@@ -14,7 +14,7 @@ export async function ownTests(): Promise<boolean> {
   const calls = join(folder, 'calls')
   try {
     const code = await runTests(filesWithCloud(), { ...process.env, NEPHOS_TEST_CALLS: calls })
-    noteSeen('tests', new Set(readFileSync(calls, 'utf8').split('\n').filter(Boolean)))
+    noteCalled('tests', new Set(readFileSync(calls, 'utf8').split('\n').filter(Boolean)))
     return code === 0
   } finally {
     rmSync(folder, { recursive: true, force: true })

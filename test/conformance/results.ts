@@ -1,7 +1,9 @@
 /** Results of the last whole run of each list, kept beside the code as JSON, and the operations that each suite has called. */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Result } from './tempest/tempest.ts'
+import { services } from '../../src/services.ts'
+import type { Answered } from './cloud.ts'
+import type { Result } from './stestr.ts'
 
 const folder = join(import.meta.dirname, 'results')
 
@@ -48,9 +50,20 @@ export function keptResults(list: string): Kept | undefined {
   return read<Kept>(`${list}.json`)
 }
 
-/** Adds operations to those that a suite is known to call. */
-export function noteSeen(suite: Suite, ids: Iterable<string>): void {
-  write(`seen-by-${suite}.json`, [...new Set([...seenBy(suite), ...ids])].sort())
+/** Adds the operations that a suite had good answers from to those that it is known to call. */
+export function noteSeen(suite: Suite, before: Answered, after: Answered): void {
+  const good = (answered: Answered, id: string) =>
+    Object.entries(answered.get(id) ?? {}).reduce((sum, [status, count]) => sum + (status < '400' ? count : 0), 0)
+  noteCalled(
+    suite,
+    [...after.keys()].filter(id => good(after, id) > good(before, id)),
+  )
+}
+
+export function noteCalled(suite: Suite, ids: Iterable<string>): void {
+  const there = new Set(services.flatMap(service => service.operations.map(operation => operation.id)))
+  const all = new Set([...seenBy(suite), ...ids])
+  write(`seen-by-${suite}.json`, [...all].filter(id => there.has(id)).sort())
 }
 
 export function seenBy(suite: Suite): string[] {

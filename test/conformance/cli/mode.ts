@@ -5,11 +5,11 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { parse, stringify } from 'yaml'
 import { messageOf } from '../../../src/kernel/errors.ts'
-import { addSecondImage, logIn, startCloud } from '../cloud.ts'
-import { judge, knownFailures } from '../known-failures.ts'
+import { addImage, logIn, startCloud } from '../cloud.ts'
+import { tellVerdict } from '../outcome.ts'
 import { writeReport } from '../report.ts'
 import { keep, keptOf, noteSeen } from '../results.ts'
-import type { Result } from '../tempest/tempest.ts'
+import type { Result } from '../stestr.ts'
 import { fill, type Journey, parseJourneys, type Step } from './journeys.ts'
 
 export interface CliOptions {
@@ -34,7 +34,7 @@ export async function cliMode({ groups, write, say }: CliOptions): Promise<boole
   const journeys = allJourneys().filter(({ group }) => groups.length === 0 || groups.includes(group))
   if (journeys.length === 0) throw new Error(`no journey goes through ${groups.join(', ')}`)
   await using cloud = await startCloud({ flags: ['--simulated', '--hosts', '3'] })
-  await addSecondImage(await logIn(cloud))
+  await addImage(await logIn(cloud), 'second')
   const before = await cloud.answered()
   prepareFiles(cloud.dir, cloud.cloudsFile)
   const results: Result[] = []
@@ -52,15 +52,11 @@ export async function cliMode({ groups, write, say }: CliOptions): Promise<boole
   }
   if (write && groups.length === 0) {
     keep('cli', keptOf(about?.version ?? '', results))
-    noteSeen('cli', (await cloud.answered()).keys())
+    noteSeen('cli', before, await cloud.answered())
     writeReport()
   }
   if (about && groups.length === 0) say(unused(journeys, about.commands))
-  const { unexpected, mended } = judge(results, knownFailures())
-  for (const test of mended) say(`MENDED  ${test}: take it out of known-failures.txt`)
-  const failed = results.filter(result => result.outcome === 'failed').length
-  say(`${results.length - failed} passed, ${failed} failed (${before.size} operations were called to prepare)`)
-  return unexpected.length === 0 && mended.length === 0
+  return tellVerdict(results, say)
 }
 
 /** Gives what went wrong, or nothing. */

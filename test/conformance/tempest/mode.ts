@@ -1,16 +1,16 @@
 /** `conformance tempest`: a cloud, Tempest on it, and a verdict against the list of known failures. */
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { addSecondImage, logIn, startCloud } from '../cloud.ts'
-import { judge, knownFailures } from '../known-failures.ts'
+import { addImage, logIn, startCloud } from '../cloud.ts'
+import { keepTraces, tellVerdict } from '../outcome.ts'
+import { installSuite, type Suite } from '../python.ts'
 import { writeReport } from '../report.ts'
 import { keep, keptOf, noteSeen } from '../results.ts'
+import { type Result, runSuite, type Workspace, workspaceIn } from '../stestr.ts'
 import { imageSettingsOf, imageSite } from './image-site.ts'
-import type { Tempest } from './install.ts'
 import { keptLists, onList, patternsOf } from './lists.ts'
-import { lockout, tempestSettings } from './settings.ts'
-import { makeWorkspace, type Result, runTempest } from './tempest.ts'
+import { configText, lockout, type Settings, tempestSettings } from './settings.ts'
 
 export interface TempestOptions {
   lists: string[]
@@ -25,10 +25,18 @@ export interface TempestOptions {
 
 const hosts = 3
 
+const wanted = {
+  requirements: join(import.meta.dirname, 'requirements.txt'),
+  module: 'tempest',
+  debianPackages: ['python3-tempest'],
+}
+
+export const installTempest = (say: (line: string) => void) => installSuite(wanted, say)
+
 /** Gives whether nothing failed that should not, and nothing passed that is listed as failing. */
-export async function tempestMode(tempest: Tempest, options: TempestOptions): Promise<boolean> {
-  const { say } = options
-  const patterns = options.lists.flatMap(patternsOf)
+export async function tempestMode(suite: Suite, options: TempestOptions): Promise<boolean> {
+  const { say, lists } = options
+  const patterns = lists.flatMap(patternsOf)
   await using site = await imageSite()
   const images = mkdtempSync(join(tmpdir(), 'nephos-conformance-images-'))
   using _images = { [Symbol.dispose]: () => rmSync(images, { recursive: true, force: true }) }
@@ -40,23 +48,36 @@ export async function tempestMode(tempest: Tempest, options: TempestOptions): Pr
     },
   })
   const admin = await logIn(cloud)
-  await addSecondImage(admin)
+  // Some tests need two.
+  await addImage(admin, 'second')
   const settings = await tempestSettings(admin, { hosts, real: false, imageSite: site.url })
-  const folder = await makeWorkspace(join(cloud.dir, 'tempest'), tempest, settings)
-  const results = await runTempest(tempest, folder, {
+  const workspace = await makeWorkspace(join(cloud.dir, 'tempest'), suite, settings)
+  const before = await cloud.answered()
+  const results = await runSuite(workspace, {
     ...options,
     patterns,
     // They log in to guests, or ping them.
     except: '^tempest\\.scenario\\.',
     heard: ({ test, outcome, seconds }) => say(`${outcome.padEnd(8)} ${seconds.toFixed(1).padStart(6)} s  ${test}`),
   })
-  if (options.keep) keepTraces(options.keep, folder, results, cloud.log())
+  if (options.keep) keepTraces(options.keep, workspace.folder, ['tempest.log', 'tempest.conf'], results, cloud.log())
   if (options.write) {
-    keepResults(options.lists, tempest.version, results)
-    noteSeen('tempest', (await cloud.answered()).keys())
+    keepResults(lists, suite.version, results)
+    noteSeen('tempest', before, await cloud.answered())
     writeReport()
   }
   return tellVerdict(results, say)
+}
+
+async function makeWorkspace(folder: string, suite: Suite, settings: Settings): Promise<Workspace> {
+  mkdirSync(join(folder, 'locks'), { recursive: true })
+  writeFileSync(join(folder, 'tempest.conf'), configText(settings), { mode: 0o600 })
+  return workspaceIn(folder, suite, {
+    tests: join(suite.home, 'test_discover'),
+    top: join(suite.home, '..'),
+    prefix: 'tempest.',
+    env: { TEMPEST_CONFIG_DIR: folder, TEMPEST_CONFIG: 'tempest.conf' },
+  })
 }
 
 /** Only whole lists are kept: a part of one says nothing about the rest. */
@@ -64,32 +85,7 @@ function keepResults(lists: string[], version: string, results: Result[]) {
   const whole = lists.includes('all') ? keptLists : keptLists.filter(list => lists.includes(list))
   for (const list of whole) {
     const isOn = onList(list)
-    keep(
-      list,
-      keptOf(
-        version,
-        results.filter(result => isOn(result.id)),
-      ),
-    )
+    const found = results.filter(result => isOn(result.id))
+    if (found.length > 0) keep(list, keptOf(version, found))
   }
-}
-
-function keepTraces(to: string, folder: string, results: Result[], cloudLog: string) {
-  mkdirSync(to, { recursive: true })
-  cpSync(join(folder, 'tempest.log'), join(to, 'tempest.log'))
-  cpSync(join(folder, 'tempest.conf'), join(to, 'tempest.conf'))
-  writeFileSync(join(to, 'nephos.log'), cloudLog)
-  writeFileSync(join(to, 'results.json'), JSON.stringify(results, null, 1))
-  const failed = results.filter(result => result.outcome === 'failed')
-  writeFileSync(join(to, 'failures.txt'), failed.map(({ test, text }) => `=== ${test}\n${text}\n`).join('\n'))
-}
-
-function tellVerdict(results: Result[], say: (line: string) => void): boolean {
-  const known = knownFailures()
-  const { unexpected, mended } = judge(results, known)
-  for (const test of unexpected) say(`NEW FAILURE  ${test}`)
-  for (const test of mended) say(`MENDED  ${test}: take it out of known-failures.txt`)
-  const count = (outcome: string) => results.filter(result => result.outcome === outcome).length
-  say(`${count('passed')} passed, ${count('failed')} failed, ${count('skipped')} skipped`)
-  return unexpected.length === 0 && mended.length === 0
 }

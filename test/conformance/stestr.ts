@@ -1,11 +1,10 @@
-/** Runs Tempest against a cloud and gives each test's result. */
+/** Runs a suite of Python tests by stestr and gives each test's result. */
 import { execFile, spawn } from 'node:child_process'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
-import type { Tempest } from './install.ts'
-import { configText, type Settings } from './settings.ts'
+import type { Suite } from './python.ts'
 
 export type Outcome = 'passed' | 'failed' | 'skipped'
 
@@ -30,27 +29,43 @@ export interface RunOptions {
   heard(result: Result): void
 }
 
-/** A folder in which Tempest runs: its configuration, its log. */
-export async function makeWorkspace(folder: string, { python }: Tempest, settings: Settings): Promise<string> {
-  mkdirSync(join(folder, 'locks'), { recursive: true })
-  writeFileSync(join(folder, 'tempest.conf'), configText(settings), { mode: 0o600 })
-  const words = 'import os, tempest; print(os.path.dirname(tempest.__file__))'
-  const home = (await promisify(execFile)(python, ['-c', words])).stdout.trim()
+/** A folder in which a suite runs. */
+export interface Workspace {
+  folder: string
+  python: string
+  /** What the names of its tests begin with. */
+  prefix: string
+  env: NodeJS.ProcessEnv
+}
+
+export interface Layout {
+  /** The folder of the tests. */
+  tests: string
+  /** The folder that their names are seen from. */
+  top: string
+  prefix: string
+  env: Record<string, string>
+}
+
+/** Makes an existing folder a workspace of the suite. */
+export async function workspaceIn(folder: string, { python }: Suite, layout: Layout): Promise<Workspace> {
+  const { tests, top, prefix, env } = layout
   // Tests of a class stay together: they share what the class has made.
-  const lines = [`test_path=${home}/test_discover`, `top_dir=${join(home, '..')}`, 'group_regex=([^\\.]*\\.)*']
+  const lines = [`test_path=${tests}`, `top_dir=${top}`, 'group_regex=([^\\.]*\\.)*']
   writeFileSync(join(folder, '.stestr.conf'), `[DEFAULT]\n${lines.join('\n')}\n`)
   await promisify(execFile)(python, ['-m', 'stestr.cli', 'init'], { cwd: folder })
-  return folder
+  // What is measured is the cloud: no proxy of the caller's stands between.
+  return { folder, python, prefix, env: { ...process.env, ...env, no_proxy: '*' } }
 }
 
 /** Runs the tests that fit a pattern. Tests of a class that was skipped or failed as a whole are told one by one. */
-export async function runTempest(tempest: Tempest, folder: string, options: RunOptions): Promise<Result[]> {
-  writeFileSync(join(folder, 'patterns.txt'), `${options.patterns.join('\n')}\n`)
-  const listed = await listTests(tempest, folder, options.except)
-  if (listed.length === 0) throw new Error(`Tempest has no test like ${options.patterns[0]}`)
+export async function runSuite(workspace: Workspace, options: RunOptions): Promise<Result[]> {
+  writeFileSync(join(workspace.folder, 'patterns.txt'), `${options.patterns.join('\n')}\n`)
+  const listed = await listTests(workspace, options.except)
+  if (listed.length === 0) throw new Error(`there is no test like ${options.patterns[0]}`)
   const results = new Map<string, Result>()
   const wholes = new Map<string, Result>()
-  for await (const result of stream(tempest, folder, options)) {
+  for await (const result of stream(workspace, options)) {
     const whole = /^setUpClass \((.+)\)$/.exec(result.test)?.[1]
     if (whole) wholes.set(whole, result)
     else results.set(result.test, result)
@@ -69,35 +84,25 @@ const select = (except?: string) => [
   ...(except ? ['--exclude-regex', except] : []),
 ]
 
-async function listTests({ python }: Tempest, folder: string, except?: string): Promise<string[]> {
+async function listTests({ python, folder, prefix, env }: Workspace, except?: string): Promise<string[]> {
   const { stdout } = await promisify(execFile)(python, ['-m', 'stestr.cli', 'list', ...select(except)], {
     cwd: folder,
-    env: environment(folder),
+    env,
     maxBuffer: 16 * 1024 * 1024,
   })
   return stdout
     .split('\n')
     .map(line => line.trim())
-    .filter(line => line.startsWith('tempest.'))
+    .filter(line => line.startsWith(prefix))
     .sort()
 }
-
-const environment = (folder: string) => ({
-  ...process.env,
-  TEMPEST_CONFIG_DIR: folder,
-  TEMPEST_CONFIG: 'tempest.conf',
-  // What is measured here is the cloud: no proxy of the caller's stands between.
-  no_proxy: '*',
-})
 
 const nameOf = (id: string) => id.replace(/\[.*$/, '').trim()
 
 async function* stream(
-  { python }: Tempest,
-  folder: string,
+  { python, folder, env }: Workspace,
   { workers, minutes, except }: RunOptions,
 ): AsyncGenerator<Result> {
-  const env = environment(folder)
   const words = ['-m', 'stestr.cli', 'run', '--subunit', '--concurrency', String(workers), ...select(except)]
   // A group of its own, so that the workers can be stopped with it.
   const tests = spawn(python, words, { cwd: folder, env, stdio: ['ignore', 'pipe', 'inherit'], detached: true })
