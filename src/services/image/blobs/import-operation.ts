@@ -8,6 +8,7 @@ import { type ImageTarget, noImage, visibleImage } from '../images/image.ts'
 import { type ImageRow, images } from '../images/store.ts'
 import { locations } from '../locations/store.ts'
 import { allowedUrl } from '../outside.ts'
+import { checkLimit } from '../quota.ts'
 import { copyImage, modifyImage } from '../rules.ts'
 import { storesOf } from '../stores.ts'
 import { newTask } from '../tasks/task.ts'
@@ -118,6 +119,7 @@ export const importImage = operation({
     ctx.enforce(asked.method.name === 'copy-image' ? copyImage : modifyImage, target)
     checkState(target, asked)
     checkMethod(ctx, asked.method)
+    await checkLimit(ctx, target.owner, 'image_size_total', 0)
     const stores = storesFor(ctx, asked, headers['x-image-meta-store'])
     await ctx.transaction(tx => begin(tx, target, asked, stores))
     return reply(undefined, { status: 202 })

@@ -7,12 +7,13 @@ import { destroyImage } from '../images/steps.ts'
 import { images, noBytes } from '../images/store.ts'
 import { addLocation, removeFile } from '../locations/location.ts'
 import { locations } from '../locations/store.ts'
+import { checkLimit, mebibyte, roomIn } from '../quota.ts'
 import { pathIn, stagingStore } from '../stores.ts'
 import { endTask, taskGoesOn } from '../tasks/task.ts'
 import { copyBlob } from './blob.ts'
 import { importEnds, storeIsDone } from './progress.ts'
 import { type Described, describeSource, type Method, openSource, tokensOf } from './source.ts'
-import { checkQuota, inspectBlob, roomOf, type Stored, storing } from './upload.ts'
+import { inspectBlob, type Stored, storing } from './upload.ts'
 
 export interface ImportInput {
   task: string
@@ -89,7 +90,7 @@ async function fetchBytes(ctx: Ctx, input: ImportInput, signal: AbortSignal): Pr
   const stopped = () => bytes.destroy(signal.reason)
   signal.addEventListener('abort', stopped, { once: true })
   try {
-    const room = await roomOf(ctx, image)
+    const room = await roomIn(ctx, image.owner, 'image_stage_total')
     return await storing(ctx, { blob: input.blob, store: stagingStore, room }, bytes, inspected)
   } finally {
     signal.removeEventListener('abort', stopped)
@@ -142,7 +143,7 @@ async function noteStore(tx: Ctx, input: ImportInput, fetched: Fetched, { store,
   const any = ok || image.locations.length > 0
   if (!any || (input.allMustSucceed && !last)) return
   const { described, ...stored } = fetched
-  if (input.method.name !== 'glance-direct') await checkQuota(tx, image, stored.size!)
+  await checkLimit(tx, image.owner, 'image_size_total', stored.size! / mebibyte)
   const now = new Date(tx.clock.now()).toISOString()
   await images.update(
     tx.db,

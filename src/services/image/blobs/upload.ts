@@ -2,14 +2,14 @@
 import { dirname } from 'node:path'
 import type { Readable } from 'node:stream'
 import type { Ctx } from '#kernel/context.ts'
-import { lock } from '#kernel/db/database.ts'
 import { BadRequest, Conflict, Gone, messageOf, OverQuota } from '#kernel/errors.ts'
 import { imageConfig } from '../config.ts'
 import { type Declared, inspectFile } from '../formats/format.ts'
 import { noImage } from '../images/image.ts'
-import { type ImageRow, images, noBytes, usageOf } from '../images/store.ts'
+import { type ImageRow, images, noBytes } from '../images/store.ts'
 import { addLocation } from '../locations/location.ts'
 import { locations } from '../locations/store.ts'
+import { checkLimit, mebibyte, roomIn } from '../quota.ts'
 import { pathIn, stagingStore, storesOf } from '../stores.ts'
 import { keepPart, partOf, removeBlob, writePart } from './blob.ts'
 import { type Heartbeat, startHeartbeat } from './heartbeat.ts'
@@ -55,7 +55,7 @@ async function take(
   const row = await begin(ctx, id, blob, status)
   using beat = startHeartbeat(ctx, id, blob)
   try {
-    const room = await roomOf(ctx, row)
+    const room = await roomIn(ctx, row.owner, resourceOf(status))
     return await storing(ctx, { blob, store, room, beat }, bytes, (stored, path) => {
       if (size === undefined || size === stored.size) return commit(row, stored, path)
       throw new BadRequest(`The image has ${stored.size} bytes, but ${size} were promised.`)
@@ -128,6 +128,8 @@ async function discard(ctx: Ctx, path: string, blob: string): Promise<void> {
   }
 }
 
+const resourceOf = (status: string) => (status === 'saving' ? 'image_size_total' : 'image_stage_total')
+
 /** queued → saving or uploading, by one caller alone. */
 async function begin(ctx: Ctx, id: string, blob: string, status: 'saving' | 'uploading'): Promise<ImageRow> {
   const row = await images.find(ctx.db, { id })
@@ -137,6 +139,7 @@ async function begin(ctx: Ctx, id: string, blob: string, status: 'saving' | 'upl
     throw new BadRequest(
       `Propert${missing.length > 1 ? 'ies' : 'y'} ${missing.join(', ')} must be set prior to saving data.`,
     )
+  await checkLimit(ctx, row.owner, 'image_count_uploading', 1)
   const began = { status, blob, alive_at: isoNow(ctx), updated_at: isoNow(ctx) }
   if ((await images.update(ctx.db, { id, status: 'queued' }, began)) === 0)
     throw new Conflict(`Image status transition from ${row.status} to ${status} is not allowed`)
@@ -167,7 +170,7 @@ async function finish(
   } = patch
   const done = { blob, size, checksum, os_hash_algo, os_hash_value, alive_at, virtual_size, status }
   return ctx.transaction(async tx => {
-    if (row.status !== 'importing') await checkQuota(tx, row, size!)
+    await checkLimit(tx, row.owner, resourceOf(row.status), size! / mebibyte)
     const mine = { id: row.id, status: row.status, blob }
     const changed = await images.update(tx.db, mine, { ...done, updated_at: isoNow(tx) })
     if (changed > 0 && status === 'active') {
@@ -190,26 +193,6 @@ async function requeue(ctx: Ctx, id: string, blob: string): Promise<void> {
   } catch (error) {
     ctx.log.warn({ err: error, image: id }, 'an image whose upload failed could not be queued again')
   }
-}
-
-const overQuota = () =>
-  new OverQuota('Image exceeds the storage quota: The size of the data would exceed the quota.', { status: 413 })
-
-/** How many bytes may come, by the size limit and what is left of the project's quota. */
-export async function roomOf(ctx: Ctx, { owner }: ImageRow): Promise<number> {
-  const { max_size_bytes, project_bytes } = ctx.config.of(imageConfig)
-  if (project_bytes === 0 || owner === null) return max_size_bytes
-  const left = project_bytes - (await usageOf(ctx.db, owner)).bytes
-  if (left <= 0) throw overQuota()
-  return Math.min(max_size_bytes, left)
-}
-
-/** Again, as several uploads at once each saw the same room. */
-export async function checkQuota(tx: Ctx, { owner }: ImageRow, size: number): Promise<void> {
-  const { project_bytes } = tx.config.of(imageConfig)
-  if (project_bytes === 0 || owner === null) return
-  await lock(tx.db, tx.database.engine, `image/${owner}`)
-  if ((await usageOf(tx.db, owner)).bytes + size > project_bytes) throw overQuota()
 }
 
 /** The error as the caller is told. */

@@ -1,17 +1,18 @@
 /** Registers an image. Its bytes come later. */
 import type { Ctx } from '#kernel/context.ts'
 import { archivedBefore } from '#kernel/db/archive.ts'
-import { lock, UniqueViolation } from '#kernel/db/database.ts'
-import { BadRequest, Conflict, Forbidden, OverQuota } from '#kernel/errors.ts'
+import { UniqueViolation } from '#kernel/db/database.ts'
+import { BadRequest, Conflict, Forbidden } from '#kernel/errors.ts'
 import { operation, reply } from '#kernel/operation.ts'
 import { problemOf } from '#kernel/schema/validate.ts'
 import { imageConfig } from '../config.ts'
+import { checkLimit as checkQuota } from '../quota.ts'
 import { addImage, communitizeImage, publicizeImage } from '../rules.ts'
 import { storesOf } from '../stores.ts'
 import { imageAnswer, neverOnCreate, readOnly, reserved, settable } from './attributes.ts'
 import { type Image, view, writeDetails } from './image.ts'
 import { imageSchemaOf } from './properties.ts'
-import { images, usageOf } from './store.ts'
+import { images } from './store.ts'
 
 type Body = Record<string, unknown>
 
@@ -76,14 +77,9 @@ export function checkVisibility(ctx: Ctx, image: Pick<Image, 'owner' | 'visibili
 /** Writes a new image, within the owner's quota. */
 export async function insertImage(ctx: Ctx, image: Image): Promise<void> {
   const { tags: _, properties: __, locations: ___, ...row } = image
-  const most = ctx.config.of(imageConfig).project_images
   await ctx.transaction(async tx => {
     if (await archivedBefore(tx, images.table, row.id)) throw taken(row.id)
-    if (most > 0 && row.owner !== null) {
-      await lock(tx.db, tx.database.engine, `image/${row.owner}`)
-      if ((await usageOf(tx.db, row.owner)).images >= most)
-        throw new OverQuota(`The limit of ${most} images of the project is reached.`, { status: 413 })
-    }
+    await checkQuota(tx, row.owner, 'image_count_total', 1)
     try {
       await images.insert(tx.db, row)
     } catch (error) {

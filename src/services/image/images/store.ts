@@ -65,22 +65,33 @@ export const noBytes = {
   os_hash_value: null,
 }
 
-/** What a project's images take in all, and of that what is staged for import. */
-export async function usageOf(db: Db, owner: string): Promise<{ images: number; bytes: number; staged_bytes: number }> {
+/** What a project has: images, their bytes, of those the bytes that are staged for import, and uploads under way. */
+export interface Usage {
+  images: number
+  bytes: number
+  staged_bytes: number
+  uploads: number
+}
+
+/** Bytes count once for each store that holds them. */
+export async function usageOf(db: Db, owner: string): Promise<Usage> {
+  const copies = sql`(select count(*) from image_locations where image_locations.image_id = image_images.id)`
+  const under_way = sql`status in ('saving', 'uploading', 'importing')`
   const row = await db
     .selectFrom('image_images')
     .select(eb => [
       eb.fn.countAll<number>().as('images'),
-      sql<number>`coalesce(sum(size), 0)`.as('bytes'),
+      sql<number>`coalesce(sum(size * (case when ${copies} > 1 then ${copies} else 1 end)), 0)`.as('bytes'),
       sql<number>`coalesce(sum(case when status in ('uploading', 'importing') then size end), 0)`.as('staged_bytes'),
+      sql<number>`coalesce(sum(case when ${under_way} then 1 end), 0)`.as('uploads'),
     ])
     .where('owner', '=', owner)
     .executeTakeFirstOrThrow()
-  return { images: Number(row.images), bytes: Number(row.bytes), staged_bytes: Number(row.staged_bytes) }
+  return {
+    ...{ images: Number(row.images), bytes: Number(row.bytes) },
+    ...{ staged_bytes: Number(row.staged_bytes), uploads: Number(row.uploads) },
+  }
 }
-
-export const uploadsUnderWay = (db: Db, owner: string) =>
-  images.count(db, { owner, status: ['saving', 'uploading', 'importing'] })
 
 /** Adds a tag; false when the image has it. */
 export async function addTag(db: Db, image_id: string, tag: string): Promise<boolean> {

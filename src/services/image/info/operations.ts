@@ -3,7 +3,8 @@ import type { Ctx } from '#kernel/context.ts'
 import { operation } from '#kernel/operation.ts'
 import { Type } from '#kernel/schema/builders.ts'
 import { imageConfig } from '../config.ts'
-import { uploadsUnderWay, usageOf } from '../images/store.ts'
+import { usageOf } from '../images/store.ts'
+import { limitOf, type Resource, usedOf } from '../quota.ts'
 import { storesDetail } from '../rules.ts'
 import { type Store, storesOf } from '../stores.ts'
 
@@ -65,11 +66,7 @@ export const listStoresDetail = operation({
   },
 })
 
-const mebibyte = 1024 * 1024
 const quota = Type.Object({ limit: Type.Integer(), usage: Type.Integer() })
-/** Settings say 0, the API says -1, for what has no limit. */
-const limited = (limit: number, usage: number) => ({ limit: limit === 0 ? -1 : Math.floor(limit), usage })
-
 export const showUsage = operation({
   id: 'image.info.usage',
   method: 'GET',
@@ -85,16 +82,21 @@ export const showUsage = operation({
     }),
   }),
   async handle(ctx) {
-    const { project_bytes, project_images } = ctx.config.of(imageConfig)
     const project = ctx.identity.project_id ?? ''
-    const { images, bytes, staged_bytes } = await usageOf(ctx.db, project)
-    const inMebibytes = (count: number) => Math.ceil(count / mebibyte)
+    const used = await usageOf(ctx.db, project)
+    const shownOf = async (resource: Resource) => {
+      const limit = await limitOf(ctx, project, resource)
+      return {
+        limit: limit === Number.POSITIVE_INFINITY ? -1 : Math.floor(limit),
+        usage: Math.ceil(usedOf(used, resource)),
+      }
+    }
     return {
       usage: {
-        image_size_total: limited(project_bytes / mebibyte, inMebibytes(bytes - staged_bytes)),
-        image_stage_total: limited(project_bytes / mebibyte, inMebibytes(staged_bytes)),
-        image_count_total: limited(project_images, images),
-        image_count_uploading: limited(0, await uploadsUnderWay(ctx.db, project)),
+        image_size_total: await shownOf('image_size_total'),
+        image_stage_total: await shownOf('image_stage_total'),
+        image_count_total: await shownOf('image_count_total'),
+        image_count_uploading: await shownOf('image_count_uploading'),
       },
     }
   },
