@@ -1,6 +1,7 @@
 /** The database: one transactional truth, on SQLite or PostgreSQL, with the same SQL for both. */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { type DatabaseConnection, type Dialect, type Driver, Kysely, sql, type Transaction } from 'kysely'
+import { systemClock } from '../clock.ts'
 
 /** Every table by name. Each store adds its own by declaration merging. */
 // biome-ignore lint/suspicious/noEmptyInterface: merged into by the stores
@@ -44,6 +45,29 @@ function translateError(error: unknown): never {
   throw error
 }
 
+/** Longer than any transaction takes that is not stuck. */
+const busyPatienceMs = 30_000
+const longestPauseMs = 10
+const clock = systemClock()
+
+/** Another process writes to the same SQLite file. */
+const isBusy = (error: unknown) => (((error as { errcode?: number }).errcode ?? 0) & 0xff) === 5
+
+/** Waits for other processes without holding the event loop, which SQLite's own waiting would. */
+async function patiently<T>(work: () => Promise<T>): Promise<T> {
+  let since: number | undefined
+  for (let pauseMs = 1; ; pauseMs = Math.min(2 * pauseMs, longestPauseMs)) {
+    try {
+      return await work()
+    } catch (error) {
+      if (!isBusy(error)) throw error
+      since ??= clock.monotonic()
+      if (clock.monotonic() - since > busyPatienceMs) throw error
+      await clock.sleep(pauseMs)
+    }
+  }
+}
+
 const insideTransaction = new AsyncLocalStorage<boolean>()
 
 const innerOf = new WeakMap<DatabaseConnection, DatabaseConnection>()
@@ -56,7 +80,7 @@ function countingConnection(connection: DatabaseConnection, count: () => void): 
     async executeQuery(query) {
       count()
       try {
-        return await connection.executeQuery(query)
+        return await patiently(() => connection.executeQuery(query))
       } catch (error) {
         translateError(error)
       }
@@ -77,7 +101,7 @@ function guardedDriver(driver: Driver, count: () => void): Driver {
       }
       return countingConnection(await driver.acquireConnection(), count)
     },
-    beginTransaction: (c, settings) => driver.beginTransaction(inner(c), settings),
+    beginTransaction: (c, settings) => patiently(() => driver.beginTransaction(inner(c), settings)),
     commitTransaction: c => driver.commitTransaction(inner(c)),
     rollbackTransaction: c => driver.rollbackTransaction(inner(c)),
     releaseConnection: c => driver.releaseConnection(inner(c)),

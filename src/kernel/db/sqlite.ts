@@ -34,6 +34,8 @@ function shaper(statement: StatementSync): (values: Values) => Record<string, SQ
 export function openSqlite(path: string): Database {
   const db = new DatabaseSync(path)
   db.exec('pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on; pragma busy_timeout = 5000')
+  // From here on, who waits for another process does so outside of SQLite.
+  db.exec('pragma busy_timeout = 0')
   // Preparing costs about ten times an execution, so statements are kept; the oldest goes when there are too many.
   const cache = new Map<string, SqliteStatement>()
 
