@@ -1,6 +1,6 @@
 /** Security groups and floating IPs in the words of compute's API, which had its own before networks were a service. */
 import type { Ctx } from '#kernel/context.ts'
-import { BadRequest, Conflict, NotFound } from '#kernel/errors.ts'
+import { BadRequest, Conflict, Fault, NotFound } from '#kernel/errors.ts'
 import { seesAll } from '#kernel/resource.ts'
 import type { ComputeSecurityGroup } from './contract.ts'
 import { updateFloatingIp } from './floating-ips/floating-ip.ts'
@@ -86,7 +86,16 @@ export async function addFloatingIp(ctx: Ctx, serverId: string, address: string,
       )
     }
     const { port_id, ip_address: fixed_ip_address } = wanted
-    await updateFloatingIp(tx, await ipAt(tx, address), { port_id, fixed_ip_address })
+    const ip = await ipAt(tx, address)
+    try {
+      await updateFloatingIp(tx, ip, { port_id, fixed_ip_address })
+    } catch (cause) {
+      if (!(cause instanceof Fault)) throw cause
+      throw new BadRequest(
+        `Unable to associate floating IP ${address} to fixed IP ${fixed_ip_address} for instance ${serverId}. Error: ${cause.message}`,
+        { cause },
+      )
+    }
   })
 }
 

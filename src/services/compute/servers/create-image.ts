@@ -40,12 +40,12 @@ function propertiesOf(server: ServerRow, given: Record<string, string>): Record<
   const { image } = server
   return {
     ...image?.properties,
-    ...given,
     image_type: 'snapshot',
     instance_uuid: server.id,
     user_id: server.user_id,
     owner_id: server.project_id,
     ...(server.image_ref !== null && { base_image_ref: server.image_ref }),
+    ...given,
   }
 }
 

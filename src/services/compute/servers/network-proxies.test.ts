@@ -114,6 +114,10 @@ test('a floating IP is led to a server and taken off, until 2.43', async () => {
       (ip: Record<string, string>) => ip['OS-EXT-IPS:type'],
     )
   assert.deepEqual(await types(), ['fixed', 'floating'])
+  const second = (await s.network(s.demo, 'POST', 'floatingips', asked)).floating_ip_address
+  const [status, why] = await message({ addFloatingIp: { address: second } })
+  assert.equal(status, 400)
+  assert.match(String(why), /^Unable to associate floating IP .* Error: .* already has a floating IP/)
   assert.equal((await s.act({ removeFloatingIp: { address } })).status, 202)
   assert.deepEqual(await types(), ['fixed'])
   assert.deepEqual(await message({ removeFloatingIp: { address } }), [
