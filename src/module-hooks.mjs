@@ -1,6 +1,8 @@
 /** How modules are found and read: ours without a search, and as an npm package too. */
-import { readFileSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { registerHooks, stripTypeScriptTypes } from 'node:module'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const ours = new URL('.', import.meta.url).href
@@ -24,13 +26,36 @@ registerHooks({
   },
 })
 
+const cache = process.env.NODE_COMPILE_CACHE && join(process.env.NODE_COMPILE_CACHE, 'stripped')
+
+/** The source without its types: kept beside the compiled code, since stripping is half of a start. */
+function stripped(source) {
+  if (!cache) return stripTypeScriptTypes(source)
+  const file = join(cache, createHash('sha256').update(process.version).update(source).digest('hex'))
+  try {
+    return readFileSync(file, 'utf8')
+  } catch {
+    const text = stripTypeScriptTypes(source)
+    keep(file, text)
+    return text
+  }
+}
+
+/** Whole or not at all, whoever else starts now. A folder that cannot be written to only makes starts slower. */
+function keep(file, text) {
+  try {
+    mkdirSync(cache, { recursive: true })
+    writeFileSync(`${file}.${process.pid}`, text)
+    renameSync(`${file}.${process.pid}`, file)
+  } catch {}
+}
+
 // Node strips no types under node_modules by itself.
 if (ours.includes('/node_modules/')) {
   registerHooks({
     load(url, context, next) {
       if (!url.startsWith(ours) || !url.endsWith('.ts')) return next(url, context)
-      const source = stripTypeScriptTypes(readFileSync(fileURLToPath(url), 'utf8'))
-      return { format: 'module', source, shortCircuit: true }
+      return { format: 'module', source: stripped(readFileSync(fileURLToPath(url), 'utf8')), shortCircuit: true }
     },
   })
 }
