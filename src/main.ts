@@ -31,6 +31,8 @@ async function run(command: Command): Promise<number> {
       return (await import('./cli/trace.ts')).trace(command.options)
     case 'server why':
       return (await import('./cli/server-why.ts')).serverWhy(command.options)
+    case 'placement explain':
+      return (await import('./cli/placement-explain.ts')).placementExplain(command.options)
     case 'config sample':
       return (await import('./cli/config-sample.ts')).configSample()
   }

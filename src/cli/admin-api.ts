@@ -12,6 +12,8 @@ export interface Answer<T> {
 export interface AdminApi {
   /** Compute, at its newest version. `path` is below `/v2.1`. */
   compute<T>(path: string): Promise<Answer<T>>
+  /** Placement, at its newest version. */
+  placement<T>(path: string): Promise<Answer<T>>
 }
 
 /** Throws StartError when no cloud runs on the directory, or its password is not there. */
@@ -19,12 +21,14 @@ export async function adminApi(data: string): Promise<AdminApi> {
   const run = readRunFile(data)
   if (!run) throw new StartError(`no cloud runs on ${data}: start one with nephos up --data ${data}`)
   const token = await login(run.url, passwordIn(data))
+  async function ask<T>(service: string, path: string): Promise<Answer<T>> {
+    const headers = { 'x-auth-token': token, 'openstack-api-version': `${service} latest` }
+    const answer = await fetch(run!.url + path, { headers, signal: AbortSignal.timeout(30_000) })
+    return { status: answer.status, body: (await answer.json()) as T }
+  }
   return {
-    async compute<T>(path: string) {
-      const headers = { 'x-auth-token': token, 'openstack-api-version': 'compute latest' }
-      const answer = await fetch(`${run.url}/compute/v2.1${path}`, { headers, signal: AbortSignal.timeout(30_000) })
-      return { status: answer.status, body: (await answer.json()) as T }
-    },
+    compute: path => ask('compute', `/compute/v2.1${path}`),
+    placement: path => ask('placement', `/placement${path}`),
   }
 }
 

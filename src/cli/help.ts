@@ -9,6 +9,7 @@ export const helpText = `Nephos: an OpenStack cloud in one program, with real AP
   nephos db migrate    bring the database up to this version;  db check  says whether it is
   nephos trace REQUEST_ID    what came of a request, step by step
   nephos server why ID       why a server is where it is, or nowhere: host by host
+  nephos placement explain 'resources=VCPU:1'   which providers could take it, and what the others lack
   nephos config sample print every setting with its default
 
 Flags of up
@@ -24,7 +25,7 @@ Flags of up
   --no-install         install no Debian packages: say what is missing, and stop
 
 Other flags
-  --data DIR           status, doctor, db, trace, server why: the same directory as at up
+  --data DIR           status, doctor, db, trace, server why, placement explain: the same directory as at up
   --json               status, doctor: for programs
   --out DIR            image build: where to put the files          (the cache)
   --version, --help

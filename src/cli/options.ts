@@ -33,6 +33,7 @@ export type Command =
   | { name: 'db check'; options: { data: string } }
   | { name: 'trace'; options: { data: string; request: string } }
   | { name: 'server why'; options: { data: string; server: string } }
+  | { name: 'placement explain'; options: { data: string; query: string } }
   | { name: 'config sample'; options: Record<string, never> }
   | { name: 'help'; options: Record<string, never> }
   | { name: 'version'; options: Record<string, never> }
@@ -86,6 +87,10 @@ const readers: Record<string, (words: string[]) => Command> = {
   'server why'(words) {
     const { flags, word } = readWithWord('server why', 'SERVER_ID', words, dataFlag)
     return { name: 'server why', options: { data: resolve(flags.data), server: word } }
+  },
+  'placement explain'(words) {
+    const { flags, word } = readWithWord('placement explain', 'QUERY', words, dataFlag)
+    return { name: 'placement explain', options: { data: resolve(flags.data), query: word } }
   },
   'config sample'(words) {
     read('config sample', words, {})

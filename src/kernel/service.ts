@@ -19,6 +19,8 @@ export interface Microversions {
   legacyHeader?: string
   min: Version
   max: Version
+  /** Versions below 1.0 are well-formed here, and refused as others that are unknown (406); elsewhere they are malformed (400). */
+  zeroMajor?: boolean
 }
 
 /** The body of an error answer, in the service's own shape. Text is sent as it is. */

@@ -9,7 +9,7 @@ export function negotiate(microversions: Microversions, headers: IncomingHttpHea
   const asked = fromHeader(microversions, headers['openstack-api-version']) ?? legacy(microversions, headers)
   if (asked === undefined) return microversions.min
   if (asked === 'latest') return microversions.max
-  const version = parseVersion(asked)
+  const version = parseVersion(asked, microversions.zeroMajor)
   if (!version)
     throw new BadRequest(`API Version String ${asked} is of invalid format. Must be of format MajorNum.MinorNum.`, {
       extra: { api_version: asked },
@@ -17,6 +17,7 @@ export function negotiate(microversions: Microversions, headers: IncomingHttpHea
   if (ordinal(version) < ordinal(microversions.min) || ordinal(version) > ordinal(microversions.max)) {
     throw new NotAcceptable(
       `Version ${version} is not supported by the API. Minimum is ${microversions.min} and maximum is ${microversions.max}.`,
+      { extra: { unacceptable_version: asked } },
     )
   }
   return version

@@ -29,13 +29,21 @@ function reasonOf({ message, extra }: Fault): string {
   if (typeof extra.query === 'string') return `Invalid query string parameters: ${extra.query}${failed(extra.rule)}`
   if (typeof extra.reason === 'string') return `JSON does not validate: ${extra.reason}${failed(extra.rule)}`
   if (typeof extra.api_version === 'string') return `invalid version string: ${extra.api_version}`
+  if (typeof extra.unacceptable_version === 'string')
+    return `Unacceptable version header: ${extra.unacceptable_version}`
   if (extra.malformed) return `Malformed JSON: ${message}`
   return message
 }
 
-export const placementFaults: FaultShape = (fault, { requestId, version }) => {
+export const placementFaults: FaultShape = (fault, { requestId, version, accept }) => {
   const reason = reasonOf(fault)
   const before = preface[fault.status]
+  // Only before it is known what the caller speaks does upstream answer in a browser's way.
+  if (fault.extra.unacceptable_version !== undefined && /text\/html/i.test(accept ?? ''))
+    return {
+      contentType: 'text/html; charset=UTF-8',
+      body: `<html><head><title>406 Not Acceptable</title></head><body>${reason}</body></html>`,
+    }
   return {
     body: {
       errors: [

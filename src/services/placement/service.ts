@@ -2,6 +2,7 @@
 import { service } from '#kernel/service.ts'
 import { aggregateOperations } from './aggregates/operations.ts'
 import { allocationOperations } from './allocations/operations.ts'
+import { explainCandidates } from './candidates/explanation.ts'
 import { candidateOperations } from './candidates/operations.ts'
 import { classOperations } from './classes/operations.ts'
 import { jsonOnly } from './dialect.ts'
@@ -19,7 +20,7 @@ export const placementService = service({
   type: 'placement',
   name: 'placement',
   path: '/placement',
-  microversions: { serviceType: 'placement', min: minVersion, max: maxVersion },
+  microversions: { serviceType: 'placement', min: minVersion, max: maxVersion, zeroMajor: true },
   operations: [
     listVersions,
     ...[
@@ -31,6 +32,7 @@ export const placementService = service({
       ...usageOperations,
       ...allocationOperations,
       ...candidateOperations,
+      explainCandidates,
       ...reshaperOperations,
     ].map(jsonOnly),
   ],

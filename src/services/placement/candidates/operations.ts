@@ -55,7 +55,11 @@ function summarized(ctx: Ctx, { providers, trees }: Snapshot, found: Found[]): I
   return [...new Set([...givers].map(provider => provider.root))].flatMap(root => trees.get(root)!)
 }
 
-async function checkNames(ctx: Ctx, { groups, root_required = [], root_forbidden = [] }: SearchRequest): Promise<void> {
+/** Throws 400 for classes and traits that there are none of. */
+export async function checkNames(
+  ctx: Ctx,
+  { groups, root_required = [], root_forbidden = [] }: SearchRequest,
+): Promise<void> {
   const [noClass] = await unknownClasses(
     ctx,
     groups.flatMap(group => Object.keys(group.resources)),
