@@ -94,7 +94,6 @@ const guarded: Operation[] = [
   ...serviceResource.operations,
   ...endpointResource.operations,
   ...credentialResource.operations,
-  ...ec2CredentialOperations,
   ec2Tokens,
   s3Tokens,
   ...applicationCredentialOperations,
@@ -103,7 +102,8 @@ const guarded: Operation[] = [
 
 const resources: Operation[] = [
   ...guarded.map(hidingAbsence),
-  // Of tokens and trusts, what is missing is a 404 for everybody.
+  // Of tokens, trusts and EC2 keys, what is missing is a 404 for everybody.
+  ...ec2CredentialOperations,
   showToken,
   deleteToken,
   ...trustOperations,

@@ -10,7 +10,7 @@ import { keep, keptOf, noteSeen } from '../results.ts'
 import { type Result, runSuite, type Workspace, workspaceIn } from '../stestr.ts'
 import { imageSettingsOf, imageSite } from './image-site.ts'
 import { keptLists, onList, patternsOf } from './lists.ts'
-import { configText, lockout, type Settings, tempestSettings } from './settings.ts'
+import { configText, formerPasswords, lockout, type Settings, tempestSettings } from './settings.ts'
 
 export interface TempestOptions {
   lists: string[]
@@ -43,7 +43,11 @@ export async function tempestMode(suite: Suite, options: TempestOptions): Promis
   await using cloud = await startCloud({
     flags: ['--simulated', '--hosts', String(hosts)],
     settings: {
-      identity: { lockout_attempts: lockout.attempts, lockout_seconds: lockout.seconds },
+      identity: {
+        lockout_attempts: lockout.attempts,
+        lockout_seconds: lockout.seconds,
+        unique_last_password_count: formerPasswords,
+      },
       image: imageSettingsOf(images),
     },
   })

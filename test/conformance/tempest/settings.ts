@@ -20,6 +20,9 @@ export interface Kind {
 /** Wrong passwords in a row, and seconds: what the cloud is started with, so that its tests need not wait long. */
 export const lockout = { attempts: 2, seconds: 5 }
 
+/** How many of a user's last passwords a new one must differ from. */
+export const formerPasswords = 2
+
 export async function tempestSettings(admin: Admin, { hosts, real, imageSite }: Kind): Promise<Settings> {
   const offered = (type: string) => admin.serviceTypes.includes(type)
   return {
@@ -45,6 +48,7 @@ export async function tempestSettings(admin: Admin, { hosts, real, imageSite }: 
       uri_v3: admin.login.auth_url,
       user_lockout_failure_attempts: lockout.attempts,
       user_lockout_duration: lockout.seconds,
+      user_unique_last_password_count: formerPasswords,
     },
     'identity-feature-enabled': {
       trust: routed('identity', /OS-TRUST/),

@@ -8,8 +8,9 @@ import { forbiddenAction } from '../faults.ts'
 import { freshGeneration } from '../revocations/revocation.ts'
 import { consumeUse } from '../trusts/store.ts'
 import { users } from '../users/store.ts'
+import { needsMore } from './factors.ts'
 import { type Facts, factsOf } from './facts.ts'
-import { type AuthIdentity, type Proof, prove } from './methods.ts'
+import { type AuthIdentity, knownMethods, type Proof, prove } from './methods.ts'
 import { mint } from './mint.ts'
 import { type AskedScope, unscoped, type Wanted, wantedScope } from './scope.ts'
 
@@ -128,16 +129,20 @@ export const issueToken = operation({
     const generation = await freshGeneration(ctx)
     const auth = body.auth as { identity: AuthIdentity; scope?: 'unscoped' | AskedScope }
     const proof = await prove(ctx, auth.identity, { headers, method, url })
+    const shown = [...auth.identity.methods, ...(proof.parent?.methods ?? [])]
+    const receipt = headers['openstack-auth-receipt']
+    const { methods, answer } = await needsMore(ctx, proof.user_id, shown, receipt, knownMethods, generation)
+    if (answer) return answer
     const wanted = await wantedScope(ctx, auth.scope)
     checkParent(proof, wanted)
     const { facts, ...granted } = await grant(ctx, proof, wanted)
     const { parent, applicationCredential, accessToken } = proof
-    const { token, body: shown } = await mint(ctx, {
+    const { token, body: issued } = await mint(ctx, {
       ...granted,
       facts,
       generation,
       user_id: proof.user_id,
-      methods: [...new Set([...auth.identity.methods, ...(parent?.methods ?? [])])],
+      methods,
       ...(parent && { parent }),
       ...(applicationCredential && { application_credential_id: applicationCredential.id }),
       ...(accessToken && { access_token_id: accessToken.id }),
@@ -146,6 +151,6 @@ export const issueToken = operation({
     if (granted.trust_id !== undefined && !(await consumeUse(ctx.db, granted.trust_id))) {
       throw new Forbidden(`No remaining uses for trust: ${granted.trust_id}.`)
     }
-    return reply(shown, { status: 201, headers: { 'x-subject-token': token, vary: 'X-Auth-Token' } })
+    return reply(issued, { status: 201, headers: { 'x-subject-token': token, vary: 'X-Auth-Token' } })
   },
 })

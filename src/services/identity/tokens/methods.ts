@@ -2,14 +2,18 @@
 import type { Ctx } from '#kernel/context.ts'
 import { BadRequest, NotFound, Unauthorized } from '#kernel/errors.ts'
 import { type ApplicationCredentialRow, applicationCredentials } from '../application-credentials/store.ts'
+import { identityConfig } from '../config.ts'
 import { accessTokenOf, type SignedBy } from '../consumers/consumer.ts'
 import type { AccessTokenRow } from '../consumers/store.ts'
+import { blobOf } from '../credentials/credential.ts'
+import { credentials } from '../credentials/store.ts'
 import { expecting } from '../faults.ts'
 import { checkPassword } from '../password.ts'
 import { isExpired, passwordCost } from '../password-rules.ts'
 import { projects } from '../projects/store.ts'
+import { base32, isTotpCode } from '../totp.ts'
 import { type UserRow, users } from '../users/store.ts'
-import { checkUserPassword } from '../users/user.ts'
+import { admitted, checkUserPassword } from '../users/user.ts'
 import type { Claims } from './token.ts'
 import { checkToken } from './validate.ts'
 
@@ -23,6 +27,7 @@ export interface AuthIdentity {
   methods: string[]
   password?: { user: Named & { password: string } } | undefined
   token?: { id: string } | undefined
+  totp?: { user: Named & { passcode: string } } | undefined
   application_credential?: { id?: string; name?: string; secret: string; user?: Named } | undefined
 }
 
@@ -65,6 +70,25 @@ async function byPassword(ctx: Ctx, { password }: AuthIdentity): Promise<Proof> 
   return { user_id: user.id }
 }
 
+async function byTotp(ctx: Ctx, { totp }: AuthIdentity): Promise<Proof> {
+  if (!totp) throw expecting('totp', 'identity')
+  const user = await findUser(ctx, totp.user)
+  const right = user !== undefined && (await hasCode(ctx, user.id, totp.user.passcode))
+  if (!user?.enabled || !(await admitted(ctx, user, right))) throw new Unauthorized('Invalid username or TOTP passcode')
+  return { user_id: user.id }
+}
+
+async function hasCode(ctx: Ctx, user_id: string, passcode: string): Promise<boolean> {
+  const { totp_previous_windows } = ctx.config.of(identityConfig)
+  const seconds = Math.floor(ctx.clock.now() / 1000)
+  let right = false
+  for (const row of await credentials.list(ctx.db, { user_id, type: 'totp' })) {
+    const secret = base32(await blobOf(ctx, row))
+    if (secret && isTotpCode(passcode, secret, seconds, totp_previous_windows)) right = true
+  }
+  return right
+}
+
 async function byToken(ctx: Ctx, { token }: AuthIdentity): Promise<Proof> {
   if (!token) throw expecting('token', 'identity')
   const found = await checkToken(ctx, token.id)
@@ -100,9 +124,13 @@ async function byOauth1(ctx: Ctx, _identity: AuthIdentity, request: SignedBy): P
 const methods = new Map<string, (ctx: Ctx, identity: AuthIdentity, request: SignedBy) => Promise<Proof>>([
   ['password', byPassword],
   ['token', byToken],
+  ['totp', byTotp],
   ['application_credential', byApplicationCredential],
   ['oauth1', byOauth1],
 ])
+
+/** The names of all methods. */
+export const knownMethods: ReadonlySet<string> = new Set(methods.keys())
 
 /** Every method that the caller names must succeed, and for the same user. */
 export async function prove(ctx: Ctx, identity: AuthIdentity, request: SignedBy): Promise<Proof> {

@@ -20,15 +20,21 @@ export function newPasswordHash(ctx: Ctx, password: string): Promise<string> {
 /** Whether the password is the user's. Takes as long when there is no such user, no password, or a lock. */
 export async function checkUserPassword(ctx: Ctx, user: UserRow | undefined, password: string): Promise<boolean> {
   const right = await checkPassword(password, user?.password_hash ?? null, passwordCost(ctx))
+  const fresh = await admitted(ctx, user, right)
+  if (!fresh) return false
+  await welcome(ctx, fresh, password)
+  return true
+}
+
+/** The user as it is now, when what it showed was right and no lock holds; failures are counted towards one. */
+export async function admitted(ctx: Ctx, user: UserRow | undefined, right: boolean): Promise<UserRow | undefined> {
   if (!right || !user) {
     await countFailure(ctx, user)
-    return false
+    return undefined
   }
   // Others may have failed while the password was looked at: of many guesses at once no more than the limit count.
   const fresh = await freshest(ctx, user)
-  if (isLocked(ctx, fresh) || isInactive(ctx, fresh)) return false
-  await welcome(ctx, fresh, password)
-  return true
+  return isLocked(ctx, fresh) || isInactive(ctx, fresh) ? undefined : fresh
 }
 
 async function freshest(ctx: Ctx, user: UserRow): Promise<UserRow> {
