@@ -5,6 +5,7 @@ import { testCloud } from '../../test/harness.ts'
 import type { Bus } from './bus/bus.ts'
 import { type Ctx, createCtx, type Env, systemIdentity } from './context.ts'
 import { controlOver, serveControl } from './control.ts'
+import { fine } from './health.ts'
 import { createSagas } from './saga/engine.ts'
 import { journal } from './saga/journal.ts'
 import { anySaga, saga } from './saga/saga.ts'
@@ -39,7 +40,7 @@ async function stage(busOf: (bus: Bus) => Bus = bus => bus) {
   const sagas = createSagas(() => main, [anySaga(definition)])
   // The harness's own cloud keeps the subject of control already.
   const bus: Bus = { ...cloud.env.bus, ...renamed(cloud.env.bus) }
-  const served = serveControl({ ...main, bus, sagas }, { health: async () => ({}), metrics: async () => [] })
+  const served = serveControl({ ...main, bus, sagas }, { health: async () => fine, metrics: async () => [] })
   const control = controlOver(busOf(bus))
   const api = control.sagas([anySaga(definition)])
   const ctx = createCtx({ ...cloud.env, sagas: api }, { requestId: 'req-test', identity: systemIdentity })

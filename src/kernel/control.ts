@@ -22,13 +22,14 @@ const askTimeoutMs = 2_000
 interface ControlMethods {
   /** Waits until no saga of the subject is left. */
   idle(input: { subject: string | null }): Promise<null>
-  health(input: null): Promise<Record<string, Part>>
+  /** Of sagas. */
+  health(input: null): Promise<Part>
   /** The numbers of all processes. */
   metrics(input: null): Promise<MetricsJson[]>
 }
 
 export interface ControlAnswers {
-  health(): Promise<Record<string, Part>>
+  health(): Promise<Part>
   metrics(): Promise<MetricsJson[]>
 }
 

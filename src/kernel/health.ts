@@ -36,12 +36,7 @@ export function heardFrom(ctx: Ctx, all: readonly { name: string; last_seen: str
 }
 
 /** Runs a check; one that throws or takes longer than `withinMs` is a part that does not answer. */
-export async function answered<T extends Part | Record<string, Part>>(
-  ctx: Ctx,
-  name: string,
-  withinMs: number,
-  check: () => Promise<T>,
-): Promise<T | Part> {
+export async function answered(ctx: Ctx, name: string, withinMs: number, check: () => Promise<Part>): Promise<Part> {
   const late = new AbortController()
   try {
     const gaveUp = ctx.clock.sleep(withinMs, late.signal).then(() => failing(`no answer within ${withinMs} ms`))

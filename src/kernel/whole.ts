@@ -3,7 +3,7 @@ import { client, serveMethods } from './bus/methods.ts'
 import { type Ctx, type Env, systemCtx } from './context.ts'
 import { type Control, serveControl } from './control.ts'
 import { messageOf } from './errors.ts'
-import { answered, failing, fine, type Health, healthOf, type Part } from './health.ts'
+import { answered, failing, fine, type Health, type HealthCheck, healthOf, type Part } from './health.ts'
 import { type MetricsJson, type MetricsPage, pageOfAll } from './metrics.ts'
 import type { Service } from './service.ts'
 
@@ -49,29 +49,25 @@ export function wholeCloud(
     const others = await Promise.all(apiProcesses().map(metricsOf))
     return [await metrics.json(), ...others.flat()]
   }
-  const checks = services.flatMap(service => service.health ?? [])
-  const controlParts = async () => ({ sagas: sagas.stopping ? failing('stopping') : fine })
-
+  const checkSagas = async () => (sagas.stopping ? failing('stopping') : fine)
+  const checks: HealthCheck[] = [
+    { part: 'database', check: checkDatabase },
+    { part: 'bus', check: checkBus },
+    { part: 'sagas', check: control ? control.health : checkSagas },
+    ...services.flatMap(service => service.health ?? []),
+  ]
   const served = control
     ? serveMethods<ProcessMethods>(bus, subjectOf(processName!), processVersion, { metrics: () => metrics.json() })
-    : serveControl(env, { health: controlParts, metrics: metricsOfAll })
+    : serveControl(env, { health: checkSagas, metrics: metricsOfAll })
 
   return {
     async health() {
       const ctx = systemCtx(env)
-      const [database, busPart, kept, ...others] = await Promise.all([
-        answered(ctx, 'database', checkWithinMs, () => checkDatabase(ctx)),
-        answered(ctx, 'bus', checkWithinMs, () => checkBus(ctx)),
-        answered(ctx, 'sagas', checkWithinMs, control ? control.health : controlParts),
-        ...checks.map(({ part, check }) => answered(ctx, part, checkWithinMs, () => check(ctx))),
-      ])
-      const parts: Record<string, Part> = { database: database as Part, bus: busPart as Part }
-      Object.assign(parts, 'says' in kept ? { sagas: kept } : kept)
-      checks.forEach(({ part }, i) => {
-        parts[part] = others[i] as Part
+      const parts = checks.map(async ({ part, check }) => {
+        const found = await answered(ctx, part, checkWithinMs, () => check(ctx))
+        return [part, found] as const
       })
-      if (sagas.stopping) parts.process = failing('stopping')
-      return healthOf(parts)
+      return healthOf(Object.fromEntries(await Promise.all(parts)))
     },
     async metrics() {
       if (!control) return apiProcesses().length === 0 ? metrics.page() : pageOfAll(await metricsOfAll())
