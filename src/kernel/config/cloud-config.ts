@@ -15,7 +15,11 @@ export const cloudConfig = section(
         default: '',
         description: 'postgres://user:password@host/name; by default SQLite in the data folder.',
       }),
-      nats_url: secret({ default: '', description: 'nats://host:4222; by default the bus stays inside the process.' }),
+      nats_url: secret({
+        default: '',
+        description:
+          'nats://host:4222, one NATS account for each cloud; by default the bus needs no server and stays on this machine.',
+      }),
       log_level: Type.Union(
         [Type.Literal('debug'), Type.Literal('info'), Type.Literal('warn'), Type.Literal('error')],
         { default: 'info', description: 'The least level that is logged.' },
