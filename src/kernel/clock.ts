@@ -63,6 +63,8 @@ export interface VirtualClock extends Clock {
   runUntilIdle(limitMs?: number): Promise<void>
   /** How many timers wait. */
   pending(): number
+  /** When the next timer fires; undefined when none waits. */
+  next(): number | undefined
 }
 
 /** Lets promise reactions and in-process I/O callbacks run. */
@@ -119,6 +121,7 @@ export function virtualClock(start = Date.UTC(2026, 0, 1)): VirtualClock {
       await runTo(now + limitMs)
     },
     pending: () => timers.length,
+    next: () => nextDue(Number.POSITIVE_INFINITY)?.at,
   }
   return clock
 }

@@ -1,9 +1,10 @@
 /**
  * What API processes want of the one that keeps sagas and reconcilers. Hints go without an answer: the journal and the timers make up for a lost one.
  */
-import type { Bus } from './bus/bus.ts'
+import { type Bus, CallTimeout, NoResponder } from './bus/bus.ts'
 import { client, serveMethods } from './bus/methods.ts'
 import type { Env } from './context.ts'
+import { Unavailable } from './errors.ts'
 import type { Part } from './health.ts'
 import type { MetricsJson } from './metrics.ts'
 import { byRevision, journalNote, journalStart } from './saga/begin.ts'
@@ -18,6 +19,8 @@ const reconcilerHint = 'kernel.hint.reconciler'
 /** Longer than any client waits for an answer. */
 const idleTimeoutMs = 600_000
 const askTimeoutMs = 2_000
+/** An answer may be lost, and who would give it may have died: then it is asked for again. */
+const askAgainMs = 5_000
 
 interface ControlMethods {
   /** Waits until no saga of the subject is left. */
@@ -71,6 +74,18 @@ export interface Control extends ControlAnswers {
 /** The process that keeps sagas and reconcilers, as an API process reaches it. */
 export function controlOver(bus: Bus): Control {
   const { call } = client<ControlMethods>(bus, controlSubject, { timeoutMs: askTimeoutMs, version: controlVersion })
+  /** False when no answer came. */
+  async function isIdle(subject: string | undefined, deadline: number): Promise<boolean> {
+    try {
+      await call('idle', { subject: subject ?? null }, { deadline })
+      return true
+    } catch (error) {
+      if (error instanceof NoResponder) await bus.clock.sleep(deadline - bus.clock.now())
+      else if (!(error instanceof CallTimeout)) throw error
+      return false
+    }
+  }
+
   return {
     health: () => call('health', null),
     metrics: () => call('metrics', null),
@@ -92,7 +107,10 @@ export function controlOver(bus: Bus): Control {
         },
         recover: async () => {},
         async idle(subject) {
-          await call('idle', { subject: subject ?? null }, { deadline: bus.clock.now() + idleTimeoutMs })
+          const until = bus.clock.now() + idleTimeoutMs
+          while (!(await isIdle(subject, Math.min(until, bus.clock.now() + askAgainMs)))) {
+            if (bus.clock.now() >= until) throw new Unavailable('The work goes on. Look again later how it ended.')
+          }
         },
         get stopping() {
           return stopping

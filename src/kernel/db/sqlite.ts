@@ -1,6 +1,6 @@
 /** SQLite by Node's own `node:sqlite`: one connection, WAL, every commit on disk before it is answered. */
 import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSync } from 'node:sqlite'
-import { SqliteDialect, type SqliteStatement } from 'kysely'
+import { type Dialect, SqliteDialect, type SqliteStatement } from 'kysely'
 import { type Database, databaseOf } from './database.ts'
 
 /** Values as SQLite takes them: booleans are 0 and 1, `undefined` is null. */
@@ -32,10 +32,19 @@ function shaper(statement: StatementSync): (values: Values) => Record<string, SQ
 
 /** Opens (and makes) the database file; `:memory:` is gone when closed. */
 export function openSqlite(path: string): Database {
+  return databaseOf('sqlite', sqliteDialect(connectSqlite(path)))
+}
+
+/** The connection that a cloud wants: a 2xx is on disk. */
+export function connectSqlite(path: string): DatabaseSync {
   const db = new DatabaseSync(path)
   db.exec('pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on; pragma busy_timeout = 5000')
   // From here on, who waits for another process does so outside of SQLite.
   db.exec('pragma busy_timeout = 0')
+  return db
+}
+
+export function sqliteDialect(db: DatabaseSync): Dialect {
   // Preparing costs about ten times an execution, so statements are kept; the oldest goes when there are too many.
   const cache = new Map<string, SqliteStatement>()
 
@@ -58,5 +67,5 @@ export function openSqlite(path: string): Database {
     return made
   }
 
-  return databaseOf('sqlite', new SqliteDialect({ database: { prepare, close: () => db.close() } }))
+  return new SqliteDialect({ database: { prepare, close: () => db.close() } })
 }

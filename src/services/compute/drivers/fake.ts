@@ -45,6 +45,8 @@ export interface FakeFault {
   error?: string | Error
   /** The call does its work and fails then, as when an answer gets lost. */
   afterwards?: boolean
+  /** Called when it hits. */
+  hit?: () => void
 }
 
 export interface FakeDriverOptions {
@@ -95,6 +97,7 @@ export function fakeDriver(options: FakeDriverOptions): FakeDriver {
       return fault.call === 'every' || fault.seen === (fault.call ?? 1)
     })
     faults = faults.filter(fault => fault.call === 'every' || !due.includes(fault))
+    for (const { hit } of due) hit?.()
     for (const fault of due) if (fault.delayMs) await pause(fault.delayMs, method, id, signal)
     const failure = due.find(fault => fault.error !== undefined)
     if (failure && !failure.afterwards) throw asError(failure.error)

@@ -161,3 +161,12 @@ test('a resized server that is deleted leaves nothing at either end', async () =
   assert.deepEqual([held.guests, held.allocations, held.consumers, held.ports], [0, 0, 0, 0])
   assert.deepEqual(await s.cloud.openMoves(s.server.id), [])
 })
+
+test('a host that cannot be rid of what it had of the server is not moved to, and no cleanup waits for what comes later', async () => {
+  await using s = await stage()
+  s.cloud.drivers[s.second]!.inject({ method: 'destroy', call: 'every', error: 'not now' })
+  await s.act({ migrate: null }, s.admin)
+  const stayed = await s.settled()
+  assert.deepEqual([stayed.status, stayed['OS-EXT-SRV-ATTR:host']], ['ACTIVE', s.first])
+  assert.equal((await s.cloud.held()).cleanups, 0)
+})

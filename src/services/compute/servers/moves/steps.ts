@@ -10,6 +10,7 @@ import { resourcesOf } from '../placing.ts'
 import type { ServerRow, TaskState } from '../server.ts'
 import { callOptions, destroyGuest, existingServer, faultOf, serverToUndo, stopping, toldMessage } from '../steps.ts'
 import { updateServer } from '../store.ts'
+import { forgetCleanup } from '../store-cleanups.ts'
 import type { MoveBody, MoveRow, MoveStatus } from './move.ts'
 import { updateMove } from './store.ts'
 
@@ -23,10 +24,12 @@ export async function specThere(ctx: Ctx, move: MoveRow, host: string, signal: A
   return guestSpec(ctx, { ...server, flavor: move.new_flavor }, nics)
 }
 
-/** Nothing of the guest may be there from an earlier time. */
+/** Nothing of the guest may be there from an earlier time, and no cleanup from then may be due: it would take what comes now. */
 export async function makeRoom(ctx: Ctx, move: MoveRow, target: string, signal: AbortSignal): Promise<void> {
-  if (target !== move.source_host) return destroyGuest(ctx, target, move.server_id)
-  await hostAgent(ctx, target).call('dropAside', { id: move.server_id }, callOptions(ctx, signal))
+  const { server_id: id, source_host } = move
+  const remove = target === source_host ? 'dropAside' : 'destroy'
+  await hostAgent(ctx, target).call(remove, { id }, callOptions(ctx, signal))
+  if (remove === 'destroy') await forgetCleanup(ctx, target, id)
 }
 
 export async function setAside(ctx: Ctx, { server_id: id, source_host }: MoveRow, signal: AbortSignal): Promise<void> {

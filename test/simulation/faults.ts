@@ -1,0 +1,222 @@
+/** The fault menu: what may go wrong, now or at a place that a process comes to later; and how it is all made good again. */
+import { settle } from '../../src/kernel/clock.ts'
+import { messageOf } from '../../src/kernel/errors.ts'
+import { GuestError } from '../../src/services/compute/drivers/driver.ts'
+import type { FakeMethod } from '../../src/services/compute/drivers/fake.ts'
+import type { Life } from './life.ts'
+import { calm } from './wire.ts'
+import type { Host, World } from './world.ts'
+
+export interface Chaos {
+  /** One fault, chosen by the dice. */
+  strike(): void
+  /** Ends all faults, and starts what is down. */
+  heal(): Promise<void>
+  /** Whether a fault of the last minutes may be why a request was answered so. */
+  excuses(status: number): boolean
+}
+
+/** What a run of some length must have met. Those of messages and disks are counted where they hit. */
+export const menu = [
+  ...(['crash now', 'crash before a commit', 'crash after a commit', 'crash in a saga', 'api process dies'] as const),
+  ...(['request lost', 'answer lost', 'hint lost', 'request late', 'answer late', 'hint late'] as const),
+  ...(['request twice', 'hint twice', 'host cut off', 'agent restarts', 'driver fails', 'driver is slow'] as const),
+  ...([
+    'driver answers with an error when done',
+    'data plane fails',
+    'guest dies',
+    'guest switches itself off',
+  ] as const),
+  ...([
+    'database disk full',
+    'database disk error',
+    'image disk full',
+    'client hangs up',
+    'identical requests',
+  ] as const),
+]
+
+const methods: FakeMethod[] = [
+  ...(['spawn', 'spawn', 'spawn', 'destroy', 'destroy', 'start', 'stop', 'reboot', 'pause', 'unpause'] as const),
+  ...(['suspend', 'resume', 'attachNic', 'detachNic', 'snapshot', 'reshape', 'state', 'list'] as const),
+]
+
+/** A request may have waited so long for what was hit. */
+const excusedMs = 200_000
+
+export function chaosOf(world: World): Chaos {
+  const { clock, dice, disk, timeline, reach } = world
+  let commitsToCrash: { left: number; when: 'before' | 'after' } | undefined
+  let stepsToCrash: number | undefined
+  let failingWrites: { left: number; code: number; name: string } | undefined
+  const last = { database: Number.NEGATIVE_INFINITY, host: Number.NEGATIVE_INFINITY }
+  let mendings: Disposable[] = []
+
+  function later(seconds: [number, number], act: () => void): void {
+    mendings.push(clock.after(dice.between(...seconds) * 1000, act))
+  }
+
+  function kill(life: Life, why: string): void {
+    if (life.dead || (life !== world.control.life && life !== world.api.life)) return
+    const kind = life === world.control.life ? 'control' : 'api'
+    reach(why)
+    timeline.note(`* ${kind} dies: ${why}`)
+    world[kind].cloud = undefined
+    life.kill()
+    later([0, 20], () => void restart(kind))
+  }
+
+  async function restart(kind: 'control' | 'api'): Promise<void> {
+    if (!world[kind].life.dead) return
+    timeline.note(`* ${kind} starts`)
+    try {
+      await world.startProcess(kind)
+    } catch (error) {
+      // As whoever watches over it would: it is started again.
+      timeline.note(`* ${kind} does not start: ${messageOf(error)}`)
+      world[kind].life.kill()
+      later([1, 5], () => void restart(kind))
+    }
+  }
+
+  disk.atCommit = (life, when) => {
+    if (!commitsToCrash || commitsToCrash.when !== when || --commitsToCrash.left > 0) return
+    commitsToCrash = undefined
+    kill(life, `crash ${when} a commit`)
+  }
+  disk.mayWrite = () => {
+    if (!failingWrites) return
+    const { name, code } = failingWrites
+    if (--failingWrites.left === 0) failingWrites = undefined
+    reach(name)
+    last.database = clock.now()
+    timeline.note(`  ${name}`)
+    throw Object.assign(new Error(name), { code: 'ERR_SQLITE_ERROR', errcode: code })
+  }
+  world.atStep = async (life, point) => {
+    if (stepsToCrash === undefined || --stepsToCrash > 0) return
+    stepsToCrash = undefined
+    timeline.note(`* at ${point.at} ${point.step} of ${point.saga} ${point.subject}`)
+    kill(life, 'crash in a saga')
+    // The process is gone at this point: nothing of the saga may go on.
+    if (life.dead) await new Promise<never>(() => {})
+  }
+
+  function stopAgent(host: Host): void {
+    if (host.life.dead) return
+    reach('agent restarts')
+    timeline.note(`* agent of ${host.name} dies`)
+    last.host = clock.now()
+    host.life.kill()
+    later([1, 120], () => void startAgent(host))
+  }
+
+  async function startAgent(host: Host): Promise<void> {
+    if (!host.life.dead) return
+    timeline.note(`* agent of ${host.name} starts`)
+    await world.startAgent(host)
+  }
+
+  function hostFault(host: Host): void {
+    const method = dice.pick(methods)!
+    const kind = dice.pick([
+      'driver fails',
+      'driver fails',
+      'driver is slow',
+      'driver answers with an error when done',
+    ] as const)!
+    const error = new GuestError('No space left on device.', { retryElsewhere: dice.chance(0.5) })
+    timeline.note(`* ${host.name}: ${kind} at ${method}`)
+    host.driver?.inject({
+      method,
+      call: dice.between(1, 2),
+      ...(kind === 'driver is slow' ? { delayMs: dice.between(1, 100) * 1000 } : { error }),
+      ...(kind === 'driver answers with an error when done' && { afterwards: true }),
+      hit() {
+        last.host = clock.now()
+        reach(kind)
+      },
+    })
+  }
+
+  function guestFault(host: Host): void {
+    const id = dice.pick([...host.guests.keys()].filter(key => host.guests.get(key)?.power_state === 1))
+    if (!id || host.life.dead) return
+    const dies = dice.chance(0.5)
+    reach(dies ? 'guest dies' : 'guest switches itself off')
+    timeline.note(`* guest ${id} ${dies ? 'dies' : 'switches itself off'}`)
+    if (dies) host.driver?.crashGuest(id)
+    else host.driver?.powerOffGuest(id)
+  }
+
+  const faults: Record<string, [number, () => void]> = {
+    weather: [
+      4,
+      () => {
+        world.weather = {
+          lost: dice.between(0, 20) / 100,
+          duplicated: dice.between(0, 20) / 100,
+          late: dice.between(0, 20) / 100,
+        }
+        timeline.note(`* bad weather ${JSON.stringify(world.weather)}`)
+        later([5, 200], () => {
+          world.weather = calm
+          last.host = clock.now()
+        })
+      },
+    ],
+    crash: [1, () => kill(world.control.life, 'crash now')],
+    api: [1, () => kill(world.api.life, 'api process dies')],
+    commit: [4, () => (commitsToCrash = { left: dice.between(1, 40), when: dice.pick(['before', 'after'] as const)! })],
+    saga: [4, () => (stepsToCrash = dice.between(1, 30))],
+    cut: [
+      2,
+      () => {
+        const { name } = dice.pick(world.hosts)!
+        world.cut.add(name)
+        timeline.note(`* ${name} is cut off`)
+        later([1, 150], () => {
+          world.cut.delete(name)
+          last.host = clock.now()
+        })
+      },
+    ],
+    agent: [2, () => stopAgent(dice.pick(world.hosts)!)],
+    driver: [12, () => hostFault(dice.pick(world.hosts)!)],
+    plane: [2, () => (dice.pick(world.hosts)!.planeFails += dice.between(1, 3))],
+    guest: [4, () => guestFault(dice.pick(world.hosts)!)],
+    full: [1, () => (failingWrites = { left: dice.between(1, 6), code: 13, name: 'database disk full' })],
+    eio: [1, () => (failingWrites = { left: dice.between(1, 3), code: 10, name: 'database disk error' })],
+    files: [2, () => (world.files.full += dice.between(1, 3))],
+  }
+  const weights = Object.fromEntries(Object.entries(faults).map(([name, [weight]]) => [name, weight]))
+
+  return {
+    strike() {
+      faults[dice.weighted(weights)]![1]()
+    },
+    async heal() {
+      commitsToCrash = undefined
+      stepsToCrash = undefined
+      failingWrites = undefined
+      world.files.full = 0
+      world.weather = calm
+      world.cut.clear()
+      last.host = clock.now()
+      for (const mending of mendings) mending[Symbol.dispose]()
+      mendings = []
+      for (const host of world.hosts) {
+        host.planeFails = 0
+        await startAgent(host)
+      }
+      await restart('control')
+      await restart('api')
+      await settle()
+    },
+    excuses(status) {
+      const recent = (at: number) => clock.now() - at < excusedMs
+      const badNow = world.weather !== calm || world.cut.size > 0 || world.hosts.some(host => host.life.dead)
+      return recent(last.database) || (status !== 501 && (badNow || recent(last.host)))
+    },
+  }
+}

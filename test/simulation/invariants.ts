@@ -1,0 +1,180 @@
+/** What must hold: after every step by looking at the database alone; and at rest, when database and hosts must agree. */
+import type { StatementSync } from 'node:sqlite'
+import { powerStates } from '../../src/services/compute/drivers/driver.ts'
+import { isGuestKey } from '../../src/services/compute/drivers/fake-moves.ts'
+import { memory } from './files.ts'
+import type { Host, World } from './world.ts'
+
+export interface Problem {
+  invariant: string
+  /** What is wrong with which thing. */
+  about: string
+  /** Ids that the timeline is searched for. */
+  ids: string[]
+}
+
+/** Each finds rows that must not be: their first column is an id. */
+const always: Record<string, string> = {
+  'what placement says is used is the sum of its allocations': `
+    select i.provider, i.resource_class, i.used from placement_inventories i where i.used <> coalesce(
+      (select sum(a.used) from placement_allocations a where a.provider = i.provider and a.resource_class = i.resource_class), 0)`,
+  'no provider is overcommitted': `
+    select provider, resource_class, used, capacity from placement_inventories where used > capacity and used > 0`,
+  'allocations are those of servers and moves': `
+    select distinct consumer from placement_allocations where consumer not in (select id from compute_servers)
+      and consumer not in (select uuid from compute_migrations)`,
+  'a server on a host has its room there': `
+    select id, host, vm_state, task_state from compute_servers s where host is not null and not exists (
+      select 1 from placement_allocations a join compute_hosts h on h.provider_uuid = a.provider
+      where h.name = s.host and (a.consumer = s.id or a.consumer in (select uuid from compute_migrations where server_id = s.id)))`,
+  'a server without a host has no room anywhere': `
+    select id, vm_state, task_state from compute_servers s where host is null and exists (
+      select 1 from placement_allocations a where a.consumer = s.id)`,
+  'who is busy has a saga that is not done': `
+    select id, vm_state, task_state from compute_servers s where (task_state is not null or vm_state = 'building')
+      and not exists (select 1 from kernel_sagas k where k.subject = s.id and k.state in ('running', 'unwinding'))`,
+  'ports of servers are those of servers that are there': `
+    select id, device_id from network_ports where device_owner like 'compute:%' and device_id not in (select id from compute_servers)`,
+  'each server has its mapping and its request': `
+    select id from compute_servers where id not in (select server_id from compute_server_mappings)
+      or id not in (select server_id from compute_request_specs)`,
+  'what belongs to a server goes with it': `
+    select server_id from (select server_id from compute_server_mappings union select server_id from compute_request_specs
+      union select server_id from compute_server_guest_data union select server_id from compute_server_tags
+      union select server_id from compute_server_group_members) where server_id not in (select id from compute_servers)`,
+  'a floating IP leads to a port that is there': `
+    select id from network_floating_ips where fixed_port_id is not null and fixed_port_id not in (select id from network_ports)`,
+  'ports of floating IPs and routers are those of some that are there': `
+    select id, device_owner, device_id from network_ports p where
+      (device_owner = 'network:floatingip' and not exists (select 1 from network_floating_ips f where f.floating_port_id = p.id))
+      or (device_owner like 'network:router%' and not exists (select 1 from network_routers r where r.id = p.device_id))`,
+  'an image is active only with its bytes': `
+    select id from image_images where status = 'active' and (blob is null or size is null or os_hash_value is null)`,
+  'no project has more servers than its quota': `
+    select project_id, count(*) from compute_servers where vm_state <> 'soft-delete' group by project_id
+      having count(*) > 10 or sum(vcpus) > 20`,
+}
+
+/** The same, once all work has ended. */
+const atRest: Record<string, string> = {
+  'all work ends': `select subject, saga, state, id from kernel_sagas where state in ('running', 'unwinding')`,
+  'nobody is busy': `select id, vm_state, task_state from compute_servers where task_state is not null or vm_state = 'building'`,
+  'a server at rest has its room in its own name': `
+    select id, host, vm_state from compute_servers s where host is not null and not exists (
+      select 1 from placement_allocations a join compute_hosts h on h.provider_uuid = a.provider
+      where a.consumer = s.id and h.name = s.host)`,
+  'only a resize that waits for its owner holds room twice': `
+    select m.uuid, m.server_id, m.status, s.vm_state from compute_migrations m left join compute_servers s on s.id = m.server_id
+      where m.uuid in (select consumer from placement_allocations) and coalesce(s.vm_state, '') <> 'resized'`,
+  'no guest waits to be cleaned up': 'select server_id, host from compute_host_cleanups',
+  'no upload goes on': `select id, status from image_images where status in ('saving', 'importing', 'uploading')`,
+  'ports of a server are where it is': `
+    select p.id, p.device_id, p.binding_host_id, s.host, s.vm_state from network_ports p join compute_servers s on s.id = p.device_id
+      where p.binding_host_id <> coalesce(s.host, '')`,
+  'ports of a server on a host are wired': `
+    select p.id, p.device_id, p.status, s.vm_state from network_ports p join compute_servers s on s.id = p.device_id
+      where s.host is not null and s.vm_state <> 'error' and p.admin_state_up = 1 and p.status <> 'ACTIVE'`,
+  'an error says why': `select id from compute_servers where vm_state = 'error' and fault is null`,
+}
+
+export interface Invariants {
+  /** What the database shows; nothing when it has not changed since. */
+  always(): Problem[]
+  /** What must hold when nothing goes on any more. */
+  atRest(): Problem[]
+}
+
+export function invariantsOf(world: World): Invariants {
+  const { connection } = world.disk
+  const prepared = (queries: Record<string, string>) =>
+    Object.entries(queries).map(([name, sql]) => [name, connection.prepare(sql)] as const)
+  const cheap = prepared(always)
+  const rest = prepared(atRest)
+  const images = connection.prepare(`select id, blob, size from image_images where status = 'active'`)
+  let seen = -1
+
+  return {
+    always() {
+      if (seen === world.disk.commits) return []
+      seen = world.disk.commits
+      if (connection.isTransaction)
+        return [{ invariant: 'no transaction waits for time to pass', about: 'one is open', ids: [] }]
+      return [...rowsThatMustNotBe(cheap), ...missingBytes(world, images)]
+    },
+    atRest: () => [...rowsThatMustNotBe(rest), ...world.hosts.flatMap(host => agreement(world, host))],
+  }
+}
+
+function rowsThatMustNotBe(queries: (readonly [string, StatementSync])[]): Problem[] {
+  return queries.flatMap(([invariant, query]) =>
+    query.all().map(row => ({
+      invariant,
+      about: JSON.stringify(row),
+      ids: Object.values(row).filter((value): value is string => typeof value === 'string' && value.length >= 32),
+    })),
+  )
+}
+
+function missingBytes({ files }: World, images: StatementSync): Problem[] {
+  return images
+    .all()
+    .filter(({ blob, size }) => files.all.get(`${memory}images/${String(blob)}`)?.length !== size)
+    .map(({ id }) => ({ invariant: 'an image is active only with its bytes', about: String(id), ids: [String(id)] }))
+}
+
+interface ServerHere {
+  id: string
+  vm_state: string
+  power_state: number
+}
+
+const expected: Record<string, number> = {
+  active: powerStates.running,
+  paused: powerStates.paused,
+  suspended: powerStates.suspended,
+}
+
+/** Of a host and the database. */
+function agreement({ disk }: World, host: Host): Problem[] {
+  const servers = disk.connection
+    .prepare('select id, vm_state, power_state from compute_servers where host = ?')
+    .all(host.name) as unknown as ServerHere[]
+  const byId = new Map(servers.map(server => [server.id, server]))
+  const ports = disk.connection
+    .prepare(
+      `select id, device_id from network_ports where binding_host_id = ? and device_owner like 'compute:%' order by id`,
+    )
+    .all(host.name) as unknown as { id: string; device_id: string }[]
+  const resized = disk.connection.prepare(`select 1 from compute_servers where id = ? and vm_state = 'resized'`)
+  const problems: Problem[] = []
+  const wrong = (invariant: string, about: string, ...ids: string[]) => void problems.push({ invariant, about, ids })
+  for (const [key, guest] of host.guests) {
+    const server = byId.get(guest.spec.id)
+    if (!isGuestKey(key)) {
+      if (!resized.get(guest.spec.id))
+        wrong('a guest is aside only for a resize', `${key} on ${host.name}`, guest.spec.id)
+    } else if (!server) wrong('no guest without its server', `${key} on ${host.name}`, key)
+    else {
+      const wanted = expected[server.vm_state]
+      if (wanted !== undefined && guest.power_state !== wanted)
+        wrong('a server is what its guest is', `${key}: ${server.vm_state}, guest ${guest.power_state}`, key)
+      const own = ports.filter(port => port.device_id === key).map(port => port.id)
+      const nics = guest.nics.map(nic => nic.port_id).sort()
+      // One that is off gets its ports when it starts.
+      if (['active', 'paused'].includes(server.vm_state) && own.join() !== nics.join())
+        wrong('a guest has the ports of its server', `${key}: ports ${own}, guest ${nics}`, key)
+    }
+  }
+  for (const { id, vm_state } of servers)
+    if (!host.guests.has(id) && vm_state !== 'error') wrong('a server has its guest', `${id} is ${vm_state}`, id)
+  const carried = (host.plane.applied?.ports ?? []).map(port => port.id).sort()
+  const bound = ports.map(port => port.id)
+  if (carried.join() !== bound.join())
+    wrong(
+      'a host carries the ports of its guests',
+      `${host.name}: ${bound} bound, ${carried} carried`,
+      ...bound,
+      ...carried,
+    )
+  return problems
+}

@@ -1,0 +1,224 @@
+/** A process of the cloud that can be killed at any instruction: what it waits for never comes, what it began stays as it is. */
+import type { DatabaseSync } from 'node:sqlite'
+import type { Driver, QueryResult, SqliteDialect } from 'kysely'
+import type { Bus, Handler, Listener } from '../../src/kernel/bus/bus.ts'
+import type { Clock } from '../../src/kernel/clock.ts'
+import { type Database, databaseOf } from '../../src/kernel/db/database.ts'
+import { sqliteDialect } from '../../src/kernel/db/sqlite.ts'
+
+export interface Life {
+  readonly name: string
+  readonly dead: boolean
+  /** Resolves at the end of it. */
+  readonly ended: Promise<void>
+  onDeath(act: () => void): void
+  kill(): void
+}
+
+export function lifeOf(name: string): Life {
+  const acts: (() => void)[] = []
+  const ended = Promise.withResolvers<void>()
+  let dead = false
+  return {
+    name,
+    get dead() {
+      return dead
+    },
+    ended: ended.promise,
+    onDeath: act => void acts.push(act),
+    kill() {
+      if (dead) return
+      dead = true
+      for (const act of acts) act()
+      ended.resolve()
+    },
+  }
+}
+
+/** What a dead process waits for. */
+export const never = new Promise<never>(() => {})
+
+/** The one database that outlives all processes, and what may happen to it. */
+export interface Disk {
+  readonly connection: DatabaseSync
+  /** Commits so far. */
+  commits: number
+  /** Statements so far. */
+  statements: number
+  /** Called before and after each commit; may kill the process. */
+  atCommit: (life: Life, when: 'before' | 'after') => void
+  /** Throws when the disk is full, say. */
+  mayWrite: () => void
+  /** One transaction at a time, whichever process has it. */
+  turn: Promise<void>
+}
+
+const isRead = (sql: string) => /^\s*(select|with|pragma|begin|rollback)/i.test(sql)
+
+/** The database as one process sees it. */
+export function databaseFor(disk: Disk, life: Life): Database {
+  const dialect = sqliteDialect(disk.connection)
+  return databaseOf('sqlite', {
+    createAdapter: () => dialect.createAdapter(),
+    createDriver: () => mortalDriver(dialect.createDriver(), disk, life),
+    createIntrospector: db => dialect.createIntrospector(db),
+    createQueryCompiler: () => dialect.createQueryCompiler(),
+  } satisfies Pick<SqliteDialect, keyof SqliteDialect>)
+}
+
+function mortalDriver(driver: Driver, disk: Disk, life: Life): Driver {
+  let giveBack: (() => void) | undefined
+  const raw = driver.init().then(() => driver.acquireConnection())
+  let inTransaction = false
+  life.onDeath(() => {
+    if (!giveBack) return
+    if (disk.connection.isTransaction) disk.connection.exec('rollback')
+    giveBack()
+  })
+
+  async function alive<T>(work: () => Promise<T>, commits: boolean): Promise<T> {
+    if (life.dead) return never
+    disk.statements++
+    if (commits) {
+      disk.mayWrite()
+      disk.atCommit(life, 'before')
+      if (life.dead) return never
+    }
+    const result = await work()
+    if (commits && !life.dead) {
+      disk.commits++
+      disk.atCommit(life, 'after')
+    }
+    return life.dead ? never : result
+  }
+
+  return {
+    async init() {
+      await raw
+    },
+    async acquireConnection() {
+      const mine = Promise.withResolvers<void>()
+      const before = disk.turn
+      disk.turn = mine.promise
+      await before
+      giveBack = () => {
+        giveBack = undefined
+        mine.resolve()
+      }
+      if (life.dead) {
+        giveBack()
+        return never
+      }
+      const connection = await raw
+      return {
+        executeQuery: <R>(query: Parameters<typeof connection.executeQuery>[0]): Promise<QueryResult<R>> =>
+          alive(() => connection.executeQuery<R>(query), !inTransaction && !isRead(query.sql)),
+        streamQuery: (query, size) => connection.streamQuery(query, size),
+      }
+    },
+    async beginTransaction(_connection, settings) {
+      inTransaction = true
+      await alive(async () => driver.beginTransaction(await raw, settings), false)
+    },
+    async commitTransaction() {
+      await alive(async () => driver.commitTransaction(await raw), true)
+      inTransaction = false
+    },
+    async rollbackTransaction() {
+      await alive(async () => driver.rollbackTransaction(await raw), false)
+      inTransaction = false
+    },
+    async releaseConnection() {
+      giveBack?.()
+    },
+    async destroy() {},
+  }
+}
+
+/** The clock as one process sees it: its timers end with it. */
+export function clockFor(clock: Clock, life: Life): Clock {
+  const timers = new Set<Disposable>()
+  life.onDeath(() => {
+    for (const timer of timers) timer[Symbol.dispose]()
+  })
+  const own: Clock = {
+    now: () => clock.now(),
+    monotonic: () => clock.monotonic(),
+    after(ms, fn) {
+      if (life.dead) return { cancel() {}, [Symbol.dispose]() {} }
+      const timer = clock.after(ms, () => {
+        timers.delete(timer)
+        fn()
+      })
+      timers.add(timer)
+      const cancel = () => {
+        timers.delete(timer)
+        timer.cancel()
+      }
+      return { cancel, [Symbol.dispose]: cancel }
+    },
+    sleep: (ms, signal) =>
+      new Promise((resolve, reject) => {
+        if (signal?.aborted) return reject(signal.reason)
+        const timer = own.after(ms, () => {
+          signal?.removeEventListener('abort', onAbort)
+          resolve()
+        })
+        function onAbort() {
+          timer.cancel()
+          reject(signal?.reason)
+        }
+        signal?.addEventListener('abort', onAbort, { once: true })
+      }),
+  }
+  return own
+}
+
+/** The bus as one process sees it. */
+export function busFor(bus: Bus, clock: Clock, life: Life): Bus {
+  const held: AsyncDisposable[] = []
+  life.onDeath(() => {
+    for (const one of held) void one[Symbol.asyncDispose]()
+  })
+  const hold = <T extends AsyncDisposable>(one: T): T => {
+    held.push(one)
+    return one
+  }
+  const answering =
+    (handler: Handler): Handler =>
+    async (payload, context) => {
+      if (life.dead) return never
+      try {
+        const answer = await handler(payload, context)
+        return life.dead ? never : answer
+      } catch (error) {
+        if (life.dead) return never
+        throw error
+      }
+    }
+  const hearing =
+    (listener: Listener): Listener =>
+    (payload, subject) => {
+      if (!life.dead) return listener(payload, subject)
+    }
+  return {
+    clock,
+    serve: (subject, handler) => hold(bus.serve(subject, answering(handler))),
+    async call(subject, payload, options) {
+      if (life.dead) return never
+      try {
+        const answer = await bus.call(subject, payload, options)
+        return life.dead ? never : answer
+      } catch (error) {
+        if (life.dead) return never
+        throw error
+      }
+    },
+    publish(subject, payload) {
+      if (!life.dead) bus.publish(subject, payload)
+    },
+    subscribe: (pattern, listener) => hold(bus.subscribe(pattern, hearing(listener))),
+    flush: () => bus.flush(),
+    async [Symbol.asyncDispose]() {},
+  }
+}

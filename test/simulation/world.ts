@@ -1,0 +1,237 @@
+/** The whole cloud of a run: what outlives processes (database, guests, files, time), the processes, and the hosts. */
+import { DatabaseSync } from 'node:sqlite'
+import { Readable } from 'node:stream'
+import { startHost } from '../../src/agent.ts'
+import { type Cloud, createCloud, sections } from '../../src/cloud.ts'
+import { ensureFirstContents } from '../../src/first-contents.ts'
+import { inProcessBus } from '../../src/kernel/bus/in-process.ts'
+import { settle, type VirtualClock, virtualClock } from '../../src/kernel/clock.ts'
+import { loadConfig } from '../../src/kernel/config/load.ts'
+import { createCtx, systemIdentity } from '../../src/kernel/context.ts'
+import { type Ids, seededIds } from '../../src/kernel/ids.ts'
+import { silentLog } from '../../src/kernel/log.ts'
+import type { ProbePoint } from '../../src/kernel/saga/run.ts'
+import { type FakeDriver, type FakeGuest, fakeDriver } from '../../src/services/compute/drivers/fake.ts'
+import { emptyQcow2 } from '../../src/services/compute/drivers/fake-disk.ts'
+import type { DataPlane } from '../../src/services/network/drivers/driver.ts'
+import { type FakePlane, fakePlane } from '../../src/services/network/drivers/fake.ts'
+import { type Dice, diceOf } from './dice.ts'
+import { type Files, memory, newFiles } from './files.ts'
+import { busFor, clockFor, type Disk, databaseFor, type Life, lifeOf } from './life.ts'
+import { logInto, type Timeline, timelineOf } from './timeline.ts'
+import { calm, type Weather, wireFrom } from './wire.ts'
+
+export interface Process {
+  readonly life: Life
+  /** Undefined while it starts. */
+  cloud: Cloud | undefined
+}
+
+export interface Host {
+  readonly name: string
+  /** Survive the agent, as real guests do. */
+  readonly guests: Map<string, FakeGuest>
+  readonly plane: FakePlane
+  driver: FakeDriver | undefined
+  life: Life
+  /** So many changes of its networks from now on fail. */
+  planeFails: number
+}
+
+export interface World {
+  readonly seed: number
+  readonly dice: Dice
+  readonly ids: Ids
+  readonly clock: VirtualClock
+  readonly timeline: Timeline
+  readonly disk: Disk
+  readonly files: Files
+  readonly hosts: Host[]
+  /** Hosts that no message reaches. */
+  readonly cut: Set<string>
+  weather: Weather
+  control: Process
+  /** Serves the API beside the control process, and places servers at the same time. */
+  api: Process
+  /** Called at every step of every saga; may kill the process. */
+  atStep: (life: Life, point: ProbePoint) => Promise<void> | void
+  /** How often each kind of fault was really met. */
+  readonly reached: Map<string, number>
+  reach(fault: string): void
+  messages: number
+  startProcess(kind: 'control' | 'api'): Promise<void>
+  startAgent(host: Host): Promise<void>
+  /** Lets all work that is due at this instant be done. */
+  still(): Promise<void>
+  /** A first image and the networks, whatever processes were killed meanwhile. */
+  readonly first: { image: string; network: string; outside: string }
+}
+
+const settings = [
+  'cloud.public_url=http://cloud.test',
+  'identity.password_memory_kib=8',
+  'identity.password_passes=1',
+  `image.directory=${memory}images`,
+]
+
+/** Turns of the event loop without any work after which only time can bring more. */
+const quietTurns = 4
+
+export async function newWorld(seed: number, options: { validate?: boolean; hosts?: number } = {}): Promise<World> {
+  const clock = virtualClock()
+  const timeline = timelineOf(clock.now)
+  const dice = diceOf(seed)
+  const ids = seededIds(seed)
+  const inner = inProcessBus(clock, silentLog())
+  const reached = new Map<string, number>()
+  const config = loadConfig(sections, { overrides: settings })
+  const connection = new DatabaseSync(':memory:')
+  connection.exec('pragma foreign_keys = on')
+  const reach = (fault: string) => void reached.set(fault, (reached.get(fault) ?? 0) + 1)
+  const wire = (place: string) =>
+    wireFrom(place, {
+      bus: inner,
+      clock,
+      dice,
+      cut: world.cut,
+      weather: () => world.weather,
+      reached(fault, about) {
+        reach(fault)
+        timeline.note(`  ${fault}: ${about}`)
+      },
+      sent() {
+        world.messages++
+      },
+    })
+  const file = newFiles(clock.now)
+  file.refused = () => {
+    reach('image disk full')
+    timeline.note('  image disk full')
+  }
+  const world: World = {
+    ...{ seed, dice, ids, clock, timeline, reached, reach },
+    disk: { connection, commits: 0, statements: 0, atCommit() {}, mayWrite() {}, turn: Promise.resolve() },
+    files: file,
+    hosts: [],
+    cut: new Set(),
+    weather: calm,
+    control: { life: lifeOf('none'), cloud: undefined },
+    api: { life: lifeOf('none'), cloud: undefined },
+    atStep() {},
+    messages: 0,
+    first: { image: '', network: '', outside: '' },
+    async startProcess(kind) {
+      const life = lifeOf(kind)
+      const process: Process = { life, cloud: undefined }
+      world[kind] = process
+      const starting = createCloud({
+        config,
+        database: databaseFor(world.disk, life),
+        bus: busFor(wire('control'), clockFor(clock, life), life),
+        clock: clockFor(clock, life),
+        ids,
+        log: logInto(timeline, kind),
+        validateResponses: options.validate ?? false,
+        sagaProbe: point => world.atStep(life, point),
+        ...(kind === 'api' && { apiOnly: true, processName: 'api' }),
+      })
+      const cloud = await Promise.race([starting, life.ended])
+      if (!cloud) return
+      life.onDeath(() => cloud.env.metrics[Symbol.dispose]())
+      await Promise.race([cloud.begin(), life.ended])
+      process.cloud = cloud
+    },
+    async startAgent(host) {
+      const life = lifeOf(host.name)
+      host.life = life
+      const own = clockFor(clock, life)
+      const { name, guests } = host
+      const plane = failingPlane(host, reach)
+      const driver = fakeDriver({
+        ...{ clock: own, hostname: name, guests },
+        ...{ vcpus: 4, memory_mb: 4096, disk_gb: 60 },
+      })
+      host.driver = driver
+      const uploads = {
+        async put(id: string, bytes: Readable) {
+          const env = world.control.cloud?.env
+          if (!env) throw new Error('the image service does not answer')
+          await env.services.image.upload(
+            createCtx(env, { requestId: 'req-upload', identity: systemIdentity }),
+            id,
+            bytes,
+          )
+        },
+      }
+      const images = { open: async () => Readable.from([]) }
+      const bus = busFor(wire(name), own, life)
+      const log = logInto(timeline, name)
+      await Promise.race([
+        startHost({ host: name, bus, clock: own, log, driver, plane, images, uploads, ephemeral: false }),
+        life.ended,
+      ])
+    },
+    async still() {
+      for (let quiet = 0, before = -1; quiet < quietTurns; ) {
+        await settle(1)
+        const work = world.disk.statements + world.messages
+        quiet = work === before ? quiet + 1 : 0
+        before = work
+      }
+    },
+  }
+  await world.startProcess('control')
+  await fill(world)
+  await world.startProcess('api')
+  for (let i = 1; i <= (options.hosts ?? 3); i++) {
+    const host: Host = {
+      name: `host-${i}`,
+      guests: new Map(),
+      plane: fakePlane({ clock }),
+      driver: undefined,
+      life: lifeOf('none'),
+      planeFails: 0,
+    }
+    world.hosts.push(host)
+    await world.startAgent(host)
+  }
+  return world
+}
+
+function failingPlane(host: Host, reach: (fault: string) => void): DataPlane {
+  const { plane } = host
+  return {
+    ...plane,
+    async converge(desired) {
+      if (host.planeFails <= 0) return plane.converge(desired)
+      host.planeFails--
+      reach('data plane fails')
+      throw new Error('the data plane fails, as the simulation asked')
+    },
+  }
+}
+
+/** What a cloud has from its first start, and an image. */
+async function fill(world: World): Promise<void> {
+  const cloud = world.control.cloud!
+  await ensureFirstContents(cloud, { admin_password: 'admin', demo_password: 'demo' })
+  for (const name of ['p1', 'p2']) {
+    const account = { project: name, user: name, password: name, role: 'member' }
+    await cloud.env.services.identity.ensureAccount(cloud.ctx(), account)
+  }
+  const ctx = createCtx(cloud.env, { requestId: 'req-first', identity: { ...systemIdentity, project_id: 'admin' } })
+  const { image } = cloud.env.services
+  const made = await image.create(ctx, {
+    name: 'tiny',
+    disk_format: 'qcow2',
+    container_format: 'bare',
+    visibility: 'public',
+  })
+  await image.upload(ctx, made.id, Readable.from([emptyQcow2(1024 ** 3)]))
+  world.first.image = made.id
+  const outside = world.disk.connection
+    .prepare('select id, external from network_networks order by external')
+    .all() as unknown as { id: string; external: number }[]
+  world.first.network = outside.find(n => !n.external)?.id ?? ''
+  world.first.outside = outside.find(n => n.external)?.id ?? ''
+}
