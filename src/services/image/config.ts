@@ -110,6 +110,11 @@ export const imageConfig = section(
         default: true,
         description: 'Whether images may have properties that no schema describes.',
       }),
+      certificates_directory: Type.String({
+        default: '',
+        description:
+          'Folder of certificates, UUID.pem, that signatures of images are checked with; without it none is checked.',
+      }),
       stale_upload_seconds: Type.Integer({
         default: 300,
         minimum: 30,

@@ -12,6 +12,7 @@ import { pathIn, stagingStore } from '../stores.ts'
 import { endTask, taskGoesOn } from '../tasks/task.ts'
 import { copyBlob } from './blob.ts'
 import { importEnds, storeIsDone } from './progress.ts'
+import { checkSignature } from './signature.ts'
 import { type Described, describeSource, type Method, openSource, tokensOf } from './source.ts'
 import { inspectBlob, type Stored, storing } from './upload.ts'
 
@@ -78,11 +79,11 @@ async function fetchBytes(ctx: Ctx, input: ImportInput, signal: AbortSignal): Pr
     disk_format: described?.disk_format ?? image.disk_format!,
     container_format: described?.container_format ?? image.container_format!,
   }
-  const inspected = async (stored: Stored, path: string): Promise<Fetched> => ({
-    ...stored,
-    virtual_size: await inspectBlob(ctx, path, declared),
-    described,
-  })
+  const inspected = async (stored: Stored, path: string): Promise<Fetched> => {
+    const virtual_size = await inspectBlob(ctx, path, declared)
+    await checkSignature(ctx, image, path)
+    return { ...stored, virtual_size, described }
+  }
   if (input.method.name === 'glance-direct') {
     return inspected(known, await pathIn(ctx, stagingStore, input.blob))
   }

@@ -5,7 +5,7 @@ import type { Ctx } from '#kernel/context.ts'
 import { BadRequest, Conflict, Gone, messageOf, OverQuota } from '#kernel/errors.ts'
 import { imageConfig } from '../config.ts'
 import { type Declared, inspectFile } from '../formats/format.ts'
-import { noImage } from '../images/image.ts'
+import { findImage, noImage } from '../images/image.ts'
 import { type ImageRow, images, noBytes } from '../images/store.ts'
 import { addLocation } from '../locations/location.ts'
 import { locations } from '../locations/store.ts'
@@ -13,6 +13,7 @@ import { checkLimit, mebibyte, roomIn } from '../quota.ts'
 import { pathIn, stagingStore, storesOf } from '../stores.ts'
 import { keepPart, partOf, removeBlob, writePart } from './blob.ts'
 import { type Heartbeat, startHeartbeat } from './heartbeat.ts'
+import { checkSignature } from './signature.ts'
 
 const isoNow = (ctx: Ctx) => new Date(ctx.clock.now()).toISOString()
 
@@ -149,6 +150,8 @@ async function begin(ctx: Ctx, id: string, blob: string, status: 'saving' | 'upl
 async function activate(ctx: Ctx, row: ImageRow, stored: Stored & { store: string }, path: string): Promise<ImageRow> {
   const declared = { disk_format: row.disk_format!, container_format: row.container_format! }
   const virtual_size = await inspectBlob(ctx, path, declared)
+  const image = await findImage(ctx, row.id)
+  if (image) await checkSignature(ctx, image, path)
   return finish(ctx, row, { ...stored, virtual_size, status: 'active' })
 }
 
