@@ -41,6 +41,7 @@ import { usageAuditing } from './reconcilers/usage-audits.ts'
 import { serverGroupOperations, serverGroupRules } from './server-groups/operations.ts'
 import { evacuatedSources } from './servers/moves/evacuate.ts'
 import { orphanMoves, unconfirmedResizes } from './servers/moves/reconcilers.ts'
+import { shelvedOffloads } from './servers/moves/shelve.ts'
 import { serverOperations, serverRules, serverSagas } from './servers/operations.ts'
 import { shareOperations } from './servers/shares.ts'
 import { usageAuditOperations } from './usage-audits/operations.ts'
@@ -83,7 +84,15 @@ export const computeService = service({
   rules: [...serverRules, ...keypairRules, ...serverGroupRules, ...limitRules],
   faults: computeFaults,
   sagas: [...serverSagas, anySaga(cacheImagesSaga)],
-  reconcilers: [hostCleanups, orphanClaims, orphanMoves, evacuatedSources, unconfirmedResizes, usageAuditing],
+  reconcilers: [
+    hostCleanups,
+    orphanClaims,
+    orphanMoves,
+    evacuatedSources,
+    unconfirmedResizes,
+    shelvedOffloads,
+    usageAuditing,
+  ],
   migrations: [initial, hostsAndFlavors, guestPasswordsAndConsoles, usageAudits, moves],
   config: computeConfig,
   contract: computeContract,

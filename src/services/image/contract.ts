@@ -54,6 +54,8 @@ export interface ImageContract {
   get(ctx: Ctx, id: string): Promise<ImageInfo>
   /** The same for many, by id; those that do not exist or may not be seen are absent. */
   many(ctx: Ctx, ids: string[]): Promise<Map<string, ImageInfo>>
+  /** Images of the caller's project that have all these properties, newest first. */
+  withProperties(ctx: Ctx, properties: Record<string, string>): Promise<ImageInfo[]>
   /** The active public image of that name, the oldest if there are several. */
   findPublic(ctx: Ctx, name: string): Promise<ImageInfo | undefined>
   /** The stored bytes of an active image, for hosts. */

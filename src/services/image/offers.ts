@@ -11,7 +11,7 @@ import type { ImageContract, ImageFile, ImageInfo } from './contract.ts'
 import { checkVisibility, insertImage, newImage } from './images/create.ts'
 import { complete, findImage, infoOf, noImage, visibleImage } from './images/image.ts'
 import { destroyImage } from './images/steps.ts'
-import { images } from './images/store.ts'
+import { images, properties } from './images/store.ts'
 import { addLocation, locationsOf, removeFile } from './locations/location.ts'
 import { storesOf } from './stores.ts'
 
@@ -33,6 +33,17 @@ export const imageContract: ImageContract = {
   },
   open: async (env, id, signal) => bytesOf(env, await held(env, id), undefined, signal),
   openFromStore: async (env, id) => storedBytes(env, await held(env, id)),
+  async withProperties(ctx, wanted) {
+    const [[name, value] = ['', ''], ...rest] = Object.entries(wanted)
+    const ids = (await properties.list(ctx.db, { name, value })).map(row => row.image_id)
+    const owner = ctx.identity.project_id ?? null
+    const newest = [
+      { column: 'created_at', direction: 'desc' },
+      { column: 'id', direction: 'desc' },
+    ] as const
+    const found = await complete(ctx, await images.list(ctx.db, { id: ids, owner }, { orderBy: [...newest] }))
+    return found.map(infoOf).filter(image => rest.every(([key, text]) => image.properties[key] === text))
+  },
   async create(ctx, image) {
     const made = newImage(ctx, { ...image, properties: image.properties ?? {} })
     checkVisibility(ctx, made)

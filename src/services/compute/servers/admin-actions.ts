@@ -1,4 +1,5 @@
 /** Small actions for what is stuck: reset of the state, crash dump. */
+import { Gone } from '#kernel/errors.ts'
 import { type Operation, reply } from '#kernel/operation.ts'
 import { admin, projectMemberOrAdmin, rule } from '#kernel/policy/rule.ts'
 import { Type } from '#kernel/schema/builders.ts'
@@ -41,4 +42,30 @@ export const crashDump = serverAction({
   },
 })
 
-export const adminOperations: Operation[] = [resetState]
+export const injectNetworkInfo = serverAction({
+  name: 'injectNetworkInfo',
+  key: 'injectNetworkInfo',
+  summary: "Have a server's host see to its ports again",
+  policy: rule('os_compute_api:os-admin-actions:inject_network_info', admin),
+  body: Type.Unknown(),
+  event: 'inject_network_info',
+  async run(s, { server_id, host }) {
+    await s.step('wire ports', async signal => {
+      await s.ctx.services.network.wire(s.ctx, server_id, host, signal)
+    })
+    return {}
+  },
+})
+
+const resetNetwork = actionOperation({
+  id: 'compute.servers.reset_network',
+  key: 'resetNetwork',
+  summary: 'Gone: it was about one hypervisor that is no more',
+  policy: rule('os_compute_api:os-admin-actions:reset_network', admin),
+  body: Type.Unknown(),
+  async handle() {
+    throw new Gone('This action only worked with a hypervisor that is no longer supported.')
+  },
+})
+
+export const adminOperations: Operation[] = [resetState, resetNetwork]

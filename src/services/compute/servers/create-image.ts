@@ -6,11 +6,13 @@ import { projectMemberOrAdmin, rule } from '#kernel/policy/rule.ts'
 import { anySaga } from '#kernel/saga/saga.ts'
 import { Type } from '#kernel/schema/builders.ts'
 import { since } from '#kernel/schema/marks.ts'
+import type { ImageInfo } from '../../image/contract.ts'
 import { metadata, name } from '../dialect.ts'
 import { hostAgent } from '../host-agent.ts'
 import { actionOperation, actionSaga, beginAction, requireAllowed, requireHost, type ServerAction } from './action.ts'
 import { checkContents } from './quota.ts'
 import type { ServerRow } from './server.ts'
+import { callOptions } from './steps.ts'
 
 const uploadTimeoutMs = 60 * 60_000
 
@@ -25,22 +27,42 @@ const snapshotSaga = actionSaga<Snapshot>({
   async run(s, { server_id: id, host, body: { image_id, format } }) {
     await s.step(
       'snapshot guest',
-      async signal => {
-        const options = { signal, requestId: s.ctx.requestId, deadline: s.ctx.clock.now() + uploadTimeoutMs }
-        await hostAgent(s.ctx, host).call('snapshot', { id, image_id, format }, options)
-      },
+      signal => storeDisk(s.ctx, host, { id, image_id, format }, signal),
       () => s.ctx.services.image.remove(s.ctx, image_id),
     )
     return {}
   },
 })
 
+/** Stores a guest's root disk as a queued image; one that has its bytes already is done. */
+export async function storeDisk(ctx: Ctx, host: string, input: Snapshot & { id: string }, signal: AbortSignal) {
+  if ((await ctx.services.image.get(ctx, input.image_id)).status === 'active') return
+  await hostAgent(ctx, host).call('snapshot', input, callOptions(ctx, signal, uploadTimeoutMs))
+}
+
+/** A queued image for the root disk of a server. */
+export function snapshotImage(
+  ctx: Ctx,
+  server: ServerRow,
+  asked: { name: string; image_type: 'snapshot' | 'backup'; properties?: Record<string, string> },
+): Promise<ImageInfo> {
+  return ctx.services.image.create(ctx, {
+    name: asked.name,
+    disk_format: server.image?.disk_format ?? 'qcow2',
+    container_format: 'bare',
+    visibility: 'private',
+    min_disk: server.flavor.disk,
+    min_ram: server.image?.min_ram ?? 0,
+    properties: propertiesOf(server, asked.properties ?? {}, asked.image_type),
+  })
+}
+
 /** Of a snapshot: what it was made of, and what the image of the server said of itself. */
-function propertiesOf(server: ServerRow, given: Record<string, string>): Record<string, string> {
+function propertiesOf(server: ServerRow, given: Record<string, string>, image_type: string): Record<string, string> {
   const { image } = server
   return {
     ...image?.properties,
-    image_type: 'snapshot',
+    image_type,
     instance_uuid: server.id,
     user_id: server.user_id,
     owner_id: server.project_id,
@@ -52,15 +74,8 @@ function propertiesOf(server: ServerRow, given: Record<string, string>): Record<
 async function createImageOf(ctx: Ctx, server: ServerRow, asked: { name: string; metadata?: Record<string, string> }) {
   const format = server.image?.disk_format ?? 'qcow2'
   return ctx.transaction(async tx => {
-    const image = await tx.services.image.create(tx, {
-      name: asked.name,
-      disk_format: format,
-      container_format: 'bare',
-      visibility: 'private',
-      min_disk: server.flavor.disk,
-      min_ram: server.image?.min_ram ?? 0,
-      properties: propertiesOf(server, asked.metadata ?? {}),
-    })
+    const { name: called, metadata: properties = {} } = asked
+    const image = await snapshotImage(tx, server, { name: called, image_type: 'snapshot', properties })
     const body = { image_id: image.id, format }
     await beginAction(tx, server, { name: 'createImage', event: 'snapshot', saga: snapshotSaga, body })
     return image.id

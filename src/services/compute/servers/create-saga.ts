@@ -47,13 +47,24 @@ export const createSaga = saga<CreateInput>(
       await s.step(`clean up ${host}`, () => destroyGuest(s.ctx, host, id))
       host = await s.record(`choose instead of ${host}`, ctx => chooseAgain(ctx, id, tried, failed))
     }
-    await s.record('activate', async ctx => {
-      const launched_at = new Date(ctx.clock.now()).toISOString()
-      const active = { vm_state: 'active', task_state: null, power_state: powerStates.running, launched_at } as const
-      await updateServer(ctx, id, active, { vm_state: 'building', task_state: 'spawning' })
-      await forgetAdminPassword(ctx, id)
-      await ctx.events.emit(ctx, 'compute.instance.create.end', id, {})
-    })
+    await s.record(
+      'activate',
+      async ctx => {
+        const launched_at = new Date(ctx.clock.now()).toISOString()
+        const active = { vm_state: 'active', task_state: null, power_state: powerStates.running, launched_at } as const
+        await updateServer(ctx, id, active, { vm_state: 'building', task_state: 'spawning' })
+        await forgetAdminPassword(ctx, id)
+        await ctx.events.emit(ctx, 'compute.instance.create.end', id, {})
+      },
+      async ctx => {
+        await updateServer(
+          ctx,
+          id,
+          { vm_state: 'building', task_state: 'spawning' },
+          { vm_state: 'active', task_state: null },
+        )
+      },
+    )
   },
 )
 

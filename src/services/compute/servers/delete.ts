@@ -41,6 +41,8 @@ export const deleteSaga = saga<DeleteInput>(
         await ctx.services.placement.release(ctx, uuid)
         await updateMove(ctx, uuid, { status: status === 'finished' ? 'confirmed' : 'error' })
       }
+      const shelved = server?.recovery?.shelved?.image_id
+      if (shelved !== undefined) await ctx.services.image.remove(ctx, shelved)
       if (server) await removeServer(ctx, server)
       await ctx.events.emit(ctx, 'compute.instance.delete.end', server_id, {})
     })

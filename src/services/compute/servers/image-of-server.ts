@@ -3,7 +3,7 @@ import type { Ctx } from '#kernel/context.ts'
 import { BadRequest, Forbidden, NotFound } from '#kernel/errors.ts'
 import { admin, rule } from '#kernel/policy/rule.ts'
 import type { ImageInfo } from '../../image/contract.ts'
-import type { ServerFlavor, ServerImage } from './server.ts'
+import type { ServerFlavor, ServerImage, ServerRow } from './server.ts'
 
 export const zeroDiskFlavor = rule('os_compute_api:servers:create:zero_disk_flavor', admin)
 
@@ -36,6 +36,14 @@ export async function rescueImage(ctx: Ctx, id: string): Promise<ServerImage> {
   const info = await visibleImage(ctx, id, unsupported)
   if (info.properties.img_block_device_mapping !== undefined) throw new BadRequest(unsupported)
   return usableImage(ctx, info)
+}
+
+/** What a server that was shelved is made of again: its stored disk, with the properties of its own image. */
+export async function shelvedImage(ctx: Ctx, server: ServerRow): Promise<ServerImage | null> {
+  const id = server.recovery?.shelved?.image_id
+  if (id === undefined) return server.image
+  const stored = await usableImage(ctx, await visibleImage(ctx, id, `The image ${id} of the shelved server is gone.`))
+  return { ...stored, properties: server.image?.properties ?? stored.properties }
 }
 
 /** Throws when a server made of the image cannot have the flavor. */

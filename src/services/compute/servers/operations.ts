@@ -2,9 +2,11 @@
 import type { Operation } from '#kernel/operation.ts'
 import type { Rule } from '#kernel/policy/rule.ts'
 import { anySaga, type Saga } from '#kernel/saga/saga.ts'
-import { adminOperations, crashDump } from './admin-actions.ts'
+import { adminOperations, crashDump, injectNetworkInfo } from './admin-actions.ts'
 import { forcedHost, requestedDestination } from './build-request.ts'
+import { changePassword } from './change-password.ts'
 import { createServer } from './create.ts'
+import { createBackup } from './create-backup.ts'
 import { createImage } from './create-image.ts'
 import { createSaga } from './create-saga.ts'
 import { deleteSaga, deleteServer, forceDelete } from './delete.ts'
@@ -24,6 +26,7 @@ import { evacuate } from './moves/evacuate.ts'
 import { moveListOperations, moveListRules } from './moves/list.ts'
 import { liveRules, migrateLive, serverMigrationOperations } from './moves/live.ts'
 import { migrate, moveRules, resize } from './moves/resize.ts'
+import { shelve, shelveOffload, shelveRules, unshelve } from './moves/shelve.ts'
 import { tidySaga } from './moves/tidy.ts'
 import { networkProxyOperations } from './network-proxies.ts'
 import { powerActions } from './power.ts'
@@ -36,12 +39,15 @@ import { tagOperations } from './tags.ts'
 import { serverTopology } from './topology.ts'
 import { updateServer } from './update.ts'
 import { viewRules } from './view.ts'
+import { volumeAttachmentOperations } from './volume-attachments.ts'
 
 const actions = [
   ...powerActions,
   reboot,
   crashDump,
   createImage,
+  createBackup,
+  injectNetworkInfo,
   rebuild,
   rescue,
   unrescue,
@@ -50,6 +56,9 @@ const actions = [
   revertResize,
   migrateLive,
   evacuate,
+  shelve,
+  shelveOffload,
+  unshelve,
 ]
 
 export const serverOperations: Operation[] = [
@@ -62,6 +71,8 @@ export const serverOperations: Operation[] = [
   explainServer,
   ...actions.map(action => action.operation),
   confirmResize,
+  changePassword,
+  ...volumeAttachmentOperations,
   ...serverMigrationOperations,
   ...moveListOperations,
   ...lockOperations,
@@ -91,6 +102,7 @@ export const serverRules: Rule[] = [
   ...viewRules,
   ...rebuildRules,
   ...moveRules,
+  ...shelveRules,
   ...moveListRules,
   ...liveRules,
   ...listRules,

@@ -1,0 +1,78 @@
+/** Backups: images of a server's disk, of which the newest few of a kind are kept. */
+import type { Ctx } from '#kernel/context.ts'
+import { reply } from '#kernel/operation.ts'
+import { projectMemberOrAdmin, rule } from '#kernel/policy/rule.ts'
+import { anySaga } from '#kernel/saga/saga.ts'
+import { Type } from '#kernel/schema/builders.ts'
+import { since } from '#kernel/schema/marks.ts'
+import { integerOf, metadata, name, wholeNumber } from '../dialect.ts'
+import { actionOperation, actionSaga, beginAction, requireAllowed, requireHost, type ServerAction } from './action.ts'
+import { snapshotImage, storeDisk } from './create-image.ts'
+import { checkContents } from './quota.ts'
+
+interface Backup {
+  image_id: string
+  format: 'raw' | 'qcow2'
+  kind: string
+  /** How many of the kind are kept. */
+  rotation: number
+}
+
+const backupSaga = actionSaga<Backup>({
+  name: 'createBackup',
+  event: 'snapshot',
+  async run(s, { server_id: id, host, body: { image_id, format, kind, rotation } }) {
+    const { ctx } = s
+    await s.step(
+      'store disk',
+      signal => storeDisk(ctx, host, { id, image_id, format }, signal),
+      () => ctx.services.image.remove(ctx, image_id),
+    )
+    await s.step('remove old backups', () => rotate(ctx, id, kind, rotation))
+    return {}
+  },
+})
+
+async function rotate(ctx: Ctx, id: string, kind: string, rotation: number): Promise<void> {
+  const properties = { instance_uuid: id, image_type: 'backup', backup_type: kind }
+  const old = (await ctx.services.image.withProperties(ctx, properties)).slice(rotation)
+  for (const image of old) await ctx.services.image.remove(ctx, image.id)
+}
+
+export const createBackup: ServerAction = {
+  saga: anySaga(backupSaga),
+  operation: actionOperation({
+    id: 'compute.servers.create_backup',
+    key: 'createBackup',
+    summary: 'Create a backup of a server, and remove old ones',
+    policy: rule('os_compute_api:os-create-backup', projectMemberOrAdmin),
+    body: Type.Object(
+      {
+        name,
+        backup_type: Type.String({ maxLength: 255 }),
+        rotation: wholeNumber(0),
+        metadata: Type.Optional(metadata(Type.String({ maxLength: 255 }))),
+      },
+      { additionalProperties: false },
+    ),
+    response: Type.Object({ image_id: since('2.45', Type.String()) }),
+    async handle(ctx, server, asked) {
+      const rotation = integerOf(asked.rotation, 'rotation', 0)
+      requireAllowed(ctx, server, 'createBackup')
+      requireHost(server)
+      if (!ctx.atLeast('2.39')) await checkContents(ctx, server.project_id, asked.metadata ?? {}, [])
+      const kind = asked.backup_type
+      const image_id = await ctx.transaction(async tx => {
+        const properties = { ...asked.metadata, backup_type: kind }
+        const image = await snapshotImage(tx, server, { name: asked.name, image_type: 'backup', properties })
+        const format = server.image?.disk_format ?? 'qcow2'
+        const body = { image_id: image.id, format, kind, rotation }
+        await beginAction(tx, server, { name: 'createBackup', event: 'snapshot', saga: backupSaga, body })
+        return image.id
+      })
+      if (ctx.atLeast('2.45')) return reply({ image_id }, { status: 202 })
+      const location = { location: `${ctx.base}/image/v2/images/${image_id}` }
+      return reply(undefined, { status: 202, ...(rotation > 0 && { headers: location }) })
+    },
+  }),
+}

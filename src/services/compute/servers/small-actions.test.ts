@@ -1,0 +1,89 @@
+/** Stories of small actions: backups, passwords, ports seen to again, volumes that are not there. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { serverCloud } from './fixtures/server-cloud.ts'
+import { tiny } from './fixtures/world.ts'
+
+async function stage() {
+  const cloud = await serverCloud()
+  const demo = await cloud.project('p1')
+  const admin = await cloud.admin()
+  const server = await cloud.boot(demo)
+  const act = async <T = { image_id: string; conflictingRequest?: { message: string } }>(
+    body: unknown,
+    version = 'latest',
+    who: { token: string } = demo,
+  ) => {
+    const answer = await cloud.api<T>(who, 'POST', `/servers/${server.id}/action`, body, version)
+    await cloud.env.sagas.idle()
+    return answer
+  }
+  return {
+    cloud,
+    demo,
+    admin,
+    server,
+    act,
+    async [Symbol.asyncDispose]() {
+      await cloud[Symbol.asyncDispose]()
+    },
+  }
+}
+
+test('of the backups of a kind the newest are kept', async () => {
+  await using s = await stage()
+  const backup = (name: string, rotation: unknown, backup_type = 'daily', version = 'latest') =>
+    s.act({ createBackup: { name, backup_type, rotation } }, version)
+  const names = async () => {
+    const { token } = s.demo
+    const { body } = await s.cloud.request<{ images: { id: string; name: string }[] }>('GET', '/image/v2/images', {
+      token,
+    })
+    return body.images.filter(image => image.id !== tiny).map(image => image.name)
+  }
+  assert.match((await backup('one', '2')).body.image_id, /^[0-9a-f-]{36}$/)
+  await backup('weekly', 1, 'weekly')
+  await backup('two', 2)
+  await backup('three', 2)
+  assert.deepEqual((await names()).sort(), ['three', 'two', 'weekly'])
+  const old = await backup('four', 1, 'daily', '2.44')
+  assert.match(old.headers.location ?? '', /\/images\//)
+  assert.deepEqual((await names()).sort(), ['four', 'weekly'])
+  assert.equal((await backup('none', -1)).status, 400)
+  assert.equal((await s.cloud.show(s.demo, s.server.id)).status, 'ACTIVE')
+})
+
+test('a password reaches the guest and nothing else', async () => {
+  await using s = await stage()
+  assert.equal((await s.act({ changePassword: { adminPass: 'top-secret' } })).status, 202)
+  assert.deepEqual(s.cloud.drivers.h1!.guests.get(s.server.id)?.passwords, { root: 'top-secret' })
+  const journal = await s.cloud.env.database.root.selectFrom('kernel_sagas').selectAll().execute()
+  assert.ok(journal.some(row => row.saga === 'compute.servers.changePassword'))
+  assert.equal(JSON.stringify(journal).includes('top-secret'), false)
+  s.cloud.drivers.h1!.inject({ method: 'changePassword', error: 'Guest agent is not enabled for the instance' })
+  const refused = await s.act({ changePassword: { adminPass: 'x' } })
+  assert.equal(refused.status, 409)
+  assert.equal(refused.body.conflictingRequest?.message, 'Guest agent is not enabled for the instance')
+  await s.act({ 'os-stop': null })
+  assert.equal((await s.act({ changePassword: { adminPass: 'x' } })).status, 409)
+})
+
+test('ports are seen to again; what was about an old hypervisor is gone', async () => {
+  await using s = await stage()
+  assert.equal((await s.act({ injectNetworkInfo: null }, 'latest', s.admin)).status, 202)
+  assert.equal((await s.act({ injectNetworkInfo: null })).status, 403)
+  assert.equal((await s.act({ resetNetwork: null }, 'latest', s.admin)).status, 410)
+})
+
+test('no server has a volume, and none can be found', async () => {
+  await using s = await stage()
+  const path = `/servers/${s.server.id}/os-volume_attachments`
+  const list = await s.cloud.api<{ volumeAttachments: unknown[] }>(s.demo, 'GET', path)
+  assert.deepEqual([list.status, list.body.volumeAttachments], [200, []])
+  assert.equal((await s.cloud.api(s.demo, 'GET', `${path}/${tiny}`)).status, 404)
+  const body = { volumeAttachment: { volumeId: tiny } }
+  const attach = await s.cloud.api<{ itemNotFound: { message: string } }>(s.demo, 'POST', path, body)
+  assert.equal(attach.body.itemNotFound.message, `Volume ${tiny} could not be found.`)
+  assert.equal((await s.cloud.api(s.demo, 'PUT', `${path}/${tiny}`, body)).status, 404)
+  assert.equal((await s.cloud.api(s.demo, 'DELETE', `${path}/${tiny}`)).status, 404)
+})
