@@ -43,7 +43,9 @@ import { expireRevocations, followGeneration } from './revocations/revocation.ts
 import { impliedRoleOperations, impliedRoleRules } from './roles/implied.ts'
 import { domainRoleRules, roleResource } from './roles/operations.ts'
 import { serviceProviderResource } from './service-providers/operations.ts'
+import { goneOperations } from './tokens/gone.ts'
 import { issueToken } from './tokens/issue.ts'
+import { oauth2Token } from './tokens/oauth2.ts'
 import { deleteToken, showCatalog, showToken } from './tokens/operations.ts'
 import { ec2Tokens, s3Tokens } from './tokens/signed.ts'
 import { trustOperations, trustRules } from './trusts/operations.ts'
@@ -104,6 +106,8 @@ const resources: Operation[] = [
   ...guarded.map(hidingAbsence),
   // Of tokens, trusts and EC2 keys, what is missing is a 404 for everybody.
   ...ec2CredentialOperations,
+  oauth2Token,
+  ...goneOperations,
   showToken,
   deleteToken,
   ...trustOperations,

@@ -84,8 +84,9 @@ const list = operation({
 
 /** The credential of the access key, which must be the path's user's. */
 async function load(ctx: Ctx, { params }: { params: { user_id: string; credential_id: string } }) {
-  const row = await credentials.find(ctx.db, { id: ec2CredentialId(params.credential_id) })
-  if (!row || row.user_id !== params.user_id) throw notFound('credential', params.credential_id)
+  const id = ec2CredentialId(params.credential_id)
+  const row = await credentials.find(ctx.db, { id })
+  if (!row || row.user_id !== params.user_id) throw notFound('credential', id)
   return { 'target.credential.user_id': row.user_id, row }
 }
 
