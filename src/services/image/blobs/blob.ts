@@ -1,11 +1,11 @@
 /** The files that hold the bytes of images. A file has its final name only when it is whole, checked and on disk. */
-import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { constants, copyFile, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { PayloadTooLarge } from '#kernel/errors.ts'
+import { hasherOf } from './hasher.ts'
 
 /** A file that is being written; not yet the image's. */
 export const partOf = (path: string) => `${path}.part`
@@ -24,14 +24,13 @@ export interface WriteOptions {
   signal?: AbortSignal | undefined
 }
 
-/**
- * Streams bytes to a file and hashes them on the way: 64 KiB at a time, so that the event loop is never held for long. A stream that is not
- * read to its end stays open: it may be a request that still wants its answer.
- */
+/** Streams bytes to a file and hashes them. A stream that is not read to its end stays open: it may be a request that still wants its answer. */
 export async function writePart(path: string, bytes: Readable, options: WriteOptions): Promise<Written> {
   const { maxBytes, progressed, signal } = options
-  const md5 = createHash('md5')
-  const sha512 = createHash('sha512')
+  // Opened before the first byte: a stream that is given up while it still opens its file would make the file after it was removed.
+  const file = await open(partOf(path), 'w', 0o600)
+  const target = file.createWriteStream({ flush: true })
+  await using hasher = hasherOf(partOf(path))
   let size = 0
   async function* hashed() {
     for await (const piece of bytes.iterator({ destroyOnReturn: false })) {
@@ -39,17 +38,14 @@ export async function writePart(path: string, bytes: Readable, options: WriteOpt
       size += chunk.length
       progressed?.()
       if (size > maxBytes) throw new PayloadTooLarge(`The incoming image is too large: the limit is ${maxBytes} bytes.`)
-      md5.update(chunk)
-      sha512.update(chunk)
+      hasher.update(chunk, target.bytesWritten)
       yield chunk
     }
   }
   const giveUp = () => bytes.destroy(signal?.reason)
   signal?.addEventListener('abort', giveUp, { once: true })
-  // Opened before the first byte: a stream that is given up while it still opens its file would make the file after it was removed.
-  const file = await open(partOf(path), 'w', 0o600)
-  await pipeline(hashed, file.createWriteStream({ flush: true }))
-  return { size, md5: md5.digest('hex'), sha512: sha512.digest('hex') }
+  await pipeline(hashed, target)
+  return { size, ...(await hasher.digest(size)) }
 }
 
 /** Gives a whole part its final name, for good. */

@@ -177,3 +177,30 @@ onEachEngine('bytes that are too many from the first on leave no file, however m
   assert.deepEqual(new Set(answers.map(a => a.status)), new Set([413]))
   assert.deepEqual(await s.files(), [])
 })
+
+onEachEngine('a big image is hashed in a thread of its own, and rightly', async database => {
+  await using s = await imageCloud(database)
+  const { id } = await s.make()
+  const piece = Buffer.from(Array.from({ length: 1_000_003 }, (_, i) => i % 251))
+  const [md5, sha512] = [createHash('md5'), createHash('sha512')]
+  for (let i = 0; i < 20; i++) for (const hash of [md5, sha512]) hash.update(piece)
+  await s.fill(id, Readable.from(Array.from({ length: 20 }, () => piece)))
+  const image = await show(s, id)
+  assert.equal(image.size, 20_000_060)
+  assert.deepEqual([image.checksum, image.os_hash_value], [md5.digest('hex'), sha512.digest('hex')])
+})
+
+onEachEngine('the files of deleted images are kept for as long as was asked', async database => {
+  const clock = virtualClock(Date.now())
+  await using s = await imageCloud(database, ['image.delayed_delete_seconds=3600'], clock)
+  const { id } = await s.make()
+  await s.fill(id, 'bytes')
+  assert.equal((await s.call(s.mine, 'DELETE', `/v2/images/${id}`)).status, 204)
+  assert.equal((await s.call(s.mine, 'GET', `/v2/images/${id}`)).status, 404)
+  await clock.advance(1_800_000)
+  await s.cloud.reconcile('image.orphan-files')
+  assert.equal((await s.files()).length, 1)
+  await clock.advance(1_801_000)
+  await s.cloud.reconcile('image.orphan-files')
+  assert.deepEqual(await s.files(), [])
+})
