@@ -30,7 +30,7 @@ export interface ConsoleTokenRow {
 const typesOf: Record<string, string[]> = {
   vnc: ['novnc', 'xvpvnc'],
   serial: ['serial'],
-  spice: ['spice-html5'],
+  spice: ['spice-html5', 'spice-direct'],
   rdp: ['rdp-html5'],
   mks: ['webmks'],
 }

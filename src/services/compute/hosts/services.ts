@@ -11,6 +11,7 @@ import { aggregateHosts, allAggregates } from '../aggregates/store.ts'
 import { computeConfig } from '../config.ts'
 import { body, flag, hostName, isTrue, naiveTime, numberedRow, query } from '../dialect.ts'
 import { listServers } from '../servers/store.ts'
+import { hasOpenMoves, wasEvacuated } from '../servers/store-moves.ts'
 import { computeBinary, type HostRow, isUp } from './host.ts'
 import { keepProvider } from './provider.ts'
 import { hosts, inOrder } from './store.ts'
@@ -70,6 +71,11 @@ const list = operation({
 type Change = Partial<Pick<HostRow, 'disabled' | 'disabled_reason' | 'forced_down'>>
 
 async function change(ctx: Ctx, row: HostRow, patch: Change): Promise<HostRow> {
+  if (patch.forced_down === false && (await wasEvacuated(ctx, row.name)))
+    throw new BadRequest(
+      `Unable to force up host ${row.name} as \`done\` evacuation migration records remain associated with the host. ` +
+        'Ensure the compute service has been restarted, allowing these records to move to `completed` before retrying this request.',
+    )
   const changed = { ...row, ...patch }
   await ctx.transaction(async tx => {
     await hosts.update(tx.db, { id: row.id }, patch)
@@ -182,6 +188,10 @@ const remove = operation({
       if ((await listServers(tx, { host: row.name }, { limit: 1 })).length > 0)
         throw new Conflict(
           'Unable to delete compute service that is hosting instances. Migrate or delete the instances first.',
+        )
+      if (await hasOpenMoves(tx, row.name))
+        throw new Conflict(
+          'Unable to delete compute service that has in-progress migrations. Complete the migrations or delete the instances first.',
         )
       await aggregateHosts.remove(tx.db, { host: row.name })
       await tx.services.placement.removeProvider(tx, row.provider_uuid)

@@ -32,7 +32,14 @@ const create = operation({
           { '2.6': oneOf(...protocols), '2.8': oneOf(...protocols, 'mks') },
           oneOf(...protocols, 'mks'),
         ),
-        type: byVersion({ '2.6': oneOf(...types), '2.8': oneOf(...types, 'webmks') }, oneOf(...types, 'webmks')),
+        type: byVersion(
+          {
+            '2.6': oneOf(...types),
+            '2.8': oneOf(...types, 'webmks'),
+            '2.99': oneOf(...types, 'webmks', 'spice-direct'),
+          },
+          oneOf(...types, 'webmks', 'spice-direct'),
+        ),
       },
       closed,
     ),

@@ -1,0 +1,17 @@
+/** What hosts need to know of the moves of servers. */
+import type { Ctx } from '#kernel/context.ts'
+import { openStatuses } from './moves/move.ts'
+import { moves } from './moves/store.ts'
+
+/** Whether a server is on its way to or from the host, or its move waits to be decided. */
+export async function hasOpenMoves(ctx: Ctx, host: string): Promise<boolean> {
+  // An evacuation that is done needs only that the host comes back and cleans up.
+  const status = openStatuses.filter(one => one !== 'done')
+  if (await moves.find(ctx.db, { source_host: host, status })) return true
+  return (await moves.find(ctx.db, { dest_host: host, status })) !== undefined
+}
+
+/** Whether servers were evacuated from the host, and it has not cleaned up after them. */
+export async function wasEvacuated(ctx: Ctx, host: string): Promise<boolean> {
+  return (await moves.find(ctx.db, { source_host: host, type: 'evacuation', status: 'done' })) !== undefined
+}
