@@ -33,7 +33,9 @@ export const createSaga = saga<CreateInput>(
       await releaseClaims(ctx, server_id)
       const fault = faultOfSaga(ctx, error, `Build of instance ${server_id} aborted: `)
       const gone = { host: null, node: null, task_state: null, power_state: powerStates.nostate }
-      await updateServer(ctx, server_id, { vm_state: 'error', ...gone, fault }, { vm_state: 'building' })
+      // Its guest is gone, also when all was done and only the saga's end failed.
+      const from = { vm_state: ['building', 'active'] } as const
+      await updateServer(ctx, server_id, { vm_state: 'error', launched_at: null, ...gone, fault }, from)
       await forgetAdminPassword(ctx, server_id)
       await ctx.events.emit(ctx, 'compute.instance.create.error', server_id, { message: fault.message })
     },
