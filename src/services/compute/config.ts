@@ -38,11 +38,6 @@ export const computeConfig = section(
         minimum: -1,
         description: 'How long the disks of a shelved server stay on its host; -1 is until they are asked to go.',
       }),
-      reclaim_deleted_seconds: Type.Integer({
-        default: 0,
-        minimum: 0,
-        description: 'How long a deleted server can be restored; 0: it is gone at once.',
-      }),
       stuck_seconds: Type.Object(
         {
           reboot: Type.Integer({ default: 180, minimum: 1, description: 'A reboot.' }),

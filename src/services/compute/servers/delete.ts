@@ -5,7 +5,7 @@ import { projectMemberOrAdmin, rule } from '#kernel/policy/rule.ts'
 import { saga } from '#kernel/saga/saga.ts'
 import { Type } from '#kernel/schema/builders.ts'
 import { loadServer, requireUnlocked } from './access.ts'
-import { actionOperation } from './action.ts'
+import { actionOperation, requireAllowed, stateConflict } from './action.ts'
 import { openMoves, updateMove } from './moves/store.ts'
 import type { ServerRow } from './server.ts'
 import { destroyGuest, faultOfSaga, releaseClaims } from './steps.ts'
@@ -96,5 +96,18 @@ export const forceDelete = actionOperation({
     requireUnlocked(ctx, server)
     await beginDelete(ctx, server)
     return reply(undefined, { status: 202 })
+  },
+})
+
+/** Deletions are not deferred, so no server is ever in a state to be restored from: the table of states says so with a 409. */
+export const restore = actionOperation({
+  id: 'compute.servers.restore',
+  key: 'restore',
+  summary: 'Bring a server back whose deletion was deferred',
+  policy: rule('os_compute_api:os-deferred-delete:restore', projectMemberOrAdmin),
+  body: Type.Unknown(),
+  async handle(ctx, server) {
+    requireAllowed(ctx, server, 'restore')
+    throw stateConflict(server.id, 'restore', 'vm_state', server.vm_state)
   },
 })

@@ -9,7 +9,7 @@ import { createServer } from './create.ts'
 import { createBackup } from './create-backup.ts'
 import { createImage } from './create-image.ts'
 import { createSaga } from './create-saga.ts'
-import { deleteSaga, deleteServer, forceDelete } from './delete.ts'
+import { deleteSaga, deleteServer, forceDelete, restore } from './delete.ts'
 import { explainServer } from './explanation.ts'
 import { guestPasswordOperations } from './guest-password.ts'
 import { guestOperations } from './guest-view.ts'
@@ -68,6 +68,7 @@ export const serverOperations: Operation[] = [
   updateServer,
   deleteServer,
   forceDelete,
+  restore,
   explainServer,
   ...actions.map(action => action.operation),
   confirmResize,

@@ -73,6 +73,7 @@ test('ports are seen to again; what was about an old hypervisor is gone', async 
   assert.equal((await s.act({ injectNetworkInfo: null }, 'latest', s.admin)).status, 202)
   assert.equal((await s.act({ injectNetworkInfo: null })).status, 403)
   assert.equal((await s.act({ resetNetwork: null }, 'latest', s.admin)).status, 410)
+  assert.equal((await s.act({ restore: null })).status, 409)
 })
 
 test('no server has a volume, and none can be found', async () => {
