@@ -65,7 +65,8 @@ export const standardAttributes: Attributes = {
     schema: Type.Array(Type.String({ minLength: 1, maxLength: 255 }), { uniqueItems: true, maxItems: 50 }),
     create: true,
     default: [],
-    convert: nullToList,
+    // In the order in which Neutron shows them.
+    convert: value => (Array.isArray(value) ? value.toSorted() : nullToList(value)),
   },
   created_at: { schema: Type.String() },
   updated_at: { schema: Type.String() },

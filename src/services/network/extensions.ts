@@ -20,7 +20,7 @@ const known: [alias: string, name: string, description: string][] = [
   ['dns-integration', 'DNS Integration', 'Names of ports and networks in DNS.'],
   ['empty-string-filtering', 'Empty String Filtering', 'Lists can be filtered by the empty text.'],
   ['ext-gw-mode', 'Router external gateway mode', 'Source NAT of a router can be turned off.'],
-  ['external-net', 'External network', 'Networks that lead outside.'],
+  ['external-net', 'Neutron external network', 'Networks that lead outside.'],
   ['extra_dhcp_opt', 'Extra DHCP options', 'DHCP options of a port.'],
   ['extraroute', 'Extra Route', 'Static routes of routers.'],
   ['extraroute-atomic', 'Atomic Extra Routes', 'Routes are added and removed one by one.'],

@@ -81,8 +81,8 @@ onEachEngine('tags are put on, looked for and taken off', async database => {
   const { id } = await demo.create('networks', {})
   const at = (path = '') => `networks/${id}/tags${path}`
   const replaced = await demo.request('PUT', at(), { tags: ['red', 'blue'] })
-  assert.deepEqual([replaced.status, replaced.body], [200, { tags: ['red', 'blue'] }])
-  assert.deepEqual((await demo.request('GET', at())).body, { tags: ['red', 'blue'] })
+  assert.deepEqual([replaced.status, replaced.body], [200, { tags: ['blue', 'red'] }])
+  assert.deepEqual((await demo.request('GET', at())).body, { tags: ['blue', 'red'] })
   assert.equal((await demo.request('PUT', at('/green'))).status, 201)
   assert.equal((await demo.request('GET', at('/green'))).status, 204)
   assert.equal(await refusal(demo.request('GET', at('/pink'))), '404 TagNotFound')
