@@ -19,6 +19,8 @@ export interface NatsOptions {
 
 /** Callers publish the reply subject of a call here when they no longer wait for it. */
 const cancelSubject = '_nephos.cancel'
+/** Timers of two processes are not exact to the millisecond. */
+const answererPatienceMs = 10
 const keptAnswers = 256
 const longestKeptAnswer = 16_384
 /** Room in a NATS message for the frame around a payload. */
@@ -159,7 +161,9 @@ function busOver(connection: NatsConnection, link: Link, clock: Clock, log: Log)
         const answered = await awaitAnswer(clock, subject, options, pending => {
           const until = clock.monotonic() + options.timeoutMs
           const send = () => {
-            const frame = writeFrame(text, until - clock.monotonic(), options.requestId)
+            // Rounded up: who answers must not give up before who asks.
+            const left = Math.ceil(until - clock.monotonic())
+            const frame = writeFrame(text, left + answererPatienceMs, options.requestId)
             if (!connection.isClosed()) connection.publish(subject, frame, { reply })
           }
           waiting.set(reply, { subject, pending, send })
