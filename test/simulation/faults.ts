@@ -216,7 +216,7 @@ export function chaosOf(world: World): Chaos {
     excuses(status) {
       const recent = (at: number) => clock.now() - at < excusedMs
       const badNow = world.weather !== calm || world.cut.size > 0 || world.hosts.some(host => host.life.dead)
-      return recent(last.database) || (status !== 501 && (badNow || recent(last.host)))
+      return recent(last.database) || (status !== 500 && (badNow || recent(last.host)))
     },
   }
 }

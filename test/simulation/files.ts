@@ -63,7 +63,9 @@ function handle(path: string) {
       return { size: contentOf(path).length }
     },
     async read(buffer: Buffer, offset: number, length: number, position: number) {
-      const bytesRead = contentOf(path).copy(buffer, offset, position, position + length)
+      const bytesRead = contentOf(path)
+        .subarray(position, position + length)
+        .copy(buffer, offset)
       return { buffer, bytesRead }
     },
     async sync() {

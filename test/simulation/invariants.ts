@@ -146,20 +146,29 @@ function agreement({ disk }: World, host: Host): Problem[] {
     )
     .all(host.name) as unknown as { id: string; device_id: string }[]
   const resized = disk.connection.prepare(`select 1 from compute_servers where id = ? and vm_state = 'resized'`)
+  // A port that its owner deletes under a running guest stays in the guest until it starts anew.
+  const there = disk.connection.prepare('select 1 from network_ports where id = ?')
   const problems: Problem[] = []
   const wrong = (invariant: string, about: string, ...ids: string[]) => void problems.push({ invariant, about, ids })
   for (const [key, guest] of host.guests) {
     const server = byId.get(guest.spec.id)
     if (!isGuestKey(key)) {
-      if (!resized.get(guest.spec.id))
+      // On its own host it goes with the guest, when the message that it may go was lost.
+      if (!resized.get(guest.spec.id) && !byId.has(guest.spec.id))
         wrong('a guest is aside only for a resize', `${key} on ${host.name}`, guest.spec.id)
     } else if (!server) wrong('no guest without its server', `${key} on ${host.name}`, key)
     else {
       const wanted = expected[server.vm_state]
-      if (wanted !== undefined && guest.power_state !== wanted)
+      // A guest that its hypervisor holds is not one that its owner paused: such a server stays active.
+      const held = server.vm_state === 'active' && guest.power_state === powerStates.paused
+      const differs = wanted !== undefined && guest.power_state !== wanted && !held
+      if (differs || server.power_state !== guest.power_state)
         wrong('a server is what its guest is', `${key}: ${server.vm_state}, guest ${guest.power_state}`, key)
       const own = ports.filter(port => port.device_id === key).map(port => port.id)
-      const nics = guest.nics.map(nic => nic.port_id).sort()
+      const nics = guest.nics
+        .map(nic => nic.port_id)
+        .filter(id => there.get(id))
+        .sort()
       // One that is off gets its ports when it starts.
       if (['active', 'paused'].includes(server.vm_state) && own.join() !== nics.join())
         wrong('a guest has the ports of its server', `${key}: ports ${own}, guest ${nics}`, key)
