@@ -108,6 +108,18 @@ test('an interface that the guest does not take leaves no port', async () => {
   assert.equal((await s.call('POST', '/os-interface', { interfaceAttachment: lone })).status, 400)
 })
 
+test('an interface for a server that is deleted meanwhile is for one that is not there', async () => {
+  await using s = await stage()
+  const reached = Promise.withResolvers<void>()
+  s.cloud.drivers.h1!.inject({ method: 'attachNic', delayMs: 50, error: 'the guest goes', hit: reached.resolve })
+  const attached = s.call('POST', '/os-interface', { interfaceAttachment: {} })
+  await reached.promise
+  assert.equal((await s.call('DELETE', '')).status, 204)
+  assert.equal((await attached).status, 404)
+  await s.cloud.env.sagas.idle()
+  assert.equal((await s.cloud.held()).ports, 0)
+})
+
 test('counters are for admins, in the old form and in the one of 2.48', async () => {
   await using s = await stage()
   assert.equal((await s.call('GET', '/diagnostics')).status, 403)

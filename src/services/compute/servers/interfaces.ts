@@ -180,13 +180,15 @@ export const interfaceOperations: Operation[] = [
     load: loadServer,
     request: attachBody,
     response: Type.Object({ interfaceAttachment: attachment }),
-    async handle(ctx, { target, body: { interfaceAttachment } }) {
+    async handle(ctx, { target, params, body: { interfaceAttachment } }) {
       const request = requestOf(interfaceAttachment)
       requireAllowed(ctx, target, 'attach_interface')
       const portId = await beginAttach(ctx, target, request)
       // Upstream answers when the interface is there; the saga goes on by itself should this process end.
       await ctx.sagas.idle(target.id)
       const port = (await portsOf(ctx, target.id)).find(one => one.id === portId)
+      // A delete wins: then there is nothing to attach to.
+      if (!port) await loadServer(ctx, { params })
       if (!port)
         throw new Fault(500, 'Internal Server Error', `Failed to attach network adapter device to ${target.id}`)
       return { interfaceAttachment: view(port) }
