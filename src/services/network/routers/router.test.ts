@@ -143,7 +143,7 @@ onEachEngine('extra routes lead to neighbours only, and keep their interface', a
   ])
   const atomic = (verb: string, routes: object[]) =>
     demo.request('PUT', `routers/${router.id}/${verb}_extraroutes`, { router: { routes } })
-  const more = await atomic('add', [route('10.51.0.0/16', '203.0.113.200'), route('10.50.0.0/16', '10.1.0.9')])
+  const more = await atomic('add', [route('10.51.0.0/16', '203.0.113.1'), route('10.50.0.0/16', '10.1.0.9')])
   assert.equal(more.body.router.routes.length, 2)
   assert.equal(
     await refusal(interfaceOf(demo, 'remove', router.id, { subnet_id: subnet.id })),
@@ -153,7 +153,7 @@ onEachEngine('extra routes lead to neighbours only, and keep their interface', a
     await refusal(demo.request('PUT', `routers/${router.id}`, { router: { external_gateway_info: null } })),
     '400 InvalidRoutes',
   )
-  const less = await atomic('remove', [route('10.51.0.0/16', '203.0.113.200'), route('9.9.9.0/24', '10.1.0.9')])
+  const less = await atomic('remove', [route('10.51.0.0/16', '203.0.113.1'), route('9.9.9.0/24', '10.1.0.9')])
   assert.deepEqual(less.body.router.routes, [route('10.50.0.0/16', '10.1.0.9')])
   await demo.update('routers', router.id, { external_gateway_info: null, routes: [] })
 })
