@@ -38,6 +38,12 @@ export const computeConfig = section(
         minimum: -1,
         description: 'How long the disks of a shelved server stay on its host; -1 is until they are asked to go.',
       }),
+      reclaim_instance_seconds: Type.Integer({
+        default: 0,
+        minimum: 0,
+        description:
+          'How long a deleted server can still be restored; 0 deletes at once, as a server is that is being built or moved.',
+      }),
       stuck_seconds: Type.Object(
         {
           reboot: Type.Integer({ default: 180, minimum: 1, description: 'A reboot.' }),

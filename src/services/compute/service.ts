@@ -39,6 +39,7 @@ import { hostCleanups } from './reconcilers/cleanups.ts'
 import { follow, guestChanged, guestsReported } from './reconcilers/guests.ts'
 import { usageAuditing } from './reconcilers/usage-audits.ts'
 import { serverGroupOperations, serverGroupRules } from './server-groups/operations.ts'
+import { reclaims } from './servers/delete.ts'
 import { evacuatedSources } from './servers/moves/evacuate.ts'
 import { orphanMoves, unconfirmedResizes } from './servers/moves/reconcilers.ts'
 import { shelvedOffloads } from './servers/moves/shelve.ts'
@@ -91,6 +92,7 @@ export const computeService = service({
     evacuatedSources,
     unconfirmedResizes,
     shelvedOffloads,
+    reclaims,
     usageAuditing,
   ],
   migrations: [initial, hostsAndFlavors, guestPasswordsAndConsoles, usageAudits, moves],

@@ -118,7 +118,10 @@ export function actionSaga<Body>(spec: {
       async failed(ctx, input, error) {
         const { server_id, task } = input
         // What it had to make way for has set its own task.
-        if (error.cancelled) return
+        if (error.cancelled) {
+          if ((await findServer(ctx, server_id))?.task_state === 'soft-deleting') await spec.undone?.(ctx, input, error)
+          return
+        }
         await spec.undone?.(ctx, input, error)
         await updateServer(ctx, server_id, { task_state: null }, { task_state: task })
         await ctx.events.emit(ctx, `${event}.error`, server_id, { message: error.message })

@@ -1,15 +1,18 @@
-/** Delete a server: always wins, whatever the server is doing and in whatever state it is. */
+/** Delete a server: always wins, whatever the server is doing and in whatever state it is; deferred when the configuration says so. */
 import type { Ctx } from '#kernel/context.ts'
 import { operation, reply } from '#kernel/operation.ts'
 import { projectMemberOrAdmin, rule } from '#kernel/policy/rule.ts'
+import { reconciler } from '#kernel/reconcile.ts'
 import { saga } from '#kernel/saga/saga.ts'
 import { Type } from '#kernel/schema/builders.ts'
+import { computeConfig } from '../config.ts'
 import { loadServer, requireUnlocked } from './access.ts'
-import { actionOperation, requireAllowed, stateConflict } from './action.ts'
+import { actionOperation } from './action.ts'
+import { beginSoftDelete, defers } from './deferred-delete.ts'
 import { openMoves, updateMove } from './moves/store.ts'
 import type { ServerRow } from './server.ts'
 import { destroyGuest, faultOfSaga, releaseClaims } from './steps.ts'
-import { findServer, removeServer, updateServer } from './store.ts'
+import { findServer, listServers, removeServer, updateServer } from './store.ts'
 import { cleanupHosts } from './store-cleanups.ts'
 
 const deadlineMs = 60 * 60_000
@@ -81,7 +84,11 @@ export const deleteServer = operation({
   load: loadServer,
   async handle(ctx, { target }) {
     requireUnlocked(ctx, target)
-    await beginDelete(ctx, target)
+    await ctx.transaction(async tx => {
+      const now = await findServer(tx, target.id)
+      if (now && defers(tx, now)) await beginSoftDelete(tx, now)
+      else await beginDelete(tx, target)
+    })
     return undefined
   },
 })
@@ -99,15 +106,20 @@ export const forceDelete = actionOperation({
   },
 })
 
-/** Deletions are not deferred, so no server is ever in a state to be restored from: the table of states says so with a 409. */
-export const restore = actionOperation({
-  id: 'compute.servers.restore',
-  key: 'restore',
-  summary: 'Bring a server back whose deletion was deferred',
-  policy: rule('os_compute_api:os-deferred-delete:restore', projectMemberOrAdmin),
-  body: Type.Unknown(),
-  async handle(ctx, server) {
-    requireAllowed(ctx, server, 'restore')
-    throw stateConflict(server.id, 'restore', 'vm_state', server.vm_state)
+/** Deletes for good what was deleted for as long as the configuration keeps it. */
+export const reclaims = reconciler({
+  id: 'compute.reclaims',
+  every: 60_000,
+  async run(ctx) {
+    const seconds = ctx.config.of(computeConfig).reclaim_instance_seconds
+    if (seconds === 0) return
+    for (const { id } of await listServers(ctx, { vm_state: 'soft-delete', task_state: null })) {
+      await ctx.transaction(async tx => {
+        const server = await findServer(tx, id)
+        const at = server?.recovery?.soft_deleted?.at
+        if (server?.vm_state !== 'soft-delete' || server.task_state !== null || at === undefined) return
+        if (ctx.clock.now() - Date.parse(at) >= seconds * 1000) await beginDelete(tx, server)
+      })
+    }
   },
 })

@@ -202,6 +202,7 @@ export function readQuery(ctx: Ctx, sent: Query): ListRequest {
   addStatus(ctx, request, listOf(asked.status))
   addTags(request, asked)
   addTimes(ctx, request, asked)
+  addSoftDeleted(request, asked)
   if (asked.locked !== undefined)
     request.where.locked_by = booleanOf(textOf(asked.locked)!) ? { op: '!=', value: null } : null
   return request
@@ -295,6 +296,18 @@ function addTimes(ctx: Ctx, request: ListRequest, asked: Query): void {
   const wanted = textOf(asked.deleted)
   if (wanted !== undefined && isAdmin(ctx)) request.deleted = booleanOf(wanted) ? 'only' : 'none'
   else if ((changesSince ?? changesBefore) !== undefined && request.deleted === 'none') request.deleted = 'both'
+}
+
+/** Servers whose deletion is deferred are listed for those who ask for them, or for what changed. */
+function addSoftDeleted(request: ListRequest, asked: Query): void {
+  const named = [
+    ...listOf(asked.vm_state),
+    ...listOf(asked.status)
+      .flatMap(statesOf)
+      .map(state => state.vm_state),
+  ]
+  if (request.deleted === 'both' || named.includes('soft-delete') || booleanOf(textOf(asked.soft_deleted) ?? '')) return
+  request.also.push(eb => eb('vm_state', '!=', 'soft-delete'))
 }
 
 function orderOf(ctx: Ctx, sent: Query): ListRequest['orderBy'] {

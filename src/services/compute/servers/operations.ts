@@ -9,7 +9,8 @@ import { createServer } from './create.ts'
 import { createBackup } from './create-backup.ts'
 import { createImage } from './create-image.ts'
 import { createSaga } from './create-saga.ts'
-import { deleteSaga, deleteServer, forceDelete, restore } from './delete.ts'
+import { restore, softDeleteSaga } from './deferred-delete.ts'
+import { deleteSaga, deleteServer, forceDelete } from './delete.ts'
 import { explainServer } from './explanation.ts'
 import { guestPasswordOperations } from './guest-password.ts'
 import { guestOperations } from './guest-view.ts'
@@ -59,6 +60,7 @@ const actions = [
   shelve,
   shelveOffload,
   unshelve,
+  restore,
 ]
 
 export const serverOperations: Operation[] = [
@@ -68,7 +70,6 @@ export const serverOperations: Operation[] = [
   updateServer,
   deleteServer,
   forceDelete,
-  restore,
   explainServer,
   ...actions.map(action => action.operation),
   confirmResize,
@@ -93,6 +94,7 @@ export const serverOperations: Operation[] = [
 export const serverSagas: Saga[] = [
   anySaga(createSaga),
   anySaga(deleteSaga),
+  anySaga(softDeleteSaga),
   anySaga(tidySaga),
   ...actions.map(action => action.saga),
   ...interfaceSagas,

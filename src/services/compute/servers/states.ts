@@ -72,6 +72,12 @@ const table = {
   shelve: { from: running, task: 'shelving' },
   shelveOffload: { from: ['shelved'], task: 'shelving_offloading' },
   unshelve: { from: ['shelved', 'shelved_offloaded'], task: 'unshelving' },
+  softDelete: {
+    from: [...running, 'rescued', 'shelved', 'error', 'soft-delete'],
+    task: 'soft-deleting',
+    over: [...hostTasks.filter(task => task !== 'rebuilding'), 'restoring'],
+    called: 'delete',
+  },
   restore: { from: ['soft-delete'], task: 'restoring' },
 } as const satisfies Record<string, Allowed>
 
