@@ -82,7 +82,13 @@ test('the client lists, shows and changes what is around servers', {
   await t.test('extensions and versions', async () => {
     const extensions = await stage.json<Row[]>(['extension', 'list', '--compute'])
     assert.ok(column(extensions, 'Alias').includes('os-simple-tenant-usage'))
-    const [version] = await stage.json<Row[]>(['versions', 'show', '--service', 'compute'])
-    assert.deepEqual([version?.Version, version?.Status], ['2.1', 'CURRENT'])
+    const versions = await stage.json<Row[]>(['versions', 'show', '--service', 'compute'])
+    assert.deepEqual(
+      versions.map(one => [one.Version, one.Status]),
+      [
+        ['2.0', 'DEPRECATED'],
+        ['2.1', 'CURRENT'],
+      ],
+    )
   })
 })
