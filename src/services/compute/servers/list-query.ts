@@ -7,7 +7,7 @@ import { admin, rule } from '#kernel/policy/rule.ts'
 import { Type } from '#kernel/schema/builders.ts'
 import { since } from '#kernel/schema/marks.ts'
 import { booleanOf, isAdmin, pageQuery, query } from '../dialect.ts'
-import { likeCondition } from '../name-pattern.ts'
+import { likeCondition, matcher } from '../name-pattern.ts'
 import { type ServerRow, statesOf } from './server.ts'
 import { tagCondition } from './store-tags.ts'
 
@@ -173,6 +173,8 @@ export interface ListRequest {
   changesBefore: string | undefined
   /** Patterns that one of a server's addresses has to contain. */
   addresses: string[]
+  /** What the database cannot tell: a row is listed when all of these hold. */
+  checks: ((row: ServerRow) => boolean)[]
   /** True when a filter can match nothing. */
   nothing: boolean
 }
@@ -196,6 +198,7 @@ export function readQuery(ctx: Ctx, sent: Query): ListRequest {
     changesSince: isoOf(asked['changes-since']),
     changesBefore: isoOf(asked['changes-before']),
     addresses: [...listOf(asked.ip), ...listOf(asked.ip6)],
+    checks: [],
     nothing: false,
   }
   for (const [name, value] of Object.entries(asked)) addColumnFilter(request, name, listOf(value))
@@ -240,7 +243,7 @@ function addColumnFilter(request: ListRequest, name: string, values: string[]): 
   const filter = Object.hasOwn(columnFilters, name) ? columnFilters[name] : undefined
   if (!filter || values.length === 0) return
   const { column, as } = filter
-  if (as === 'text') request.also.push(eb => eb.and(values.map(value => likeCondition(eb, column, value))))
+  if (as === 'text') addPatterns(request, column, values)
   else if (as === 'flag')
     request.also.push(eb =>
       eb(
@@ -254,6 +257,19 @@ function addColumnFilter(request: ListRequest, name: string, values: string[]): 
     request.also.push(eb =>
       eb.or(values.map(value => (value === 'None' ? eb(column, 'is', null) : eb(column, '=', value)))),
     )
+}
+
+/** No text that is searched is longer. */
+const longestPattern = 255
+
+function addPatterns(request: ListRequest, column: ColumnFilter['column'], patterns: string[]): void {
+  if (patterns.some(pattern => pattern.length > longestPattern))
+    throw new BadRequest(`A filter by text may have ${longestPattern} characters.`)
+  request.also.push(eb => eb.and(patterns.map(pattern => likeCondition(eb, column, pattern))))
+  for (const pattern of patterns) {
+    const matches = matcher(pattern)
+    if (matches) request.checks.push(row => matches(String(row[column] ?? '')))
+  }
 }
 
 function addStatus(ctx: Ctx, request: ListRequest, statuses: string[]): void {

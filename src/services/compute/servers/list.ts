@@ -81,9 +81,10 @@ async function select(ctx: Ctx, request: ListRequest, limit: number, marker: str
           also: eb => eb.and(request.also.map(condition => condition(eb))),
           ...(after && { after }),
           // Addresses are the network's to know, so these are counted after they were asked for.
-          ...(!byAddress && { limit }),
+          ...(!byAddress && request.checks.length === 0 && { limit }),
         })
-  const kept = byAddress ? await withAddress(ctx, live, request.addresses) : live
+  const checked = live.filter(row => request.checks.every(check => check(row)))
+  const kept = byAddress ? await withAddress(ctx, checked, request.addresses) : checked
   if (request.deleted === 'none') return kept.slice(0, limit)
   return [...kept, ...(await gone(ctx, request))].slice(0, limit)
 }
