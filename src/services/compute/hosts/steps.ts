@@ -80,8 +80,9 @@ async function read(ctx: Ctx, providers: readonly (readonly [uuid: string, gener
 const aggregatesInOrder = (ctx: Ctx): Promise<AggregateRow[]> =>
   aggregates.list(ctx.db, {}, { orderBy: [{ column: 'id', direction: 'asc' }] })
 
+const none: readonly AggregateRow[] = []
 const groupsOf = ({ aggregates: ids }: Known, groups: readonly AggregateRow[]) =>
-  ids.size === 0 ? [] : groups.filter(group => ids.has(group.id))
+  ids.size === 0 ? none : groups.filter(group => ids.has(group.id))
 
 type Moving = Pick<HostState, 'up' | 'free_vcpus' | 'free_ram_mb'>
 

@@ -51,25 +51,26 @@ const imagePropertiesFilter: Filter = (host, { image_properties: image }) => {
   const arch = image.hw_architecture ?? image.architecture
   if (arch && archOf(arch) !== archOf(host.arch)) return { asked: `architecture ${arch}`, had: host.arch }
   const type = (image.img_hv_type ?? image.hypervisor_type)?.toLowerCase()
+  if (type === undefined) return undefined
   const had = host.hypervisor_type.toLowerCase()
   // Upstream's names: a QEMU host runs what was made for kvm too.
   const family = had === 'qemu' || had === 'kvm' ? ['qemu', 'kvm'] : [had]
-  return type && !family.includes(type) ? { asked: `hypervisor ${type}`, had } : undefined
+  return !family.includes(type) ? { asked: `hypervisor ${type}`, had } : undefined
 }
 
+const capabilitiesOf = (host: HostState): Record<string, CapabilityValue> => ({
+  'cpu_info:arch': host.arch,
+  hypervisor_type: host.hypervisor_type,
+  hypervisor_version: host.hypervisor_version,
+  hypervisor_hostname: host.node,
+})
+
 const computeCapabilitiesFilter: Filter = (host, { extra_specs }) => {
-  const capabilities: Record<string, CapabilityValue> = {
-    'cpu_info:arch': host.arch,
-    hypervisor_type: host.hypervisor_type,
-    hypervisor_version: host.hypervisor_version,
-    hypervisor_hostname: host.node,
-  }
   for (const [key, wanted] of Object.entries(extra_specs)) {
     const name = /^capabilities:(.+)$/.exec(key)?.[1]
     if (!name) continue
-    if (!satisfies(capabilities[name], wanted)) {
-      return { asked: `${name} ${wanted}`, had: String(capabilities[name] ?? 'nothing of the name') }
-    }
+    const had = capabilitiesOf(host)[name]
+    if (!satisfies(had, wanted)) return { asked: `${name} ${wanted}`, had: String(had ?? 'nothing of the name') }
   }
   return undefined
 }

@@ -44,14 +44,13 @@ export async function place(ctx: Ctx, request: PlacingRequest, serverIds: readon
   const asked = await candidateRequest(ctx, request)
   const limit = ctx.config.of(computeConfig).scheduler.max_candidates
   const candidates = asked ? await ctx.services.placement.candidates(ctx, { ...asked, limit }) : []
-  const byProvider = new Map(candidates.map(candidate => [candidate.root, candidate]))
   const hosts = await hostsForScheduling(ctx, candidates)
   const wish = await scheduleRequest(ctx, request, serverIds)
   const options = schedulerOptions(ctx, request.forced)
   const chosen: HostState[] = []
   for (const serverId of serverIds) {
     const { best, refused } = await bestOf(ctx, wish, hosts, options)
-    const host = await claimFirst(ctx, request, serverId, best, byProvider)
+    const host = await claimFirst(ctx, request, serverId, best, candidates)
     if (!host) {
       for (const id of serverIds.slice(0, chosen.length)) await ctx.services.placement.release(ctx, id)
       return { explanation: await explain(ctx, request, asked, refused) }
@@ -79,12 +78,13 @@ async function claimFirst(
   { project_id, user_id }: PlacingRequest,
   serverId: string,
   best: HostState[],
-  candidates: Map<string, Candidate>,
+  candidates: readonly Candidate[],
 ): Promise<HostState | undefined> {
   for (const host of best) {
     try {
       const consumer = { id: serverId, project_id, user_id, type: 'INSTANCE' }
-      await ctx.services.placement.claim(ctx, consumer, candidates.get(host.provider)!.allocations())
+      const { allocations } = candidates.find(candidate => candidate.root === host.provider)!
+      await ctx.services.placement.claim(ctx, consumer, allocations())
       return host
     } catch (error) {
       if (!(error instanceof Conflict)) throw error

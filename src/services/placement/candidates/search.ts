@@ -94,7 +94,7 @@ function waysInTree(
   budget: Budget,
   take: (way: Found) => boolean,
 ): void {
-  const within = [...tree, ...sharedWith(snapshot, tree)]
+  const within = snapshot.sharing.length === 0 ? tree : [...tree, ...sharedWith(snapshot, tree)]
   const perGroup: Way[][] = []
   for (const group of request.groups) {
     const ways =
@@ -122,7 +122,6 @@ function isFlat(ways: Way[]): boolean {
 
 /** Sharing providers of other trees that have an aggregate in common with this one. */
 function sharedWith(snapshot: Snapshot, tree: Provider[]): Provider[] {
-  if (snapshot.sharing.length === 0) return []
   return snapshot.sharing.filter(
     shared => !tree.includes(shared) && tree.some(p => !p.aggregates.isDisjointFrom(shared.aggregates)),
   )
@@ -131,6 +130,7 @@ function sharedWith(snapshot: Snapshot, tree: Provider[]): Provider[] {
 /** Whether a provider may be used for a group in the tree of `root` at all, its resources and required traits aside. */
 export function admits(snapshot: Snapshot, provider: Provider, root: string, group: RequestGroup): boolean {
   if (group.forbidden.some(trait => provider.traits.has(trait))) return false
+  if (!group.in_tree && group.member_of.length + group.forbidden_aggregates.length === 0) return true
   const spread = group.suffix === ''
   if (group.in_tree) {
     const asked = snapshot.providers.get(group.in_tree)?.root
@@ -150,7 +150,7 @@ const hasTraits = (providers: Provider[], required: string[][]) =>
 /** Ways to meet a group by several providers: each class by any provider that has room, the traits by all of them together. */
 function spreadWays(snapshot: Snapshot, within: Provider[], root: string, group: RequestGroup, budget: Budget): Way[] {
   // A tree of one, as most are, meets it alone or not at all.
-  if (within.length === 1 && Object.keys(group.resources).length > 0) return singleWays(snapshot, within, root, group)
+  if (within.length === 1 && hasSome(group.resources)) return singleWays(snapshot, within, root, group)
   const usable = within.filter(p => admits(snapshot, p, root, group))
   const choices: Way[] = []
   for (const [resourceClass, amount] of Object.entries(group.resources)) {
@@ -177,20 +177,30 @@ function spreadWays(snapshot: Snapshot, within: Provider[], root: string, group:
 
 /** Ways to meet a group by one provider. */
 function singleWays(snapshot: Snapshot, within: Provider[], root: string, group: RequestGroup): Way[] {
-  const wanted = Object.entries(group.resources)
+  const some = hasSome(group.resources)
   return within
     .filter(
       p =>
+        (some ? hasRooms(p, group.resources) : p.root === root) &&
         admits(snapshot, p, root, group) &&
-        hasTraits([p], group.required) &&
-        (wanted.length > 0 || p.root === root) &&
-        wanted.every(([resourceClass, amount]) => hasRoom(p.inventories.get(resourceClass), amount)),
+        hasTraits([p], group.required),
     )
     .map(provider =>
-      wanted.length > 0
-        ? wanted.map(([resource_class, amount]) => ({ provider, resource_class, amount }))
+      some
+        ? Object.entries(group.resources).map(([resource_class, amount]) => ({ provider, resource_class, amount }))
         : [{ provider, resource_class: undefined, amount: 0 }],
     )
+}
+
+/** These run for each of ten thousand providers: lists of entries would be most of their time. */
+function hasSome(resources: Record<string, number>): boolean {
+  for (const _ in resources) return true
+  return false
+}
+
+function hasRooms(provider: Provider, resources: Record<string, number>): boolean {
+  for (const name in resources) if (!hasRoom(provider.inventories.get(name), resources[name]!)) return false
+  return true
 }
 
 /** Whether the ways of the first groups go together: different providers where asked, one subtree where asked, and room for their sum. */
