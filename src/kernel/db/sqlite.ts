@@ -14,20 +14,26 @@ const maxCachedStatements = 1000
 
 type Values = SQLOutputValue[]
 
+type Row = Record<string, SQLOutputValue>
+
 /** Makes rows that all have one shape; those that `node:sqlite` itself makes are dictionaries, many times slower to read. */
-function shaper(statement: StatementSync): (values: Values) => Record<string, SQLOutputValue> {
-  let names: string[] = []
-  let empty: Record<string, SQLOutputValue> = {}
+function shaper(statement: StatementSync): (values: Values) => Row {
+  let columns = 0
+  let shape: (values: Values) => Row = () => ({})
   return values => {
     // At first, and when a migration has added a column to `*`.
-    if (values.length !== names.length) {
-      names = statement.columns().map(column => column.name)
-      empty = Object.fromEntries(names.map(name => [name, null]))
+    if (values.length !== columns) {
+      columns = values.length
+      shape = literal(statement.columns().map(column => column.name))
     }
-    const row = { ...empty }
-    for (let i = 0; i < names.length; i++) row[names[i]!] = values[i]!
-    return row
+    return shape(values)
   }
+}
+
+/** A function written for these names, as validators are for their schemas: filling a row name by name is twenty times slower. */
+function literal(names: string[]): (values: Values) => Row {
+  const members = names.map((name, i) => `${JSON.stringify(name)}: values[${i}]`)
+  return new Function('values', `return {${members.join(',')}}`) as (values: Values) => Row
 }
 
 /** Opens (and makes) the database file; `:memory:` is gone when closed. */
