@@ -156,6 +156,7 @@ test('from 2.102 on flavors are found by name, and neither scaled nor disabled',
     (await cloud.call<List>('alice', 'GET', `/flavors?${query}`, undefined, version)).body.flavors?.map(f => f.name)
   assert.deepEqual(await names('name=micro'), ['m1.micro'])
   assert.deepEqual(await names('name=^m1.m&sort_key=name'), ['m1.medium', 'm1.micro'])
+  assert.deepEqual(await names('name=^m1.m[a-h]&sort_key=name'), ['m1.medium'])
   assert.equal(await names('name=micro', '2.101'), undefined)
   assert.equal(await names('sort_key=rxtx_factor'), undefined)
   const flavor = { name: 'fast', ram: 1, vcpus: 1, disk: 1, rxtx_factor: 2 }

@@ -59,7 +59,7 @@ const listQuery = query({
   minDisk: Type.Optional(Type.String()),
   sort_key: Type.Optional(byVersion({ '2.1': sortKey(), '2.102': sortKey('rxtx_factor') }, sortKey())),
   sort_dir: Type.Optional(Type.Unsafe<'asc' | 'desc'>({ type: 'string', enum: ['asc', 'desc'] })),
-  name: since('2.102', Type.String()),
+  name: since('2.102', Type.String({ maxLength: 255 })),
 })
 
 type ListQuery = Static<typeof listQuery>

@@ -3,7 +3,7 @@ import type { Ctx } from '#kernel/context.ts'
 import { type AnyBuilder, type ListOptions, rows, type Where } from '#kernel/db/rows.ts'
 import { NotFound } from '#kernel/errors.ts'
 import { isAdmin } from '../dialect.ts'
-import { likeCondition } from '../name-pattern.ts'
+import { likeCondition, matcher } from '../name-pattern.ts'
 import type { FlavorRow } from './flavor.ts'
 
 interface AccessRow {
@@ -58,7 +58,11 @@ export interface FlavorFilter {
   name?: string | undefined
 }
 
-export function listFlavors(ctx: Ctx, filter: FlavorFilter, options: ListOptions<FlavorRow>): Promise<FlavorRow[]> {
+export async function listFlavors(
+  ctx: Ctx,
+  filter: FlavorFilter,
+  options: ListOptions<FlavorRow>,
+): Promise<FlavorRow[]> {
   const where: Where<FlavorRow> = {
     memory_mb: filter.min_ram === undefined ? undefined : { op: '>=', value: filter.min_ram },
     root_gb: filter.min_disk === undefined ? undefined : { op: '>=', value: filter.min_disk },
@@ -69,8 +73,11 @@ export function listFlavors(ctx: Ctx, filter: FlavorFilter, options: ListOptions
     ...(filter.is_public === true ? [usableBy(ctx.identity.project_id)] : []),
     ...(filter.name === undefined ? [] : [named(filter.name)]),
   ]
-  return flavors.list(ctx.db, where, {
-    ...options,
+  const matches = filter.name === undefined ? undefined : matcher(filter.name)
+  const { limit, ...all } = options
+  const found = await flavors.list(ctx.db, where, {
+    ...(matches ? all : options),
     ...(conditions.length > 0 && { also: eb => eb.and(conditions.map(condition => condition(eb))) }),
   })
+  return matches ? found.filter(({ name }) => matches(name)).slice(0, limit) : found
 }

@@ -10,7 +10,7 @@ import { flavorFor } from '../flavors/store.ts'
 import { hostNamed, zoneAvailable } from '../hosts/hosts.ts'
 import { keypairs } from '../keypairs/store.ts'
 import { groupOf } from '../server-groups/store.ts'
-import type { BlockDevice, CreateBody } from './create-schema.ts'
+import { type BlockDevice, type CreateBody, keptIp } from './create-schema.ts'
 import { imageOfServer } from './image-of-server.ts'
 import { checkContents } from './quota.ts'
 import type { GuestDataRow, RequestSpec, ServerFlavor, ServerImage } from './server.ts'
@@ -82,8 +82,8 @@ export async function buildRequest(ctx: Ctx, body: CreateBody, project: string):
     config_drive: forced || isTrue(server.config_drive),
     metadata,
     tags: [...new Set(server.tags ?? [])],
-    access_ip_v4: server.accessIPv4 || null,
-    access_ip_v6: server.accessIPv6 || null,
+    access_ip_v4: keptIp(server.accessIPv4),
+    access_ip_v6: keptIp(server.accessIPv6),
     disk_config: server['OS-DCF:diskConfig'] ?? 'MANUAL',
     trusted_image_certificates: server.trusted_image_certificates ?? null,
   }

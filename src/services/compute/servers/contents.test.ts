@@ -136,6 +136,7 @@ test('counters are for admins, in the old form and in the one of 2.48', async ()
     ).body
   const now = await read('latest')
   assert.equal(now.state, 'running')
+  assert.equal(now.driver, 'libvirt')
   assert.equal(now.num_cpus, 1)
   assert.equal((now.nic_details as unknown[]).length, 1)
   const old = await read('2.47')

@@ -23,6 +23,12 @@ export const hostname = byVersion(
 export const accessIp = (format: 'ipv4' | 'ipv6') =>
   Type.Unsafe<string>({ type: 'string', anyOf: [{ format }, { const: '' }] })
 
+/** An access address as it is kept: addresses of IPv6 in the form of RFC 5952, whatever form was sent. */
+export function keptIp(sent: string | undefined): string | null {
+  if (!sent) return null
+  return sent.includes(':') ? new URL(`http://[${sent}]`).hostname.slice(1, -1) : sent
+}
+
 const networkFields = (id: typeof uuid) => ({
   uuid: Type.Optional(id),
   port: Type.Optional(Type.Union([uuid, Type.Null()])),

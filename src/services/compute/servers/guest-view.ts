@@ -97,7 +97,9 @@ const nicCounters = [
 
 function standardDiagnostics(found: Counters): Counters {
   return {
-    ...pick(found, ['state', 'driver', 'hypervisor', 'hypervisor_os', 'uptime', 'config_drive']),
+    // Of the drivers that clients know, the one whose guests are QEMU's.
+    driver: 'libvirt',
+    ...pick(found, ['state', 'hypervisor', 'hypervisor_os', 'uptime', 'config_drive']),
     ...pick(found, ['num_cpus', 'num_nics', 'num_disks']),
     disk_details: listOf(found.disk_details).map(disk => pick(disk, diskCounters)),
     cpu_details: listOf(found.cpu_details).map(cpu => pick(cpu, ['id', 'time', 'utilisation'])),

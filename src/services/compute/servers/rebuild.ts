@@ -10,7 +10,7 @@ import { description, flag, metadata, name } from '../dialect.ts'
 import { hostAgent, powerStates } from '../host-agent.ts'
 import { actionOperation, actionSaga, beginAction, requireAllowed, requireHost, type ServerAction } from './action.ts'
 import { keypairOf } from './build-request.ts'
-import { accessIp, diskConfig, hostname, personality, trustedCertificates } from './create-schema.ts'
+import { accessIp, diskConfig, hostname, keptIp, personality, trustedCertificates } from './create-schema.ts'
 import { guestSpec } from './guest-spec.ts'
 import { imageOfServer } from './image-of-server.ts'
 import { beginTidy } from './moves/tidy.ts'
@@ -127,8 +127,8 @@ async function rowPatch(ctx: Ctx, server: ServerRow, asked: Asked): Promise<Part
     ...(has('description') && { display_description: asked.description! }),
     ...(has('metadata') && { metadata: asked.metadata! }),
     ...(has('OS-DCF:diskConfig') && { disk_config: asked['OS-DCF:diskConfig']! }),
-    ...(has('accessIPv4') && { access_ip_v4: asked.accessIPv4 || null }),
-    ...(has('accessIPv6') && { access_ip_v6: asked.accessIPv6 || null }),
+    ...(has('accessIPv4') && { access_ip_v4: keptIp(asked.accessIPv4) }),
+    ...(has('accessIPv6') && { access_ip_v6: keptIp(asked.accessIPv6) }),
     ...(has('key_name') && { key_name: asked.key_name! }),
     ...(has('trusted_image_certificates') && { trusted_image_certificates: asked.trusted_image_certificates! }),
     ...(has('hostname') && { hostname: asked.hostname! }),

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { onEachEngine } from '../../../../test/engines.ts'
 import { type ShownServer, serverCloud } from './fixtures/server-cloud.ts'
-import { newWorld } from './fixtures/world.ts'
+import { newWorld, tiny } from './fixtures/world.ts'
 
 type Answer = { server: ShownServer } & Record<string, { message: string }>
 
@@ -20,6 +20,34 @@ test('before 2.75 the answer to a change shows less than the server itself', asy
   const now = (await put('2.75')).body.server
   assert.equal(now['OS-EXT-STS:vm_state'], 'active')
   assert.equal(now.addresses.private[0]['OS-EXT-IPS:type'], 'fixed')
+})
+
+test('the answer to a change never shows the user data as an extended attribute', async () => {
+  await using cloud = await serverCloud()
+  const admin = await cloud.admin()
+  const { id } = await cloud.boot(admin, { user_data: 'aGVsbG8=' })
+  const field = 'OS-EXT-SRV-ATTR:user_data'
+  const put = await cloud.api<Answer>(admin, 'PUT', `/servers/${id}`, { server: { name: 'renamed' } })
+  const rebuild = { rebuild: { imageRef: tiny } }
+  const rebuilt = await cloud.api<Answer>(admin, 'POST', `/servers/${id}/action`, rebuild)
+  await cloud.env.sagas.idle()
+  assert.deepEqual([field in put.body.server, field in rebuilt.body.server], [false, false])
+  assert.equal(rebuilt.body.server.user_data, 'aGVsbG8=')
+  assert.equal((await cloud.show(admin, id))[field], 'aGVsbG8=')
+})
+
+test('an access address comes back in the one form of RFC 5952', async () => {
+  await using cloud = await serverCloud()
+  const demo = await cloud.project('p1')
+  const long = '0000:0000:0000:0000:0000:babe:220.12.22.2'
+  const { id, accessIPv6 } = await cloud.boot(demo, { accessIPv6: long })
+  assert.equal(accessIPv6, '::babe:dc0c:1602')
+  const change = async (server: Record<string, string>) => {
+    const { body } = await cloud.api<Answer>(demo, 'PUT', `/servers/${id}`, { server })
+    return [body.server.accessIPv4, body.server.accessIPv6]
+  }
+  assert.deepEqual(await change({ accessIPv6: 'FE80:0::0:1', accessIPv4: '192.0.2.1' }), ['192.0.2.1', 'fe80::1'])
+  assert.deepEqual(await change({ accessIPv6: '' }), ['192.0.2.1', ''])
 })
 
 onEachEngine('a server is pinned to its zone and unpinned', async database => {

@@ -7,7 +7,7 @@ import { type Static, Type } from '#kernel/schema/builders.ts'
 import { since } from '#kernel/schema/marks.ts'
 import { description, name } from '../dialect.ts'
 import { loadServer } from './access.ts'
-import { accessIp, diskConfig, hostname } from './create-schema.ts'
+import { accessIp, diskConfig, hostname, keptIp } from './create-schema.ts'
 import type { ServerRow } from './server.ts'
 import { changedSchema } from './server-schema.ts'
 import { requestSpecOf, updateRequestSpec, updateServer as updateRow } from './store.ts'
@@ -42,8 +42,8 @@ export const updateServer = operation({
     const patch: Partial<ServerRow> = {
       ...(server.name !== undefined && { display_name: server.name }),
       ...(server['OS-DCF:diskConfig'] !== undefined && { disk_config: server['OS-DCF:diskConfig'] }),
-      ...(server.accessIPv4 !== undefined && { access_ip_v4: server.accessIPv4 || null }),
-      ...(server.accessIPv6 !== undefined && { access_ip_v6: server.accessIPv6 || null }),
+      ...(server.accessIPv4 !== undefined && { access_ip_v4: keptIp(server.accessIPv4) }),
+      ...(server.accessIPv6 !== undefined && { access_ip_v6: keptIp(server.accessIPv6) }),
       ...(server.description !== undefined && { display_description: server.description }),
       ...(server.hostname !== undefined && { hostname: server.hostname }),
     }

@@ -145,7 +145,9 @@ const shownSince275 = /^(OS-EXT-|OS-SRV-USG:|os-extended-volumes:|(config_drive|
 export async function changedView(ctx: Ctx, server: ServerRow) {
   const [view] = await detailedViews(ctx, [server])
   const server_groups = ctx.atLeast('2.71') ? await groupsOf(ctx, server.id) : []
-  const full = { ...view!, server_groups }
+  // What the guest is told is shown with the server alone.
+  const { 'OS-EXT-SRV-ATTR:user_data': _, ...shownLater } = { 'OS-EXT-SRV-ATTR:user_data': undefined, ...view! }
+  const full = { ...shownLater, server_groups }
   if (ctx.atLeast('2.75')) return full
   const addresses = Object.entries(full.addresses).map(([network, its]) => [
     network,
