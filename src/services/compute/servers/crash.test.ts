@@ -20,6 +20,7 @@ const flows: Record<string, Flow> = {
     fails: 'ERROR',
   },
   stop: { saga: 'stop', begin: act({ 'os-stop': null }), ends: 'SHUTOFF', fails: 'ACTIVE' },
+  pause: { saga: 'pause', begin: act({ pause: null }), ends: 'PAUSED', fails: 'ACTIVE', undone: true },
   resume: {
     saga: 'resume',
     prepare: [{ suspend: null }],

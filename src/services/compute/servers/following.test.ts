@@ -139,6 +139,43 @@ test('an action on a server whose host is away ends, and leaves the server as it
   assert.equal('host_status' in (await s.cloud.show(s.demo, s.server.id)), false)
 })
 
+test('a pause that the host did before it failed is taken back; its owner can pause again', async () => {
+  await using s = await stage()
+  const act = async (body: Record<string, unknown>) => {
+    const { status } = await s.cloud.api(s.demo, 'POST', `/servers/${s.server.id}/action`, body)
+    await s.cloud.env.sagas.idle()
+    await s.report()
+    return status
+  }
+  s.driver.inject({ method: 'pause', error: 'the answer got lost', afterwards: true })
+  assert.equal(await act({ pause: null }), 202)
+  assert.deepEqual(await s.shown(), ['ACTIVE', 1])
+  assert.equal(s.driver.guests.get(s.server.id)?.power_state, 1)
+  assert.equal(await act({ pause: null }), 202)
+  assert.deepEqual(await s.shown(), ['PAUSED', 3])
+})
+
+test('of other power actions that the host did before they failed the server follows its guest', async () => {
+  const walks = [
+    ['suspend', 'suspend', 'SUSPENDED', 'resume'],
+    ['stop', 'os-stop', 'SHUTOFF', 'os-start'],
+  ] as const
+  for (const [method, action, status, back] of walks) {
+    await using s = await stage()
+    s.driver.inject({ method, error: 'the answer got lost', afterwards: true })
+    for (const [body, expected] of [
+      [{ [action]: null }, status],
+      [{ [back]: null }, 'ACTIVE'],
+    ] as const) {
+      const { status: answered } = await s.cloud.api(s.demo, 'POST', `/servers/${s.server.id}/action`, body)
+      assert.equal(answered, 202)
+      await s.cloud.env.sagas.idle()
+      await s.report()
+      assert.equal((await s.shown())[0], expected, action)
+    }
+  }
+})
+
 test('ports and allocations of servers that are not there are freed', async () => {
   await using s = await stage()
   const ctx = s.cloud.ctx()

@@ -6,7 +6,7 @@ import { Type } from '#kernel/schema/builders.ts'
 import { computeConfig } from '../config.ts'
 import { hostAgent, powerStates } from '../host-agent.ts'
 import { type ServerAction, serverAction } from './action.ts'
-import { currentSpec } from './steps.ts'
+import { currentSpec, isUnreachable, serverToUndo } from './steps.ts'
 
 /** Nova ignores what these actions are given. */
 const anything = Type.Unknown()
@@ -58,12 +58,31 @@ export const pause = serverAction({
   body: anything,
   event: 'pause',
   async run(s, { server_id, host }) {
-    await s.step('pause guest', async signal => {
-      await hostAgent(s.ctx, host).call('pause', { id: server_id }, callOptions(s.ctx, signal))
-    })
+    const agent = hostAgent(s.ctx, host)
+    await s.step(
+      'pause guest',
+      async signal => {
+        await agent.call('pause', { id: server_id }, callOptions(s.ctx, signal))
+      },
+      () => goOn(s.ctx, host, server_id),
+    )
     return { vm_state: 'paused', power_state: powerStates.paused }
   },
 })
+
+/** A server does not follow a paused guest: that may be its hypervisor's doing. */
+async function goOn(ctx: Ctx, host: string, id: string): Promise<void> {
+  if (!(await serverToUndo(ctx, id))) return
+  const agent = hostAgent(ctx, host)
+  const { signal } = new AbortController()
+  try {
+    const power = await agent.call('state', { id }, callOptions(ctx, signal))
+    if (power === powerStates.paused) await agent.call('unpause', { id }, callOptions(ctx, signal))
+  } catch (error) {
+    // Nobody waits for a host that is away: when it is back, a second pause makes the server's state the guest's.
+    if (!isUnreachable(error)) throw error
+  }
+}
 
 export const unpause = serverAction({
   name: 'unpause',
