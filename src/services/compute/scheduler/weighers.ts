@@ -22,7 +22,8 @@ export function bestOf(
 ): HostState[] {
   const scores = scoresOf(hosts, request, weights)
   const best: { host: HostState; score: number; tie: number }[] = []
-  for (const [index, host] of hosts.entries()) {
+  for (let index = 0; index < hosts.length; index++) {
+    const host = hosts[index]!
     const score = scores[index]!
     const last = best.at(-1)
     if (last && best.length === keep && score < last.score) continue
@@ -63,7 +64,7 @@ function addNormalized(
     if (value > most) most = value
   }
   if (most <= least) return
-  for (const [index, value] of values.entries()) {
-    scores[index] = scores[index]! + (multiplier * (value - least)) / (most - least)
+  for (let index = 0; index < values.length; index++) {
+    scores[index] = scores[index]! + (multiplier * (values[index]! - least)) / (most - least)
   }
 }

@@ -95,6 +95,12 @@ function waysInTree(
   take: (way: Found) => boolean,
 ): void {
   const within = snapshot.sharing.length === 0 ? tree : [...tree, ...sharedWith(snapshot, tree)]
+  const [group] = request.groups
+  if (within.length === 1 && request.groups.length === 1 && hasSome(group!.resources)) {
+    // As most trees and requests are: it meets it alone or not at all.
+    if (meets(snapshot, within[0]!, root, group!)) take(new FoundAlone(within[0]!, root, group!))
+    return
+  }
   const perGroup: Way[][] = []
   for (const group of request.groups) {
     const ways =
@@ -177,19 +183,22 @@ function spreadWays(snapshot: Snapshot, within: Provider[], root: string, group:
 
 /** Ways to meet a group by one provider. */
 function singleWays(snapshot: Snapshot, within: Provider[], root: string, group: RequestGroup): Way[] {
-  const some = hasSome(group.resources)
-  return within
-    .filter(
-      p =>
-        (some ? hasRooms(p, group.resources) : p.root === root) &&
-        admits(snapshot, p, root, group) &&
-        hasTraits([p], group.required),
-    )
-    .map(provider =>
-      some
-        ? Object.entries(group.resources).map(([resource_class, amount]) => ({ provider, resource_class, amount }))
-        : [{ provider, resource_class: undefined, amount: 0 }],
-    )
+  const able = within.filter(provider => meets(snapshot, provider, root, group))
+  const wanted = Object.entries(group.resources)
+  return able.map(provider =>
+    wanted.length > 0
+      ? wanted.map(([resource_class, amount]) => ({ provider, resource_class, amount }))
+      : [{ provider, resource_class: undefined, amount: 0 }],
+  )
+}
+
+/** Whether the provider alone can meet the group. */
+function meets(snapshot: Snapshot, provider: Provider, root: string, group: RequestGroup): boolean {
+  return (
+    (hasSome(group.resources) ? hasRooms(provider, group.resources) : provider.root === root) &&
+    admits(snapshot, provider, root, group) &&
+    (group.required.length === 0 || hasTraits([provider], group.required))
+  )
 }
 
 /** These run for each of ten thousand providers: lists of entries would be most of their time. */
@@ -228,6 +237,24 @@ function isBelow(snapshot: Snapshot, provider: Provider, top: string): boolean {
   for (let at: Provider | undefined = provider; at; at = at.parent ? snapshot.providers.get(at.parent) : undefined)
     if (at.uuid === top) return true
   return false
+}
+
+/** What one provider gives to one group. */
+class FoundAlone implements Found {
+  readonly root: string
+  readonly #provider: Provider
+  readonly #group: RequestGroup
+  constructor(provider: Provider, root: string, group: RequestGroup) {
+    this.root = root
+    this.#provider = provider
+    this.#group = group
+  }
+  get allocations() {
+    return { [this.#provider.uuid]: { ...this.#group.resources } }
+  }
+  get mappings() {
+    return { [this.#group.suffix]: [this.#provider.uuid] }
+  }
 }
 
 /** What is wanted of few is made when asked for. */
