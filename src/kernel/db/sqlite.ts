@@ -45,6 +45,8 @@ export function openSqlite(path: string): Database {
 export function connectSqlite(path: string): DatabaseSync {
   const db = new DatabaseSync(path)
   db.exec('pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on; pragma busy_timeout = 5000')
+  // 16 MiB of pages in memory: by default it is 2, and a list of a thousand servers reads the file anew.
+  db.exec('pragma cache_size = -16384')
   // From here on, who waits for another process does so outside of SQLite.
   db.exec('pragma busy_timeout = 0')
   return db
