@@ -9,42 +9,50 @@ import {
   type PortRow,
   portRows,
   serverPortRows as portsOf,
+  type ShownPort,
   serversOfPorts,
   shownServerPorts,
 } from './ports/store.ts'
-import { groupRows } from './security-groups/store.ts'
 import { type SubnetRow, subnetRows } from './subnets/store.ts'
 
 export const serverPortRows = (ctx: Ctx, serverIds: string[]): Promise<PortRow[]> => portsOf(ctx.db, serverIds)
 
 export const serversWithPorts = (ctx: Ctx): Promise<string[]> => serversOfPorts(ctx.db)
 
-const parts = (text: string | null) => (text === null ? [] : text.split(','))
-
 export async function serverPorts(ctx: Ctx, serverIds: string[]): Promise<Map<string, ServerPort[]>> {
-  const ports = await shownServerPorts(ctx.db, serverIds)
-  const groups = new Set(ports.flatMap(port => parts(port.groups)))
-  const names = new Map(
-    (await groupRows.pick(ctx.db, ['id', 'name'], { id: [...groups] })).map(({ id, name }) => [id, name]),
-  )
   const byServer = new Map<string, ServerPort[]>(serverIds.map(id => [id, []]))
-  for (const port of ports) {
-    byServer.get(port.device_id)!.push({
-      id: port.id,
-      network_id: port.network_id,
-      network_name: port.network_name,
-      mac_address: port.mac_address,
-      fixed_ips: parts(port.fixed).map(text => {
-        const [subnet_id, ip_address] = text.split(' ') as [string, string]
-        return { subnet_id, ip_address, version: ip_address.includes(':') ? 6 : 4 }
-      }),
-      floating_ips: parts(port.floating),
-      status: port.status,
-      security_groups: parts(port.groups).map(id => ({ id, name: names.get(id) ?? id })),
-      tag: port.server_tag,
-    })
+  let port: ServerPort | undefined
+  for (const row of await shownServerPorts(ctx.db, serverIds)) {
+    if (port?.id !== row.id) {
+      port = emptyPort(row)
+      byServer.get(row.device_id)!.push(port)
+    }
+    addShown(port, row)
   }
   return byServer
+}
+
+function emptyPort(row: ShownPort): ServerPort {
+  return {
+    id: row.id,
+    network_id: row.network_id,
+    network_name: row.network_name,
+    mac_address: row.mac_address,
+    fixed_ips: [],
+    floating_ips: [],
+    status: row.status,
+    security_groups: [],
+    tag: row.server_tag,
+  }
+}
+
+/** Adds what a row says of its port and the rows before did not. */
+function addShown(port: ServerPort, { subnet_id, ip_address, floating_ip, group_id, group_name }: ShownPort): void {
+  if (ip_address !== null && !port.fixed_ips.some(one => one.ip_address === ip_address && one.subnet_id === subnet_id))
+    port.fixed_ips.push({ subnet_id: subnet_id!, ip_address, version: ip_address.includes(':') ? 6 : 4 })
+  if (floating_ip !== null && !port.floating_ips.includes(floating_ip)) port.floating_ips.push(floating_ip)
+  if (group_id !== null && !port.security_groups.some(({ id }) => id === group_id))
+    port.security_groups.push({ id: group_id, name: group_name! })
 }
 
 /** The server that has an address in a network. A link-local address is known by the MAC it was formed of. */

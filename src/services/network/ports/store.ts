@@ -149,33 +149,33 @@ const inServerOrder: ListOptions<PortRow> = {
 export const serverPortRows = (db: Db, serverIds: string[]): Promise<PortRow[]> =>
   portRows.list(db, ofServers(serverIds), inServerOrder)
 
-/** A port as its server shows it. The lists are texts: one row a port is what makes a list of a thousand servers quick. */
+/** A port as its server shows it: a row for each combination of its address, floating IP and security group, so that one statement reads all. */
 export interface ShownPort
   extends Pick<PortRow, 'id' | 'device_id' | 'network_id' | 'mac_address' | 'status' | 'server_tag'> {
   network_name: string
-  /** `subnet address,subnet address`, in their order. */
-  fixed: string | null
-  floating: string | null
-  /** Ids of security groups, in their order. */
-  groups: string | null
+  subnet_id: string | null
+  ip_address: string | null
+  floating_ip: string | null
+  group_id: string | null
+  group_name: string | null
 }
 
-/** The same, with what servers show of them. */
+/** The same, with what servers show of them; the rows of a port stand together. */
 export async function shownServerPorts(db: Db, serverIds: string[]): Promise<ShownPort[]> {
   if (serverIds.length === 0) return []
   const s = statement(
     db,
     `select p.id, p.device_id, p.network_id, p.mac_address, p.status, p.server_tag, n.name as network_name,
-      (select string_agg(a.subnet_id || ' ' || a.ip_address, ',' order by a.position)
-        from network_ip_allocations a where a.port_id = p.id) as fixed,
-      (select string_agg(f.floating_ip_address, ',' order by f.created_at, f.id)
-        from network_floating_ips f where f.fixed_port_id = p.id) as floating,
-      (select string_agg(g.security_group_id, ',' order by g.security_group_id)
-        from network_port_security_groups g where g.port_id = p.id) as groups
-    from network_ports p join network_networks n on n.id = p.network_id`,
+      a.subnet_id, a.ip_address, f.floating_ip_address as floating_ip, g.id as group_id, g.name as group_name
+    from network_ports p
+      join network_networks n on n.id = p.network_id
+      left join network_ip_allocations a on a.port_id = p.id
+      left join network_floating_ips f on f.fixed_port_id = p.id
+      left join network_port_security_groups pg on pg.port_id = p.id
+      left join network_security_groups g on g.id = pg.security_group_id`,
   )
   addWhere(s, matching(s, ofServers(serverIds)))
-  s.text += ' order by p.server_index, p.created_at, p.id'
+  s.text += ' order by p.server_index, p.created_at, p.id, a.position, f.created_at, f.id, g.id'
   return (await run<ShownPort>(db, s)).rows
 }
 
