@@ -153,7 +153,7 @@ async function start({ options, drivers, dir, stack, clock, workers }: Start): P
     hosts.use(await startHost({ host, bus, clock, log, driver, plane, images: parts.images, uploads, ephemeral }))
   }
   await cloud.begin()
-  await untilHealthy(cloud)
+  await untilHealthy(cloud, names)
   const { host, port } = options
   if (!workers) return { cloud, serve: () => cloud.listen(host, port) }
   const order = { settings, database: file, log: logFile, host, port }
@@ -161,13 +161,16 @@ async function start({ options, drivers, dir, stack, clock, workers }: Start): P
   return { cloud, serve: async () => cloud.servedAt(await workers.serve(order, { bus, log, died })) }
 }
 
-/** Waits for the first reports of hosts: a cloud is ready when every part of it answers. */
-async function untilHealthy(cloud: Cloud): Promise<void> {
-  const { clock, log } = cloud.env
+/** Waits for the first reports of hosts: a cloud is ready when every part of it answers, and a server can be placed. */
+async function untilHealthy(cloud: Cloud, hosts: string[]): Promise<void> {
+  const { clock, log, services } = cloud.env
   for (const began = clock.monotonic(); ; await clock.sleep(20)) {
     const { status, parts } = await cloud.health()
-    if (status === 'ok') return
-    if (clock.monotonic() - began > 10_000) return log.warn({ parts }, 'not every part of the cloud answers')
+    const zones = await services.compute.availabilityZones(cloud.ctx())
+    const known = new Set(zones.flatMap(zone => zone.hosts))
+    if (status === 'ok' && hosts.every(host => known.has(host))) return
+    if (clock.monotonic() - began > 10_000)
+      return log.warn({ parts, hosts: [...known] }, 'not every part of the cloud answers')
   }
 }
 
