@@ -64,7 +64,7 @@ export async function copyAside(host: QemuHost, id: string, signal: AbortSignal)
   for (const name of [...record.machine.disks.map(disk => disk.file), ...config]) {
     if (name !== 'config-drive') await checkOverlay(join(from.dir, name))
     const paths = [join(from.dir, name), join(to.dir, name)] as const
-    await run('cp', ['--reflink=auto', '--sparse=always', '--', ...paths], { signal })
+    await run('cp', ['--reflink=auto', '--sparse=always', '--', ...paths], { cwd: to.dir, signal })
     await give(host, paths[1], 0o600)
   }
   await writeRecord(to, record)

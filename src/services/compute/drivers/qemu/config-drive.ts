@@ -30,7 +30,8 @@ export async function writeConfigDrive(
     }
     const names = ['-J', '-r', '-l', '-ldots', '-allow-lowercase', '-allow-multidot']
     const labels = ['-V', 'config-2', '-publisher', 'Nephos']
-    await run('genisoimage', ['-quiet', ...names, ...labels, '-o', part, tree], { signal, timeoutMs: 60_000 })
+    const options = { cwd: dirname(target), signal, timeoutMs: 60_000 }
+    await run('genisoimage', ['-quiet', ...names, ...labels, '-o', part, tree], options)
     await give(host, part, 0o600)
     await rename(part, target)
   } finally {

@@ -7,7 +7,7 @@ import type { Machine } from './command-line.ts'
 import { trimConsoleLog, trimQemuLog } from './console-log.ts'
 import { exists, type GuestFiles, guestFiles, guestIds, type QemuHost } from './host.ts'
 import { launch } from './launch.ts'
-import { findProcesses, type GuestProcess, isAlive, killProcess } from './process.ts'
+import { endTools, findProcesses, type GuestProcess, isAlive, killProcess } from './process.ts'
 import { type GuestRecord, readRecord, writeRecord } from './record.ts'
 import { diskFull } from './run.ts'
 import { openSession, type Session } from './session.ts'
@@ -198,6 +198,7 @@ export function guestsOf(host: QemuHost, emit: (event: GuestEvent) => void): Gue
       await rm(guest.files.dir, { recursive: true, force: true })
     },
     async recover() {
+      await endTools(host.instances, host.clock)
       const processes = await findProcesses(host.instances, host.clock)
       const ids = new Set([...(await guestIds(host)), ...processes.keys()])
       await Promise.all(

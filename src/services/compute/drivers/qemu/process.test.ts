@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { systemClock } from '#kernel/clock.ts'
-import { findProcesses, isAlive, killProcess, processOf } from './process.ts'
+import { endTools, findProcesses, isAlive, killProcess, processOf } from './process.ts'
 
 const clock = systemClock()
 const instances = mkdtempSync(join(tmpdir(), 'nephos-process-'))
@@ -58,6 +58,20 @@ test('a guest whose directory was removed is still found, and can be killed', as
   assert.ok(process && (await isAlive(process)))
   await killProcess(process, clock)
   assert.equal(await isAlive(process), false)
+})
+
+test('a tool that an earlier life began in the directory of a guest is ended; the guest is not', async () => {
+  const guest = await pretend('guest-1', join(instances, 'guest-1'))
+  const tool = spawn(process.execPath, ['-e', 'process.stdin.resume()'], {
+    argv0: 'qemu-img',
+    cwd: join(instances, 'guest-1'),
+    stdio: ['pipe', 'ignore', 'inherit'],
+  })
+  children.push(tool)
+  const [left] = await Promise.all([processOf(tool.pid!), endTools(instances, clock)])
+  assert.ok(left)
+  assert.equal(await isAlive(left), false)
+  assert.equal(await isAlive((await processOf(guest))!), true)
 })
 
 test('another process with the same pid is not the guest, and is not killed', async () => {

@@ -9,32 +9,50 @@ export interface GuestProcess {
   started: string
 }
 
+/** The programs that work on a guest's files for us; see run.ts. */
+const tools = ['qemu-img', 'genisoimage', 'cp']
+
 /** The QEMU processes whose working directory is in `instances`, by guest id. Sees them from their first moment, before QEMU itself runs. */
 export async function findProcesses(instances: string, clock: Clock): Promise<Map<string, GuestProcess>> {
   const found = new Map<string, GuestProcess>()
+  for (const { id, ...process } of await workingIn(instances)) {
+    if ((await kindOf(process.pid, id, clock)) === 'guest') found.set(id, process)
+  }
+  return found
+}
+
+/** Ends the tools that an earlier life of ours began on guests' files: one that goes on would remove or replace what we make there now. */
+export async function endTools(instances: string, clock: Clock): Promise<void> {
+  for (const { id, ...process } of await workingIn(instances)) {
+    if ((await kindOf(process.pid, id, clock)) === 'tool') await killProcess(process, clock)
+  }
+}
+
+/** The processes whose working directory is a guest's. */
+async function workingIn(instances: string): Promise<(GuestProcess & { id: string })[]> {
+  const found: (GuestProcess & { id: string })[] = []
   const root = await realpath(instances).catch(() => instances)
   for (const entry of await readdir('/proc')) {
     if (!/^\d+$/.test(entry)) continue
     const pid = Number(entry)
     const cwd = (await readlink(`/proc/${pid}/cwd`).catch(() => '')).replace(/ \(deleted\)$/, '')
     if (dirname(cwd) !== root) continue
-    const id = basename(cwd)
-    if (!(await isGuest(pid, id, clock))) continue
     const started = await startTime(pid)
-    if (started) found.set(id, { pid, started })
+    if (started) found.push({ pid, started, id: basename(cwd) })
   }
   return found
 }
 
 /** A process shows no arguments, or its parent's, while it becomes another program: it is looked at again until that is over. */
-async function isGuest(pid: number, id: string, clock: Clock): Promise<boolean> {
+async function kindOf(pid: number, id: string, clock: Clock): Promise<'guest' | 'tool' | undefined> {
   for (let look = 0; look < 500; look++) {
     const args = await argumentsOf(pid)
-    if (args.includes('-uuid')) return args[args.indexOf('-uuid') + 1] === id
-    if (args[0] === 'qemu-img' || (await startTime(pid)) === undefined) return false
+    if (args.includes('-uuid')) return args[args.indexOf('-uuid') + 1] === id ? 'guest' : undefined
+    if (tools.includes(args[0] ?? '')) return 'tool'
+    if ((await startTime(pid)) === undefined) return undefined
     await clock.sleep(10)
   }
-  return false
+  return undefined
 }
 
 /** The process behind a pid that we just made. */

@@ -12,6 +12,7 @@ const packages: Record<string, string> = {
 }
 
 export interface RunOptions {
+  /** The guest's directory for work on its files: should we be killed, the next start finds and ends the program there. */
   cwd?: string
   signal?: AbortSignal
   /** An hour by default: a conversion of a large disk takes long. */
