@@ -8,7 +8,7 @@ export const isAlone = () => process.env[mark] === '1'
 /** Gives the exit code. Mounts are its own too, so that names of network namespaces end with it. */
 export async function runAlone(script: string, words: string[]): Promise<number> {
   const asRoot = process.getuid?.() === 0 ? [] : ['--map-root-user']
-  const inside = 'mkdir -p /run/netns; mount -t tmpfs conformance /run/netns; ip link set lo up && exec "$@"'
+  const inside = 'mount -t tmpfs conformance /run; mkdir /run/netns; ip link set lo up && exec "$@"'
   const program = [process.execPath, script, ...words]
   const child = spawn('unshare', [...asRoot, '-n', '-m', 'sh', '-c', inside, 'sh', ...program], {
     stdio: 'inherit',

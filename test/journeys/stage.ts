@@ -184,7 +184,7 @@ export type Stage = Awaited<ReturnType<typeof createStage>>
 /** A process that holds a network of its own, with nothing but loopback, and mounts of its own, so that names of namespaces end with it. */
 async function openNamespaces(): Promise<ChildProcess> {
   const script =
-    'mkdir -p /run/netns && mount -t tmpfs stage /run/netns && ip link set lo up && echo open && exec sleep infinity'
+    'mount -t tmpfs stage /run && mkdir /run/netns && ip link set lo up && echo open && exec sleep infinity'
   const holder = spawn('unshare', ['-n', '-m', 'sh', '-c', script], { stdio: ['ignore', 'pipe', 'inherit'] })
   await new Promise<void>((done, fail) => {
     holder.stdout!.once('data', () => done())
