@@ -40,7 +40,7 @@ function addHost(cloud: Cloud, clock: VirtualClock, host: string) {
   })
 }
 
-test('hosts that are not heard from are named; the cloud fails when none is', async () => {
+test('hosts that are not heard from are counted; the cloud fails when none is', async () => {
   const clock = virtualClock()
   await using cloud = await testCloud({ clock })
   assert.deepEqual(await healthOf(cloud), { code: 200, status: 'ok', parts: allFine })
@@ -53,14 +53,14 @@ test('hosts that are not heard from are named; the cloud fails when none is', as
   await clock.advance(100_000)
   const some = await healthOf(cloud)
   assert.deepEqual([some.code, some.status], [200, 'ok'])
-  assert.equal(some.parts.hosts, '1 of 2 not heard from for 60 s: one')
-  assert.equal(some.parts.host_networks, '1 of 2 not heard from for 75 s: one')
+  assert.equal(some.parts.hosts, '1 of 2 not heard from for 60 s')
+  assert.equal(some.parts.host_networks, '1 of 2 not heard from for 75 s')
 
   await two[Symbol.asyncDispose]()
   await clock.advance(100_000)
   const none = await healthOf(cloud)
   assert.deepEqual([none.code, none.status], [503, 'error'])
-  assert.equal(none.parts.hosts, '2 of 2 not heard from for 60 s: one, two')
+  assert.equal(none.parts.hosts, '2 of 2 not heard from for 60 s')
   assert.equal(none.parts.database, 'ok')
 })
 
@@ -86,8 +86,7 @@ test('a process that only serves the API says when nobody keeps sagas', async ()
     await using alone = await createCloud({ ...beside, bus: lonely, processName: 'api-2' })
     const health = await healthOf(alone)
     assert.equal(health.code, 503)
-    assert.match(health.parts.sagas!, /^Nobody answers on kernel\.control/)
-    assert.equal(health.parts.database, 'ok')
+    assert.deepEqual([health.parts.sagas, health.parts.database], ['does not answer', 'ok'])
   } finally {
     rmSync(folder, { recursive: true })
   }

@@ -126,9 +126,7 @@ export function createSagas(env: () => Env, definitions: readonly Saga[], probe:
       ctx.afterCommit(() => launch(row))
       return row.id
     },
-    async note(ctx, name, subject) {
-      await journalNote(ctx, name, subject)
-    },
+    note: journalNote,
     async cancel(ctx, subject) {
       await journal.cancel(ctx.db, subject)
       ctx.afterCommit(() => {

@@ -8,7 +8,7 @@ export const hostsHealth: HealthCheck = {
   part: 'hosts',
   async check(ctx: Ctx) {
     const limitMs = ctx.config.of(computeConfig).hosts.down_after_seconds * 1000
-    const wanted = await hosts.pick(ctx.db, ['name', 'last_seen'], { disabled: false, forced_down: false }, inOrder)
+    const wanted = await hosts.pick(ctx.db, ['last_seen'], { disabled: false, forced_down: false }, inOrder)
     return heardFrom(ctx, wanted, limitMs)
   },
 }
