@@ -46,6 +46,8 @@ async function run(program: string, args: string[]): Promise<void> {
 async function configure(root: string): Promise<void> {
   await writeFile(join(root, 'etc/fstab'), 'LABEL=root / ext4 defaults 0 1\n')
   await writeFile(join(root, 'etc/machine-id'), '')
+  // The default, en_US, is made in the guest, and that fails without the package's questions answered.
+  await writeFile(join(root, 'etc/cloud/cloud.cfg.d/10-locale.cfg'), 'locale: C.UTF-8\n')
   for (const name of readdirSync(join(root, 'etc/ssh')).filter(one => one.startsWith('ssh_host_')))
     await rm(join(root, 'etc/ssh', name))
   const kernel = readdirSync(join(root, 'boot')).find(name => name.startsWith('vmlinuz-'))!
