@@ -14,11 +14,14 @@ export interface Link {
 
 export const linksSchema = Type.Array(Type.Object({ rel: Type.String(), href: Type.String() }))
 
+/** A text of pieces. As a template it would stay in pieces, and `JSON.stringify` takes four times as long for a list of such texts. */
+export const joined = (...pieces: string[]): string => pieces.join('')
+
 /** `path` is below the version, such as `flavors/1`; the bookmark has no version. */
 export function resourceLinks(ctx: Ctx, path: string): Link[] {
   return [
-    { rel: 'self', href: `${ctx.base}/compute/v2.1/${path}` },
-    { rel: 'bookmark', href: `${ctx.base}/compute/${path}` },
+    { rel: 'self', href: joined(ctx.base, '/compute/v2.1/', path) },
+    { rel: 'bookmark', href: joined(ctx.base, '/compute/', path) },
   ]
 }
 
@@ -121,7 +124,7 @@ export function metadata<T extends TSchema>(value: T) {
 
 /** A time as most of Nova's older resources print it: microseconds, without a zone. */
 export function naiveTime(iso: string): string {
-  return `${iso.slice(0, 23).replace('Z', '')}000`
+  return joined(iso.slice(0, 23).replace('Z', ''), '000')
 }
 
 export function isAdmin(ctx: Ctx): boolean {

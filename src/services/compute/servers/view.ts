@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import type { Ctx } from '#kernel/context.ts'
 import { admin, projectReaderOrAdmin, rule } from '#kernel/policy/rule.ts'
 import type { ServerPort } from '../../network/contract.ts'
-import { isAdmin, naiveTime, resourceLinks } from '../dialect.ts'
+import { isAdmin, joined, type Link, naiveTime, resourceLinks } from '../dialect.ts'
 import { type HostRow, isUp } from '../hosts/host.ts'
 import { hosts } from '../hosts/store.ts'
 import { groupsOf } from '../server-groups/store.ts'
@@ -22,7 +22,7 @@ export const viewRules = [extendedAttributes, showHostStatus, showExtraSpecs]
 const statusesWithProgress = ['ACTIVE', 'BUILD', 'REBUILD', 'RESIZE', 'VERIFY_RESIZE', 'MIGRATING']
 
 /** `2026-01-31T12:00:00Z` */
-export const shownTime = (iso: string) => `${iso.slice(0, 19)}Z`
+export const shownTime = (iso: string) => joined(iso.slice(0, 19), 'Z')
 const shownMicroseconds = (iso: string | null) => (iso === null ? null : naiveTime(iso))
 
 export const serverLinks = (ctx: Ctx, id: string) => resourceLinks(ctx, `servers/${id}`)
@@ -58,14 +58,16 @@ export function hostIdOf({ host, project_id }: Pick<ServerRow, 'host' | 'project
   return host === null ? '' : createHash('sha224').update(`${project_id}${host}`).digest('hex')
 }
 
-function sharedHostId(server: ServerRow, known: Map<string, string>): string {
-  const key = `${server.project_id} ${server.host}`
-  const id = known.get(key) ?? hostIdOf(server)
-  known.set(key, id)
-  return id
+/** What servers of one list have in common is made once. */
+function shared<K, V>(made: Map<K, V>, key: K, make: () => V): V {
+  const known = made.get(key)
+  if (known !== undefined) return known
+  const value = make()
+  made.set(key, value)
+  return value
 }
 
-function flavorView(ctx: Ctx, { flavor }: ServerRow, known: Around) {
+function flavorView(ctx: Ctx, flavor: ServerRow['flavor'], seeExtraSpecs: boolean) {
   return {
     id: flavor.id,
     links: bookmark(ctx, `flavors/${flavor.id}`),
@@ -75,14 +77,14 @@ function flavorView(ctx: Ctx, { flavor }: ServerRow, known: Around) {
     disk: flavor.disk,
     ephemeral: flavor.ephemeral,
     swap: flavor.swap,
-    ...(known.may.seeExtraSpecs && { extra_specs: flavor.extra_specs }),
+    extra_specs: seeExtraSpecs ? flavor.extra_specs : undefined,
   }
 }
 
-function imageView(ctx: Ctx, { image_ref: id, image }: ServerRow) {
+function imageView(ctx: Ctx, { image_ref: id, image }: ServerRow, known: Around) {
   if (!id) return '' as const
   const properties = ctx.atLeast('2.98') ? { properties: shownProperties(image?.properties ?? {}) } : {}
-  return { id, links: bookmark(ctx, `images/${id}`), ...properties }
+  return { id, links: shared(known.imageLinks, id, () => bookmark(ctx, `images/${id}`)), ...properties }
 }
 
 function faultView(fault: ServerFault, known: Around) {
@@ -99,8 +101,9 @@ interface Around {
   /** What was asked for, from 2.96 on. */
   specs: Map<string, RequestSpec>
   hostStatus: Map<string, string>
-  /** `hostId` by host and project: servers share them. */
   hostIds: Map<string, string>
+  flavors: Map<ServerRow['flavor'], ReturnType<typeof flavorView>>
+  imageLinks: Map<string, Link[]>
   may: { seeExtended: boolean; seeHostStatus: boolean; seeExtraSpecs: boolean; seeFaultDetails: boolean }
   showHostname: boolean
 }
@@ -120,6 +123,8 @@ async function around(ctx: Ctx, servers: readonly ServerRow[]): Promise<Around> 
     specs: ctx.atLeast('2.96') ? await requestSpecsOf(ctx, ids) : new Map(),
     hostStatus: ctx.atLeast('2.16') && may.seeHostStatus ? await hostStatuses(ctx, servers) : new Map(),
     hostIds: new Map(),
+    flavors: new Map(),
+    imageLinks: new Map(),
     may,
     showHostname: ctx.atLeast('2.90'),
   }
@@ -146,7 +151,7 @@ export async function changedView(ctx: Ctx, server: ServerRow) {
   const [view] = await detailedViews(ctx, [server])
   const server_groups = ctx.atLeast('2.71') ? await groupsOf(ctx, server.id) : []
   // What the guest is told is shown with the server alone.
-  const { 'OS-EXT-SRV-ATTR:user_data': _, ...shownLater } = { 'OS-EXT-SRV-ATTR:user_data': undefined, ...view! }
+  const { 'OS-EXT-SRV-ATTR:user_data': _, ...shownLater } = view!
   const full = { ...shownLater, server_groups }
   if (ctx.atLeast('2.75')) return full
   const addresses = Object.entries(full.addresses).map(([network, its]) => [
@@ -157,8 +162,11 @@ export async function changedView(ctx: Ctx, server: ServerRow) {
   return Object.fromEntries(shown.filter(([field]) => !shownSince275.test(field)))
 }
 
+/** One shape whatever is shown, since many are made at once: what is not shown is undefined, which is nothing in JSON. */
 function detailedView(ctx: Ctx, server: ServerRow, known: Around) {
+  const { flavor } = server
   const status = statusOf(server)
+  const extended = known.may.seeExtended ? server : undefined
   const ports = known.ports.get(server.id) ?? []
   const groups = [...new Set(ports.flatMap(port => port.security_groups.map(group => group.name)))]
   return {
@@ -168,20 +176,20 @@ function detailedView(ctx: Ctx, server: ServerRow, known: Around) {
     tenant_id: server.project_id,
     user_id: server.user_id,
     metadata: server.metadata,
-    hostId: sharedHostId(server, known.hostIds),
-    image: imageView(ctx, server),
-    flavor: flavorView(ctx, server, known),
+    hostId: shared(known.hostIds, `${server.project_id} ${server.host}`, () => hostIdOf(server)),
+    image: imageView(ctx, server, known),
+    flavor: shared(known.flavors, flavor, () => flavorView(ctx, flavor, known.may.seeExtraSpecs)),
     created: shownTime(server.created_at),
     updated: shownTime(server.updated_at),
     addresses: server.vm_state === 'building' ? {} : addressesOf(ports),
     accessIPv4: server.access_ip_v4 ?? '',
     accessIPv6: server.access_ip_v6 ?? '',
     links: serverLinks(ctx, server.id),
-    ...(statusesWithProgress.includes(status) && { progress: server.progress }),
-    ...((status === 'ERROR' || status === 'DELETED') && server.fault && { fault: faultView(server.fault, known) }),
+    progress: statusesWithProgress.includes(status) ? server.progress : undefined,
+    fault: (status === 'ERROR' || status === 'DELETED') && server.fault ? faultView(server.fault, known) : undefined,
     key_name: server.key_name,
     config_drive: server.config_drive ? 'True' : '',
-    ...(groups.length > 0 && { security_groups: groups.map(name => ({ name })) }),
+    security_groups: groups.length > 0 ? groups.map(name => ({ name })) : undefined,
     'OS-DCF:diskConfig': server.disk_config,
     'OS-EXT-AZ:availability_zone': server.availability_zone ?? '',
     'OS-SRV-USG:launched_at': shownMicroseconds(server.launched_at),
@@ -190,7 +198,17 @@ function detailedView(ctx: Ctx, server: ServerRow, known: Around) {
     'OS-EXT-STS:vm_state': status === 'DELETED' ? 'deleted' : server.vm_state,
     'OS-EXT-STS:power_state': server.power_state,
     'os-extended-volumes:volumes_attached': [],
-    ...extended(server, known),
+    host_status: known.may.seeHostStatus ? (known.hostStatus.get(server.host ?? '') ?? '') : undefined,
+    'OS-EXT-SRV-ATTR:host': extended?.host,
+    'OS-EXT-SRV-ATTR:instance_name': extended && `instance-${server.id.slice(0, 8)}`,
+    'OS-EXT-SRV-ATTR:hypervisor_hostname': extended?.node,
+    'OS-EXT-SRV-ATTR:reservation_id': extended?.reservation_id,
+    'OS-EXT-SRV-ATTR:launch_index': extended?.launch_index,
+    'OS-EXT-SRV-ATTR:hostname': extended || known.showHostname ? server.hostname : undefined,
+    'OS-EXT-SRV-ATTR:kernel_id': extended && (server.image?.properties.kernel_id ?? ''),
+    'OS-EXT-SRV-ATTR:ramdisk_id': extended && (server.image?.properties.ramdisk_id ?? ''),
+    'OS-EXT-SRV-ATTR:root_device_name': extended?.root_device_name,
+    'OS-EXT-SRV-ATTR:user_data': extended && (known.guestData.get(server.id)?.user_data ?? null),
     locked: server.locked_by !== null,
     description: server.display_description,
     tags: known.tags.get(server.id) ?? [],
@@ -198,26 +216,5 @@ function detailedView(ctx: Ctx, server: ServerRow, known: Around) {
     locked_reason: server.locked_reason,
     pinned_availability_zone: known.specs.get(server.id)?.availability_zone ?? null,
     scheduler_hints: known.specs.get(server.id)?.scheduler_hints ?? {},
-  }
-}
-
-function extended(server: ServerRow, known: Around) {
-  const seenByAll = {
-    ...(known.may.seeHostStatus && { host_status: known.hostStatus.get(server.host ?? '') ?? '' }),
-    ...(known.showHostname && { 'OS-EXT-SRV-ATTR:hostname': server.hostname }),
-  }
-  if (!known.may.seeExtended) return seenByAll
-  return {
-    ...seenByAll,
-    'OS-EXT-SRV-ATTR:host': server.host,
-    'OS-EXT-SRV-ATTR:instance_name': `instance-${server.id.slice(0, 8)}`,
-    'OS-EXT-SRV-ATTR:hypervisor_hostname': server.node,
-    'OS-EXT-SRV-ATTR:reservation_id': server.reservation_id,
-    'OS-EXT-SRV-ATTR:launch_index': server.launch_index,
-    'OS-EXT-SRV-ATTR:hostname': server.hostname,
-    'OS-EXT-SRV-ATTR:kernel_id': server.image?.properties.kernel_id ?? '',
-    'OS-EXT-SRV-ATTR:ramdisk_id': server.image?.properties.ramdisk_id ?? '',
-    'OS-EXT-SRV-ATTR:root_device_name': server.root_device_name,
-    'OS-EXT-SRV-ATTR:user_data': known.guestData.get(server.id)?.user_data ?? null,
   }
 }
