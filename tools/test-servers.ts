@@ -39,7 +39,18 @@ function postgresUser(): { uid: number; gid: number } | undefined {
   return { uid: Number(uid), gid: Number(gid) }
 }
 
-export async function startPostgres(): Promise<TestServer> {
+export interface PostgresCluster {
+  /** Of everything about it; goes with it. */
+  folder: string
+  program: string
+  data: string
+  password: string
+  /** Who must run it. */
+  user: { uid: number; gid: number } | undefined
+}
+
+/** A new cluster of databases, and nothing that runs it. */
+export function newPostgresCluster(): PostgresCluster {
   const programs = postgresFolder()
   if (!programs) throw new Error('PostgreSQL is not installed: apt-get install postgresql')
   const user = postgresUser()
@@ -52,11 +63,18 @@ export async function startPostgres(): Promise<TestServer> {
   const more = ['-E', 'UTF8', '--locale=C', '--no-sync']
   const made = spawnSync(join(programs, 'initdb'), [...words, ...more], { ...user, cwd: folder, encoding: 'utf8' })
   if (made.status !== 0) throw new Error(`initdb failed: ${made.stderr || made.error?.message}`)
+  return { folder, program: join(programs, 'postgres'), data, password, user }
+}
+
+/** It is thrown away: nothing has to reach the disk. */
+const careless = ['fsync=off', 'synchronous_commit=off', 'full_page_writes=off']
+
+export async function startPostgres(): Promise<TestServer> {
+  const { folder, program, data, password, user } = newPostgresCluster()
   const port = await freePort()
-  // It is thrown away: nothing has to reach the disk.
-  const careless = ['fsync=off', 'synchronous_commit=off', 'full_page_writes=off', 'max_connections=200']
-  const settings = ['listen_addresses=127.0.0.1', `port=${port}`, 'unix_socket_directories=', ...careless]
-  const child = spawn(join(programs, 'postgres'), ['-D', data, ...settings.flatMap(setting => ['-c', setting])], {
+  const own = ['listen_addresses=127.0.0.1', `port=${port}`, 'unix_socket_directories=', 'max_connections=200']
+  const settings = [...own, ...careless]
+  const child = spawn(program, ['-D', data, ...settings.flatMap(setting => ['-c', setting])], {
     ...user,
     cwd: folder,
     stdio: ['ignore', 'ignore', 'pipe'],
@@ -127,7 +145,7 @@ async function freePort(): Promise<number> {
 }
 
 /** Returns when the server has said that it is ready, and goes on reading, so that it never waits for a reader. */
-function said(child: ChildProcess, ready: RegExp): Promise<void> {
+export function said(child: ChildProcess, ready: RegExp): Promise<void> {
   return new Promise((resolve, reject) => {
     let text = ''
     const timer = setTimeout(() => reject(new Error(`${child.spawnfile} was not ready in 60 s: ${text}`)), 60_000)

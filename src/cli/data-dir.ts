@@ -22,6 +22,9 @@ export interface RunFile {
   simulated: boolean
 }
 
+/** SQLite's word for: another process has it. */
+const busy = 5
+
 /** Makes the directory and takes it for this process; a second process is refused. The lock ends with the process, however it ends. */
 export function openDataDir(path: string): DataDir {
   try {
@@ -29,15 +32,7 @@ export function openDataDir(path: string): DataDir {
   } catch (cause) {
     throw new StartError(`cannot make the data directory ${path}: ${(cause as Error).message}`, { cause })
   }
-  const lock = new DatabaseSync(join(path, 'lock.db'), { timeout: 0 })
-  try {
-    lock.exec('pragma journal_mode = delete; begin exclusive')
-  } catch (cause) {
-    lock.close()
-    const running = readRunFile(path)
-    const who = running ? ` (process ${running.pid}, ${running.url})` : ''
-    throw new StartError(`another nephos runs on ${path}${who}: stop it first, or give another --data`, { cause })
-  }
+  const lock = takeLock(path)
   return {
     path,
     file: name => join(path, name),
@@ -45,6 +40,25 @@ export function openDataDir(path: string): DataDir {
       rmSync(join(path, 'run.json'), { force: true })
       lock.close()
     },
+  }
+}
+
+function takeLock(path: string): DatabaseSync {
+  let lock: DatabaseSync | undefined
+  try {
+    lock = new DatabaseSync(join(path, 'lock.db'), { timeout: 0 })
+    lock.exec('pragma journal_mode = delete; begin exclusive')
+    return lock
+  } catch (cause) {
+    lock?.close()
+    const { errcode = 0, message } = cause as { errcode?: number; message: string }
+    if ((errcode & 0xff) !== busy) {
+      const text = `cannot write to the data directory ${path} (${message}): mend that, or give another --data`
+      throw new StartError(text, { cause })
+    }
+    const running = readRunFile(path)
+    const who = running ? ` (process ${running.pid}, ${running.url})` : ''
+    throw new StartError(`another nephos runs on ${path}${who}: stop it first, or give another --data`, { cause })
   }
 }
 

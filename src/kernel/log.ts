@@ -18,11 +18,25 @@ const redact = [
   ...secretHeaders.flatMap(name => [`headers["${name}"]`, `req.headers["${name}"]`]),
 ]
 
+/** Bytes of lines that wait for a disk which takes none; what comes then is lost. */
+const longestWait = 16 * 1024 * 1024
+
 export function createLog(options: LogOptions = {}): Log {
-  return pino(
-    { level: options.level ?? 'info', base: null, redact: { paths: redact, censor: '***' } },
-    pino.destination({ dest: options.destination ?? 2, sync: false }),
-  )
+  const destination = pino.destination({ dest: options.destination ?? 2, sync: false, maxLength: longestWait })
+  // A full disk would end the process otherwise. The lines wait, and are written with the next one that can be.
+  let full = false
+  destination.on('error', () => {
+    full = true
+  })
+  destination.on('write', () => {
+    full = false
+  })
+  // Called at the exit, it tries for as long as it takes.
+  const flush = destination.flushSync.bind(destination)
+  destination.flushSync = () => {
+    if (!full) flush()
+  }
+  return pino({ level: options.level ?? 'info', base: null, redact: { paths: redact, censor: '***' } }, destination)
 }
 
 /** A log that writes nothing, for tests. */

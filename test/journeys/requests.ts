@@ -1,11 +1,14 @@
 /** A client that runs inside a stage's namespace: does requests, each on a connection of its own, and prints the answers as JSON lines. */
-import { Agent, request } from 'node:http'
+import { Agent, type IncomingHttpHeaders, request } from 'node:http'
 
 export interface Asked {
   method: string
   path: string
   token?: string
+  /** A text goes as it is, anything else as JSON. */
   body?: unknown
+  /** In place of a body: bytes, in base64. */
+  bytes?: string
   headers?: Record<string, string>
   /** How often. */
   times?: number
@@ -15,6 +18,7 @@ export interface Answered {
   /** 0: the connection broke before an answer. */
   status: number
   body: string
+  headers: IncomingHttpHeaders
 }
 
 /** What to do: a list of requests, and how many of them at once. */
@@ -24,7 +28,12 @@ export interface Errand {
   atOnce?: number
 }
 
-function ask(base: string, { method, path, token, body, headers: more }: Asked): Promise<Answered> {
+const broken: Answered = { status: 0, body: '', headers: {} }
+
+/** Asks once. A connection on which nothing comes for half a minute is given up, with `late` called before. */
+export function ask(base: string, asked: Asked, late: () => void = () => {}): Promise<Answered> {
+  const { method, path, token, body, bytes, headers: more } = asked
+  const text = body === undefined || typeof body === 'string' ? body : JSON.stringify(body)
   return new Promise(done => {
     const headers = {
       'content-type': 'application/json',
@@ -35,12 +44,17 @@ function ask(base: string, { method, path, token, body, headers: more }: Asked):
     const sent = request(new URL(path, base), { method, headers, agent: new Agent() }, answer => {
       const chunks: Buffer[] = []
       answer.on('data', chunk => chunks.push(chunk))
-      answer.on('error', () => done({ status: 0, body: '' }))
-      answer.on('end', () => done({ status: answer.statusCode!, body: Buffer.concat(chunks).toString() }))
+      answer.on('error', () => done(broken))
+      answer.on('end', () =>
+        done({ status: answer.statusCode!, body: Buffer.concat(chunks).toString(), headers: answer.headers }),
+      )
     })
-    sent.on('error', () => done({ status: 0, body: '' }))
-    sent.setTimeout(30_000, () => sent.destroy(new Error('no answer')))
-    sent.end(body === undefined ? undefined : JSON.stringify(body))
+    sent.on('error', () => done(broken))
+    sent.setTimeout(30_000, () => {
+      late()
+      sent.destroy(new Error('no answer'))
+    })
+    sent.end(bytes === undefined ? text : Buffer.from(bytes, 'base64'))
   })
 }
 

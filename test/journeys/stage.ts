@@ -97,7 +97,8 @@ export async function createStage(options: StageOptions = {}) {
       child.stderr.on('data', take)
       const deadline = Date.now() + timeout
       while (!/^ready http/m.test(output)) {
-        if (child.exitCode !== null) throw new Error(`nephos up ended with ${child.exitCode}:\n${output}`)
+        const end = child.exitCode ?? child.signalCode
+        if (end !== null) throw new Error(`nephos up ended with ${end}:\n${output}`)
         if (Date.now() > deadline) throw new Error(`nephos up was not ready in time:\n${output}`)
         await sleep(20)
       }
@@ -111,6 +112,8 @@ export async function createStage(options: StageOptions = {}) {
       return ended(cloud, 'SIGTERM')
     },
     pid: () => cloud?.pid,
+    /** How a path is reached from outside when it is on a mount of the stage's own. */
+    seen: (path: string) => `/proc/${holder.pid}/root${path}`,
     /** Runs the openstack client; throws when it fails. */
     async os(args: string[], { as = 'nephos', timeout = 300_000, env = {} }: OsOptions = {}): Promise<string> {
       const ran = await run('openstack', args, { cloudName: as, timeout, env })

@@ -10,7 +10,9 @@ export const kinds = [
 export type Kind = (typeof kinds)[number]
 
 export interface Account {
+  /** Of the user and of the project. */
   readonly name: string
+  readonly password: string
   token: string | undefined
   /** Ids of what it made and has not deleted, as far as it knows. */
   readonly known: Record<Kind, string[]>
@@ -36,9 +38,9 @@ export interface Answer {
   headers: Record<string, unknown>
 }
 
-export function newAccount(name: string): Account {
+export function newAccount(name: string, password = name): Account {
   const known = Object.fromEntries(kinds.map(kind => [kind, [] as string[]])) as Account['known']
-  return { name, token: undefined, known }
+  return { name, password, token: undefined, known }
 }
 
 /** An answer that no fault excuses. */
@@ -61,7 +63,7 @@ export interface Clients {
 export function clientsOf(world: World, excused: (status: number) => boolean): Clients {
   const { timeline } = world
   const clients: Clients = {
-    accounts: ['demo', 'p1', 'p2', 'admin'].map(newAccount),
+    accounts: ['demo', 'p1', 'p2', 'admin'].map(name => newAccount(name)),
     waiting: 0,
     sent: 0,
     statuses: new Map(),
@@ -139,7 +141,7 @@ export function clientsOf(world: World, excused: (status: number) => boolean): C
 }
 
 /** A 500 that tells what a host said, as upstream's do: it is the host that failed. */
-const causeOf = ({ status, body }: Answer) =>
+export const causeOf = ({ status, body }: Pick<Answer, 'status' | 'body'>) =>
   /Failed to attach network adapter|No space left on device/.test(JSON.stringify(body ?? '')) ? 503 : status
 
 function said({ body, status }: Answer): string {
@@ -154,7 +156,7 @@ function chooseProcess({ control, api, dice }: World): Process | undefined {
 
 const most = 12
 
-function remember(account: Account, kind: Kind, { body }: Answer): void {
+export function remember(account: Account, kind: Kind, { body }: Pick<Answer, 'body'>): void {
   const one = (body?.[kind] ?? body) as { id?: string; name?: string }
   const id = kind === 'keypair' ? one.name : one.id
   const list = account.known[kind]
@@ -162,7 +164,7 @@ function remember(account: Account, kind: Kind, { body }: Answer): void {
   if (list.length > 5 * most) list.shift()
 }
 
-function forget(account: Account, kind: Kind, id: string): void {
+export function forget(account: Account, kind: Kind, id: string): void {
   const list = account.known[kind]
   if (list.includes(id)) list.splice(list.indexOf(id), 1)
 }

@@ -2,7 +2,7 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { Driver, QueryResult, SqliteDialect } from 'kysely'
 import type { Bus, Handler, Listener } from '../../src/kernel/bus/bus.ts'
-import type { Clock } from '../../src/kernel/clock.ts'
+import { type Clock, sleepOn } from '../../src/kernel/clock.ts'
 import { type Database, databaseOf } from '../../src/kernel/db/database.ts'
 import { sqliteDialect } from '../../src/kernel/db/sqlite.ts'
 
@@ -45,6 +45,8 @@ export interface Disk {
   commits: number
   /** Statements so far. */
   statements: number
+  /** Tables that were written since somebody last looked at them. */
+  readonly written: Set<string>
   /** Called before and after each commit; may kill the process. */
   atCommit: (life: Life, when: 'before' | 'after') => void
   /** Throws when the disk is full, say. */
@@ -53,7 +55,11 @@ export interface Disk {
   turn: Promise<void>
 }
 
-const isRead = (sql: string) => /^\s*(select|with|pragma|begin|rollback)/i.test(sql)
+/** The table that a statement writes, empty when it is not known; undefined of one that only reads. */
+function writtenBy(sql: string): string | undefined {
+  if (/^\s*(select|with|pragma|begin|rollback)/i.test(sql)) return undefined
+  return /^\s*(?:insert(?: or \w+)? into|update|delete from)\s+"?(\w+)/i.exec(sql)?.[1] ?? ''
+}
 
 /** The database as one process sees it. */
 export function databaseFor(disk: Disk, life: Life): Database {
@@ -111,8 +117,11 @@ function mortalDriver(driver: Driver, disk: Disk, life: Life): Driver {
       }
       const connection = await raw
       return {
-        executeQuery: <R>(query: Parameters<typeof connection.executeQuery>[0]): Promise<QueryResult<R>> =>
-          alive(() => connection.executeQuery<R>(query), !inTransaction && !isRead(query.sql)),
+        executeQuery<R>(query: Parameters<typeof connection.executeQuery>[0]): Promise<QueryResult<R>> {
+          const table = writtenBy(query.sql)
+          if (table !== undefined) disk.written.add(table)
+          return alive(() => connection.executeQuery<R>(query), !inTransaction && table !== undefined)
+        },
         streamQuery: (query, size) => connection.streamQuery(query, size),
       }
     },
@@ -157,19 +166,7 @@ export function clockFor(clock: Clock, life: Life): Clock {
       }
       return { cancel, [Symbol.dispose]: cancel }
     },
-    sleep: (ms, signal) =>
-      new Promise((resolve, reject) => {
-        if (signal?.aborted) return reject(signal.reason)
-        const timer = own.after(ms, () => {
-          signal?.removeEventListener('abort', onAbort)
-          resolve()
-        })
-        function onAbort() {
-          timer.cancel()
-          reject(signal?.reason)
-        }
-        signal?.addEventListener('abort', onAbort, { once: true })
-      }),
+    sleep: (ms, signal) => sleepOn(own, ms, signal),
   }
   return own
 }

@@ -1,7 +1,6 @@
 /** What clients do with networks, identities and hosts. */
 import type { Account, Kind, Request } from './clients.ts'
-import type { Act } from './mix-servers.ts'
-import type { World } from './world.ts'
+import type { Act, Scene } from './mix-servers.ts'
 
 const network = '/network/v2.0'
 const identity = '/identity/v3'
@@ -26,7 +25,7 @@ function comeAndGo(
   collection: string,
   kind: Kind,
   few: number,
-  make: (world: World, account: Account) => Request | undefined,
+  make: (world: Scene, account: Account) => Request | undefined,
 ): Act {
   return (world, account) => {
     const { dice } = world
@@ -109,7 +108,7 @@ const shown: Act = ({ dice }, { known }) => {
 
 /** A new token, as clients ask for one; the old one ends at times. */
 export function login(account: Account): Request {
-  const user = { name: account.name, domain: { id: 'default' }, password: account.name }
+  const user = { name: account.name, domain: { id: 'default' }, password: account.password }
   const scope = { project: { name: account.name, domain: { id: 'default' } } }
   return {
     method: 'POST',

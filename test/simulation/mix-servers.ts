@@ -1,10 +1,21 @@
 /** What clients do with servers: all actions that there are, in any state. */
 import { emptyQcow2 } from '../../src/services/compute/drivers/fake-disk.ts'
 import type { Account, Request } from './clients.ts'
-import type { World } from './world.ts'
+import type { Dice } from './dice.ts'
+
+/** What clients know of a cloud. */
+export interface Scene {
+  readonly dice: Dice
+  readonly seed: number
+  readonly hosts: readonly { readonly name: string }[]
+  /** An image, a network for servers, and the one that leads outside. */
+  readonly first: { image: string; network: string; outside: string }
+  /** One of a server's ports. */
+  portOf(server: string): string | undefined
+}
 
 /** What one client may do: a request, or nothing when it has nothing to do it with. */
-export type Act = (world: World, account: Account) => Request | undefined
+export type Act = (world: Scene, account: Account) => Request | undefined
 
 const compute = '/compute/v2.1'
 const newest = { 'openstack-api-version': 'compute latest' }
@@ -18,7 +29,7 @@ const post = (path: string, body: unknown, more: Partial<Request> = {}): Request
   ...more,
 })
 
-function networksOf(world: World, account: Account): unknown {
+function networksOf(world: Scene, account: Account): unknown {
   const { dice, first } = world
   const port = dice.pick(account.known.port)
   if (port && dice.chance(0.3)) return [{ port }]
@@ -46,7 +57,7 @@ const create: Act = (world, account) => {
 type Body = Record<string, unknown>
 
 /** A body for each action, by its key. */
-export const actions: Record<string, (world: World, account: Account) => Body | null | undefined> = {
+export const actions: Record<string, (world: Scene, account: Account) => Body | null | undefined> = {
   'os-start': () => null,
   'os-stop': () => null,
   pause: () => null,
@@ -111,7 +122,7 @@ const act: Act = (world, account) => {
   return old.has(name) ? { ...request, headers: { 'openstack-api-version': 'compute 2.1' } } : request
 }
 
-function anyServer(world: World, account: Account): string | undefined {
+function anyServer(world: Scene, account: Account): string | undefined {
   return world.dice.pick(account.known.server)
 }
 
@@ -159,11 +170,9 @@ const attach: Act = (world, account) => {
 
 const detach: Act = (world, account) => {
   const id = anyServer(world, account)
-  const port = world.disk.connection
-    .prepare('select id from network_ports where device_id = ? order by id')
-    .get(id ?? '')
+  const port = id && world.portOf(id)
   if (!id || !port) return undefined
-  return { method: 'DELETE', path: `${compute}/servers/${id}/os-interface/${String(port.id)}`, headers: newest }
+  return { method: 'DELETE', path: `${compute}/servers/${id}/os-interface/${port}`, headers: newest }
 }
 
 const keypair: Act = (world, account) => {

@@ -15,9 +15,10 @@ import { type FakeDriver, type FakeGuest, fakeDriver } from '../../src/services/
 import { emptyQcow2 } from '../../src/services/compute/drivers/fake-disk.ts'
 import type { DataPlane } from '../../src/services/network/drivers/driver.ts'
 import { type FakePlane, fakePlane } from '../../src/services/network/drivers/fake.ts'
-import { type Dice, diceOf } from './dice.ts'
+import { diceOf } from './dice.ts'
 import { type Files, memory, newFiles } from './files.ts'
 import { busFor, clockFor, type Disk, databaseFor, type Life, lifeOf } from './life.ts'
+import type { Scene } from './mix-servers.ts'
 import { logInto, type Timeline, timelineOf } from './timeline.ts'
 import { calm, type Weather, wireFrom } from './wire.ts'
 
@@ -38,9 +39,7 @@ export interface Host {
   planeFails: number
 }
 
-export interface World {
-  readonly seed: number
-  readonly dice: Dice
+export interface World extends Scene {
   readonly ids: Ids
   readonly clock: VirtualClock
   readonly timeline: Timeline
@@ -63,8 +62,6 @@ export interface World {
   startAgent(host: Host): Promise<void>
   /** Lets all work that is due at this instant be done. */
   still(): Promise<void>
-  /** A first image and the networks, whatever processes were killed meanwhile. */
-  readonly first: { image: string; network: string; outside: string }
 }
 
 const settings = [
@@ -110,7 +107,15 @@ export async function newWorld(seed: number, options: { validate?: boolean; host
   }
   const world: World = {
     ...{ seed, dice, ids, clock, timeline, reached, reach },
-    disk: { connection, commits: 0, statements: 0, atCommit() {}, mayWrite() {}, turn: Promise.resolve() },
+    disk: {
+      connection,
+      commits: 0,
+      statements: 0,
+      written: new Set(),
+      atCommit() {},
+      mayWrite() {},
+      turn: Promise.resolve(),
+    },
     files: file,
     hosts: [],
     cut: new Set(),
@@ -120,6 +125,7 @@ export async function newWorld(seed: number, options: { validate?: boolean; host
     atStep() {},
     messages: 0,
     first: { image: '', network: '', outside: '' },
+    portOf: id => ports.get(id)?.id as string | undefined,
     async startProcess(kind) {
       const life = lifeOf(kind)
       const process: Process = { life, cloud: undefined }
@@ -180,6 +186,7 @@ export async function newWorld(seed: number, options: { validate?: boolean; host
     },
   }
   await world.startProcess('control')
+  const ports = connection.prepare('select id from network_ports where device_id = ? order by id')
   await fill(world)
   await world.startProcess('api')
   for (let i = 1; i <= (options.hosts ?? 3); i++) {

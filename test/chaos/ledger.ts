@@ -1,0 +1,124 @@
+/** What the cloud has accepted: what it must still have after any crash, and what must be gone. */
+import type { Kind, Request } from '../simulation/clients.ts'
+import type { Problem } from '../simulation/invariants.ts'
+
+interface Entry {
+  kind: Kind
+  id: string
+  gone: boolean
+  /** Deletions that were asked for and not refused: as long as there is one, it may be there or not. */
+  asked: number
+  /** It goes with this. */
+  within?: string
+  /** An image whose bytes were taken. */
+  whole?: boolean
+}
+
+export interface Found {
+  id: string
+  status?: string
+}
+
+export interface Ledger {
+  sent(request: Request): void
+  /** `status` 0: no answer came. */
+  answered(request: Request, status: number, body: unknown): Problem[]
+  /** Compares with what is there. */
+  problems(kind: Kind, found: readonly Found[]): Problem[]
+  /** Nothing is known of a kind any more. */
+  forget(kind: Kind): void
+  /** All accepted so far. */
+  readonly accepted: { made: number; deleted: number; other: number }
+}
+
+/** Kinds whose lists are compared; names of key pairs come back, so those are not. */
+export const lists: Partial<Record<Kind, { path: string; collection: string }>> = {
+  server: { path: '/compute/v2.1/servers?all_tenants=1&limit=1000', collection: 'servers' },
+  server_group: { path: '/compute/v2.1/os-server-groups?all_projects=1', collection: 'server_groups' },
+  image: { path: '/image/v2/images?limit=1000', collection: 'images' },
+  network: { path: '/network/v2.0/networks', collection: 'networks' },
+  subnet: { path: '/network/v2.0/subnets', collection: 'subnets' },
+  port: { path: '/network/v2.0/ports', collection: 'ports' },
+  router: { path: '/network/v2.0/routers', collection: 'routers' },
+  floatingip: { path: '/network/v2.0/floatingips', collection: 'floatingips' },
+  security_group: { path: '/network/v2.0/security-groups', collection: 'security_groups' },
+  security_group_rule: { path: '/network/v2.0/security-group-rules', collection: 'security_group_rules' },
+  project: { path: '/identity/v3/projects', collection: 'projects' },
+  user: { path: '/identity/v3/users', collection: 'users' },
+}
+
+export function newLedger(): Ledger {
+  const entries = new Map<string, Entry>()
+  const accepted = { made: 0, deleted: 0, other: 0 }
+
+  /** What a request would delete, if anything. */
+  function removedBy({ removes, method, path, body }: Request): Entry | undefined {
+    if (removes) return entries.get(removes[1])
+    const forced = method === 'POST' && Object.hasOwn((body as object | undefined) ?? {}, 'forceDelete')
+    return forced ? entries.get(path.split('/').at(-2)!) : undefined
+  }
+
+  const wrong = (invariant: string, { kind, id }: Entry, more = ''): Problem => ({
+    invariant,
+    about: `${kind} ${id}${more}`,
+    ids: [id],
+  })
+
+  return {
+    accepted,
+    sent(request) {
+      const entry = removedBy(request)
+      if (entry) entry.asked++
+    },
+    answered(request, status, body) {
+      const entry = removedBy(request)
+      const fine = status >= 200 && status < 300
+      if (entry) {
+        const lost = status === 404 && entry.asked === 1 && !entry.gone
+        if (fine || status === 404) entry.gone = true
+        else if (status >= 400 && status < 500) entry.asked--
+        if (fine) accepted.deleted++
+        return lost ? [wrong('what was accepted is there', entry, ' was not found')] : []
+      }
+      if (!fine || request.method === 'GET') return []
+      const made = request.makes && idOf(request.makes, body)
+      if (request.makes && made) {
+        accepted.made++
+        const within = parentOf(request)
+        entries.set(made, { kind: request.makes, id: made, gone: false, asked: 0, ...(within && { within }) })
+      } else accepted.other++
+      const image = /^\/image\/v2\/images\/([^/]+)\/file$/.exec(request.path)?.[1]
+      const uploaded = image === undefined ? undefined : entries.get(image)
+      if (uploaded && request.method === 'PUT') uploaded.whole = true
+      return []
+    },
+    problems(kind, found) {
+      const there = new Map(found.map(one => [one.id, one]))
+      return [...entries.values()].flatMap(entry => {
+        if (entry.kind !== kind) return []
+        const one = there.get(entry.id)
+        if (entry.gone) return one ? [wrong('what was deleted is gone', entry)] : []
+        const parent = entry.within === undefined ? undefined : entries.get(entry.within)
+        if (entry.asked > 0 || (parent && (parent.gone || parent.asked > 0))) return []
+        if (!one) return [wrong('what was accepted is there', entry)]
+        if (entry.whole && one.status !== 'active')
+          return [wrong('an upload that was taken stays', entry, ` is ${one.status}`)]
+        return []
+      })
+    },
+    forget(kind) {
+      for (const { id } of [...entries.values()].filter(entry => entry.kind === kind)) entries.delete(id)
+    },
+  }
+}
+
+function idOf(kind: Kind, body: unknown): string | undefined {
+  if (!lists[kind]) return undefined
+  const one = ((body as Record<string, unknown> | null)?.[kind] ?? body) as { id?: string } | null
+  return one?.id
+}
+
+function parentOf({ body }: Request): string | undefined {
+  const { subnet, security_group_rule } = (body ?? {}) as Record<string, Record<string, string> | undefined>
+  return subnet?.network_id ?? security_group_rule?.security_group_id
+}
