@@ -30,7 +30,7 @@ export interface Account {
 /** A project of the domain Default and a user who has a role there; what is there already stays as it is. */
 export async function ensureAccount(ctx: Ctx, account: Account): Promise<{ project_id: string; user_id: string }> {
   // Hashing is slow work that no transaction should wait for.
-  const known = await users.find(ctx.db, { domain_id, name: account.user })
+  const known = await users.find(ctx.db, { domain_id, name: account.user, foreign_id: '' })
   const hash = known ? null : await newPasswordHash(ctx, account.password)
   return ctx.transaction(async tx => {
     const project_id = await ensureProject(tx, account.project)
@@ -92,7 +92,7 @@ async function ensureRoles(ctx: Ctx): Promise<void> {
 }
 
 async function ensureUser(ctx: Ctx, name: string, hash: string | null, project: string): Promise<string> {
-  const found = await users.find(ctx.db, { domain_id, name })
+  const found = await users.find(ctx.db, { domain_id, name, foreign_id: '' })
   if (found) return found.id
   const now = ctx.clock.now()
   const id = ctx.ids.hex()

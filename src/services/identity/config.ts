@@ -2,6 +2,7 @@
 
 import { section } from '#kernel/config/section.ts'
 import { Type } from '#kernel/schema/builders.ts'
+import { federationSettings } from './federation/config.ts'
 
 export const identityConfig = section(
   'identity',
@@ -109,6 +110,7 @@ export const identityConfig = section(
         minimum: 0,
         description: 'Application credentials a user may have; 0 is no limit.',
       }),
+      federation: federationSettings,
     },
     { description: 'Users, tokens and passwords.' },
   ),

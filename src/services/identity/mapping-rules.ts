@@ -122,8 +122,23 @@ function fillLocal({ groups, group_ids, ...rest }: Local, maps: readonly string[
   }
 }
 
+/** A group with its domain in one value, as another Keystone tells of them: `JSON:{"name": …, "domain": {"name": …}}`. */
+function toldGroup(value: string): MappedGroup | undefined {
+  if (!value.startsWith('JSON:')) return undefined
+  try {
+    const { name, domain } = JSON.parse(value.slice('JSON:'.length)) as Partial<MappedGroup>
+    const where = domain?.id ?? domain?.name
+    return typeof name === 'string' && typeof where === 'string' ? { name, domain: domain! } : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Where the rule names the domain, no value can name another. */
 function groupsOf({ groups = [], domain }: Filled): MappedGroup[] {
   if (groups.length === 0) return []
+  const told = domain ? [] : groups.map(toldGroup)
+  if (!domain && told.every(group => group !== undefined)) return told
   if (!domain) throw new BadRequest("Invalid rule: Both 'groups' and 'domain' keywords must be specified.")
   return groups.map(name => ({ name, domain }))
 }

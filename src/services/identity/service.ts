@@ -19,6 +19,8 @@ import { domainConfigOperations, domainConfigRules } from './domain-config/opera
 import { domainResource } from './domains/operations.ts'
 import { endpointGroupOperations } from './endpoint-groups/operations.ts'
 import { identityFaults } from './faults.ts'
+import { expireFederation } from './federation/federation.ts'
+import { federationOperations } from './federation/operations.ts'
 import { groupOperations } from './groups/operations.ts'
 import { identityProviderResource } from './identity-providers/operations.ts'
 import { protocolOperations } from './identity-providers/protocols.ts'
@@ -34,6 +36,7 @@ import { endpointFiltersPoliciesConsumers } from './migrations/0005-endpoint-fil
 import { unifiedLimits } from './migrations/0006-limits.ts'
 import { passwordRules } from './migrations/0007-password-rules.ts'
 import { federation } from './migrations/0008-federation.ts'
+import { federatedUsers } from './migrations/0009-federated-users.ts'
 import { policyOperations } from './policies/operations.ts'
 import { baseRules } from './policy.ts'
 import { listProjectsOfUser, projectResource } from './projects/operations.ts'
@@ -60,6 +63,7 @@ const upkeep = reconciler({
     await rotateWhenDue(ctx)
     await expireRevocations(ctx)
     await expireTrusts(ctx)
+    await expireFederation(ctx)
   },
 })
 
@@ -107,6 +111,7 @@ const resources: Operation[] = [
   // Of tokens, trusts and EC2 keys, what is missing is a 404 for everybody.
   ...ec2CredentialOperations,
   oauth2Token,
+  ...federationOperations,
   ...goneOperations,
   showToken,
   deleteToken,
@@ -130,6 +135,7 @@ export const identityService = service({
     unifiedLimits,
     passwordRules,
     federation,
+    federatedUsers,
   ],
   config: identityConfig,
   contract: identityContract,

@@ -31,7 +31,7 @@ export async function rolesInScope(
   project?: ProjectRow,
 ): Promise<string[]> {
   if (scope.type === 'unscoped') return []
-  const all = await assignmentsOfUser(ctx.db, userId)
+  const all = await assignmentsOfUser(ctx.db, userId, ctx.clock.now())
   const above = project ? await ancestors(ctx, project) : []
   const holds = (assignment: Assignment) => {
     if (scope.type === 'project') return reachesProject(assignment, scope.id, above)

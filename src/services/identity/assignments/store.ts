@@ -22,12 +22,15 @@ declare module '#kernel/db/database.ts' {
 
 export const assignments = rows<Assignment>('identity_assignments', { bool: ['inherited'] })
 
-/** What the user has by itself and by its groups, anywhere. */
-export async function assignmentsOfUser(db: Db, userId: string): Promise<Assignment[]> {
+/** What the user has by itself and by its groups, anywhere; those that an identity provider's mapping put it in count until they end. */
+export async function assignmentsOfUser(db: Db, userId: string, now: number): Promise<Assignment[]> {
   const { rows: found } = await sql<Record<string, unknown>>`
     select a.* from identity_assignments a
     where (a.actor_type = 'user' and a.actor_id = ${userId})
-       or (a.actor_type = 'group' and a.actor_id in (select group_id from identity_memberships where user_id = ${userId}))
+       or (a.actor_type = 'group' and a.actor_id in (
+         select group_id from identity_memberships where user_id = ${userId}
+         union all
+         select group_id from identity_federated_memberships where user_id = ${userId} and valid_until > ${now}))
   `.execute(db)
   return found.map(assignments.decode)
 }

@@ -3,6 +3,7 @@ import type { Ctx } from '#kernel/context.ts'
 import { Forbidden } from '#kernel/errors.ts'
 import { assignments } from '../assignments/store.ts'
 import { domainOptions } from '../domain-config/store.ts'
+import { leaveGroup } from '../federation/federation.ts'
 import { groups, memberships } from '../groups/store.ts'
 import { limits } from '../limits/store.ts'
 import { removeProjectTraces } from '../projects/project.ts'
@@ -21,6 +22,7 @@ export async function removeDomain(ctx: Ctx, row: ProjectRow): Promise<void> {
   await users.remove(ctx.db, within)
   for (const group of await groups.list(ctx.db, within)) {
     await memberships.remove(ctx.db, { group_id: group.id })
+    await leaveGroup(ctx, group.id)
     await assignments.remove(ctx.db, { actor_type: 'group', actor_id: group.id })
   }
   await groups.remove(ctx.db, within)

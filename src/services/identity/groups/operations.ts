@@ -6,6 +6,7 @@ import { operation, reply } from '#kernel/operation.ts'
 import { Type } from '#kernel/schema/builders.ts'
 import { assignments } from '../assignments/store.ts'
 import { notFound } from '../faults.ts'
+import { leaveGroup } from '../federation/federation.ts'
 import { collectionOf, inexact, linkTo } from '../listing.ts'
 import { adminRequired, allScopes, identityRule, systemReader } from '../policy.ts'
 import { projects } from '../projects/store.ts'
@@ -59,6 +60,7 @@ export const groupResource = resource<GroupRow>({
   async remove(ctx, { id }) {
     for (const { user_id } of await memberships.list(ctx.db, { group_id: id })) await revokeUserTokens(ctx, user_id)
     await memberships.remove(ctx.db, { group_id: id })
+    await leaveGroup(ctx, id)
     await assignments.remove(ctx.db, { actor_type: 'group', actor_id: id })
   },
 })

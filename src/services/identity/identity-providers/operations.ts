@@ -4,6 +4,7 @@ import { UniqueViolation } from '#kernel/db/database.ts'
 import { BadRequest } from '#kernel/errors.ts'
 import { Type } from '#kernel/schema/builders.ts'
 import { conflict } from '../faults.ts'
+import { closeWay, removeWay } from '../federation/federation.ts'
 import { linkTo } from '../listing.ts'
 import { adminOrSystemReader, adminRequired, systemOrProject } from '../policy.ts'
 import { blankProject, findDomain } from '../projects/project.ts'
@@ -110,9 +111,11 @@ export const identityProviderResource = resource<IdentityProviderRow>({
       )
     }
     if (remote_ids !== undefined) await putRemoteIds(ctx, row.id, remote_ids)
+    if (patch.enabled === false && row.enabled) await closeWay(ctx, { idp_id: row.id })
     return patch as Partial<IdentityProviderRow>
   },
   async remove(ctx, { id }) {
+    await removeWay(ctx, { idp_id: id })
     await remoteIds.remove(ctx.db, { idp_id: id })
     await protocols.remove(ctx.db, { idp_id: id })
   },

@@ -5,6 +5,7 @@ import { BadRequest } from '#kernel/errors.ts'
 import { operation } from '#kernel/operation.ts'
 import { Type } from '#kernel/schema/builders.ts'
 import { conflict, notFound } from '../faults.ts'
+import { removeWay } from '../federation/federation.ts'
 import { collectionOf, equals, linkTo } from '../listing.ts'
 import { mappings } from '../mappings/store.ts'
 import { adminOrSystemReader, adminRequired, identityRule, systemOrProject } from '../policy.ts'
@@ -73,6 +74,7 @@ const create = operation({
           remote_id_attribute: protocol.remote_id_attribute ?? null,
         }
         await protocols.insert(tx.db, row)
+        await identityChanged(tx)
         return { protocol: view(tx, row) }
       })
     } catch (error) {
@@ -142,7 +144,7 @@ const remove = operation({
     await ctx.transaction(async tx => {
       const { idp_id, id } = await find(tx, params)
       await protocols.remove(tx.db, { idp_id, id })
-      await identityChanged(tx)
+      await removeWay(tx, { idp_id, protocol_id: id })
     })
     return undefined
   },

@@ -1,6 +1,7 @@
 /** Mappings: rules by which an identity provider's users become users here. */
 import { BadRequest } from '#kernel/errors.ts'
 import { type TSchema, Type } from '#kernel/schema/builders.ts'
+import { closeWaysOf } from '../federation/federation.ts'
 import { linkTo } from '../listing.ts'
 import type { MappingRule } from '../mapping-rules.ts'
 import { adminOrSystemReader, adminRequired, systemOrProject } from '../policy.ts'
@@ -121,5 +122,5 @@ export const mappingResource = resource<MappingRow>({
     if (patch.rules) checkExpressions(patch.rules as MappingRule[])
     return patch as Partial<MappingRow>
   },
-  async remove() {},
+  remove: (ctx, { id }) => closeWaysOf(ctx, id),
 })

@@ -137,7 +137,7 @@ export const listProjectsOfUser = operation({
     return { 'target.user.id': user.id, 'target.user.domain_id': user.domain_id }
   },
   async handle(ctx, { params, query, url }) {
-    const all = await projectsOfUser(ctx, await assignmentsOfUser(ctx.db, params.user_id))
+    const all = await projectsOfUser(ctx, await assignmentsOfUser(ctx.db, params.user_id, ctx.clock.now()))
     const shown = inexact(query, all, ['name']).map(project => projectView(ctx, project))
     return { projects: shown, links: collectionOf(ctx, url) }
   },

@@ -38,7 +38,7 @@ export const authProjects = operation({
   summary: 'List the projects that the token may be scoped to',
   policy: identityRule('get_auth_projects', ''),
   async handle(ctx, { url }) {
-    const found = await projectsOfUser(ctx, await assignmentsOfUser(ctx.db, ctx.identity.user_id))
+    const found = await projectsOfUser(ctx, await assignmentsOfUser(ctx.db, ctx.identity.user_id, ctx.clock.now()))
     return { projects: found.map(project => projectView(ctx, project)), links: collectionOf(ctx, url) }
   },
 })
@@ -50,7 +50,7 @@ export const authDomains = operation({
   summary: 'List the domains that the token may be scoped to',
   policy: identityRule('get_auth_domains', ''),
   async handle(ctx, { url }) {
-    const all = await assignmentsOfUser(ctx.db, ctx.identity.user_id)
+    const all = await assignmentsOfUser(ctx.db, ctx.identity.user_id, ctx.clock.now())
     const ids = all.filter(a => a.target_type === 'domain' && !a.inherited).map(a => a.target_id)
     const found = await projects.list(ctx.db, { id: ids, is_domain: true, enabled: true })
     return { domains: found.map(domain => domainView(ctx, domain)), links: collectionOf(ctx, url) }
@@ -64,7 +64,7 @@ export const authSystem = operation({
   summary: 'Say whether the token may be scoped to the system',
   policy: identityRule('get_auth_system', ''),
   async handle(ctx) {
-    const all = await assignmentsOfUser(ctx.db, ctx.identity.user_id)
+    const all = await assignmentsOfUser(ctx.db, ctx.identity.user_id, ctx.clock.now())
     const has = all.some(assignment => assignment.target_type === 'system')
     return { system: has ? [{ all: true }] : [], links: linkTo(ctx, 'auth/system') }
   },

@@ -2,16 +2,24 @@
 import { isoMicros } from '#kernel/clock.ts'
 import type { Ctx } from '#kernel/context.ts'
 import { catalogFor } from '../catalog/catalog.ts'
+import type { Home } from '../federation/federation.ts'
 import { endOfPassword, passwordTime } from '../password-rules.ts'
 import { openServiceProviders } from '../service-providers/service-provider.ts'
 import type { Facts } from './facts.ts'
-import type { Claims } from './token.ts'
+import { type Claims, isFederated } from './token.ts'
 
 const named = ({ id, name }: { id: string; name: string }) => ({ id, name })
+
+const federationOf = ({ idp_id, protocol_id, group_ids }: Home) => ({
+  groups: group_ids.map(id => ({ id })),
+  identity_provider: { id: idp_id },
+  protocol: { id: protocol_id },
+})
 
 export async function tokenBody(ctx: Ctx, claims: Claims, facts: Facts, withCatalog: boolean) {
   const { user, userDomain, target, targetDomain, roles, trust, accessToken, applicationCredential: credential } = facts
   const { scope } = claims
+  const home = isFederated(claims) ? facts.home : undefined
   const service_providers = await openServiceProviders(ctx)
   return {
     token: {
@@ -20,7 +28,9 @@ export async function tokenBody(ctx: Ctx, claims: Claims, facts: Facts, withCata
         domain: named(userDomain),
         id: user.id,
         name: user.name,
-        password_expires_at: passwordTime(endOfPassword(user)),
+        ...(home
+          ? { 'OS-FEDERATION': federationOf(home) }
+          : { password_expires_at: passwordTime(endOfPassword(user)) }),
       },
       audit_ids: claims.audit_ids,
       expires_at: isoMicros(claims.expires_at),

@@ -3,6 +3,7 @@ import type { Ctx, Identity } from '#kernel/context.ts'
 import { type ApplicationCredentialRow, applicationCredentials } from '../application-credentials/store.ts'
 import { rolesInScope } from '../assignments/assignment.ts'
 import { type AccessTokenRow, accessTokens } from '../consumers/store.ts'
+import { type Home, homeOf } from '../federation/federation.ts'
 import { isInactive } from '../password-rules.ts'
 import { type ProjectRow, projects } from '../projects/store.ts'
 import { isTokenRevoked, scopeTokensAfter } from '../revocations/revocation.ts'
@@ -33,6 +34,8 @@ export interface Facts {
   trust?: TrustInUse
   /** Of OAuth1. */
   accessToken?: AccessTokenRow
+  /** Of a user of an identity provider. */
+  home?: Home
   /** Everything that must not have been closed since the token was made. */
   basis: { tokens_after: number }[]
   /** The users whose rights in the scope it rests on. */
@@ -46,14 +49,17 @@ export type Asked = Pick<Claims, 'user_id' | 'scope' | 'application_credential_i
 interface Account {
   user: UserRow
   domain: ProjectRow
+  home?: Home
 }
 
 /** A user that may act now. */
 async function account(ctx: Ctx, id: string): Promise<Account | undefined> {
   const user = await users.find(ctx.db, { id })
   if (!user?.enabled || isInactive(ctx, user)) return undefined
+  const home = user.foreign_id === '' ? undefined : await homeOf(ctx, user.id)
+  if (user.foreign_id !== '' && !home) return undefined
   const domain = await enabledProject(ctx, user.domain_id)
-  return domain && { user, domain }
+  return domain && { user, domain, ...(home && { home }) }
 }
 
 /** Undefined when something is missing, disabled or not granted: then there is no such token. */
@@ -66,7 +72,8 @@ export async function factsOf(ctx: Ctx, asked: Asked): Promise<Facts | undefined
     roles: [],
     basis: [own.user, own.domain],
     holders: [own.user.id],
-    until: Number.MAX_SAFE_INTEGER,
+    until: own.home?.until ?? Number.MAX_SAFE_INTEGER,
+    ...(own.home && { home: own.home }),
   }
   const { scope } = asked
   if (asked.trust_id !== undefined && !(await addTrust(ctx, found, asked.trust_id))) return undefined
@@ -110,7 +117,7 @@ async function addTrust(ctx: Ctx, found: Facts, id: string): Promise<boolean> {
     if (!behind) return false
     found.basis.push(behind.user, behind.domain)
     found.holders.push(behind.user.id)
-    found.until = Math.min(found.until, expires_at ?? found.until)
+    found.until = Math.min(found.until, expires_at ?? found.until, behind.home?.until ?? found.until)
     if (trustor_user_id !== row.trustor_user_id) continue
     found.trust = { row, chain, trustor: behind.user, trustee }
     if (row.impersonation) Object.assign(found, { user: behind.user, userDomain: behind.domain })

@@ -56,7 +56,7 @@ async function findUser(ctx: Ctx, named: Named): Promise<UserRow | undefined> {
   if (named.name === undefined) throw expecting('id or name', 'user')
   if (named.domain === undefined) throw expecting('domain', 'user')
   const domain_id = await domainId(ctx, named.domain)
-  return domain_id === undefined ? undefined : users.find(ctx.db, { domain_id, name: named.name })
+  return domain_id === undefined ? undefined : users.find(ctx.db, { domain_id, name: named.name, foreign_id: '' })
 }
 
 async function byPassword(ctx: Ctx, { password }: AuthIdentity): Promise<Proof> {

@@ -24,7 +24,19 @@ export interface Claims {
 
 const layout = 1
 /** Only ever longer: each is a bit in the tokens that are out. */
-const methodNames = ['password', 'token', 'application_credential', 'totp', 'ec2credential', 'oauth1']
+const methodNames = [
+  'password',
+  'token',
+  'application_credential',
+  'totp',
+  'ec2credential',
+  'oauth1',
+  'mapped',
+  'openid',
+  'saml2',
+]
+/** How a login by an identity provider is called in tokens. */
+const federatedMethods = ['mapped', 'openid', 'saml2']
 const scopeTypes = ['unscoped', 'project', 'domain', 'system'] as const
 
 /** Most ids are UUIDs in hex: 16 bytes instead of 33. */
@@ -77,6 +89,15 @@ function unpack(plain: Uint8Array): Claims | undefined {
     ...(trust_id !== undefined && { trust_id }),
     ...(access_token_id !== undefined && { access_token_id }),
   }
+}
+
+/** The method of a login by the protocol of an identity provider: its id when that is known, as upstream has it. */
+export function federatedMethod(protocolId: string): string {
+  return federatedMethods.includes(protocolId) ? protocolId : 'mapped'
+}
+
+export function isFederated({ methods }: Claims): boolean {
+  return methods.some(method => federatedMethods.includes(method))
 }
 
 export function newAuditId(ctx: Ctx): string {

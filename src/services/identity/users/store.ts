@@ -7,6 +7,8 @@ export interface UserRow {
   id: string
   name: string
   domain_id: string
+  /** Empty for users of this cloud; the own id for those of identity providers, whose names need not be theirs alone. */
+  foreign_id: string
   default_project_id: string | null
   enabled: boolean
   /** PHC string; null for a user without a password. */

@@ -5,6 +5,7 @@ import { assignments } from '../assignments/store.ts'
 import { identityConfig } from '../config.ts'
 import { accessTokens, requestTokens } from '../consumers/store.ts'
 import { credentials } from '../credentials/store.ts'
+import { federatedMemberships, federatedUsers } from '../federation/store.ts'
 import { memberships } from '../groups/store.ts'
 import { linkTo } from '../listing.ts'
 import { checkPassword, hashPassword, isOutdated } from '../password.ts'
@@ -75,6 +76,7 @@ export async function revokeUserTokens(ctx: Ctx, userId: string): Promise<void> 
 
 /** Everything of a new user that nobody said. */
 export const blankUser = {
+  foreign_id: '',
   default_project_id: null,
   enabled: true,
   password_hash: null,
@@ -113,4 +115,6 @@ export async function removeUserTraces(ctx: Ctx, { id }: { id: string }): Promis
   await formerPasswords.remove(ctx.db, { user_id: id })
   await requestTokens.remove(ctx.db, { user_id: id })
   await accessTokens.remove(ctx.db, { user_id: id })
+  await federatedUsers.remove(ctx.db, { user_id: id })
+  await federatedMemberships.remove(ctx.db, { user_id: id })
 }
