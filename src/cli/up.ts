@@ -1,5 +1,6 @@
 /** `nephos up`: one machine's whole cloud, in the foreground. */
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { flushCompileCache } from 'node:module'
 import { createServer } from 'node:net'
 import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -64,6 +65,8 @@ export async function up(options: UpOptions): Promise<number> {
   const { region } = cloud.env.config.of(cloudConfig)
   writeClouds(dir.file('clouds.yaml'), url, region, passwordsOf(dir.file('clouds.yaml'), cloud.env.ids))
   process.stdout.write(`ready ${url}\n${nextSteps(dir, options.ephemeral)}`)
+  // Node keeps compiled code at its exit: one that is killed would have the next start compile everything again.
+  flushCompileCache()
   await stopAsked()
   const after = options.ephemeral
     ? 'nothing of this cloud stays'

@@ -3,15 +3,14 @@ import { spawn } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parse } from 'yaml'
 import type { Answered, Asked } from '../journeys/requests.ts'
 import { createStage, type Stage } from '../journeys/stage.ts'
 import { type Timeline, timelineOf } from '../simulation/timeline.ts'
-import type { Order, Report } from './relay.ts'
+import type { Order, Report, Row } from './relay.ts'
 
-export type Row = Record<string, unknown>
+type Question = Order extends infer One ? (One extends Order ? Omit<One, 'number'> : never) : never
 
 export interface CloudOptions {
   /** Of `nephos up`. */
@@ -58,6 +57,11 @@ export async function openCloud(options: CloudOptions): Promise<ChaosCloud> {
     throw error
   }
   const relay = startRelay(stage)
+  const fileRows = async (sql: string) => {
+    const report = await relay.ask({ file: join(stage.data, 'nephos.db'), sql })
+    if (!('rows' in report)) throw new Error(JSON.stringify(report))
+    return report.rows
+  }
 
   return {
     ...{ stage, timeline, now, file, flags: options.flags },
@@ -73,11 +77,12 @@ export async function openCloud(options: CloudOptions): Promise<ChaosCloud> {
       }
     },
     async ask(asked) {
-      const { answered, late } = await relay.ask(asked)
-      if (late) throw new Error(`no answer within 30 s: ${asked.method} ${asked.path}`)
-      return answered
+      const report = await relay.ask({ asked })
+      if (!('answered' in report)) throw new Error(JSON.stringify(report))
+      if (report.late) throw new Error(`no answer within 30 s: ${asked.method} ${asked.path}`)
+      return report.answered
     },
-    rows: options.rows ?? (async sql => rowsOf(file('nephos.db'), sql)),
+    rows: options.rows ?? fileRows,
     password(entry) {
       const { clouds } = parse(readFileSync(file('clouds.yaml'), 'utf8')) as {
         clouds: Record<string, { auth: { password: string } }>
@@ -88,15 +93,6 @@ export async function openCloud(options: CloudOptions): Promise<ChaosCloud> {
       relay.end()
       await stage[Symbol.asyncDispose]()
     },
-  }
-}
-
-function rowsOf(path: string, sql: string): Row[] {
-  const connection = new DatabaseSync(path, { readOnly: true, timeout: 5000 })
-  try {
-    return connection.prepare(sql).all()
-  } finally {
-    connection.close()
   }
 }
 
@@ -111,10 +107,10 @@ function startRelay(stage: Stage) {
     waiting.delete(report.number)
   })
   return {
-    ask(asked: Asked): Promise<Report> {
-      const order: Order = { number: ++last, asked }
-      child.stdin.write(`${JSON.stringify(order)}\n`)
-      return new Promise(done => waiting.set(order.number, done))
+    ask(question: Question): Promise<Report> {
+      const number = ++last
+      child.stdin.write(`${JSON.stringify({ ...question, number })}\n`)
+      return new Promise(done => waiting.set(number, done))
     },
     end: () => void child.kill('SIGKILL'),
   }

@@ -145,7 +145,7 @@ export const plan: PlannedChapter[] = [
   },
 ]
 
-/** The chapters that are asked for, each with its count; a number of kills is spread over those that kill, as the plan spreads its own. */
+/** The chapters that are asked for, each with its count: of one chapter that which is given; otherwise spread over those that kill, as the plan's own is. */
 export function chosen(
   driver: Driver | undefined,
   kills: number | undefined,
@@ -153,6 +153,7 @@ export function chosen(
 ): [PlannedChapter, number][] {
   const wanted = plan.filter(one => (!driver || one.driver === driver) && (!name || one.name === name))
   if (kills === undefined) return wanted.map(one => [one, one.count])
+  if (name) return wanted.map(one => [one, kills])
   const killing = wanted.filter(one => one.kills)
   const all = killing.reduce((sum, one) => sum + one.count, 0)
   return killing

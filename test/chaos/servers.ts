@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { newPostgresCluster, said } from '../../tools/test-servers.ts'
 import type { Stage } from '../journeys/stage.ts'
-import type { Row } from './cloud.ts'
+import type { Row } from './relay.ts'
 
 export interface StageServer extends Disposable {
   readonly name: string

@@ -1,5 +1,7 @@
 /** kill -9 at any moment, then start: every accepted operation ends, nothing leaks. On simulated hosts here; on real guests in crash-real. */
 import assert from 'node:assert/strict'
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { call, login } from './http.ts'
@@ -107,4 +109,16 @@ test('killed at twenty random moments of creates and deletes, nothing is stuck a
     token,
   )
   assert.equal(limits?.body.limits.absolute.totalInstancesUsed, 0)
+})
+
+test('compiled code is kept once the cloud is up: a start after a kill does not compile everything again', {
+  skip: missingForClient(),
+}, async () => {
+  await using stage = await createStage({ cold: true })
+  const kept = join(stage.dir, 'compiled')
+  process.env.NODE_COMPILE_CACHE = kept
+  await stage.up(['--simulated'])
+  const files = () => readdirSync(kept, { recursive: true, withFileTypes: true }).filter(entry => entry.isFile())
+  await stage.until('it is kept', async () => files().length > 100, { timeout: 10_000, every: 50 })
+  await stage.kill()
 })

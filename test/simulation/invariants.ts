@@ -42,7 +42,7 @@ export const always: Record<string, string> = {
   'what belongs to a server goes with it': `
     select server_id from (select server_id from compute_server_mappings union select server_id from compute_request_specs
       union select server_id from compute_server_guest_data union select server_id from compute_server_tags
-      union select server_id from compute_server_group_members) where server_id not in (select id from compute_servers)`,
+      union select server_id from compute_server_group_members) belongings where server_id not in (select id from compute_servers)`,
   'a floating IP leads to a port that is there': `
     select id from network_floating_ips where fixed_port_id is not null and fixed_port_id not in (select id from network_ports)`,
   'ports of floating IPs and routers are those of some that are there': `
