@@ -21,6 +21,7 @@ import { endpointGroupOperations } from './endpoint-groups/operations.ts'
 import { identityFaults } from './faults.ts'
 import { expireFederation } from './federation/federation.ts'
 import { federationOperations } from './federation/operations.ts'
+import { webssoOperations } from './federation/websso.ts'
 import { groupOperations } from './groups/operations.ts'
 import { identityProviderResource } from './identity-providers/operations.ts'
 import { protocolOperations } from './identity-providers/protocols.ts'
@@ -112,6 +113,7 @@ const resources: Operation[] = [
   ...ec2CredentialOperations,
   oauth2Token,
   ...federationOperations,
+  ...webssoOperations,
   ...goneOperations,
   showToken,
   deleteToken,

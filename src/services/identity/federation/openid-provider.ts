@@ -20,7 +20,7 @@ export type Claims = Readonly<Record<string, unknown>>
 
 const freshMs = 600_000
 
-const known = perCloud(() => new Map<string, { provider: Promise<OpenidProvider>; until: number }>())
+const known = perCloud(() => new Map<OpenidSettings, { provider: Promise<OpenidProvider>; until: number }>())
 
 /** Undefined when the way is not one of OpenID Connect. */
 export function openidSettings(ctx: Ctx, { idp_id, protocol_id }: Way): OpenidSettings | undefined {
@@ -32,14 +32,14 @@ export function openidSettings(ctx: Ctx, { idp_id, protocol_id }: Way): OpenidSe
 /** Throws `Unavailable` when the provider cannot be asked. */
 export async function openidProvider(ctx: Ctx, settings: OpenidSettings): Promise<OpenidProvider> {
   const kept = known(ctx)
-  const entry = kept.get(settings.issuer)
+  const entry = kept.get(settings)
   if (entry && ctx.clock.now() < entry.until) return entry.provider
   const provider = discover(settings)
-  kept.set(settings.issuer, { provider, until: ctx.clock.now() + freshMs })
+  kept.set(settings, { provider, until: ctx.clock.now() + freshMs })
   try {
     return await provider
   } catch (error) {
-    kept.delete(settings.issuer)
+    kept.delete(settings)
     throw unreachable(ctx, settings, error)
   }
 }
