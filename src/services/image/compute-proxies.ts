@@ -3,10 +3,11 @@ import type { Ctx } from '#kernel/context.ts'
 import { BadRequest, Forbidden } from '#kernel/errors.ts'
 import type { Rule } from '#kernel/policy/rule.ts'
 import type { ImageInfo } from './contract.ts'
-import { filtersOf, orderOf, type Query } from './images/filters.ts'
+import { filtersOf, orderOf } from './images/filters.ts'
 import { complete, type ImageTarget, infoOf, seesAll, visibleImage, writeDetails } from './images/image.ts'
 import { destroyImage } from './images/steps.ts'
 import { images, selectImages } from './images/store.ts'
+import type { Query } from './paging.ts'
 import { deleteImage, getImages, modifyImage } from './rules.ts'
 
 /** `filters` are those of the image API. */

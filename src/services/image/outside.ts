@@ -35,7 +35,7 @@ export function allowedUrl(env: Env, text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined
   const refused = () => new NotAllowed(`the address does not pass filtering: ${text}`)
   if (!url || !['http:', 'https:'].includes(url.protocol)) throw refused()
-  const host = url.hostname.replace(/\.$/, '')
+  const host = url.hostname.replace(/\.+$/, '')
   const port = Number(url.port || (url.protocol === 'https:' ? 443 : 80))
   if (!import_schemes.includes(url.protocol.slice(0, -1)) || host === '') throw refused()
   if (import_ports.length > 0 && !import_ports.includes(port)) throw refused()
@@ -45,10 +45,14 @@ export function allowedUrl(env: Env, text: string): URL {
   return url
 }
 
+/** All of IPv6 that is given out to the Internet's networks: what is beside it may lead back to the cloud's own. */
+const global6 = ipaddr.IPv6.parseCIDR('2000::/3')
+
 /** Whether the address is one of the Internet's, or of a network that the configuration opens. */
 export function allowedAddress(env: Env, text: string): boolean {
   const address = ipaddr.process(text)
-  if (address.range() === 'unicast') return true
+  const public6 = !(address instanceof ipaddr.IPv6) || address.match(global6)
+  if (public6 && address.range() === 'unicast') return true
   return env.config.of(imageConfig).import_networks.some(network => {
     const [base, length] = ipaddr.parseCIDR(network)
     return base.kind() === address.kind() && address.match(base, length)

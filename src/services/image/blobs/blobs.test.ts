@@ -6,7 +6,7 @@ import { connect } from 'node:net'
 import { Readable } from 'node:stream'
 import { virtualClock } from '#kernel/clock.ts'
 import { onEachEngine } from '../../../../test/engines.ts'
-import { type ImageCloud, imageCloud, upload } from '../fixtures/image-cloud.ts'
+import { type ImageCloud, imageCloud, listening, upload } from '../fixtures/image-cloud.ts'
 
 const show = async (s: ImageCloud, id: string) => (await s.call(s.mine, 'GET', `/v2/images/${id}`)).body
 const put = (s: ImageCloud, id: string, bytes: unknown, headers?: Record<string, string>) =>
@@ -123,8 +123,7 @@ onEachEngine('of two uploads to one image one wins; a deleted image takes its up
 onEachEngine('a client that goes away in the middle leaves nothing', async database => {
   await using s = await imageCloud(database)
   const { id } = await s.make()
-  await s.cloud.listen('127.0.0.1', 0)
-  const url = new URL(addressOf(s))
+  const url = new URL(await listening(s))
   const socket = connect(Number(url.port), url.hostname)
   socket.write(
     `PUT /image/v2/images/${id}/file HTTP/1.1\r\nHost: x\r\nX-Auth-Token: ${s.mine.token}\r\n` +
@@ -136,12 +135,6 @@ onEachEngine('a client that goes away in the middle leaves nothing', async datab
   while ((await show(s, id)).status !== 'queued') await s.cloud.env.clock.sleep(5)
   assert.deepEqual(await s.files(), [])
 })
-
-function addressOf(s: ImageCloud): string {
-  const address = s.cloud.http.server.address()
-  assert.ok(typeof address === 'object' && address)
-  return `http://127.0.0.1:${address.port}`
-}
 
 onEachEngine('an upload from which nothing comes any more is given up', async database => {
   const clock = virtualClock()
@@ -160,8 +153,7 @@ onEachEngine('an upload from which nothing comes any more is given up', async da
 onEachEngine('a body that is refused is read on, so that its sender gets the answer', async database => {
   await using s = await imageCloud(database, ['image.max_size_bytes=1000'])
   const { id } = await s.make()
-  await s.cloud.listen('127.0.0.1', 0)
-  const answer = await fetch(`${addressOf(s)}/image/v2/images/${id}/file`, {
+  const answer = await fetch(`${await listening(s)}/image/v2/images/${id}/file`, {
     method: 'PUT',
     body: Buffer.alloc(20 * 1024 * 1024),
     headers: { 'x-auth-token': s.mine.token, 'content-type': 'application/octet-stream' },

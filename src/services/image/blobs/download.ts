@@ -1,6 +1,6 @@
 /** Gives the bytes of an image, whole or a part of them. */
 import { access } from 'node:fs/promises'
-import type { Readable } from 'node:stream'
+import { Readable } from 'node:stream'
 import type { Env } from '#kernel/context.ts'
 import { Fault, messageOf, Unavailable } from '#kernel/errors.ts'
 import { fromCache } from '../cache/cache.ts'
@@ -36,6 +36,7 @@ function outside(header: string, size: number): Fault {
 export interface Held {
   id: string
   blob: string | null
+  size: number | null
   locations: readonly LocationRow[]
 }
 
@@ -52,7 +53,7 @@ export async function storedBytes(env: Env, image: Held, range?: Range, signal?:
     try {
       return location.url === null
         ? await fromFile(env, location.store, image.blob!, range, signal)
-        : await fromWeb(env, location.url, range, signal)
+        : await fromWeb(env, location.url, image.size, range, signal)
     } catch (error) {
       if (signal?.aborted) throw error
       env.log.warn({ image: image.id, store: location.store, err: messageOf(error) }, 'a store did not give an image')
@@ -67,10 +68,28 @@ async function fromFile(env: Env, store: string, blob: string, range?: Range, si
   return readBlob(path, range, signal)
 }
 
-async function fromWeb(env: Env, url: string, range?: Range, signal?: AbortSignal): Promise<Readable> {
+async function fromWeb(
+  env: Env,
+  url: string,
+  size: number | null,
+  range?: Range,
+  signal?: AbortSignal,
+): Promise<Readable> {
   const headers = range ? { range: `bytes=${range.start}-${range.end}` } : undefined
   const { status, body } = await openUrl(env, url, { ...(headers && { headers }), signal })
-  if (status === (range ? 206 : 200)) return body
+  const length = range ? range.end - range.start + 1 : size
+  if (status === (range ? 206 : 200)) return length === null ? body : Readable.from(exactly(body, length))
   body.destroy()
   throw new Error(`the web server answered ${status}`)
+}
+
+/** A web server may send more than there was when the image was registered: a client would read that as its next answer. */
+async function* exactly(body: Readable, length: number): AsyncGenerator<Buffer> {
+  let left = length
+  for await (const piece of body) {
+    left -= piece.length
+    if (left < 0) throw new Error('the web server sends more than the image has')
+    yield piece
+  }
+  if (left > 0) throw new Error('the web server sends less than the image has')
 }

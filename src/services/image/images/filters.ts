@@ -1,9 +1,8 @@
 /** The query of a list of images, read and checked: filters, sort order, page. Pure. */
 import { BadRequest } from '#kernel/errors.ts'
+import { last, type Query, sortDirection, sortKey } from '../paging.ts'
 import { attributes, visibilities } from './attributes.ts'
 import type { ImageRow } from './store.ts'
-
-export type Query = Record<string, string | string[]>
 
 type Column = keyof ImageRow & string
 export type Order = { column: Column; direction: 'asc' | 'desc' }[]
@@ -29,8 +28,6 @@ const exact = new Set(['owner', 'checksum', 'os_hash_algo', 'os_hash_value'])
 const numbers = new Set(['min_disk', 'min_ram', 'size', 'virtual_size'])
 const operators = { eq: '=', neq: '!=', gt: '>', gte: '>=', lt: '<', lte: '<=' } as const
 
-const last = (value: string | string[]): string => [value].flat().at(-1)!
-
 export function filtersOf(query: Query): Filters {
   if ('changes-since' in query) throw new BadRequest('The "changes-since" filter is no longer available on v2.')
   const filters: Filters = {
@@ -42,9 +39,9 @@ export function filtersOf(query: Query): Filters {
   }
   for (const [name, given] of Object.entries(query)) {
     if (control.has(name)) continue
-    const compared = comparisonOf(name, last(given))
+    const compared = comparisonOf(name, last(given)!)
     if (compared) filters.comparisons.push(compared)
-    else filters.properties[name] = last(given)
+    else filters.properties[name] = last(given)!
   }
   if (!('os_hidden' in query)) filters.comparisons.push({ column: 'os_hidden', op: '=', value: false })
   return filters
@@ -52,7 +49,7 @@ export function filtersOf(query: Query): Filters {
 
 function choice(given: string | string[] | undefined, known: string[], what: string): string | undefined {
   if (given === undefined) return undefined
-  const value = last(given)
+  const value = last(given)!
   if (!known.includes(value))
     throw new BadRequest(what === 'visibility' ? `Invalid visibility value: ${value}` : `Invalid ${what}: ${value}`)
   return value
@@ -128,41 +125,18 @@ export function orderOf(query: Query): Order {
 function newOrder({ sort, sort_key, sort_dir }: Query): Order {
   if (sort_key !== undefined || sort_dir !== undefined)
     throw new BadRequest('Old and new sorting syntax cannot be combined')
-  return last(sort!)
+  return last(sort)!
     .split(',')
     .map(part => {
       const [key, direction = 'desc'] = part.trim().split(':') as [string, string?]
-      return { column: sortKey(key), direction: sortDirection(direction) }
+      return { column: sortKey(key, sortable), direction: sortDirection(direction) }
     })
 }
 
 function oldOrder({ sort_key, sort_dir }: Query): Order {
-  const keys = [sort_key ?? 'created_at'].flat().map(sortKey)
+  const keys = [sort_key ?? 'created_at'].flat().map(key => sortKey(key, sortable))
   const directions = [sort_dir ?? []].flat().map(sortDirection)
   if (directions.length > 1 && directions.length !== keys.length)
     throw new BadRequest('Number of sort dirs does not match the number of sort keys')
   return keys.map((column, i) => ({ column, direction: directions[i] ?? directions[0] ?? 'desc' }))
-}
-
-function sortKey(key: string): Column {
-  const found = sortable.find(name => name === key)
-  if (!found)
-    throw new BadRequest(`Unsupported sort key: ${key}. Acceptable sort keys are the following: ${sortable.join(', ')}`)
-  return found
-}
-
-function sortDirection(direction: string): 'asc' | 'desc' {
-  if (direction !== 'asc' && direction !== 'desc') throw new BadRequest(`Invalid sort direction: ${direction}`)
-  return direction
-}
-
-const maxLimit = 1000
-const defaultLimit = 25
-
-export function limitOf({ limit }: Query): number {
-  if (limit === undefined) return defaultLimit
-  const text = last(limit)
-  if (!/^-?\d+$/.test(text)) throw new BadRequest('limit param must be an integer')
-  if (text.startsWith('-')) throw new BadRequest('limit param must be positive')
-  return Math.min(Number(text), maxLimit)
 }

@@ -3,9 +3,10 @@ import type { Ctx } from '#kernel/context.ts'
 import { BadRequest } from '#kernel/errors.ts'
 import { operation } from '#kernel/operation.ts'
 import { Type } from '#kernel/schema/builders.ts'
+import { last, limitOf, linksOf, pageSize, type Query } from '../paging.ts'
 import { getImages } from '../rules.ts'
 import { imageAnswer } from './attributes.ts'
-import { filtersOf, limitOf, orderOf, type Query } from './filters.ts'
+import { filtersOf, orderOf } from './filters.ts'
 import { complete, seesAll, view, visibleImage } from './image.ts'
 import { type ImageRow, selectImages } from './store.ts'
 
@@ -23,7 +24,7 @@ export const listImages = operation({
   }),
   async handle(ctx, request) {
     const query = request.query as Query
-    const limit = limitOf(query)
+    const limit = limitOf(query) ?? pageSize
     const after = await markerOf(ctx, query)
     const found = await selectImages(ctx.db, {
       ...filtersOf(query),
@@ -34,11 +35,10 @@ export const listImages = operation({
       after,
     })
     const page = await complete(ctx, found)
-    const full = found.length > 0 && found.length === limit
+    const ids = found.map(row => row.id)
     return {
       images: page.map(image => view(ctx, image)) as never,
-      first: linkTo(query, undefined),
-      ...(full && { next: linkTo(query, found.at(-1)!.id) }),
+      ...linksOf('/v2/images', query, limit, ids),
       schema: '/v2/schemas/images',
     }
   },
@@ -46,18 +46,9 @@ export const listImages = operation({
 
 /** The image after which the page begins. */
 async function markerOf(ctx: Ctx, { marker }: Query): Promise<ImageRow | undefined> {
-  if (marker === undefined) return undefined
-  const id = String([marker].flat().at(-1))
+  const id = last(marker)
+  if (id === undefined) return undefined
   return visibleImage(ctx, id).catch(cause => {
     throw new BadRequest(`Invalid marker. Image ${id} could not be found.`, { cause })
   })
-}
-
-function linkTo(query: Query, marker: string | undefined): string {
-  const parameters = Object.entries(query)
-    .filter(([name]) => name !== 'marker')
-    .flatMap(([name, values]) => [values].flat().map(value => [name, value]))
-  if (marker !== undefined) parameters.push(['marker', marker])
-  const text = new URLSearchParams(parameters).toString()
-  return text === '' ? '/v2/images' : `/v2/images?${text}`
 }

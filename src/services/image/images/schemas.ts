@@ -1,6 +1,7 @@
 /** The schemas of images, as clients ask for them. */
 import { operation } from '#kernel/operation.ts'
 import { Type } from '#kernel/schema/builders.ts'
+import { listDocument } from '../paging.ts'
 import { type ImageSchema, imageSchemaOf } from './properties.ts'
 
 const imageDocument = ({ properties, additionalProperties }: ImageSchema) => ({
@@ -33,18 +34,5 @@ export const showImagesSchema = operation({
   summary: 'Show the schema of a list of images',
   policy: 'authenticated',
   response,
-  handle: async ctx => ({
-    name: 'images',
-    properties: {
-      images: { type: 'array', items: imageDocument(imageSchemaOf(ctx)) },
-      first: { type: 'string' },
-      next: { type: 'string' },
-      schema: { type: 'string' },
-    },
-    links: [
-      { rel: 'first', href: '{first}' },
-      { rel: 'next', href: '{next}' },
-      { rel: 'describedby', href: '{schema}' },
-    ],
-  }),
+  handle: async ctx => listDocument('images', { type: 'array', items: imageDocument(imageSchemaOf(ctx)) }) as never,
 })

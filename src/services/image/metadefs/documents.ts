@@ -1,5 +1,6 @@
 /** JSON schemas of metadata definitions, as they are checked and as clients ask for them. */
 import type { TSchema } from '#kernel/schema/builders.ts'
+import { listDocument } from '../paging.ts'
 
 type Document = Record<string, unknown>
 
@@ -115,20 +116,8 @@ function asSchema({ name: _name, ...rest }: Document): TSchema {
   return { type: 'object', ...rest } as unknown as TSchema
 }
 
-const collectionLinks = [
-  { rel: 'first', href: '{first}' },
-  { rel: 'next', href: '{next}' },
-  { rel: 'describedby', href: '{schema}' },
-]
-
 /** The document of a list, or of an object with items by name, of what another document describes. */
 export function collectionOf(title: string, { definitions: shared, ...item }: Document, byName = false): Document {
   const items = byName ? { type: 'object', additionalProperties: item } : { type: 'array', items: item }
-  const word = { type: 'string' }
-  return {
-    name: title,
-    properties: { [title]: items, first: word, next: word, schema: word },
-    links: collectionLinks,
-    ...(shared !== undefined && { definitions: shared }),
-  }
+  return { ...listDocument(title, items), ...(shared !== undefined && { definitions: shared }) }
 }

@@ -5,6 +5,7 @@ import { BadRequest, Conflict, Forbidden, NotFound } from '#kernel/errors.ts'
 import type { TSchema } from '#kernel/schema/builders.ts'
 import { problemOf } from '#kernel/schema/validate.ts'
 import { seesAll, shownTime } from '../images/image.ts'
+import { last, limitOf, orderOf, type Query } from '../paging.ts'
 import { type Kind, type NamespaceRow, namespaces, type PartRow, parts } from './store.ts'
 
 export type Body = Record<string, unknown>
@@ -69,11 +70,14 @@ export async function addPart(ctx: Ctx, { id, namespace }: NamespaceRow, kind: K
   return row
 }
 
-/** Gives a part a new name and contents. */
-export async function changePart(ctx: Ctx, { namespace }: NamespaceRow, row: PartRow, name: string, body: Body) {
-  const changed = { name, key: keyOf(row.kind, name), body, updated_at: new Date(ctx.clock.now()).toISOString() }
+/** Gives a part what a body says, its name among it. */
+export async function changePart(ctx: Ctx, target: NamespaceRow, kind: Kind, known: string, given: Body) {
+  const { name: text, ...body } = given
+  const name = String(text)
+  const row = await partOf(ctx, target, kind, known)
+  const changed = { name, key: keyOf(kind, name), body, updated_at: new Date(ctx.clock.now()).toISOString() }
   await parts.update(ctx.db, { id: row.id }, changed).catch(error => {
-    throw error instanceof UniqueViolation ? new Conflict(duplicate[row.kind](name, namespace)) : error
+    throw error instanceof UniqueViolation ? new Conflict(duplicate[kind](name, target.namespace)) : error
   })
   return { ...row, ...changed }
 }
@@ -100,6 +104,20 @@ export function refuseProtected(target: NamespaceRow): void {
 /** The parts of a kind, oldest first. */
 export const partsOf = (ctx: Ctx, { id }: NamespaceRow, kind: Kind) =>
   parts.list(ctx.db, { namespace_id: id, kind }, { orderBy: [...byAge] })
+
+/** The parts of a kind that a query asks for; the marker is a name. */
+export async function pageOfParts(ctx: Ctx, target: NamespaceRow, kind: Kind, query: Query): Promise<PartRow[]> {
+  const [limit, marker] = [limitOf(query), last(query.marker)]
+  return parts.list(
+    ctx.db,
+    { namespace_id: target.id, kind },
+    {
+      orderBy: orderOf(query, ['created_at', 'id', 'name', 'updated_at'] as const),
+      ...(limit !== undefined && { limit }),
+      ...(marker && { after: await partOf(ctx, target, kind, marker) }),
+    },
+  )
+}
 
 export const byAge = [
   { column: 'created_at', direction: 'asc' },

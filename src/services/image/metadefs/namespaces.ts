@@ -1,10 +1,11 @@
 /** Namespaces of metadata definitions: list, create, show, change, delete. */
 import type { Ctx } from '#kernel/context.ts'
 import { UniqueViolation } from '#kernel/db/database.ts'
-import { Conflict } from '#kernel/errors.ts'
+import { BadRequest, Conflict } from '#kernel/errors.ts'
 import { operation, reply } from '#kernel/operation.ts'
 import { Type } from '#kernel/schema/builders.ts'
 import { seesAll } from '../images/image.ts'
+import { last, limitOf, linksOf, orderOf, pageSize, type Query } from '../paging.ts'
 import { namespaceSchema } from './documents.ts'
 import {
   addPart,
@@ -20,7 +21,6 @@ import {
   visibleNamespace,
 } from './metadef.ts'
 import { viewObject } from './objects.ts'
-import { last, limitOf, linkTo, orderOf, type Query, visibilityOf } from './query.ts'
 import { viewAssociation } from './resource-types.ts'
 import {
   addNamespace,
@@ -97,7 +97,7 @@ export const listNamespaces = operation({
   async handle(ctx, request) {
     const query = request.query as Query
     ctx.enforce(listResourceTypes)
-    const limit = limitOf(query) ?? 25
+    const limit = limitOf(query) ?? pageSize
     const marker = last(query.marker)
     const found = await selectNamespaces(ctx.db, {
       seenBy: seesAll(ctx) ? undefined : (ctx.identity.project_id ?? ''),
@@ -113,15 +113,21 @@ export const listNamespaces = operation({
       part => part.namespace_id,
     )
     const seen = found.filter(row => ctx.can(getNamespace, { ...row, project_id: row.owner }))
-    const path = '/v2/metadefs/namespaces'
+    const names = found.map(row => row.namespace)
     return {
       namespaces: seen.map(row => viewWhole(row, associations.get(row.id) ?? []) as never),
-      first: linkTo(path, query),
-      ...(found.length > 0 && found.length === limit && { next: linkTo(path, query, found.at(-1)!.namespace) }),
+      ...linksOf('/v2/metadefs/namespaces', query, limit, names),
       schema: '/v2/schemas/metadefs/namespaces',
     }
   },
 })
+
+function visibilityOf(query: Query): string | undefined {
+  const given = last(query.visibility)
+  if (given !== undefined && given !== '' && given !== 'public' && given !== 'private')
+    throw new BadRequest(`Invalid visibility value: ${given}`)
+  return given || undefined
+}
 
 /** The row without what policy adds, for paging. */
 async function plainRow(ctx: Ctx, name: string): Promise<NamespaceRow> {

@@ -1,6 +1,7 @@
 /** Objects of metadata definitions: groups of properties that belong together. */
 import { operation, reply } from '#kernel/operation.ts'
 import { Type } from '#kernel/schema/builders.ts'
+import type { Query } from '../paging.ts'
 import { objectSchema } from './documents.ts'
 import {
   addPart,
@@ -8,14 +9,14 @@ import {
   changePart,
   checkedBody,
   loadNamespace,
+  pageOfParts,
   partOf,
   removePart,
   shownProperties,
   shownTimes,
 } from './metadef.ts'
-import { last, limitOf, orderOf, type Query } from './query.ts'
 import { addObject, deleteObject, getObject, getObjects, modifyObject } from './rules.ts'
-import { type PartRow, parts } from './store.ts'
+import type { PartRow } from './store.ts'
 
 const readOnly = ['self', 'schema', 'created_at', 'updated_at']
 const answer = Type.Object({ name: Type.String(), self: Type.String() })
@@ -45,19 +46,8 @@ export const listObjects = operation({
   policy: getObjects,
   response: Type.Object({ objects: Type.Array(answer), schema: Type.String() }),
   load: loadNamespace,
-  async handle(ctx, request) {
-    const { target } = request
-    const query = request.query as Query
-    const [limit, marker] = [limitOf(query), last(query.marker)]
-    const found = await parts.list(
-      ctx.db,
-      { namespace_id: target.id, kind: 'object' },
-      {
-        orderBy: orderOf(query, ['created_at', 'id', 'name', 'updated_at'] as const),
-        ...(limit !== undefined && { limit }),
-        ...(marker && { after: await partOf(ctx, target, 'object', marker) }),
-      },
-    )
+  async handle(ctx, { target, query }) {
+    const found = await pageOfParts(ctx, target, 'object', query as Query)
     const seen = ctx.can(getObject, target) ? found : []
     return { objects: seen.map(row => viewObject(target.namespace, row)), schema: 'v2/schemas/metadefs/objects' }
   },
@@ -99,9 +89,8 @@ export const updateObject = operation({
   response: answer,
   load: loadNamespace,
   async handle(ctx, { params, target, body }) {
-    const { name, ...rest } = checkedBody('object', objectSchema, body, readOnly)
-    const row = await partOf(ctx, target, 'object', params.object_name)
-    return viewObject(target.namespace, await changePart(ctx, target, row, name as string, rest))
+    const changed = checkedBody('object', objectSchema, body, readOnly)
+    return viewObject(target.namespace, await changePart(ctx, target, 'object', params.object_name, changed))
   },
 })
 

@@ -2,6 +2,7 @@
 import { NotFound } from '#kernel/errors.ts'
 import { operation, reply } from '#kernel/operation.ts'
 import { Type } from '#kernel/schema/builders.ts'
+import { last, type Query } from '../paging.ts'
 import { propertySchema } from './documents.ts'
 import {
   addPart,
@@ -13,7 +14,6 @@ import {
   removePart,
   shownProperty,
 } from './metadef.ts'
-import { last, type Query } from './query.ts'
 import { addProperty, getProperties, getProperty, getResourceType, modifyProperty, removeProperty } from './rules.ts'
 import type { PartRow } from './store.ts'
 
@@ -83,9 +83,8 @@ export const updateProperty = operation({
   response: answer,
   load: loadNamespace,
   async handle(ctx, { params, target, body }) {
-    const { name, ...rest } = checkedBody('property', propertySchema, body, readOnly)
-    const row = await partOf(ctx, target, 'property', params.property_name)
-    return view(await changePart(ctx, target, row, name as string, rest))
+    const changed = checkedBody('property', propertySchema, body, readOnly)
+    return view(await changePart(ctx, target, 'property', params.property_name, changed))
   },
 })
 

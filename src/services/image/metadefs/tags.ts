@@ -1,9 +1,9 @@
 /** Tags of metadata definitions: words that a namespace offers. */
 import { operation, reply } from '#kernel/operation.ts'
 import { Type } from '#kernel/schema/builders.ts'
+import type { Query } from '../paging.ts'
 import { tagListSchema, tagSchema } from './documents.ts'
-import { addPart, changePart, checkedBody, loadNamespace, partOf, removePart, shownTimes } from './metadef.ts'
-import { last, limitOf, orderOf, type Query } from './query.ts'
+import { addPart, changePart, checkedBody, loadNamespace, pageOfParts, partOf, removePart, shownTimes } from './metadef.ts'
 import { addTag, addTags, deleteTag, getTag, getTags, modifyTag } from './rules.ts'
 import { type PartRow, parts } from './store.ts'
 
@@ -21,19 +21,8 @@ export const listTags = operation({
   policy: getTags,
   response: list,
   load: loadNamespace,
-  async handle(ctx, request) {
-    const { target } = request
-    const query = request.query as Query
-    const [limit, marker] = [limitOf(query), last(query.marker)]
-    const found = await parts.list(
-      ctx.db,
-      { namespace_id: target.id, kind: 'tag' },
-      {
-        orderBy: orderOf(query, ['created_at', 'id', 'name', 'updated_at'] as const),
-        ...(limit !== undefined && { limit }),
-        ...(marker && { after: await partOf(ctx, target, 'tag', marker) }),
-      },
-    )
+  async handle(ctx, { target, query }) {
+    const found = await pageOfParts(ctx, target, 'tag', query as Query)
     return { tags: found.map(({ name }) => ({ name })) }
   },
 })
@@ -92,8 +81,7 @@ export const updateTag = operation({
   load: loadNamespace,
   async handle(ctx, { params, target, body }) {
     const { name } = checkedBody('tag', tagSchema, body, readOnly)
-    const row = await partOf(ctx, target, 'tag', params.tag_name)
-    return view(await changePart(ctx, target, row, name as string, {}))
+    return view(await changePart(ctx, target, 'tag', params.tag_name, { name }))
   },
 })
 

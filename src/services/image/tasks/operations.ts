@@ -5,13 +5,12 @@ import { operation, reply } from '#kernel/operation.ts'
 import { Type } from '#kernel/schema/builders.ts'
 import { seesAll, visibleImage } from '../images/image.ts'
 import { beginOldImport } from '../old-import.ts'
+import { last, limitOf, linksOf, orderOf, pageSize, type Query } from '../paging.ts'
 import { getImage, tasksApi } from '../rules.ts'
 import { type TaskRow, tasks } from './store.ts'
 import { newTask, taskStatuses, viewTask, viewTaskStub } from './task.ts'
 
 const stub = Type.Object({ id: Type.String(), type: Type.String(), status: Type.String() })
-type Query = Record<string, string | string[]>
-const last = (value: string | string[] | undefined) => [value ?? []].flat().at(-1)
 const sortable = ['created_at', 'id', 'updated_at', 'status', 'type', 'expires_at'] as const
 
 /** Those of the caller's project; administrators see all. */
@@ -21,24 +20,6 @@ function choice(query: Query, name: 'status' | 'type', known: string[]): string 
   const value = last(query[name])
   if (value !== undefined && !known.includes(value)) throw new BadRequest(`Invalid ${name} value: ${value}`)
   return value
-}
-
-function orderOf(query: Query) {
-  const key = last(query.sort_key) ?? 'created_at'
-  const column = sortable.find(name => name === key)
-  if (!column)
-    throw new BadRequest(`Unsupported sort key: ${key}. Acceptable sort keys are the following: ${sortable.join(', ')}`)
-  const direction = last(query.sort_dir) ?? 'desc'
-  if (direction !== 'asc' && direction !== 'desc') throw new BadRequest(`Invalid sort direction: ${direction}`)
-  const columns = [...new Set([column, 'created_at' as const, 'id' as const])]
-  return columns.map(name => ({ column: name, direction: direction as 'asc' | 'desc' }))
-}
-
-function limitOf(query: Query): number {
-  const text = last(query.limit) ?? '25'
-  if (!/^-?\d+$/.test(text)) throw new BadRequest('limit param must be an integer')
-  if (text.startsWith('-')) throw new BadRequest('limit param must be positive')
-  return Math.min(Number(text), 1000)
 }
 
 async function taskOf(ctx: Ctx, id: string): Promise<TaskRow> {
@@ -61,7 +42,7 @@ export const listTasks = operation({
   }),
   async handle(ctx, request) {
     const query = request.query as Query
-    const limit = limitOf(query)
+    const limit = limitOf(query) ?? pageSize
     const marker = last(query.marker)
     const found = await tasks.list(
       ctx.db,
@@ -71,20 +52,15 @@ export const listTasks = operation({
         type: choice(query, 'type', ['import']),
       },
       {
-        orderBy: orderOf(query),
+        orderBy: orderOf(query, sortable),
         limit,
         ...(marker && { after: await taskOf(ctx, marker) }),
       },
     )
-    const link = (more: Record<string, string>) => {
-      const { marker: _, ...rest } = query
-      const text = new URLSearchParams({ ...(rest as Record<string, string>), ...more }).toString()
-      return text === '' ? '/v2/tasks' : `/v2/tasks?${text}`
-    }
+    const ids = found.map(row => row.id)
     return {
       tasks: found.map(viewTaskStub),
-      first: link({}),
-      ...(found.length > 0 && found.length === limit && { next: link({ marker: found.at(-1)!.id }) }),
+      ...linksOf('/v2/tasks', query, limit, ids),
       schema: '/v2/schemas/tasks',
     }
   },

@@ -1,6 +1,7 @@
 /** The schemas of tasks, as clients ask for them. */
 import { operation } from '#kernel/operation.ts'
 import { Type } from '#kernel/schema/builders.ts'
+import { listDocument } from '../paging.ts'
 import { taskStatuses, taskTypes } from './task.ts'
 
 const text = (description: string, more = {}) => ({ type: 'string', description, ...more })
@@ -48,18 +49,9 @@ export const showTasksSchema = operation({
   summary: 'Show the schema of a list of tasks',
   policy: 'authenticated',
   response,
-  handle: async () => ({
-    name: 'tasks',
-    properties: {
-      tasks: { type: 'array', items: { name: 'task', properties: stub, additionalProperties: false } },
-      first: { type: 'string' },
-      next: { type: 'string' },
-      schema: { type: 'string' },
-    },
-    links: [
-      { rel: 'first', href: '{first}' },
-      { rel: 'next', href: '{next}' },
-      { rel: 'describedby', href: '{schema}' },
-    ],
-  }),
+  handle: async () =>
+    listDocument('tasks', {
+      type: 'array',
+      items: { name: 'task', properties: stub, additionalProperties: false },
+    }) as never,
 })
