@@ -6,7 +6,7 @@ import { parse } from 'yaml'
 
 export const root = resolve(import.meta.dirname, '../..')
 const port = 18674
-const base = `http://127.0.0.1:${port}`
+export const base = `http://127.0.0.1:${port}`
 
 export interface Started {
   child: ChildProcess
@@ -114,7 +114,7 @@ export function clientWith(token: string) {
     },
     async send<T>(method: string, path: string, body: unknown, expect: number): Promise<T> {
       const headers = { 'content-type': 'application/json', 'openstack-api-version': 'compute 2.90' }
-      const text = await call(method, path, expect, headers, JSON.stringify(body))
+      const text = await call(method, path, expect, headers, body === undefined ? undefined : JSON.stringify(body))
       return (text ? JSON.parse(text) : undefined) as T
     },
   }

@@ -1,9 +1,9 @@
 /** The files that hold the bytes of images. A file has its final name only when it is whole, checked and on disk. */
 import { createReadStream } from 'node:fs'
-import { constants, copyFile, open, readdir, rename, rm, stat } from 'node:fs/promises'
+import { constants, copyFile, type FileHandle, open, readdir, rename, rm, stat } from 'node:fs/promises'
+import { IncomingMessage } from 'node:http'
 import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
 import { PayloadTooLarge } from '#kernel/errors.ts'
 import { hasherOf } from './hasher.ts'
 
@@ -24,28 +24,35 @@ export interface WriteOptions {
   signal?: AbortSignal | undefined
 }
 
-/** Streams bytes to a file and hashes them. A stream that is not read to its end stays open: it may be a request that still wants its answer. */
+/** Writes bytes to a file and hashes them. A stream that is not read to its end stays open: it may be a request that still wants its answer. */
 export async function writePart(path: string, bytes: Readable, options: WriteOptions): Promise<Written> {
   const { maxBytes, progressed, signal } = options
-  // Opened before the first byte: a stream that is given up while it still opens its file would make the file after it was removed.
-  const file = await open(partOf(path), 'w', 0o600)
-  const target = file.createWriteStream({ flush: true })
+  await using file = await open(partOf(path), 'w', 0o600)
   await using hasher = hasherOf(partOf(path))
-  let size = 0
-  async function* hashed() {
-    for await (const piece of bytes.iterator({ destroyOnReturn: false })) {
-      const chunk = typeof piece === 'string' ? Buffer.from(piece) : piece
-      size += chunk.length
-      progressed?.()
-      if (size > maxBytes) throw new PayloadTooLarge(`The incoming image is too large: the limit is ${maxBytes} bytes.`)
-      hasher.update(chunk, target.bytesWritten)
-      yield chunk
-    }
-  }
   const giveUp = () => bytes.destroy(signal?.reason)
   signal?.addEventListener('abort', giveUp, { once: true })
-  await pipeline(hashed, target)
+  let size = 0
+  for await (const piece of bytes.iterator({ destroyOnReturn: false })) {
+    const chunk = typeof piece === 'string' ? Buffer.from(piece) : piece
+    progressed?.()
+    if (size + chunk.length > maxBytes)
+      throw new PayloadTooLarge(`The incoming image is too large: the limit is ${maxBytes} bytes.`)
+    await writeAll(file, chunk)
+    size += chunk.length
+    hasher.update(chunk, size)
+    // What came from a socket is nobody else's. The garbage collector would let dozens of MiB of it gather.
+    if (bytes instanceof IncomingMessage) free(chunk)
+  }
+  await file.sync()
   return { size, ...(await hasher.digest(size)) }
+}
+
+function free({ buffer, byteLength }: Buffer): void {
+  if (buffer instanceof ArrayBuffer && byteLength === buffer.byteLength) buffer.transfer(0)
+}
+
+async function writeAll(file: FileHandle, chunk: Buffer): Promise<void> {
+  for (let done = 0; done < chunk.length; ) done += (await file.write(chunk, done)).bytesWritten
 }
 
 /** Gives a whole part its final name, for good. */

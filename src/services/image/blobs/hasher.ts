@@ -1,7 +1,17 @@
 /** Hashes what is written to a file: here while it is little, in a thread of its own from a size on, so that others need not wait. */
 import { createHash } from 'node:crypto'
 import { Worker } from 'node:worker_threads'
-import type { Hashes, Reached } from './hash-worker.ts'
+
+/** What the thread is told: how many bytes are in the file, and whether more will come. */
+interface Reached {
+  size: number
+  end: boolean
+}
+
+export interface Hashes {
+  md5: string
+  sha512: string
+}
 
 /** Bytes that are hashed here. Starting a thread costs about as much as hashing them. */
 const little = 8 * 1024 * 1024
@@ -23,7 +33,12 @@ export function hasherOf(path: string): Hasher {
   let answer: Promise<Hashes> | undefined
   const tell = (reached: Reached) => worker?.postMessage(reached)
   function start(): void {
-    worker = new Worker(new URL('./hash-worker.ts', import.meta.url), { workerData: path })
+    worker = new Worker(new URL('./hash-worker.mjs', import.meta.url), {
+      workerData: path,
+      // None of what the cloud's own process loads first.
+      execArgv: [],
+      resourceLimits: { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 32 },
+    })
     worker.unref()
     answer = new Promise((done, failed) => {
       worker!.once('message', done)

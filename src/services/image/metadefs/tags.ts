@@ -3,7 +3,16 @@ import { operation, reply } from '#kernel/operation.ts'
 import { Type } from '#kernel/schema/builders.ts'
 import type { Query } from '../paging.ts'
 import { tagListSchema, tagSchema } from './documents.ts'
-import { addPart, changePart, checkedBody, loadNamespace, pageOfParts, partOf, removePart, shownTimes } from './metadef.ts'
+import {
+  addPart,
+  changePart,
+  checkedBody,
+  loadNamespace,
+  pageOfParts,
+  partOf,
+  removePart,
+  shownTimes,
+} from './metadef.ts'
 import { addTag, addTags, deleteTag, getTag, getTags, modifyTag } from './rules.ts'
 import { type PartRow, parts } from './store.ts'
 

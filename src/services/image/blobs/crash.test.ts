@@ -1,0 +1,221 @@
+/** An import that is killed, fails or loses its image at whichever step ends rightly, and nothing of it is left behind. */
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import type { Clock } from '#kernel/clock.ts'
+import { virtualClock } from '#kernel/clock.ts'
+import { openSqlite } from '#kernel/db/sqlite.ts'
+import type { ProbePoint, SagaProbe } from '#kernel/saga/run.ts'
+import { type Answer, type TestCloud, type TestProject, testCloud } from '../../../../test/harness.ts'
+import { upload } from '../fixtures/image-cloud.ts'
+import { opened, web } from '../fixtures/web.ts'
+
+type Place = Pick<ProbePoint, 'step' | 'at'>
+type Call = <T>(method: string, path: string, options?: object) => Promise<Answer<T>>
+
+interface Way {
+  /** Makes an image and asks for its import; gives the id. */
+  begin(call: Call, site: string): Promise<string>
+  /** What the image is when the import fails. */
+  fails: string
+}
+
+const bytes = 'bytes of a disk'
+const digest = createHash('md5').update(bytes).digest('hex')
+const stores = ['file', 'second']
+
+async function make(call: Call): Promise<string> {
+  const body = { name: 'disk', disk_format: 'raw', container_format: 'bare' }
+  return (await call<{ id: string }>('POST', '/v2/images', { body })).body.id
+}
+
+async function ask(call: Call, id: string, method: object, to = stores): Promise<string> {
+  const body = { method, stores: to, all_stores_must_succeed: true }
+  assert.equal((await call('POST', `/v2/images/${id}/import`, { body })).status, 202)
+  return id
+}
+
+const ways: Record<string, Way> = {
+  'glance-direct': {
+    async begin(call) {
+      const id = await make(call)
+      assert.equal((await call('PUT', `/v2/images/${id}/stage`, upload(bytes))).status, 204)
+      return ask(call, id, { name: 'glance-direct' })
+    },
+    fails: 'queued',
+  },
+  'web-download': {
+    begin: async (call, site) => ask(call, await make(call), { name: 'web-download', uri: site }),
+    fails: 'queued',
+  },
+  'copy-image': {
+    async begin(call) {
+      const id = await make(call)
+      assert.equal((await call('PUT', `/v2/images/${id}/file`, upload(bytes))).status, 204)
+      return ask(call, id, { name: 'copy-image' }, ['second'])
+    },
+    fails: 'active',
+  },
+}
+
+/** Time that stands still for a process that was killed. */
+function mortal(clock: Clock) {
+  let dead = false
+  return {
+    clock: { ...clock, after: (ms: number, fn: () => void) => clock.after(ms, () => void (dead || fn())) },
+    kill: () => {
+      dead = true
+    },
+  }
+}
+
+/** One process after another on the same database and folders. */
+async function stage() {
+  const site = await web((_request, response) => void response.end(bytes))
+  const folder = await mkdtemp(join(tmpdir(), 'nephos-image-crash-'))
+  const folders = stores.map(store => join(folder, store))
+  const database = openSqlite(':memory:')
+  const clock = virtualClock(Date.now())
+  const set = [
+    ...opened,
+    `image.directory=${folders[0]}`,
+    `image.stores={"second":{"type":"file","directory":"${folders[1]}"}}`,
+  ]
+  let probe: SagaProbe = () => {}
+  async function boot() {
+    const life = mortal(clock)
+    const cloud = await testCloud({ database, clock: life.clock, set, sagaProbe: point => probe(point) })
+    return { cloud, life }
+  }
+  let process = await boot()
+  const who: TestProject = await process.cloud.project('mine', 'admin')
+  const call: Call = (method, path, options) =>
+    process.cloud.request(method, `/image${path}`, { token: who.token, ...options })
+  return {
+    clock,
+    call,
+    cloud: (): TestCloud => process.cloud,
+    setProbe: (next: SagaProbe) => {
+      probe = next
+    },
+    begin: (way: Way) => way.begin(call, site.url),
+    async restart() {
+      process.life.kill()
+      probe = () => {}
+      process = await boot()
+      await process.cloud.begin()
+      await process.cloud.env.sagas.idle()
+    },
+    async shown(id: string) {
+      const { status, body } = await call<Record<string, unknown>>('GET', `/v2/images/${id}`)
+      if (status === 404) return 'gone'
+      assert.equal(body.os_glance_import_task, undefined, 'no import is under way')
+      assert.equal(body.os_glance_importing_to_stores ?? '', '')
+      return `${body.status} ${body.checksum ?? ''} ${body.stores ?? ''}`.trim()
+    },
+    /** Deletes what is left, cleans up as the cloud does in time, and gives the files that are there nevertheless. */
+    async leftovers(id: string): Promise<string[]> {
+      await call('DELETE', `/v2/images/${id}`)
+      await clock.advance(600_000)
+      await process.cloud.reconcile('image.orphan-files')
+      const { body } = await call<{ tasks: { status: string }[] }>('GET', '/v2/tasks?limit=1000')
+      assert.ok(
+        body.tasks.every(task => ['success', 'failure'].includes(task.status)),
+        'every task has ended',
+      )
+      return (await Promise.all(folders.map(path => readdir(path).catch(() => [])))).flat()
+    },
+    async [Symbol.asyncDispose]() {
+      await process.cloud[Symbol.asyncDispose]()
+      await site[Symbol.asyncDispose]()
+      await rm(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+type Stage = Awaited<ReturnType<typeof stage>>
+
+async function placesOf(s: Stage, way: Way): Promise<Place[]> {
+  const places: Place[] = []
+  s.setProbe(point => void (point.saga === 'image.import' && places.push(point)))
+  const id = await s.begin(way)
+  await s.cloud().env.sagas.idle()
+  s.setProbe(() => {})
+  assert.match(await s.shown(id), new RegExp(`active ${digest} .*second`))
+  assert.deepEqual(await s.leftovers(id), [])
+  assert.ok(places.length >= 12, 'a step of each kind')
+  return places
+}
+
+/** Is called back at one place of an import, once. */
+function at(place: Place, then: (point: ProbePoint) => Promise<void> | void) {
+  const reached = Promise.withResolvers<void>()
+  let times = 0
+  const probe: SagaProbe = point => {
+    if (point.saga !== 'image.import' || point.at !== place.at || point.step !== place.step || ++times > 1) return
+    reached.resolve()
+    return then(point)
+  }
+  return { probe, reached: reached.promise }
+}
+
+const killed = () => new Promise<never>(() => {})
+
+for (const [name, way] of Object.entries(ways)) {
+  test(`${name}: a kill at every step is taken up by the next process`, async () => {
+    await using s = await stage()
+    for (const place of await placesOf(s, way)) {
+      const { probe, reached } = at(place, killed)
+      s.setProbe(probe)
+      const id = await s.begin(way)
+      await reached
+      await s.restart()
+      assert.match(await s.shown(id), new RegExp(`^active ${digest} .*second`), `killed ${place.at} ${place.step}`)
+      assert.deepEqual(await s.leftovers(id), [], `killed ${place.at} ${place.step}`)
+    }
+  })
+
+  test(`${name}: a failure at every step is undone, also when the process is killed meanwhile`, async () => {
+    await using s = await stage()
+    for (const place of await placesOf(s, way)) {
+      for (const dies of [false, true]) {
+        const where = `failed ${place.at} ${place.step}${dies ? ' and killed' : ''}`
+        let undoing = false
+        const { probe, reached } = at(place, () => {
+          undoing = true
+          throw new Error('injected')
+        })
+        s.setProbe(point => (dies && undoing && point.at === 'undo' ? killed() : probe(point)))
+        const id = await s.begin(way)
+        await reached
+        if (dies) {
+          for (let turn = 0; turn < 50; turn++) await new Promise(resolve => setImmediate(resolve))
+          await s.restart()
+        } else await s.cloud().env.sagas.idle()
+        const after = await s.shown(id)
+        const whole = new RegExp(`^active ${digest} .*second`)
+        const before = way.fails === 'queued' ? /^queued$/ : new RegExp(`^active ${digest} file$`)
+        assert.ok(before.test(after) || (place.at === 'journaled' && whole.test(after)), `${where}: ${after}`)
+        assert.deepEqual(await s.leftovers(id), [], where)
+      }
+    }
+  })
+
+  test(`${name}: a delete at every step wins`, async () => {
+    await using s = await stage()
+    for (const place of await placesOf(s, way)) {
+      const { probe, reached } = at(place, async ({ subject }) => {
+        assert.equal((await s.call('DELETE', `/v2/images/${subject}`)).status, 204)
+      })
+      s.setProbe(probe)
+      const id = await s.begin(way)
+      await reached
+      await s.cloud().env.sagas.idle()
+      assert.equal(await s.shown(id), 'gone', `deleted ${place.at} ${place.step}`)
+      assert.deepEqual(await s.leftovers(id), [], `deleted ${place.at} ${place.step}`)
+    }
+  })
+}
