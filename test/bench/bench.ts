@@ -4,10 +4,12 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { cpus, loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { candidateTimes } from './candidates.ts'
 import { guestTimes } from './guest.ts'
 import { type Client, clientWith, entriesOf, login, memoryOf, root, start, stop, usedBy } from './process.ts'
 import { schedulingTimes } from './scheduling.ts'
 import { ms, quantiles, type Times, timed, timesOf } from './timing.ts'
+import { uploadTimes } from './upload.ts'
 
 interface Row {
   what: string
@@ -158,6 +160,21 @@ async function measureServers(child: ChildProcess, demo: Client, admin: Client):
   note({ what: 'memory after all that (PSS)', budget: '-', measured: `${memoryOf(child.pid!).toFixed(0)} MiB` })
 }
 
+async function measureUpload(child: ChildProcess, demo: Client, token: string): Promise<void> {
+  const gibibytes = 2
+  const { growth, rate } = await uploadTimes(child, demo, token, gibibytes * 1024)
+  note({
+    what: `upload of ${gibibytes} GiB: memory grows at most by (PSS)`,
+    budget: '< 64 MiB',
+    measured: `${growth.toFixed(0)} MiB`,
+  })
+  note({ what: `upload of ${gibibytes} GiB`, budget: '-', measured: `${rate.toFixed(0)} MiB/s` })
+}
+
+function measureCandidates(): void {
+  for (const { what, times } of candidateTimes()) note({ what, budget: '< 5 ms', measured: quantiles(times) })
+}
+
 async function measureScheduling(data: string): Promise<void> {
   const { times, statements } = await schedulingTimes(data)
   const what = 'host chosen and claimed among 10,000'
@@ -199,10 +216,12 @@ const { nephos, 'nephos-admin': operator } = entriesOf(data)
 const token = await login(nephos!)
 const demo = clientWith(token)
 const admin = clientWith(await login(operator!))
+await measureUpload(child, demo, token)
 await measureReads(child, data, demo, admin, token)
 await measureServers(child, demo, admin)
 await stop(child)
 await measureScheduling(data)
+measureCandidates()
 await measureGuest()
 rmSync(data, { recursive: true, force: true })
 if (process.argv.includes('--write')) write(load)

@@ -7,6 +7,7 @@ import { consumers } from './allocations/store.ts'
 import { explain } from './candidates/explain.ts'
 import { type RequestGroup, search } from './candidates/search.ts'
 import { standardClasses } from './classes/standard-classes.ts'
+import { choiceOf } from './config.ts'
 import type { CandidateRequest, PlacementContract, ProviderSpec } from './contract.ts'
 import { replaceInventories } from './inventories/inventory.ts'
 import { createProvider, removeProvider } from './providers/provider.ts'
@@ -25,7 +26,7 @@ export const placementContract: PlacementContract = {
   async candidates(ctx, request) {
     const groups = [groupOf(request)]
     const snapshot = await snapshotFor(ctx)
-    return search(snapshot, { groups, limit: request.limit }).map(found => {
+    return search(snapshot, { groups, ...choiceOf(ctx, request.limit) }).map(found => {
       const { uuid, generation, used } = snapshot.providers.get(found.root)!
       return { root: uuid, generation, used, allocations: () => found.allocations }
     })

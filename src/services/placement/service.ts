@@ -5,6 +5,7 @@ import { allocationOperations } from './allocations/operations.ts'
 import { explainCandidates } from './candidates/explanation.ts'
 import { candidateOperations } from './candidates/operations.ts'
 import { classOperations } from './classes/operations.ts'
+import { placementConfig } from './config.ts'
 import { jsonOnly } from './dialect.ts'
 import { placementFaults } from './faults.ts'
 import { inventoryOperations } from './inventories/operations.ts'
@@ -38,5 +39,6 @@ export const placementService = service({
   ],
   faults: placementFaults,
   migrations: [initial],
+  config: placementConfig,
   contract: placementContract,
 })

@@ -29,7 +29,25 @@ export interface Snapshot {
   trees: Map<string, Provider[]>
   /** Providers that others use through an aggregate. */
   sharing: Provider[]
+  /** The providers that have something, for who looks for what few have; absent in what only one transaction sees. */
+  having?: Having
 }
+
+type ByName = Map<string, Set<Provider>>
+
+export interface Having {
+  traits: ByName
+  aggregates: ByName
+  /** By the resource class of an inventory. */
+  classes: ByName
+}
+
+export const emptySnapshot = (): Snapshot => ({
+  providers: new Map(),
+  trees: new Map(),
+  sharing: [],
+  having: { traits: new Map(), aggregates: new Map(), classes: new Map() },
+})
 
 const sharingTrait = 'MISC_SHARES_VIA_AGGREGATE'
 
@@ -43,7 +61,7 @@ interface Index {
 
 const indexOf = perCloud<Index>(() => ({
   mark: 0,
-  snapshot: { providers: new Map(), trees: new Map(), sharing: [] },
+  snapshot: emptySnapshot(),
   running: undefined,
   next: undefined,
 }))
@@ -66,7 +84,7 @@ export async function snapshotFor(ctx: Ctx): Promise<Snapshot> {
   // What a transaction has not committed must not reach the others.
   const { providers, trees, sharing } = index.snapshot
   const own: Snapshot = { providers: new Map(providers), trees: new Map(trees), sharing: [...sharing] }
-  apply(own, changes)
+  applyChanges(own, changes)
   return own
 }
 
@@ -87,11 +105,11 @@ async function readChanges(db: Db, engine: 'sqlite' | 'postgres', index: Index):
   const mark = await changeMark(db, engine)
   if (engine === 'sqlite' && mark === index.mark) return
   const changes = await changedSince(db, index.mark)
-  apply(index.snapshot, changes)
+  applyChanges(index.snapshot, changes)
   index.mark = mark
 }
 
-function apply(snapshot: Snapshot, changes: Changes): void {
+export function applyChanges(snapshot: Snapshot, changes: Changes): void {
   if (changes.providers.length + changes.removed.length === 0) return
   const { providers } = snapshot
   const stale = new Set<string>()
@@ -100,6 +118,7 @@ function apply(snapshot: Snapshot, changes: Changes): void {
     if (!old) return
     stale.add(old.root)
     providers.delete(uuid)
+    if (snapshot.having) forget(snapshot.having, old)
     if (old.traits.has(sharingTrait)) snapshot.sharing = snapshot.sharing.filter(p => p !== old)
   }
   const inventories = Map.groupBy(changes.inventories, row => row.provider)
@@ -122,6 +141,23 @@ function apply(snapshot: Snapshot, changes: Changes): void {
   replaceTrees(snapshot, fresh, stale, drop)
 }
 
+function remember({ traits, aggregates, classes }: Having, provider: Provider): void {
+  const add = (byName: ByName, name: string) => {
+    const known = byName.get(name)
+    if (known) known.add(provider)
+    else byName.set(name, new Set([provider]))
+  }
+  for (const name of provider.traits) add(traits, name)
+  for (const name of provider.aggregates) add(aggregates, name)
+  for (const name of provider.inventories.keys()) add(classes, name)
+}
+
+function forget({ traits, aggregates, classes }: Having, provider: Provider): void {
+  for (const name of provider.traits) traits.get(name)?.delete(provider)
+  for (const name of provider.aggregates) aggregates.get(name)?.delete(provider)
+  for (const name of provider.inventories.keys()) classes.get(name)?.delete(provider)
+}
+
 function replaceTrees(snapshot: Snapshot, fresh: Provider[], stale: Set<string>, drop: (uuid: string) => void): void {
   const { providers, trees } = snapshot
   const added = Map.groupBy(fresh, provider => provider.root)
@@ -129,6 +165,7 @@ function replaceTrees(snapshot: Snapshot, fresh: Provider[], stale: Set<string>,
   for (const provider of fresh) {
     drop(provider.uuid)
     providers.set(provider.uuid, provider)
+    if (snapshot.having) remember(snapshot.having, provider)
     if (provider.traits.has(sharingTrait)) snapshot.sharing.push(provider)
   }
   for (const root of new Set([...stale, ...added.keys()])) {

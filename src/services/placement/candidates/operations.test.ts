@@ -144,3 +144,18 @@ onEachEngine('requests with more ways than there are atoms are answered all the 
   assert.equal(many.allocation_requests.length, 1000, 'so many a tree, and no more')
   await admin.expect(204, 'PUT', `/allocations/${uuidOf(100)}`, consumerBody({ [uuidOf(1)]: { VCPU: 1 } }))
 })
+
+onEachEngine('more candidates than an operator wants are not given, and of many any', async database => {
+  const settings = ['placement.max_allocation_candidates=5', 'placement.randomize_allocation_candidates=true']
+  await using cloud = await testCloud({ database, set: settings })
+  const admin = await adminOf(cloud)
+  for (let n = 1; n <= 12; n++) await makeProvider(admin, n, { VCPU: { total: 8 } })
+  const seen = new Set<string>()
+  for (let i = 0; i < 40; i++) {
+    const { allocation_requests: some } = await find(admin, 'resources=VCPU:1')
+    assert.equal(some.length, 5)
+    for (const one of some) seen.add(Object.keys(one.allocations)[0]!)
+  }
+  assert.equal(seen.size, 12)
+  assert.equal((await find(admin, 'resources=VCPU:1&limit=3')).allocation_requests.length, 3)
+})

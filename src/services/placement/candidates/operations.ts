@@ -5,6 +5,7 @@ import { type Operation, operation } from '#kernel/operation.ts'
 import { type Static, Type } from '#kernel/schema/builders.ts'
 import { byVersion } from '#kernel/schema/marks.ts'
 import { unknownClasses } from '../classes/class.ts'
+import { choiceOf } from '../config.ts'
 import { dated, placementRule, uuid } from '../dialect.ts'
 import { type Provider, type Snapshot, snapshotFor } from '../snapshot.ts'
 import { unknownTraits } from '../traits/trait.ts'
@@ -87,7 +88,7 @@ const list = operation({
     const request = searchRequestOf(ctx, query as Query)
     await checkNames(ctx, request)
     const snapshot = await snapshotFor(ctx)
-    const found = search(snapshot, request)
+    const found = search(snapshot, { ...request, ...choiceOf(ctx, request.limit) })
     const asked = new Set(request.groups.flatMap(group => Object.keys(group.resources)))
     const summaries = [...summarized(ctx, snapshot, found)].map(p => [p.uuid, summaryView(ctx, p, asked)])
     return dated(ctx, {

@@ -3,6 +3,7 @@ import { hasRoom } from '../inventories/inventory.ts'
 import type { InventoryRow } from '../providers/store.ts'
 import type { Provider, Snapshot } from '../snapshot.ts'
 import { type Budget, eachWay } from './product.ts'
+import { eachTree } from './trees.ts'
 
 /** What one group of a request wants. The group with the empty suffix may be spread over a tree; any other is met by one provider. */
 export interface RequestGroup {
@@ -29,6 +30,10 @@ export interface SearchRequest {
   /** No two providers of one tree, as before nested providers were known. */
   flat?: boolean
   limit?: number | undefined
+  /** A number in [0, 1) at each call: trees are looked at in no order, so that not all take the same ones. */
+  random?: (() => number) | undefined
+  /** One way of each tree before the second of any. */
+  breadth_first?: boolean | undefined
 }
 
 export interface Found {
@@ -45,36 +50,54 @@ const stepsPerTree = 50_000
 const stepsInAll = 1_000_000
 
 export function search(snapshot: Snapshot, request: SearchRequest): Found[] {
-  const found: Found[] = []
-  const seen = new Set<string>()
   const limit = request.limit ?? Number.POSITIVE_INFINITY
+  const found: Found[][] = []
+  const seen = new Set<string>()
+  const alone = aloneIn(snapshot, request)
+  const anyRoot = !request.root_required?.length && !request.root_forbidden?.length
+  let count = 0
   let steps = stepsInAll
-  for (const [root, tree] of treesFor(snapshot, request)) {
-    if (!rootFits(snapshot.providers.get(root), request)) continue
+  eachTree(snapshot, request, (root, tree) => {
+    if (!anyRoot && !rootFits(snapshot.providers.get(root), request)) return true
+    if (alone && tree.length === 1) {
+      if (!meets(snapshot, tree[0]!, root, alone)) return true
+      found.push([new FoundAlone(tree[0]!, root, alone)])
+      count++
+      return request.breadth_first || count < limit
+    }
     const budget = { steps: Math.min(stepsPerTree, steps) }
     const before = budget.steps
+    const ways: Found[] = []
     waysInTree(snapshot, root, tree, request, budget, way => {
       // What only sharing providers give can be had from several trees.
       const key = snapshot.sharing.length > 0 ? JSON.stringify([way.allocations, way.mappings]) : undefined
-      if (key === undefined || !seen.has(key)) found.push(way)
+      if (key === undefined || !seen.has(key)) ways.push(way)
       if (key !== undefined) seen.add(key)
-      return found.length < limit
+      return request.breadth_first || count + ways.length < limit
     })
-    if (found.length >= limit) break
+    if (ways.length > 0) found.push(ways)
+    count += ways.length
     steps -= before - Math.max(0, budget.steps)
+    return request.breadth_first || count < limit
+  })
+  return request.breadth_first ? turnByTurn(found, limit) : found.flat()
+}
+
+/** The group of a request that a tree of one provider meets alone or not at all: most trees and requests are so. */
+function aloneIn({ sharing }: Snapshot, { groups: [group, ...more] }: SearchRequest): RequestGroup | undefined {
+  return group && more.length === 0 && sharing.length === 0 && hasSome(group.resources) ? group : undefined
+}
+
+/** The first of each list, then the second of each, and so on. */
+function turnByTurn(lists: Found[][], limit: number): Found[] {
+  const mixed: Found[] = []
+  for (let i = 0; mixed.length < limit; i++) {
+    const turn = lists.filter(ways => ways.length > i).map(ways => ways[i]!)
+    if (turn.length === 0) break
+    mixed.push(...turn.slice(0, limit - mixed.length))
   }
-  return found
+  return mixed
 }
-
-function treesFor(snapshot: Snapshot, { groups }: SearchRequest): Iterable<[string, Provider[]]> {
-  const asked = groups.find(group => group.in_tree && !isSharingTree(snapshot, group.in_tree))?.in_tree
-  if (!asked) return snapshot.trees
-  const root = snapshot.providers.get(asked)?.root
-  return root ? [[root, snapshot.trees.get(root)!]] : []
-}
-
-const isSharingTree = (snapshot: Snapshot, uuid: string) =>
-  snapshot.sharing.some(p => p.root === snapshot.providers.get(uuid)?.root)
 
 export function rootFits(root: Provider | undefined, request: SearchRequest): boolean {
   if (!root) return false
@@ -95,12 +118,6 @@ function waysInTree(
   take: (way: Found) => boolean,
 ): void {
   const within = snapshot.sharing.length === 0 ? tree : [...tree, ...sharedWith(snapshot, tree)]
-  const [group] = request.groups
-  if (within.length === 1 && request.groups.length === 1 && hasSome(group!.resources)) {
-    // As most trees and requests are: it meets it alone or not at all.
-    if (meets(snapshot, within[0]!, root, group!)) take(new FoundAlone(within[0]!, root, group!))
-    return
-  }
   const perGroup: Way[][] = []
   for (const group of request.groups) {
     const ways =
@@ -153,6 +170,11 @@ export function admits(snapshot: Snapshot, provider: Provider, root: string, gro
 const hasTraits = (providers: Provider[], required: string[][]) =>
   required.every(any => any.some(trait => providers.some(p => p.traits.has(trait))))
 
+function hasAll({ traits }: Provider, required: string[][]): boolean {
+  for (const any of required) if (!any.some(trait => traits.has(trait))) return false
+  return true
+}
+
 /** Ways to meet a group by several providers: each class by any provider that has room, the traits by all of them together. */
 function spreadWays(snapshot: Snapshot, within: Provider[], root: string, group: RequestGroup, budget: Budget): Way[] {
   // A tree of one, as most are, meets it alone or not at all.
@@ -197,7 +219,7 @@ function meets(snapshot: Snapshot, provider: Provider, root: string, group: Requ
   return (
     (hasSome(group.resources) ? hasRooms(provider, group.resources) : provider.root === root) &&
     admits(snapshot, provider, root, group) &&
-    (group.required.length === 0 || hasTraits([provider], group.required))
+    hasAll(provider, group.required)
   )
 }
 
