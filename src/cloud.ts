@@ -13,6 +13,7 @@ import { type MigrationSet, migrate } from '#kernel/db/migrate.ts'
 import { createEvents } from '#kernel/events/events.ts'
 import type { Health } from '#kernel/health.ts'
 import { housekeeping } from '#kernel/housekeeping.ts'
+import type { Around } from '#kernel/http/dispatch.ts'
 import { createHttp } from '#kernel/http/server.ts'
 import type { Ids } from '#kernel/ids.ts'
 import type { Log } from '#kernel/log.ts'
@@ -26,7 +27,7 @@ import type { SagaProbe } from '#kernel/saga/run.ts'
 import { unfinishedSagas } from '#kernel/saga/unfinished.ts'
 import type { Service } from '#kernel/service.ts'
 import { wholeCloud } from '#kernel/whole.ts'
-import { services } from './services.ts'
+import { services as allServices } from './services.ts'
 
 export interface CloudOptions {
   config: Config
@@ -36,8 +37,12 @@ export interface CloudOptions {
   ids: Ids
   log: Log
   policyOverrides?: Record<string, CheckSource>
-  /** Called at every step of every saga; for tests. */
+  /** By default all there are. */
+  services?: readonly Service[]
+  /** Called at every step of every saga; for tests and simulated clouds. */
   sagaProbe?: SagaProbe
+  /** Stands around every operation; for simulated clouds. */
+  around?: Around
   /** Checks every answer against its schema; for tests. */
   validateResponses?: boolean
   /** Serves the API only: sagas, reconcilers and hosts are those of another process on the same bus and database. */
@@ -67,12 +72,12 @@ export interface Cloud extends AsyncDisposable {
 }
 
 /** The sections of configuration of all services. */
-export const sections = [cloudConfig, ...services.flatMap(s => (s.config ? [s.config] : []))]
+export const sections = [cloudConfig, ...allServices.flatMap(s => (s.config ? [s.config] : []))]
 
 /** Every migration there is, in the order of the services. */
 export const migrationSets: MigrationSet[] = [
   { owner: 'kernel', migrations: kernelMigrations },
-  ...services.map(s => ({ owner: s.type, migrations: [...(s.migrations ?? [])] })),
+  ...allServices.map(s => ({ owner: s.type, migrations: [...(s.migrations ?? [])] })),
 ]
 
 function rulesOf(all: readonly Service[]): Rule[] {
@@ -83,7 +88,7 @@ function rulesOf(all: readonly Service[]): Rule[] {
 }
 
 export async function createCloud(options: CloudOptions): Promise<Cloud> {
-  const { config, database, bus, clock, ids, log } = options
+  const { config, database, bus, clock, ids, log, services = allServices } = options
   const disposables: AsyncDisposable[] = []
   const reconcilers = [housekeeping, unfinishedSagas, ...services.flatMap(s => s.reconcilers ?? [])]
   const control = options.apiOnly ? controlOver(bus) : undefined
@@ -125,6 +130,7 @@ export async function createCloud(options: CloudOptions): Promise<Cloud> {
   const http = createHttp(env, services, {
     bodyLimit: config.of(cloudConfig).max_body_bytes,
     validateResponses: options.validateResponses ?? false,
+    around: options.around,
     health: whole.health,
     metrics: whole.metrics,
   })
@@ -162,5 +168,22 @@ export async function createCloud(options: CloudOptions): Promise<Cloud> {
       for (const disposable of disposables.reverse()) await disposable[Symbol.asyncDispose]()
       env.metrics[Symbol.dispose]()
     },
+  }
+}
+
+/** Waits for the first reports of hosts: a cloud is ready when every part of it answers, and a server can be placed. */
+export async function untilHealthy(
+  cloud: Cloud,
+  hosts: readonly string[],
+  { clock, everyMs }: { clock: Clock; everyMs: number } = { clock: cloud.env.clock, everyMs: 20 },
+): Promise<void> {
+  const { log, services } = cloud.env
+  for (const began = clock.monotonic(); ; await clock.sleep(everyMs)) {
+    const { status, parts } = await cloud.health()
+    const zones = await services.compute.availabilityZones(cloud.ctx())
+    const known = new Set(zones.flatMap(zone => zone.hosts))
+    if (status === 'ok' && hosts.every(host => known.has(host))) return
+    if (clock.monotonic() - began > 10_000)
+      return log.warn({ parts, hosts: [...known] }, 'not every part of the cloud answers')
   }
 }

@@ -18,11 +18,8 @@ const endpointPaths: Record<string, string> = {
 export async function ensureFirstContents(cloud: Cloud, passwords: FirstContents): Promise<void> {
   const ctx: Ctx = cloud.ctx()
   const { identity, compute, network } = ctx.services
-  const endpoints = cloud.services.map(s => ({
-    type: s.type,
-    name: s.name,
-    path: `${s.path}${endpointPaths[s.type] ?? ''}`,
-  }))
+  const listed = cloud.services.filter(s => !s.unlisted)
+  const endpoints = listed.map(s => ({ type: s.type, name: s.name, path: `${s.path}${endpointPaths[s.type] ?? ''}` }))
   await identity.bootstrap(ctx, { ...passwords, region: ctx.config.of(cloudConfig).region, endpoints })
   const admin = { project: 'admin', user: 'admin', password: passwords.admin_password, role: 'admin' }
   const demo = { project: 'demo', user: 'demo', password: passwords.demo_password, role: 'member' }

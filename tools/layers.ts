@@ -87,7 +87,13 @@ export const rows: Row[] = [
   },
   {
     from: 'src/cli/**',
-    may: ['src/cli/**', 'src/kernel/**', 'src/{cloud,agent,services,first-contents}.ts', 'type:src/services/**'],
+    may: [
+      'src/cli/**',
+      'src/kernel/**',
+      'src/simulated/simulated.ts',
+      'src/{cloud,agent,services,first-contents}.ts',
+      'type:src/services/**',
+    ],
     why: 'commands start a cloud or speak its API',
   },
   { from: 'src/clients/**', may: ['src/clients/**', 'src/kernel/clock.ts', 'type:src/services/**'], why: 'a client' },
@@ -97,6 +103,11 @@ export const rows: Row[] = [
     from: 'src/{cloud,agent,services,first-contents}.ts',
     may: ['src/**'],
     why: 'the composition roots name every part',
+  },
+  {
+    from: 'src/simulated/**',
+    may: ['src/**'],
+    why: 'the simulated cloud is put together here: its hosts, its time and the controls over them',
   },
   { from: 'tools/**', may: ['tools/**', 'src/**'], why: 'tools look at everything' },
 ]

@@ -8,16 +8,18 @@ import type { Readable } from 'node:stream'
 import { inProcessBus } from '#kernel/bus/in-process.ts'
 import { type Clock, keepAlive, systemClock } from '#kernel/clock.ts'
 import { cloudConfig } from '#kernel/config/cloud-config.ts'
-import { systemIds } from '#kernel/ids.ts'
+import type { Config } from '#kernel/config/load.ts'
+import { type Ids, systemIds } from '#kernel/ids.ts'
 import { createLog } from '#kernel/log.ts'
 import { makeDriver, makePlane, type RealDrivers, startHost } from '../agent.ts'
-import { type Cloud, createCloud } from '../cloud.ts'
+import { type Cloud, createCloud, untilHealthy } from '../cloud.ts'
 import { ensureFirstContents } from '../first-contents.ts'
 import { openBus } from './bus.ts'
 import {
   type DataDir,
   ephemeralDir,
   openDataDir,
+  type Passwords,
   passwordsOf,
   prefixOf,
   StartError,
@@ -102,6 +104,16 @@ async function start({ options, drivers, dir, stack, clock, workers }: Start): P
   const config = configOf(settings)
   const logFile = dir.file('nephos.log')
   const log = createLog({ level: config.of(cloudConfig).log_level, destination: logFile })
+  if (options.simulated && !workers && isAlone(config.of(cloudConfig))) {
+    const { startSimulated } = await import('../simulated/simulated.ts')
+    const passwords = firstPasswords(options, dir, config, ids)
+    const simulated = await startSimulated({
+      ...{ dir: dir.path, kept: !options.ephemeral, config, policyOverrides: settings.policy, log, passwords },
+      ...{ hosts: options.hosts, host: options.host, port: options.port },
+    })
+    stack.use(simulated)
+    return { cloud: simulated.cloud, serve: async () => simulated.url }
+  }
   const bus = stack.use(await openBus(config.of(cloudConfig).nats_url, clock, log, () => inProcessBus(clock, log)))
   const file = databaseOf(options, dir, workers)
   const database = stack.use(openDatabase(config.of(cloudConfig), file))
@@ -122,15 +134,7 @@ async function start({ options, drivers, dir, stack, clock, workers }: Start): P
   // Disposed of before it: they need its bus to the end.
   if (workers) stack.use(workers)
 
-  const passwords = passwordsOf(dir.file('clouds.yaml'), ids)
-  // Written before the users are made: a crash in between must not lose the passwords.
-  if (!existsSync(dir.file('clouds.yaml')))
-    writeClouds(
-      dir.file('clouds.yaml'),
-      `http://${options.host}:${options.port}`,
-      config.of(cloudConfig).region,
-      passwords,
-    )
+  const passwords = firstPasswords(options, dir, config, ids)
   await ensureFirstContents(cloud, { admin_password: passwords.admin, demo_password: passwords.demo })
   await ensureTinyImage(cloud, { simulated: drivers.virt === 'fake', dir: dir.path })
 
@@ -164,17 +168,15 @@ async function start({ options, drivers, dir, stack, clock, workers }: Start): P
   return { cloud, serve: async () => cloud.servedAt(await workers.serve(order, { bus, log, died })) }
 }
 
-/** Waits for the first reports of hosts: a cloud is ready when every part of it answers, and a server can be placed. */
-async function untilHealthy(cloud: Cloud, hosts: string[]): Promise<void> {
-  const { clock, log, services } = cloud.env
-  for (const began = clock.monotonic(); ; await clock.sleep(20)) {
-    const { status, parts } = await cloud.health()
-    const zones = await services.compute.availabilityZones(cloud.ctx())
-    const known = new Set(zones.flatMap(zone => zone.hosts))
-    if (status === 'ok' && hosts.every(host => known.has(host))) return
-    if (clock.monotonic() - began > 10_000)
-      return log.warn({ parts, hosts: [...known] }, 'not every part of the cloud answers')
-  }
+/** True when no other process has a part of the cloud: all of it can be steered then. */
+const isAlone = ({ database_url, nats_url }: { database_url: string; nats_url: string }) => !database_url && !nats_url
+
+/** Written before the users are made: a crash in between must not lose the passwords. */
+function firstPasswords({ host, port }: UpOptions, dir: DataDir, config: Config, ids: Ids): Passwords {
+  const file = dir.file('clouds.yaml')
+  const passwords = passwordsOf(file, ids)
+  if (!existsSync(file)) writeClouds(file, `http://${host}:${port}`, config.of(cloudConfig).region, passwords)
+  return passwords
 }
 
 /** Where SQLite keeps the cloud. Only one process can have a database in memory. */

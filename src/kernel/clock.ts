@@ -56,6 +56,40 @@ export function systemClock(): Clock {
   return clock
 }
 
+/** A clock whose timers and sleeps can all be ended at once: none of them fires afterwards. */
+export interface EndableClock extends Clock {
+  end(): void
+}
+
+export function endableClock(clock: Clock): EndableClock {
+  const timers = new Set<Timer>()
+  let ended = false
+  const own: EndableClock = {
+    now: () => clock.now(),
+    monotonic: () => clock.monotonic(),
+    after(ms, fn) {
+      if (ended) return { cancel() {}, [Symbol.dispose]() {} }
+      const timer = clock.after(ms, () => {
+        timers.delete(timer)
+        fn()
+      })
+      timers.add(timer)
+      const cancel = () => {
+        timers.delete(timer)
+        timer.cancel()
+      }
+      return { cancel, [Symbol.dispose]: cancel }
+    },
+    sleep: (ms, signal) => sleepOn(own, ms, signal),
+    end() {
+      ended = true
+      for (const timer of timers) timer.cancel()
+      timers.clear()
+    },
+  }
+  return own
+}
+
 /** A clock that moves only when told to. */
 export interface VirtualClock extends Clock {
   /** Moves time forward, firing due timers in order and letting their work settle between them. */

@@ -36,6 +36,8 @@ export interface Service {
   readonly name: string
   /** The prefix on the one port: `/compute`. */
   readonly path: string
+  /** Not in the catalog: no client is to look for it. */
+  readonly unlisted?: boolean
   readonly microversions?: Microversions
   /** A slash at the end of a path stands before an empty name, and is not found; else it says nothing. */
   readonly strictSlashes?: boolean

@@ -2,7 +2,7 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { Driver, QueryResult, SqliteDialect } from 'kysely'
 import type { Bus, Handler, Listener } from '../../src/kernel/bus/bus.ts'
-import { type Clock, sleepOn } from '../../src/kernel/clock.ts'
+import { type Clock, endableClock } from '../../src/kernel/clock.ts'
 import { type Database, databaseOf } from '../../src/kernel/db/database.ts'
 import { sqliteDialect } from '../../src/kernel/db/sqlite.ts'
 
@@ -146,28 +146,9 @@ function mortalDriver(driver: Driver, disk: Disk, life: Life): Driver {
 
 /** The clock as one process sees it: its timers end with it. */
 export function clockFor(clock: Clock, life: Life): Clock {
-  const timers = new Set<Disposable>()
-  life.onDeath(() => {
-    for (const timer of timers) timer[Symbol.dispose]()
-  })
-  const own: Clock = {
-    now: () => clock.now(),
-    monotonic: () => clock.monotonic(),
-    after(ms, fn) {
-      if (life.dead) return { cancel() {}, [Symbol.dispose]() {} }
-      const timer = clock.after(ms, () => {
-        timers.delete(timer)
-        fn()
-      })
-      timers.add(timer)
-      const cancel = () => {
-        timers.delete(timer)
-        timer.cancel()
-      }
-      return { cancel, [Symbol.dispose]: cancel }
-    },
-    sleep: (ms, signal) => sleepOn(own, ms, signal),
-  }
+  const own = endableClock(clock)
+  if (life.dead) own.end()
+  else life.onDeath(own.end)
   return own
 }
 

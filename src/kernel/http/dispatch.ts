@@ -16,12 +16,29 @@ import type { Found } from './routes.ts'
 
 type AnyRequest = Request<string, unknown, unknown, unknown>
 
+/** A request whose operation and caller are known, and whose work is still to be done. */
+export interface Call {
+  readonly ctx: Ctx
+  readonly service: Service
+  readonly operation: Operation
+  readonly request: FastifyRequest
+}
+
+/** Stands around every operation: may wait, throw a fault, answer in its place, or lose its answer. Returns what is answered. */
+export type Around = (call: Call, perform: () => Promise<unknown>) => Promise<unknown>
+
+export interface DispatchOptions {
+  /** Checks every answer against its schema; for tests. */
+  validateResponses?: boolean
+  around?: Around | undefined
+}
+
 export async function dispatch(
   env: Env,
   { service, operations }: Found,
   request: FastifyRequest,
   reply: FastifyReply,
-  validateResponses: boolean,
+  { validateResponses, around = (_call, perform) => perform() }: DispatchOptions,
 ): Promise<FastifyReply> {
   const ids = requestIds(env, request)
   const began = env.clock.monotonic()
@@ -39,8 +56,10 @@ export async function dispatch(
     const isPublic = operations.every(o => o.policy === 'public')
     const identity = isPublic ? anonymous : await authenticate(env, service, request)
     const ctx = createCtx(env, { ...ids, identity, base: baseOf(env, request), version })
-    operation = choose(operations, version, request.body)
-    const answer = await perform(ctx, operation, request, reply, relaxed)
+    const chosen = choose(operations, version, request.body)
+    operation = chosen
+    const call = { ctx, service, operation: chosen, request }
+    const answer = await around(call, () => perform(ctx, chosen, request, reply, relaxed))
     if (validateResponses) checkAnswer(operation, answer, version)
     return send(reply, operation, answer, version)
   } catch (error) {

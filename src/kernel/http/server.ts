@@ -6,7 +6,7 @@ import type { Health } from '../health.ts'
 import type { MetricsPage } from '../metrics.ts'
 import { ordinal } from '../schema/version.ts'
 import type { Service } from '../service.ts'
-import { dispatch } from './dispatch.ts'
+import { type DispatchOptions, dispatch } from './dispatch.ts'
 import { sendFault } from './faults.ts'
 import { serveFolder } from './files.ts'
 import { readJson } from './json-body.ts'
@@ -15,11 +15,9 @@ import { requestIds } from './request-id.ts'
 import { createRoutes, pathOptions } from './routes.ts'
 import { isUpgrade, serveUpgrades, type Upgrades } from './upgrade.ts'
 
-export interface HttpOptions {
+export interface HttpOptions extends DispatchOptions {
   /** Largest JSON body in bytes. */
   bodyLimit?: number
-  /** Checks every answer against its schema; for tests. */
-  validateResponses?: boolean
   /** Of the whole cloud. */
   health: () => Promise<Health>
   metrics: () => Promise<MetricsPage>
@@ -75,7 +73,7 @@ export function createHttp(env: Env, services: readonly Service[], options: Http
       const found = routes.find(request.method, request.url)
       if (!found) return reply.callNotFound()
       request.params = found.params
-      return dispatch(env, found, request, reply, options.validateResponses ?? false)
+      return dispatch(env, found, request, reply, options)
     },
   })
   for (const folder of services.flatMap(s => s.pages ?? [])) serveFolder(app, folder)

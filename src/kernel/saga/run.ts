@@ -27,8 +27,14 @@ export interface ProbePoint {
   saga: string
   subject: string
   step: string
+  /** Which step of the saga it is, from 0. */
+  seq: number
   /** `acted`: the effect is there, the journal does not know yet. */
   at: 'before' | 'acted' | 'journaled' | 'undo'
+  /** Of the request that started the saga. */
+  ctx: Ctx
+  /** Aborted when the saga is to end. */
+  signal: AbortSignal
 }
 export type SagaProbe = (point: ProbePoint) => Promise<void> | void
 
@@ -114,7 +120,8 @@ function runOf(
     abort.signal.throwIfAborted()
   }
 
-  const at = (place: ProbePoint['at'], step: string) => probe({ saga: row.saga, subject: row.subject, step, at: place })
+  const at = (place: ProbePoint['at'], step: string, seq: number) =>
+    probe({ saga: row.saga, subject: row.subject, step, seq, at: place, ctx, signal: abort.signal })
 
   function markUndone(number: number) {
     return journal.updateStep(ctx.database.root, row.id, number, { state: 'undone', finished_at: now(ctx) })
@@ -145,7 +152,7 @@ function runOf(
         undos.push({
           name,
           run: async () => {
-            await at('undo', name)
+            await at('undo', name, number)
             await undo(output)
             if (done || output !== undefined) await markUndone(number)
           },
@@ -155,13 +162,13 @@ function runOf(
       mayRun()
       const startedAt = now(ctx)
       const began = ctx.clock.monotonic()
-      await at('before', name)
+      await at('before', name, number)
       const result = await act(abort.signal)
-      await at('acted', name)
+      await at('acted', name, number)
       await journal.addStep(ctx.database.root, stepRow(number, name, result, startedAt))
       measure(ctx, row, name, 'done', began)
       output = result
-      await at('journaled', name)
+      await at('journaled', name, number)
       return result
     },
     async record(name, act, undo) {
@@ -185,7 +192,7 @@ function runOf(
       mayRun()
       const startedAt = now(ctx)
       const began = ctx.clock.monotonic()
-      await at('before', name)
+      await at('before', name, number)
       const output = await ctx.transaction(async tx => {
         const result = await act(tx)
         await journal.addStep(tx.db, stepRow(number, name, result, startedAt))
@@ -193,7 +200,7 @@ function runOf(
       })
       measure(ctx, row, name, 'done', began)
       remember(output)
-      await at('journaled', name)
+      await at('journaled', name, number)
       return output
     },
   }

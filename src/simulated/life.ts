@@ -1,0 +1,169 @@
+/** One life of a simulated cloud: a database, hosts, and the control plane over them. A reset kills it and begins another in its place. */
+import { rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Readable } from 'node:stream'
+import { inProcessBus } from '#kernel/bus/in-process.ts'
+import { type Clock, endableClock, systemClock } from '#kernel/clock.ts'
+import type { Config } from '#kernel/config/load.ts'
+import { databaseOf } from '#kernel/db/database.ts'
+import { connectSqlite, sqliteDialect } from '#kernel/db/sqlite.ts'
+import type { Around } from '#kernel/http/dispatch.ts'
+import { type Ids, systemIds } from '#kernel/ids.ts'
+import type { Log } from '#kernel/log.ts'
+import type { CheckSource } from '#kernel/policy/rule.ts'
+import type { SagaProbe } from '#kernel/saga/run.ts'
+import type { Service } from '#kernel/service.ts'
+import { startHost } from '../agent.ts'
+import type { Passwords } from '../cli/data-dir.ts'
+import { databaseFile } from '../cli/database.ts'
+import { ensureTinyImage } from '../cli/tiny-image.ts'
+import { type Cloud, createCloud, untilHealthy } from '../cloud.ts'
+import { ensureFirstContents } from '../first-contents.ts'
+import { type FakeDriver, type FakeGuest, fakeDriver } from '../services/compute/drivers/fake.ts'
+import { keptGuests } from '../services/compute/drivers/fake-guests.ts'
+import { type FakePlane, fakePlane } from '../services/network/drivers/fake.ts'
+
+/** What every life of a cloud has in common. */
+export interface Place {
+  /** Folder of its files. */
+  dir: string
+  /** Database and guests are files there, and outlive the process. */
+  kept: boolean
+  config: Config
+  policyOverrides: Record<string, CheckSource>
+  services: readonly Service[]
+  clock: Clock
+  log: Log
+  /** Where it is reached. */
+  url: string
+  around: Around
+  sagaProbe: SagaProbe
+}
+
+/** What a life begins with. */
+export interface Beginning {
+  /** A database; what is kept; or nothing at all, in place of what is kept. */
+  from: Uint8Array | 'kept' | 'nothing'
+  /** Names of the hosts, with the guests that each has beside those that are kept. */
+  hosts: Record<string, Record<string, FakeGuest>>
+  passwords: Passwords
+}
+
+export interface SimulatedHost {
+  readonly name: string
+  readonly driver: FakeDriver
+  readonly plane: FakePlane
+}
+
+export interface Life {
+  readonly cloud: Cloud
+  readonly hosts: readonly SimulatedHost[]
+  addHosts(names: readonly string[]): Promise<void>
+  /** Looks at the database, as a file has it, and at all else between two transactions. */
+  between<T>(look: (database: Uint8Array) => T): Promise<T>
+  /** Ends at once: what goes on is not waited for, and never ends. */
+  kill(): void
+  /** Ends in order. */
+  end(): Promise<void>
+}
+
+/** The name of the database in memory. */
+const inMemory = ':memory:'
+
+/** How often a new life is asked whether it is ready. */
+const askEveryMs = 2
+
+export async function beginLife(place: Place, beginning: Beginning): Promise<Life> {
+  const { config, policyOverrides, services, around, sagaProbe } = place
+  const clock = endableClock(place.clock)
+  const log = place.log.child({})
+  const ids: Ids = systemIds()
+  const bus = inProcessBus(clock, log)
+  const connection = openDatabase(place, beginning.from)
+  const database = databaseOf('sqlite', sqliteDialect(connection))
+  const cloud = await createCloud({
+    ...{ config, database, bus, clock, ids, log, policyOverrides, services, around, sagaProbe },
+  })
+  cloud.servedAt(place.url)
+  const hosts: (SimulatedHost & AsyncDisposable)[] = []
+
+  async function addHost(name: string): Promise<void> {
+    const dir = join(place.dir, 'hosts', name)
+    if (place.kept && beginning.from !== 'kept') rmSync(dir, { recursive: true, force: true })
+    const kept = place.kept ? keptGuests(dir) : { guests: new Map<string, FakeGuest>(), changed() {} }
+    for (const [id, guest] of Object.entries(beginning.hosts[name] ?? {})) {
+      kept.guests.set(id, structuredClone(guest))
+      kept.changed(id)
+    }
+    const driver = fakeDriver({ clock, hostname: name, ...kept })
+    const plane = fakePlane({ clock })
+    const uploads = {
+      put: async (imageId: string, bytes: Readable) =>
+        void (await cloud.env.services.image.upload(cloud.ctx(), imageId, bytes)),
+    }
+    const images = {
+      open: (image: { id: string }, signal: AbortSignal) => cloud.env.services.image.open(cloud.env, image.id, signal),
+    }
+    const parts = { host: name, bus, clock, log, driver, plane, images, uploads, ephemeral: false }
+    const agents = await startHost(parts)
+    hosts.push({ name, driver, plane, [Symbol.asyncDispose]: () => agents[Symbol.asyncDispose]() })
+  }
+  async function addHosts(names: readonly string[]): Promise<void> {
+    for (const name of names) await addHost(name)
+  }
+  const ready = () =>
+    untilHealthy(
+      cloud,
+      hosts.map(host => host.name),
+      { clock: systemClock(), everyMs: askEveryMs },
+    )
+
+  if (typeof beginning.from === 'string') {
+    const { admin, demo } = beginning.passwords
+    await ensureFirstContents(cloud, { admin_password: admin, demo_password: demo })
+    await ensureTinyImage(cloud, { simulated: true, dir: place.dir })
+  }
+  await addHosts(Object.keys(beginning.hosts))
+  await cloud.http.ready()
+  await cloud.begin()
+  await ready()
+
+  return {
+    cloud,
+    hosts,
+    async addHosts(names) {
+      await addHosts(names)
+      await ready()
+    },
+    between: look => database.root.connection().execute(async () => look(standing(connection.serialize()))),
+    kill() {
+      clock.end()
+      log.level = 'silent'
+      void cloud[Symbol.asyncDispose]().then(undefined, () => {})
+      for (const { driver } of hosts) void driver[Symbol.asyncDispose]()
+      void bus[Symbol.asyncDispose]()
+      connection.close()
+    },
+    async end() {
+      await cloud[Symbol.asyncDispose]()
+      for (const host of hosts.toReversed()) await host[Symbol.asyncDispose]()
+      await database[Symbol.asyncDispose]()
+      await bus[Symbol.asyncDispose]()
+    },
+  }
+}
+
+function openDatabase({ dir, kept }: Place, from: Beginning['from']) {
+  const file = join(dir, databaseFile)
+  if (kept && from !== 'kept') for (const end of ['', '-wal', '-shm']) rmSync(file + end, { force: true })
+  if (kept && typeof from !== 'string') writeFileSync(file, from, { mode: 0o600 })
+  const connection = connectSqlite(kept ? file : inMemory)
+  if (!kept && typeof from !== 'string') connection.deserialize(from)
+  return connection
+}
+
+/** A database that says of itself that it has a log beside it (WAL) could not be read from memory; it is whole without. */
+function standing(bytes: Uint8Array): Uint8Array {
+  bytes.fill(1, 18, 20)
+  return bytes
+}
