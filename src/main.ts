@@ -19,6 +19,8 @@ async function run(command: Command): Promise<number> {
       return (await import('./cli/doctor.ts')).doctor(command.options)
     case 'image build':
       return (await import('./cli/image-build.ts')).imageBuild(command.options)
+    case 'image replicate':
+      return (await import('./cli/image-replicate.ts')).imageReplicate(command.options)
     case 'up':
       return (await import('./cli/up.ts')).up(command.options)
     case 'status':

@@ -6,6 +6,7 @@ export const helpText = `Nephos: an OpenStack cloud in one program, with real AP
   nephos status        is it running, and what is in it
   nephos doctor        what this machine can do, what is missing, and the command that adds it
   nephos image build   build the small guest image from Debian packages
+  nephos image replicate FROM TO   copy the images that one cloud of a clouds.yaml has and another lacks
   nephos db migrate    bring the database up to this version;  db check  says whether it is
   nephos trace REQUEST_ID    what came of a request, step by step
   nephos server why ID       why a server is where it is, or nowhere: host by host
@@ -28,6 +29,7 @@ Other flags
   --data DIR           status, doctor, db, trace, server why, placement explain: the same directory as at up
   --json               status, doctor: for programs
   --out DIR            image build: where to put the files          (the cache)
+  --clouds FILE        image replicate: the clouds.yaml              (where clients look for it)
   --version, --help
 
 First steps

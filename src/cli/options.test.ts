@@ -68,7 +68,17 @@ test('a mistake is named in one line', () => {
   assert.equal(refused('up --simulated --virt qemu'), '--simulated means fake drivers: drop it, or drop --virt qemu')
   assert.equal(refused('up here'), "up: unexpected argument 'here'")
   assert.equal(refused('db'), 'db: say migrate or check')
-  assert.equal(refused('image list'), "image: say build, not 'list'")
+  assert.equal(refused('image list'), "image: say build or replicate, not 'list'")
   assert.equal(refused('launch'), "unknown command 'launch'")
   assert.equal(refused('constructor'), "unknown command 'constructor'")
+})
+
+test('images are replicated from one named cloud to another', () => {
+  const command = parseCommand(['image', 'replicate', 'east', '--clouds', '/etc/clouds.yaml', 'west'])
+  assert.deepEqual(command, {
+    name: 'image replicate',
+    options: { from: 'east', to: 'west', clouds: '/etc/clouds.yaml' },
+  })
+  assert.throws(() => parseCommand(['image', 'replicate', 'east']), /say which: nephos image replicate FROM TO/)
+  assert.throws(() => parseCommand(['image', 'replicate', 'a', 'b', 'c']), /unexpected argument 'c'/)
 })

@@ -29,6 +29,7 @@ export type Command =
   | { name: 'status'; options: { data: string; json: boolean } }
   | { name: 'doctor'; options: { data: string; host: string; port: number; json: boolean } }
   | { name: 'image build'; options: { out: string | undefined } }
+  | { name: 'image replicate'; options: { from: string; to: string; clouds: string | undefined } }
   | { name: 'db migrate'; options: { data: string } }
   | { name: 'db check'; options: { data: string } }
   | { name: 'trace'; options: { data: string; request: string } }
@@ -74,6 +75,13 @@ const readers: Record<string, (words: string[]) => Command> = {
   'image build'(words) {
     const { out } = read('image build', words, { out: { type: 'string' } })
     return { name: 'image build', options: { out: out === undefined ? undefined : resolve(out) } }
+  },
+  'image replicate'(words) {
+    const { flags, words: clouds } = readWithWords('image replicate', ['FROM', 'TO'], words, {
+      clouds: { type: 'string' },
+    })
+    const options = { from: clouds[0]!, to: clouds[1]!, clouds: flags.clouds && resolve(flags.clouds) }
+    return { name: 'image replicate', options }
   },
   'db migrate': words => ({
     name: 'db migrate',
@@ -156,10 +164,27 @@ function read<T extends ParseArgsOptionsConfig>(command: string, words: string[]
 
 /** Of a command that is about one thing, which its word names. */
 function readWithWord<T extends ParseArgsOptionsConfig>(command: string, name: string, words: string[], options: T) {
-  const at = words.findIndex((word, i) => !word.startsWith('-') && words[i - 1] !== '--data')
-  const word = words[at]
-  if (word === undefined) throw new UsageError(`${command}: say which: nephos ${command} ${name}`)
-  return { word, flags: read(command, words.toSpliced(at, 1), options) }
+  const { words: found, flags } = readWithWords(command, [name], words, options)
+  return { word: found[0]!, flags }
+}
+
+/** Of one that is about several. Its flags all have a value. */
+function readWithWords<T extends ParseArgsOptionsConfig>(
+  command: string,
+  names: string[],
+  words: string[],
+  options: T,
+) {
+  const isValue = (i: number) => /^--[a-z-]+$/.test(words[i - 1] ?? '')
+  const places = words.flatMap((word, i) => (word.startsWith('-') || isValue(i) ? [] : [i])).slice(0, names.length)
+  const missing = names[places.length]
+  if (missing !== undefined) throw new UsageError(`${command}: say which: nephos ${command} ${names.join(' ')}`)
+  const flags = read(
+    command,
+    words.filter((_, i) => !places.includes(i)),
+    options,
+  )
+  return { words: places.map(i => words[i]!), flags }
 }
 
 function oneOf<T extends string>(flag: string, value: string, choices: readonly T[]): T {
