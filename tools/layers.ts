@@ -121,6 +121,7 @@ export const npmPackages = [
   '@xmldom/xmldom',
   '@xterm/xterm',
   'ajv',
+  'aws4fetch',
   'fastify',
   'find-my-way',
   'ipaddr.js',
