@@ -9,7 +9,7 @@ import { installPackages } from '../src/cli/install.ts'
 import { messageOf } from '../src/kernel/errors.ts'
 import { sourceFiles } from './source-files.ts'
 import { chosenParts, filesOf, type Part, type Program, parts } from './test-plan.ts'
-import { findNats, postgresFolder, startNats, startPostgres } from './test-servers.ts'
+import { findNats, makeTemplate, postgresFolder, startNats, startPostgres } from './test-servers.ts'
 
 const root = join(import.meta.dirname, '..')
 const deadline = performance.now() + Number(process.env.NEPHOS_TEST_MINUTES || 55) * 60_000
@@ -53,9 +53,13 @@ async function runPart(part: Part, files: string[]) {
   if (reason) return skipPart(part, files.length, reason)
   if (part.server !== 'postgres') return runFiles(part, files)
   await using postgres = givenPostgres ? undefined : await startPostgres()
-  process.env.NEPHOS_TEST_POSTGRES = givenPostgres ?? postgres?.url
+  const server = givenPostgres ?? postgres!.url
+  // Copied faster than the tables are made anew for each test.
+  await using template = await makeTemplate(server)
+  const env = { POSTGRES: server, ENGINE: 'postgres', TEMPLATE: template.name }
+  for (const [name, value] of Object.entries(env)) process.env[`NEPHOS_TEST_${name}`] = value
   await runFiles(part, files)
-  delete process.env.NEPHOS_TEST_POSTGRES
+  for (const name of Object.keys(env)) delete process.env[`NEPHOS_TEST_${name}`]
 }
 
 function obstacle(part: Part): string | undefined {

@@ -112,9 +112,9 @@ export const parts: Part[] = [
   },
   {
     name: 'postgres',
-    what: 'stores and whole clouds again, on a real PostgreSQL',
+    what: 'stories of stores and whole clouds again, on a real PostgreSQL',
     files: /\.test\.ts$/,
-    mentions: /\/(engines|harness)\.ts'/,
+    mentions: /\/engines\.ts'/,
     needs: [{ program: 'initdb', package: 'postgresql' }],
     server: 'postgres',
     minutes: 10,
