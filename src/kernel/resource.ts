@@ -92,6 +92,9 @@ export function resource<Row extends StandardRow>(spec: ResourceSpec<Row>): Reso
   }
   const attributeRules = rulesOfAttributes(member, spec.attributes)
 
+  /** Of rows that were read to be shown: what policy was asked about they need not be asked for again. */
+  const targetsSeen = new WeakMap<Row, Target>()
+
   const notFound = (id: string) => new NotFound(spec.notFound.message(id), { type: spec.notFound.type })
 
   async function targetsOf(ctx: Ctx, items: readonly object[]): Promise<Target[]> {
@@ -143,7 +146,8 @@ export function resource<Row extends StandardRow>(spec: ResourceSpec<Row>): Reso
 
   async function view(ctx: Ctx, rows: Row[]): Promise<Record<string, unknown>[]> {
     const added = rows.length > 0 ? await hooks.view?.(ctx, rows) : undefined
-    const targets = await targetsOf(ctx, rows)
+    const seen = rows.map(row => targetsSeen.get(row))
+    const targets = seen.every(target => target !== undefined) ? seen : await targetsOf(ctx, rows)
     return rows.map((row, i) => {
       const out: Record<string, unknown> = {}
       for (const [name, attribute] of Object.entries(attributes)) {
@@ -168,6 +172,7 @@ export function resource<Row extends StandardRow>(spec: ResourceSpec<Row>): Reso
       await hooks.beforeList?.(ctx)
       const permitted = async (rows: Row[]) => {
         const targets = await targetsOf(ctx, rows)
+        for (const [i, row] of rows.entries()) targetsSeen.set(row, targets[i]!)
         return rows.filter((_, i) => ctx.can(rules.show, targets[i]!))
       }
       const hidden = (name: string) => {
@@ -186,7 +191,9 @@ export function resource<Row extends StandardRow>(spec: ResourceSpec<Row>): Reso
     summary: `Show one of ${collection.replaceAll('_', ' ')}`,
     policy: 'authenticated',
     async handle(ctx, { params, query }) {
-      const [item] = await view(ctx, [await load(ctx, params.id)])
+      const { row, target } = await loadWithTarget(ctx, params.id)
+      targetsSeen.set(row, target)
+      const [item] = await view(ctx, [row])
       return { [member]: selectFields(item!, query as Query) }
     },
   })

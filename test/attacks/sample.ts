@@ -66,6 +66,15 @@ export function leaves(value: unknown, path: Path = []): { path: Path; value: un
   return Object.entries(value).flatMap(([key, one]) => leaves(one, [...path, Array.isArray(value) ? Number(key) : key]))
 }
 
+/** Where anything is in a value, itself included. */
+export function nodes(value: unknown, path: Path = []): { path: Path; value: unknown }[] {
+  const inner =
+    typeof value !== 'object' || value === null
+      ? []
+      : Object.entries(value).flatMap(([key, one]) => nodes(one, [...path, Array.isArray(value) ? Number(key) : key]))
+  return [{ path, value }, ...inner]
+}
+
 /** A copy of the value with another leaf. */
 export function withLeaf(value: unknown, path: Path, leaf: unknown): unknown {
   if (path.length === 0) return leaf

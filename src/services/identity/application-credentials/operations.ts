@@ -19,8 +19,16 @@ import { type AccessRule, type ApplicationCredentialRow, accessRules, applicatio
 const readerOrOwner = `${adminRequired} or ${systemReader} or ${owner}`
 const path = '/v3/users/{user_id}/application_credentials'
 
-async function view(ctx: Ctx, row: ApplicationCredentialRow) {
-  const held = await roles.list(ctx.db, { id: row.role_ids }, { orderBy: [{ column: 'name', direction: 'asc' }] })
+async function views(ctx: Ctx, rows: ApplicationCredentialRow[]) {
+  const ids = [...new Set(rows.flatMap(row => row.role_ids))]
+  const found = await roles.list(ctx.db, { id: ids }, { orderBy: [{ column: 'name', direction: 'asc' }] })
+  return rows.map(row => viewOf(ctx, row, found))
+}
+
+const view = async (ctx: Ctx, row: ApplicationCredentialRow) => (await views(ctx, [row]))[0]!
+
+function viewOf(ctx: Ctx, row: ApplicationCredentialRow, found: RoleRow[]) {
+  const held = found.filter(role => row.role_ids.includes(role.id))
   const { id, name, description, user_id, project_id, unrestricted, expires_at, expires_micros } = row
   return {
     id,
@@ -191,8 +199,7 @@ const list = operation({
   async handle(ctx, { params, query, url }) {
     const where = { ...equals(query, ['name']), user_id: params.user_id }
     const found = await applicationCredentials.list(ctx.db, where, { orderBy: [{ column: 'id', direction: 'asc' }] })
-    const application_credentials = await Promise.all(found.map(row => view(ctx, row)))
-    return { application_credentials, links: collectionOf(ctx, url) }
+    return { application_credentials: await views(ctx, found), links: collectionOf(ctx, url) }
   },
 })
 

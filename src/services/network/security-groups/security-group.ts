@@ -91,13 +91,12 @@ export const securityGroups: Resource<SecurityGroupRow> = resource<SecurityGroup
           ],
         },
       )
-      const byGroup = grouped(ids, found, rule => rule.security_group_id)
-      return Promise.all(
-        rows.map(async row => ({
-          shared: false,
-          security_group_rules: await securityGroupRules.view(ctx, byGroup.get(row.id)!),
-        })),
-      )
+      const shown = (await securityGroupRules.view(ctx, found)).map((rule, i) => ({
+        group: found[i]!.security_group_id,
+        rule,
+      }))
+      const byGroup = grouped(ids, shown, ({ group }) => group)
+      return rows.map(row => ({ shared: false, security_group_rules: byGroup.get(row.id)!.map(({ rule }) => rule) }))
     },
   },
 })

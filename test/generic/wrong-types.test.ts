@@ -1,0 +1,96 @@
+/** A value of every wrong type in every field of every body: refused with 400, about things that are there, by those who may do all. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { problemOf } from '../../src/kernel/schema/validate.ts'
+import { serverCloud } from '../../src/services/compute/servers/fixtures/server-cloud.ts'
+import { addressed, belongings, kinds, publicKey } from '../attacks/belongings.ts'
+import { installation } from '../attacks/installation.ts'
+import { nodes, sample, withLeaf } from '../attacks/sample.ts'
+import { bodySchema, contentType, headersAt, nobody, type Reachable, surface, takesBody } from '../attacks/surface.ts'
+import { wholeBodies } from '../attacks/whole-bodies.ts'
+
+const values: unknown[] = ['text', 0.5, true, null, [{}], { a: 1 }]
+
+/** Bodies with one wrong value each: those that the schema refuses. */
+function* wrongBodies(one: Reachable, good: unknown): Generator<unknown> {
+  const schema = bodySchema(one)!
+  for (const { path } of nodes(good)) {
+    // The body of an action names it, else it is no body of this operation.
+    if (one.operation.action && path.length === 0) continue
+    for (const value of values) {
+      const body = structuredClone(withLeaf(good, path, value))
+      if (problemOf(schema, structuredClone(body))) yield body
+    }
+  }
+}
+
+/** What they are about is not there: a request token, a volume, a live migration under way. Their bodies are sent all the same. */
+const aboutNothing = [
+  'identity.oauth1.authorize',
+  'compute.volume_attachments.update',
+  'compute.server_migrations.force_complete',
+]
+
+test('every operation refuses what its schema does, with 400', async () => {
+  await using cloud = await serverCloud()
+  const owner = await cloud.project('owner')
+  const ids = await installation(cloud, await belongings(cloud, owner), owner)
+  const whole = wholeBodies(ids, publicKey)
+  // Who may, where an administrator may not.
+  const others: Record<string, string> = {
+    'identity.application_credentials.create': owner.token,
+    'placement.reshaper.reshape': (await cloud.project('services', 'service')).token,
+  }
+  const admin = await cloud.login('admin')
+  const other: Record<string, string> = {}
+  const absent: string[] = []
+  let sent = 0
+  for (const one of surface) {
+    const { operation } = one
+    if (!takesBody(one)) continue
+    const missing = kinds(operation.path).filter(kind => !ids[kind])
+    if (missing.length > 0) absent.push(operation.id)
+    for (const body of wrongBodies(one, whole[operation.id] ?? sample(bodySchema(one)!))) {
+      const answer = await cloud.request(operation.method, addressed(one, ids, nobody), {
+        token: others[operation.id] ?? admin,
+        headers: { ...headersAt(one), ...contentType(one) },
+        body: JSON.stringify(body),
+      })
+      sent++
+      const about = `${answer.status} ${JSON.stringify(answer.body)} to ${JSON.stringify(body)}`.slice(0, 400)
+      if (answer.status !== 400 && !(answer.status < 500 && missing.length > 0)) other[operation.id] ??= about
+    }
+  }
+  assert.deepEqual(other, {})
+  assert.deepEqual(absent, aboutNothing)
+  assert.ok(sent > 5000, `${sent} bodies`)
+})
+
+/** Bodies of the network API have no schema of JSON: each attribute checks its value. */
+test('the attributes of the network API refuse values of a type that is not theirs, with 400', async () => {
+  await using cloud = await serverCloud()
+  const owner = await cloud.project('owner')
+  const ids = await belongings(cloud, owner)
+  const token = await cloud.login('admin')
+  const other: Record<string, string> = {}
+  let sent = 0
+  for (const [id, good] of Object.entries(wholeBodies(ids, publicKey))) {
+    const one = surface.find(({ operation }) => operation.id === id)!
+    if (one.service.type !== 'network') continue
+    for (const { path, value } of nodes(good)) {
+      const wrong = typeof value === 'object' ? ['text', 7, true] : [{ a: 1 }, [{}], [[]]]
+      for (const bad of wrong) {
+        const answer = await cloud.request(one.operation.method, addressed(one, ids, nobody), {
+          token,
+          headers: contentType(one),
+          body: JSON.stringify(withLeaf(good, path, bad)),
+        })
+        sent++
+        const about = `${path.join('.')} ${JSON.stringify(bad)}: ${answer.status} ${JSON.stringify(answer.body)}`
+        if (answer.status !== 400) other[`${id} ${path.join('.')}`] ??= about.slice(0, 300)
+      }
+    }
+  }
+  assert.deepEqual(other, {})
+  assert.ok(sent > 200, `${sent} bodies`)
+})
