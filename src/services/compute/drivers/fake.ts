@@ -49,6 +49,11 @@ export interface FakeFault {
   hit?: () => void
 }
 
+interface Injected extends FakeFault {
+  seen: number
+  met: boolean
+}
+
 export interface FakeDriverOptions {
   clock: Clock
   hostname: string
@@ -65,6 +70,8 @@ export interface FakeDriverOptions {
 export interface FakeDriver extends VirtDriver {
   readonly guests: Map<string, FakeGuest>
   inject(...faults: FakeFault[]): void
+  /** Every fault that was ever injected, and whether a call has met it. */
+  injected(): { method: FakeMethod; met: boolean }[]
   /** The guest dies, as QEMU does when it is killed. */
   crashGuest(id: string, reason?: string): void
   /** The guest switches itself off. */
@@ -86,7 +93,14 @@ export function fakeDriver(options: FakeDriverOptions): FakeDriver {
   const images = new Map<string, { size: number; used_at: number }>()
   const listeners: ((event: GuestEvent) => void)[] = []
   const consoles = fakeConsoles(id => guests.get(id)?.log ?? '')
-  let faults = (options.faults ?? []).map(fault => ({ ...fault, seen: 0 }))
+  const injected: Injected[] = []
+  let faults: Injected[] = []
+  function inject(...more: FakeFault[]): void {
+    const fresh = more.map(fault => ({ ...fault, seen: 0, met: false }))
+    injected.push(...fresh)
+    faults.push(...fresh)
+  }
+  inject(...(options.faults ?? []))
 
   /** Runs `work` as one call of `method`, with the faults that are due. */
   async function call<T>(method: FakeMethod, id: string | undefined, work: () => T, signal?: AbortSignal): Promise<T> {
@@ -97,7 +111,10 @@ export function fakeDriver(options: FakeDriverOptions): FakeDriver {
       return fault.call === 'every' || fault.seen === (fault.call ?? 1)
     })
     faults = faults.filter(fault => fault.call === 'every' || !due.includes(fault))
-    for (const { hit } of due) hit?.()
+    for (const fault of due) {
+      fault.met = true
+      fault.hit?.()
+    }
     for (const fault of due) if (fault.delayMs) await pause(fault.delayMs, method, id, signal)
     const failure = due.find(fault => fault.error !== undefined)
     if (failure && !failure.afterwards) throw asError(failure.error)
@@ -187,7 +204,8 @@ export function fakeDriver(options: FakeDriverOptions): FakeDriver {
   return {
     name: 'fake',
     guests,
-    inject: (...more) => void faults.push(...more.map(fault => ({ ...fault, seen: 0 }))),
+    inject,
+    injected: () => injected.map(({ method, met }) => ({ method, met })),
     crashGuest: (id, reason = 'crashed') => happen(id, powerStates.crashed, reason),
     powerOffGuest: id => happen(id, powerStates.shutdown, 'guest-shutdown'),
     print,
