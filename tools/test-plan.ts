@@ -82,7 +82,7 @@ export const parts: Part[] = [
     what: 'clients and suites that we did not write, against a simulated cloud',
     files: /^test\/conformance\//,
     needs: clients.slice(0, 1),
-    minutes: 10,
+    minutes: 20,
   },
   {
     name: 'journeys',

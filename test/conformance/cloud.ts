@@ -124,11 +124,13 @@ export async function logIn(cloud: RunningCloud): Promise<Admin> {
   }
 }
 
-/** Uploads a copy of the cloud's first image for everybody. */
-export async function addImage(admin: Admin, name: string): Promise<void> {
+/** Uploads a copy of the cloud's first image for everybody, or a disk of the same format. */
+export async function addImage(admin: Admin, name: string, disk?: string): Promise<void> {
   const { images } = await admin.get<{ images: Record<string, string>[] }>('image', '/v2/images')
   const { id, disk_format, container_format } = images[0]!
-  const body = await (await admin.request('image', `/v2/images/${id}/file`)).arrayBuffer()
+  const body = disk
+    ? new Uint8Array(readFileSync(disk))
+    : await (await admin.request('image', `/v2/images/${id}/file`)).arrayBuffer()
   const image = { name, visibility: 'public', disk_format, container_format }
   const made = await admin.post<{ id: string }>('image', '/v2/images', image)
   const headers = { 'content-type': 'application/octet-stream' }

@@ -1,4 +1,4 @@
-/** `conformance tests`: runs the project's own tests that have a cloud, and notes the operations that they call. */
+/** `conformance tests`: runs the project's own tests that have a cloud, and notes the operations that give them good answers. */
 import { spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -26,8 +26,8 @@ export function reportText(): string {
 const introduction = `# Conformance
 
 Written by \`npm run conformance\`: suites and clients that the project did not write, against a cloud started as a user starts it
-(\`nephos up --simulated --hosts 3\`). Tempest's configuration is made from the cloud itself, with every feature on that the cloud offers; its scenarios, which log in to
-guests, need real ones. *cli* is a journey for each group of commands of the openstack client.
+(\`nephos up --simulated --hosts 3\`). Tempest's configuration is made from the cloud itself, with every feature on that the cloud offers. The lists *scenario* and *guests*
+(tests of the compute API that log in to guests) run with \`--real\`, on guests of QEMU and a network of Linux. *cli* is a journey for each group of commands of the openstack client.
 What fails is named in \`test/conformance/known-failures.txt\`, and that list may only shrink: a run fails on any other failure, and on what is listed and passes.
 The lists smoke and interop (guideline 2020.06: compute, and the storage of platforms) overlap with the areas.
 `
@@ -45,7 +45,9 @@ function table(found: { list: string; kept: Kept }[]): string {
 
 function areaText(list: string, kept: Kept): string {
   const reasons = knownFailures()
-  const failed = kept.failed.map(test => `- \`${test.replace(/^tempest\./, '')}\`: ${reasons.get(test) ?? 'new'}`)
+  const failed = kept.failed.map(
+    test => `- \`${test.replace(/^(real\.)?tempest\./, '')}\`: ${reasons.get(test) ?? 'new'}`,
+  )
   const skipped = Object.entries(kept.skipped)
     .sort((a, b) => b[1] - a[1])
     .map(([reason, count]) => `- ${count} × ${reason}`)

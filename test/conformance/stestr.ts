@@ -108,7 +108,8 @@ async function* stream(
   const tests = spawn(python, words, { cwd: folder, env, stdio: ['ignore', 'pipe', 'inherit'], detached: true })
   const reader = spawn(python, [join(import.meta.dirname, 'events.py')], { stdio: ['pipe', 'pipe', 'inherit'] })
   tests.stdout.pipe(reader.stdin)
-  const stop = () => tests.exitCode === null && process.kill(-tests.pid!, 'SIGTERM')
+  const runs = () => tests.exitCode === null && tests.signalCode === null
+  const stop = () => runs() && process.kill(-tests.pid!, 'SIGTERM')
   const timer = setTimeout(stop, minutes * 60_000)
   try {
     for await (const line of createInterface({ input: reader.stdout })) {

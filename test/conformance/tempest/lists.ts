@@ -14,18 +14,28 @@ export const areas = [
   'serial_tests',
 ] as const
 
+/** Tests of the compute API that log in to guests. */
+const withGuests =
+  '^tempest\\.api\\.compute\\.(admin\\.test_create_server|servers\\.test_(attach_interfaces|create_server|device_tagging|server_actions|server_personality|server_rescue))\\.'
+
+/** Lists that need real guests: their results are those of runs with `--real`. */
+export const realLists = ['scenario', 'guests']
+
 /** Lists whose results are kept. */
-export const keptLists = ['smoke', 'interop', ...areas]
+export const keptLists = ['smoke', 'interop', ...areas, 'guests']
 
 /** Regular expressions over the full names (with attributes) of a list's tests. Throws for a name that is none. */
 export function patternsOf(list: string): string[] {
   if (list === 'all') return areas.map(area => `^tempest\\.${area.replaceAll('.', '\\.')}\\.`)
   if (list === 'smoke') return ['\\[.*\\bsmoke\\b.*\\]']
   if (list === 'interop') return interopIds().map(id => `id-${id}`)
+  if (list === 'guests') return [withGuests]
   if (areas.some(area => list === area || list.startsWith(`${area}.`))) {
     return [`^tempest\\.${list.replaceAll('.', '\\.')}\\.`]
   }
-  throw new Error(`there is no list '${list}': smoke, interop, all, or one of ${areas.join(', ')} or below one of them`)
+  throw new Error(
+    `there is no list '${list}': smoke, interop, guests, all, or one of ${areas.join(', ')} or below one of them`,
+  )
 }
 
 /** Whether a test, by its name with attributes, is on a list. */

@@ -8,14 +8,17 @@ import { installSuite, type Suite } from '../python.ts'
 import { writeReport } from '../report.ts'
 import { keep, keptOf, noteSeen } from '../results.ts'
 import { type Result, runSuite, type Workspace, workspaceIn } from '../stestr.ts'
+import { buildGuest } from './guest.ts'
 import { imageSettingsOf, imageSite } from './image-site.ts'
-import { keptLists, onList, patternsOf } from './lists.ts'
+import { keptLists, onList, patternsOf, realLists } from './lists.ts'
 import { configText, formerPasswords, lockout, type Settings, tempestSettings } from './settings.ts'
 
 export interface TempestOptions {
   lists: string[]
   workers: number
   minutes: number
+  /** On guests of QEMU and a network of Linux: one host, and tests that log in. */
+  real: boolean
   /** Where to leave what helps to find causes. */
   keep?: string | undefined
   /** Puts the results into docs/conformance.md. */
@@ -23,7 +26,8 @@ export interface TempestOptions {
   say(line: string): void
 }
 
-const hosts = 3
+const simulated = { flags: ['--simulated', '--hosts', '3'], hosts: 3 }
+const onThisMachine = { flags: ['--virt', 'qemu', '--network', 'linux'], hosts: 1 }
 
 const wanted = {
   requirements: join(import.meta.dirname, 'requirements.txt'),
@@ -35,13 +39,14 @@ export const installTempest = (say: (line: string) => void) => installSuite(want
 
 /** Gives whether nothing failed that should not, and nothing passed that is listed as failing. */
 export async function tempestMode(suite: Suite, options: TempestOptions): Promise<boolean> {
-  const { say, lists } = options
+  const { say, lists, real } = options
+  const { flags, hosts } = real ? onThisMachine : simulated
   const patterns = lists.flatMap(patternsOf)
   await using site = await imageSite()
   const images = mkdtempSync(join(tmpdir(), 'nephos-conformance-images-'))
   using _images = { [Symbol.dispose]: () => rmSync(images, { recursive: true, force: true }) }
   await using cloud = await startCloud({
-    flags: ['--simulated', '--hosts', String(hosts)],
+    flags,
     settings: {
       identity: {
         lockout_attempts: lockout.attempts,
@@ -49,24 +54,28 @@ export async function tempestMode(suite: Suite, options: TempestOptions): Promis
         unique_last_password_count: formerPasswords,
       },
       image: imageSettingsOf(images),
+      // There is no other.
+      ...(real && { compute: { allow_resize_to_same_host: true } }),
     },
   })
   const admin = await logIn(cloud)
-  // Some tests need two.
-  await addImage(admin, 'second')
-  const settings = await tempestSettings(admin, { hosts, real: false, imageSite: site.url })
+  const guest = real ? await buildGuest(cloud.dir, say) : undefined
+  // Some tests need two images; the newer one is what most guests are made of.
+  await addImage(admin, 'second', guest)
+  const settings = await tempestSettings(admin, { hosts, imageSite: site.url, ...(guest && { guest }) })
   const workspace = await makeWorkspace(join(cloud.dir, 'tempest'), suite, settings)
   const before = await cloud.answered()
-  const results = await runSuite(workspace, {
+  const found = await runSuite(workspace, {
     ...options,
     patterns,
     // They log in to guests, or ping them.
-    except: '^tempest\\.scenario\\.',
+    ...(!real && { except: '^tempest\\.scenario\\.' }),
     heard: ({ test, outcome, seconds }) => say(`${outcome.padEnd(8)} ${seconds.toFixed(1).padStart(6)} s  ${test}`),
   })
+  const results = real ? found.map(result => ({ ...result, test: `real.${result.test}` })) : found
   if (options.keep) keepTraces(options.keep, workspace.folder, ['tempest.log', 'tempest.conf'], results, cloud.log())
   if (options.write) {
-    keepResults(lists, suite.version, results)
+    keepResults(wholeLists(lists, real), suite.version, results)
     noteSeen('tempest', before, await cloud.answered())
     writeReport()
   }
@@ -85,9 +94,13 @@ async function makeWorkspace(folder: string, suite: Suite, settings: Settings): 
 }
 
 /** Only whole lists are kept: a part of one says nothing about the rest. */
+function wholeLists(lists: string[], real: boolean): string[] {
+  const kept = keptLists.filter(list => realLists.includes(list) === real)
+  return lists.includes('all') ? kept : kept.filter(list => lists.includes(list))
+}
+
 function keepResults(lists: string[], version: string, results: Result[]) {
-  const whole = lists.includes('all') ? keptLists : keptLists.filter(list => lists.includes(list))
-  for (const list of whole) {
+  for (const list of lists) {
     const isOn = onList(list)
     const found = results.filter(result => isOn(result.id))
     if (found.length > 0) keep(list, keptOf(version, found))

@@ -11,8 +11,8 @@ export type Settings = Record<string, Record<string, string | number | boolean |
 export interface Kind {
   /** How many hosts it has. */
   hosts: number
-  /** Guests can be logged in to. */
-  real: boolean
+  /** The disk, in qcow2, of guests that can be logged in to; without it guests are simulated. */
+  guest?: string
   /** A web server with disks that the cloud may import. */
   imageSite?: string
 }
@@ -23,7 +23,7 @@ export const lockout = { attempts: 2, seconds: 5 }
 /** How many of a user's last passwords a new one must differ from. */
 export const formerPasswords = 2
 
-export async function tempestSettings(admin: Admin, { hosts, real, imageSite }: Kind): Promise<Settings> {
+export async function tempestSettings(admin: Admin, { hosts, guest, imageSite }: Kind): Promise<Settings> {
   const offered = (type: string) => admin.serviceTypes.includes(type)
   return {
     DEFAULT: { debug: true, log_file: 'tempest.log', use_stderr: false },
@@ -55,10 +55,11 @@ export async function tempestSettings(admin: Admin, { hosts, real, imageSite }: 
       access_rules: routed('identity', /access_rules/),
       security_compliance: true,
     },
-    validation: { run_validation: real },
+    validation: { run_validation: guest !== undefined, image_ssh_user: 'root', image_alt_ssh_user: 'root' },
+    ...(guest !== undefined && { scenario: { img_file: guest, img_disk_format: 'qcow2' } }),
     ...(await imageSettings(admin, imageSite)),
     ...(await networkSettings(admin)),
-    ...(await computeSettings(admin, hosts, real)),
+    ...(await computeSettings(admin, hosts, guest !== undefined)),
     placement: await microversions(admin, 'placement', '/'),
   }
 }
@@ -140,7 +141,7 @@ async function computeSettings(admin: Admin, hosts: number, real: boolean): Prom
     compute: {
       fixed_network_name: networks[0]!.name,
       image_ref: images[0]!.id,
-      image_ref_alt: (images[1] ?? images[0])!.id,
+      image_ref_alt: images[1]!.id,
       flavor_ref: small!.id,
       flavor_ref_alt: next!.id,
       min_compute_nodes: hosts,
