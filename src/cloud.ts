@@ -87,6 +87,9 @@ function rulesOf(all: readonly Service[]): Rule[] {
   ])
 }
 
+/** Every policy rule there is. */
+export const policyRules: Rule[] = rulesOf(allServices)
+
 export async function createCloud(options: CloudOptions): Promise<Cloud> {
   const { config, database, bus, clock, ids, log, services = allServices } = options
   const disposables: AsyncDisposable[] = []

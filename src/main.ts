@@ -35,6 +35,12 @@ async function run(command: Command): Promise<number> {
       return (await import('./cli/server-why.ts')).serverWhy(command.options)
     case 'placement explain':
       return (await import('./cli/placement-explain.ts')).placementExplain(command.options)
+    case 'policy list':
+      return (await import('./cli/policy.ts')).policyList(command.options)
+    case 'policy check':
+      return (await import('./cli/policy.ts')).policyCheck(command.options)
+    case 'policy sample':
+      return (await import('./cli/policy.ts')).policySample()
     case 'config sample':
       return (await import('./cli/config-sample.ts')).configSample()
   }

@@ -11,6 +11,9 @@ export const helpText = `Nephos: an OpenStack cloud in one program, with real AP
   nephos trace REQUEST_ID    what came of a request, step by step
   nephos server why ID       why a server is where it is, or nowhere: host by host
   nephos placement explain 'resources=VCPU:1'   which providers could take it, and what the others lack
+  nephos policy list   every rule of who may do what, and which of them policy.yaml changes
+  nephos policy check [RULE] --role ROLE    is policy.yaml right; what a role may do
+  nephos policy sample print every rule with its default
   nephos config sample print every setting with its default
 
 Flags of up
@@ -26,8 +29,9 @@ Flags of up
   --no-install         install no Debian packages: say what is missing, and stop
 
 Other flags
-  --data DIR           status, doctor, db, trace, server why, placement explain: the same directory as at up
-  --json               status, doctor: for programs
+  --data DIR           status, doctor, db, trace, server why, placement explain, policy: the same directory as at up
+  --role ROLE          policy check: one or more; with --user, --project, --domain ID or --system, and --target NAME=VALUE
+  --json               status, doctor, policy list: for programs
   --out DIR            image build: where to put the files          (the cache)
   --clouds FILE        image replicate: the clouds.yaml              (where clients look for it)
   --version, --help

@@ -1,6 +1,7 @@
 /** The command line as data: every command, its flags, and the one place that reads them. */
 import { resolve } from 'node:path'
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util'
+import type { Access } from './policy.ts'
 
 export type VirtChoice = 'auto' | 'qemu' | 'fake'
 export type NetworkChoice = 'auto' | 'linux' | 'fake'
@@ -35,6 +36,9 @@ export type Command =
   | { name: 'trace'; options: { data: string; request: string } }
   | { name: 'server why'; options: { data: string; server: string } }
   | { name: 'placement explain'; options: { data: string; query: string } }
+  | { name: 'policy list'; options: { data: string; json: boolean } }
+  | { name: 'policy check'; options: { data: string; rule: string | undefined } & Access }
+  | { name: 'policy sample'; options: Record<string, never> }
   | { name: 'config sample'; options: Record<string, never> }
   | { name: 'help'; options: Record<string, never> }
   | { name: 'version'; options: Record<string, never> }
@@ -48,6 +52,15 @@ const listenFlags = {
   port: { type: 'string', default: '8774' },
 } as const
 const jsonFlag = { json: { type: 'boolean', default: false } } as const
+
+const accessFlags = {
+  role: { type: 'string', multiple: true, default: [] as string[] },
+  user: { type: 'string', default: 'user' },
+  project: { type: 'string', default: 'project' },
+  domain: { type: 'string' },
+  system: { type: 'boolean', default: false },
+  target: { type: 'string', multiple: true, default: [] as string[] },
+} as const
 
 const upFlags = {
   data: { type: 'string' },
@@ -99,6 +112,25 @@ const readers: Record<string, (words: string[]) => Command> = {
   'placement explain'(words) {
     const { flags, word } = readWithWord('placement explain', 'QUERY', words, dataFlag)
     return { name: 'placement explain', options: { data: resolve(flags.data), query: word } }
+  },
+  'policy list'(words) {
+    const flags = read('policy list', words, { ...dataFlag, ...jsonFlag })
+    return { name: 'policy list', options: { data: resolve(flags.data), json: flags.json } }
+  },
+  'policy check'(words) {
+    const named = words[0] !== undefined && !words[0].startsWith('-')
+    const flags = read('policy check', named ? words.slice(1) : words, { ...dataFlag, ...accessFlags })
+    const unreadable = flags.target.find(pair => !/^[^=]+=/.test(pair))
+    if (unreadable !== undefined) throw new UsageError(`policy check: --target is NAME=VALUE: not '${unreadable}'`)
+    const { role: roles, data, domain, ...access } = flags
+    return {
+      name: 'policy check',
+      options: { ...access, domain, roles, data: resolve(data), rule: named ? words[0] : undefined },
+    }
+  },
+  'policy sample'(words) {
+    read('policy sample', words, {})
+    return { name: 'policy sample', options: {} }
   },
   'config sample'(words) {
     read('config sample', words, {})

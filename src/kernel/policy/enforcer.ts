@@ -13,6 +13,8 @@ export interface RuleDescription {
   effective: string
   overridden: boolean
   scopes: readonly string[]
+  /** Its former name, and the release that changed it. */
+  deprecated?: { name: string; since: string }
 }
 
 export interface Enforcer {
@@ -69,6 +71,7 @@ function describeRule(name: string, source: CheckSource, rule: Rule | undefined)
     effective: sourceText(source),
     overridden: source !== rule?.check,
     scopes: rule?.scopes ?? [],
+    ...(rule?.deprecated && { deprecated: rule.deprecated }),
   }
 }
 
