@@ -127,6 +127,7 @@ export const npmPackages = [
   'ipaddr.js',
   'jose',
   'kysely',
+  'ldapts',
   'openid-client',
   'pg',
   'pino',

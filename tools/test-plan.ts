@@ -102,6 +102,13 @@ export const parts: Part[] = [
     guest: true,
     minutes: 40,
   },
+  {
+    name: 'directories',
+    what: 'users in a real LDAP server',
+    files: /^src\/services\/identity\/directory\/.*\.real\.test\.ts$/,
+    needs: [{ program: 'slapd', package: 'slapd' }],
+    minutes: 5,
+  },
   { name: 'real', what: 'other tests that need the real thing', files: real, root: true, minutes: 10 },
   { name: 'bench', what: 'benchmarks still run (their numbers are not judged)', files: /^test\/bench\//, minutes: 5 },
   {
@@ -124,7 +131,7 @@ export const parts: Part[] = [
 /** The order in which parts run; `check` is tools/check.sh. */
 export const order = [
   ...['check', 'unit', 'postgres', 'packets', 'guests'],
-  ...['simulation', 'conformance', 'journeys', 'real', 'bench', 'nightly'],
+  ...['simulation', 'conformance', 'journeys', 'directories', 'real', 'bench', 'nightly'],
 ]
 
 const quick = ['check', 'unit']

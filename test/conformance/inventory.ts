@@ -33,7 +33,11 @@ export function answering(known: Known): string[] {
   const service = services.find(one => one.type === known.service)
   if (!service) return []
   const shape = new RegExp(`^${shapeOf(known.path)}$`)
-  return service.operations.filter(operation => fits(operation, known, shape)).map(operation => operation.id)
+  const fitting = (asked: Known) => service.operations.filter(operation => fits(operation, asked, shape))
+  const own = fitting(known)
+  // As the server does: a HEAD that has no operation of its own is its GET without a body.
+  const found = own.length > 0 || known.method !== 'HEAD' ? own : fitting({ ...known, method: 'GET' })
+  return found.map(operation => operation.id)
 }
 
 function fits(operation: Operation, known: Known, shape: RegExp): boolean {

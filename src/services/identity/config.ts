@@ -8,6 +8,11 @@ export const identityConfig = section(
   'identity',
   Type.Object(
     {
+      token_provider: Type.Union([Type.Literal('fernet'), Type.Literal('jws')], {
+        default: 'fernet',
+        description:
+          'What tokens are: fernet, short and sealed; or jws, signed, so that others can check them with the keys of /identity/.well-known/jwks.json. Tokens of the other kind stay good.',
+      }),
       token_lifetime_seconds: Type.Integer({ default: 86_400, minimum: 60, description: 'How long a token is good.' }),
       expired_token_window_seconds: Type.Integer({
         default: 172_800,
@@ -90,6 +95,28 @@ export const identityConfig = section(
         default: 86_400,
         minimum: 0,
         description: 'How long an OAuth1 consumer may act for a user; 0: for ever.',
+      }),
+      domain_configs: Type.Record(
+        Type.String(),
+        Type.Object({
+          identity: Type.Optional(Type.Object({ driver: Type.Optional(Type.String()) })),
+          ldap: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
+        }),
+        {
+          default: {},
+          description:
+            'Options of domains by their names, in groups as the API of domain configurations has them: with identity.driver ldap, the group ldap has the options of upstream. The API comes before it.',
+        },
+      ),
+      directory_timeout_seconds: Type.Integer({
+        default: 10,
+        minimum: 1,
+        description: 'How long an LDAP server may take for one answer.',
+      }),
+      directory_entries: Type.Integer({
+        default: 10_000,
+        minimum: 1,
+        description: 'Users or groups that one question to an LDAP server may bring.',
       }),
       limit_enforcement_model: Type.Union([Type.Literal('flat'), Type.Literal('strict_two_level')], {
         default: 'flat',

@@ -1,5 +1,6 @@
 /** The rules by which what an identity provider says of somebody becomes a user, groups and projects here. Pure. */
 import { BadRequest } from '#kernel/errors.ts'
+import { found } from './expressions.ts'
 
 export interface DomainName {
   id?: string
@@ -55,9 +56,7 @@ export function assertionOf(attributes: Readonly<Record<string, unknown>>): Asse
 
 /** The values that one of the patterns is, or as a regular expression is found in. */
 function matches(values: readonly string[], patterns: readonly string[], regex: boolean): string[] {
-  if (!regex) return values.filter(value => patterns.includes(value))
-  const expressions = patterns.map(pattern => new RegExp(pattern, 'u'))
-  return values.filter(value => expressions.some(expression => expression.test(value)))
+  return regex ? found(values, patterns, 'u') : values.filter(value => patterns.includes(value))
 }
 
 /**
@@ -65,7 +64,7 @@ function matches(values: readonly string[], patterns: readonly string[], regex: 
  * `not_any_of` only decide and count for no number.
  */
 function directMaps(remote: readonly Requirement[], assertion: Assertion): string[][] | undefined {
-  const found: string[][] = []
+  const maps: string[][] = []
   for (const { type, regex = false, any_one_of, not_any_of, blacklist, whitelist } of remote) {
     const values = Object.hasOwn(assertion, type) ? assertion[type]! : []
     if (values.length === 0) return undefined
@@ -75,10 +74,10 @@ function directMaps(remote: readonly Requirement[], assertion: Assertion): strin
       if (matches(values, not_any_of, regex).length > 0) return undefined
     } else if (blacklist) {
       const out = matches(values, blacklist, regex)
-      found.push(values.filter(value => !out.includes(value)))
-    } else found.push(whitelist ? matches(values, whitelist, regex) : [...values])
+      maps.push(values.filter(value => !out.includes(value)))
+    } else maps.push(whitelist ? matches(values, whitelist, regex) : [...values])
   }
-  return found
+  return maps
 }
 
 function valuesAt(maps: readonly string[][], mark: string): string[] {

@@ -2,6 +2,7 @@
 import type { Ctx } from '#kernel/context.ts'
 import { BadRequest } from '#kernel/errors.ts'
 import { identityConfig } from './config.ts'
+import { found } from './expressions.ts'
 import { checkPassword, type PasswordCost } from './password.ts'
 import { formerPasswords, type UserRow } from './users/store.ts'
 
@@ -19,7 +20,7 @@ function refused(detail: string): BadRequest {
 /** Refuses a password that the operator's expression does not match. */
 export function checkShape(ctx: Ctx, password: string): void {
   const { password_regex, password_regex_description } = ctx.config.of(identityConfig)
-  if (password_regex === '' || new RegExp(password_regex).test(password)) return
+  if (password_regex === '' || found([password], [password_regex]).length > 0) return
   throw refused(`The password does not match the requirements: ${password_regex_description}.`)
 }
 

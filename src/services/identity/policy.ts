@@ -10,6 +10,16 @@ export const owner = 'rule:owner'
 export const systemReader = '(role:reader and system_scope:all)'
 export const adminOrSystemReader = `rule:admin_required or ${systemReader}`
 
+/** The policy of a resource that operators make, and that only they look at. */
+export const ofOperators = {
+  get: adminOrSystemReader,
+  list: adminOrSystemReader,
+  create: adminRequired,
+  update: adminRequired,
+  delete: adminRequired,
+  scopes: systemOrProject,
+}
+
 /** Rules that others refer to. */
 export const baseRules: readonly Rule[] = [
   rule('admin_required', admin),

@@ -10,6 +10,7 @@ import type { Rule } from '#kernel/policy/rule.ts'
 import { type TSchema, Type } from '#kernel/schema/builders.ts'
 import { conflict, notFound } from './faults.ts'
 import { collectionOf, equals, first, inexact, isYes } from './listing.ts'
+import { checkMutable, patched } from './options.ts'
 import { allScopes, identityRule } from './policy.ts'
 import { identityChanged } from './revocations/revocation.ts'
 
@@ -40,6 +41,8 @@ export interface ResourceSpec<Row extends StoredRow> {
   view(ctx: Ctx, row: Row): object | Promise<object>
   /** More of one thing, when a query asks for it. */
   more?(ctx: Ctx, row: Row, query: Values): Promise<object>
+  /** Before a list: brings in what is kept elsewhere. */
+  bringIn?(ctx: Ctx, asked: { domain_id?: string | undefined; name?: string | undefined }): Promise<void>
   /** Rows beyond the filters that a list must not show. */
   listed?(ctx: Ctx, query: Values): Where<Row>
   /** False: what a client makes without naming a domain has none. */
@@ -158,6 +161,8 @@ export function resource<Row extends StoredRow>(spec: ResourceSpec<Row>): Resour
     }),
     async handle(ctx, { query, url }) {
       const where = { ...equals(query, spec.filters), ...spec.listed?.(ctx, query as Values) } as Where<Row>
+      const { domain_id, name } = where as { domain_id?: string; name?: string }
+      await spec.bringIn?.(ctx, { domain_id, name })
       const enabled = first((query as { enabled?: string }).enabled)
       if (enabled !== undefined && 'enabled' in spec.attributes) Object.assign(where, { enabled: isYes(enabled) })
       const found = await store.list(ctx.db, where, { orderBy: [{ column: 'id', direction: 'asc' }] })
@@ -264,28 +269,6 @@ export function resource<Row extends StoredRow>(spec: ResourceSpec<Row>): Resour
   })
 
   return { operations: [list, show, create, update, remove], rules, find }
-}
-
-/** Options with a patch: null takes one away. */
-function patched(old: Values, patch: unknown): Values {
-  return Object.fromEntries(Object.entries({ ...old, ...(patch as Values) }).filter(([, value]) => value !== null))
-}
-
-/** The options of what may be marked immutable. */
-export const immutableOption = Type.Object(
-  { immutable: Type.Optional(Type.Union([Type.Boolean(), Type.Null()])) },
-  { additionalProperties: false },
-)
-
-/** What is marked immutable is first unmarked, by itself. */
-function checkMutable(type: string, verb: 'update' | 'delete', row: { id: string }, patch?: unknown): void {
-  const { options } = row as { options?: Values }
-  if (options?.immutable !== true) return
-  const unmarks = patch !== undefined && [false, null].includes((patch as Values).immutable as null)
-  if (verb === 'update' && unmarks) return
-  throw new Forbidden(
-    `Unable to ${verb} immutable ${type} resource: \`${row.id}. Set resource option "immutable" to false first.`,
-  )
 }
 
 function unchangeable(name: string): BadRequest | Forbidden {

@@ -38,17 +38,22 @@ import { unifiedLimits } from './migrations/0006-limits.ts'
 import { passwordRules } from './migrations/0007-password-rules.ts'
 import { federation } from './migrations/0008-federation.ts'
 import { federatedUsers } from './migrations/0009-federated-users.ts'
+import { revocationEvents } from './migrations/0010-revocation-events.ts'
+import { directories } from './migrations/0011-directories.ts'
+import { closeDirectories, refreshDirectories } from './mirror.ts'
 import { policyOperations } from './policies/operations.ts'
 import { baseRules } from './policy.ts'
 import { listProjectsOfUser, projectResource } from './projects/operations.ts'
 import { authDomains, authProjects, authSystem, federatedScopes } from './projects/scopes.ts'
 import { tagOperations } from './projects/tags.ts'
+import { listRevocationEvents } from './revocations/operations.ts'
 import { expireRevocations, followGeneration } from './revocations/revocation.ts'
 import { impliedRoleOperations, impliedRoleRules } from './roles/implied.ts'
 import { domainRoleRules, roleResource } from './roles/operations.ts'
 import { serviceProviderResource } from './service-providers/operations.ts'
 import { goneOperations } from './tokens/gone.ts'
 import { issueToken } from './tokens/issue.ts'
+import { showSigningKeys } from './tokens/jwks.ts'
 import { oauth2Token } from './tokens/oauth2.ts'
 import { deleteToken, showCatalog, showToken } from './tokens/operations.ts'
 import { ec2Tokens, s3Tokens } from './tokens/signed.ts'
@@ -105,6 +110,7 @@ const guarded: Operation[] = [
   s3Tokens,
   ...applicationCredentialOperations,
   ...accessRuleOperations,
+  listRevocationEvents,
 ]
 
 const resources: Operation[] = [
@@ -124,10 +130,10 @@ export const identityService = service({
   type: 'identity',
   name: 'keystone',
   path: '/identity',
-  operations: [...versionOperations(resources), ...resources],
+  operations: [...versionOperations(resources), showSigningKeys, ...resources],
   faults: identityFaults,
   rules: [...baseRules, ...domainRoleRules, ...impliedRoleRules, treeRule, ...trustRules, ...domainConfigRules],
-  reconcilers: [upkeep],
+  reconcilers: [upkeep, refreshDirectories],
   migrations: [
     initial,
     unknownLogins,
@@ -138,11 +144,19 @@ export const identityService = service({
     passwordRules,
     federation,
     federatedUsers,
+    revocationEvents,
+    directories,
   ],
   config: identityConfig,
   contract: identityContract,
   async start(env) {
     await ensureKeys(systemCtx(env))
-    return followGeneration(env)
+    const following = followGeneration(env)
+    return {
+      async [Symbol.asyncDispose]() {
+        await following[Symbol.asyncDispose]()
+        await closeDirectories(env)
+      },
+    }
   },
 })

@@ -2,7 +2,7 @@
 import type { Ctx } from '#kernel/context.ts'
 import { type ProjectRow, projects } from '../projects/store.ts'
 import type { TokenScope } from '../revocations/revocation.ts'
-import { type Assignment, assignmentsOfUser } from './store.ts'
+import { type Assignment, rolesOnTarget } from './store.ts'
 
 /** The ids above a project, the domain included; nearest first. */
 export async function ancestors(ctx: Ctx, project: ProjectRow): Promise<string[]> {
@@ -24,19 +24,8 @@ export function reachesProject(assignment: Assignment, projectId: string, above:
 }
 
 /** Ids of the roles that the user has in the scope, implied ones not included. */
-export async function rolesInScope(
-  ctx: Ctx,
-  userId: string,
-  scope: TokenScope,
-  project?: ProjectRow,
-): Promise<string[]> {
+export async function rolesInScope(ctx: Ctx, userId: string, scope: TokenScope): Promise<string[]> {
   if (scope.type === 'unscoped') return []
-  const all = await assignmentsOfUser(ctx.db, userId, ctx.clock.now())
-  const above = project ? await ancestors(ctx, project) : []
-  const holds = (assignment: Assignment) => {
-    if (scope.type === 'project') return reachesProject(assignment, scope.id, above)
-    const target = scope.type === 'system' ? 'system' : scope.id
-    return !assignment.inherited && assignment.target_type === scope.type && assignment.target_id === target
-  }
-  return [...new Set(all.filter(holds).map(assignment => assignment.role_id))]
+  const target_id = scope.type === 'system' ? 'system' : scope.id
+  return rolesOnTarget(ctx.db, userId, { target_type: scope.type, target_id }, ctx.clock.now())
 }

@@ -9,21 +9,13 @@ import { conflict, notFound } from '../faults.ts'
 import { registeredLimits } from '../limits/store.ts'
 import { linkTo } from '../listing.ts'
 import { policyAssociations } from '../policies/store.ts'
-import { adminOrSystemReader, adminRequired, allScopes, systemOrProject } from '../policy.ts'
+import { allScopes, ofOperators } from '../policy.ts'
 import { resource, type Values } from '../resource.ts'
 import { identityChanged } from '../revocations/revocation.ts'
 import { endpointView, shownUrl } from './catalog.ts'
 import { type EndpointRow, endpoints, type RegionRow, regions, type ServiceRow, services } from './store.ts'
 
 const nullableText = Type.Union([Type.String(), Type.Null()])
-const operators = {
-  get: adminOrSystemReader,
-  list: adminOrSystemReader,
-  create: adminRequired,
-  update: adminRequired,
-  delete: adminRequired,
-  scopes: systemOrProject,
-}
 
 /** A region's parent must exist, and must not be below it. */
 async function checkParent(ctx: Ctx, id: string, parent: unknown): Promise<void> {
@@ -59,7 +51,7 @@ export const regionResource = resource<RegionRow>({
   attributes: { description: nullableText, parent_region_id: nullableText },
   required: [],
   filters: ['parent_region_id'],
-  policy: { ...operators, get: '', list: '', scopes: allScopes },
+  policy: { ...ofOperators, get: '', list: '', scopes: allScopes },
   chosenId: true,
   view: regionView,
   duplicate: values => `Duplicate ID, ${values.id}`,
@@ -118,7 +110,7 @@ export const serviceResource = resource<ServiceRow>({
   },
   required: ['type'],
   filters: ['type', 'name'],
-  policy: operators,
+  policy: ofOperators,
   view: (ctx, { extra, id, type, name, description, enabled }) => ({
     ...extra,
     id,
@@ -203,7 +195,7 @@ export const endpointResource = resource<EndpointRow>({
   },
   required: ['service_id', 'interface', 'url'],
   filters: ['interface', 'service_id', 'region_id'],
-  policy: operators,
+  policy: ofOperators,
   view: endpointView,
   duplicate: values => `Duplicate ID, ${values.id}`,
   async create(ctx, values, extra) {

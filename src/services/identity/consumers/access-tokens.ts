@@ -5,7 +5,7 @@ import { NotFound } from '#kernel/errors.ts'
 import { operation } from '#kernel/operation.ts'
 import { collectionOf, linkTo } from '../listing.ts'
 import { adminRequired, identityRule } from '../policy.ts'
-import { identityChanged } from '../revocations/revocation.ts'
+import { announce, identityChanged } from '../revocations/revocation.ts'
 import { roleView } from '../roles/role.ts'
 import { roles } from '../roles/store.ts'
 import { checkNotDelegated } from './operations.ts'
@@ -71,6 +71,7 @@ const remove = operation({
     const { id } = await find(ctx, params)
     await ctx.transaction(async tx => {
       await accessTokens.remove(tx.db, { id })
+      await announce(tx, { 'OS-OAUTH1:access_token_id': id })
       await identityChanged(tx)
     })
     return undefined

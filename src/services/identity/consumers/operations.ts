@@ -9,9 +9,8 @@ import { identityConfig } from '../config.ts'
 import { encrypted } from '../credentials/credential.ts'
 import { notFound } from '../faults.ts'
 import { linkTo } from '../listing.ts'
-import { adminOrSystemReader, adminRequired, identityRule, systemOrProject } from '../policy.ts'
+import { adminRequired, identityRule, ofOperators } from '../policy.ts'
 import { findProject } from '../projects/project.ts'
-import { projects } from '../projects/store.ts'
 import { resource, type Values } from '../resource.ts'
 import { withImplied } from '../roles/role.ts'
 import { roles } from '../roles/store.ts'
@@ -29,14 +28,7 @@ export const consumerResource = resource<ConsumerRow>({
   attributes: { description: Type.Union([Type.String(), Type.Null()]), secret: Type.Unknown() },
   required: [],
   filters: [],
-  policy: {
-    get: adminOrSystemReader,
-    list: adminOrSystemReader,
-    create: adminRequired,
-    update: adminRequired,
-    delete: adminRequired,
-    scopes: systemOrProject,
-  },
+  policy: ofOperators,
   view(ctx, row) {
     const { extra, id, description } = row
     const secret = told.get(row)
@@ -145,8 +137,7 @@ const authorizeRequestToken = operation({
     const row = await findRequest(ctx, params.request_token_id)
     const role_ids = await roleIds(ctx, body.roles)
     const { user_id } = ctx.identity
-    const project = await projects.find(ctx.db, { id: row.project_id })
-    const own = await rolesInScope(ctx, user_id, { type: 'project', id: row.project_id }, project)
+    const own = await rolesInScope(ctx, user_id, { type: 'project', id: row.project_id })
     const held = await withImplied(ctx, own)
     if (role_ids.length === 0 || !role_ids.every(id => held.has(id))) {
       throw new Unauthorized('authorizing user does not have role required')

@@ -75,6 +75,47 @@ test('a wrong or late signature, an unknown key, a user who asks for itself', as
   assert.equal((await prove(cloud, signed(cloud, keys))).status, 200)
 })
 
+test('attack 7: a signed request is good for a quarter of an hour around its time, and must have one', async () => {
+  const clock = virtualClock()
+  await using cloud = await testCloud({ clock })
+  const keys = await make(cloud, await cloud.project('owner'))
+  const request = signed(cloud, keys)
+  const { Timestamp: _, ...timeless } = request.params
+  const sign = (params: Record<string, string>) => ({
+    ...request,
+    params,
+    signature: ec2Signature(keys.secret, { ...request, params }),
+  })
+  assert.equal((await prove(cloud, sign(timeless))).status, 401)
+  assert.equal((await prove(cloud, sign({ ...timeless, Timestamp: 'soon' }))).status, 401)
+  assert.equal((await prove(cloud, sign({ ...timeless, Timestamp: '2099-01-01T00:00:00Z' }))).status, 401)
+  await clock.advance(899_000)
+  assert.equal((await prove(cloud, request)).status, 200)
+  await clock.advance(60_000)
+  assert.equal((await prove(cloud, request)).status, 401)
+})
+
+test('attack 6: nobody learns from a signature who signed without being a service', async () => {
+  await using cloud = await testCloud()
+  const owner = await cloud.project('owner')
+  const credentials = signed(cloud, await make(cloud, owner))
+  const service = (await cloud.project('nova', 'service')).token
+  for (const path of ['ec2tokens', 's3tokens']) {
+    const ask = async (token?: string) => {
+      const options = { ...(token && { token }), body: { credentials } }
+      const { status, body, headers } = await cloud.request('POST', `/identity/v3/${path}`, options)
+      return { status, told: JSON.stringify(body).includes(owner.user_id) || 'x-subject-token' in headers }
+    }
+    assert.deepEqual(await ask(), { status: 401, told: false })
+    assert.deepEqual(await ask(owner.token), { status: 403, told: false })
+    // To an object store the signature of another protocol is none.
+    assert.deepEqual(
+      await ask(service),
+      path === 'ec2tokens' ? { status: 200, told: true } : { status: 401, told: false },
+    )
+  }
+})
+
 test('keys end with the role, the user and themselves', async () => {
   await using cloud = await testCloud()
   const owner = await cloud.project('owner')

@@ -6,7 +6,6 @@ import { rolesInScope } from '../assignments/assignment.ts'
 import { expecting, forbiddenAction, notFound } from '../faults.ts'
 import { linkTo } from '../listing.ts'
 import { adminRequired, baseRules, systemReader } from '../policy.ts'
-import { projects } from '../projects/store.ts'
 import { resource, type Values } from '../resource.ts'
 import { users } from '../users/store.ts'
 import { blobOf, checkDelegated, checkUnrestricted, delegationOf, ec2CredentialId, encrypted } from './credential.ts'
@@ -53,9 +52,8 @@ async function guard(ctx: Ctx, row: Partial<CredentialRow>): Promise<void> {
   checkUnrestricted(ctx)
   checkDelegated(ctx, row.project_id)
   if (!row.project_id || row.project_id === project_id || ctx.can(adminRule) || ctx.identity.system_scope) return
-  const project = await projects.find(ctx.db, { id: row.project_id })
-  const held = project && (await rolesInScope(ctx, user_id, { type: 'project', id: project.id }, project))
-  if (!held || held.length === 0) throw forbiddenAction('identity:update_credential')
+  const held = await rolesInScope(ctx, user_id, { type: 'project', id: row.project_id })
+  if (held.length === 0) throw forbiddenAction('identity:update_credential')
 }
 
 export const credentialResource = resource<CredentialRow>({

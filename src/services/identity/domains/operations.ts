@@ -1,10 +1,12 @@
 /** Domains: projects without a domain, under their own path. */
 
 import { Type } from '#kernel/schema/builders.ts'
+import { immutableOption } from '../options.ts'
 import { adminRequired, systemReader } from '../policy.ts'
 import { domainView } from '../projects/project.ts'
 import { type ProjectRow, projects } from '../projects/store.ts'
-import { immutableOption, resource } from '../resource.ts'
+import { resource } from '../resource.ts'
+import { announce } from '../revocations/revocation.ts'
 import { removeDomain } from './domain.ts'
 
 /** The table holds projects too; under this path they are not there. */
@@ -59,8 +61,9 @@ export const domainResource = resource<ProjectRow>({
     return row
   },
 
-  async update(_ctx, row, patch, generation) {
+  async update(ctx, row, patch, generation) {
     const closes = patch.enabled === false && row.enabled
+    if (closes) await announce(ctx, { domain_id: row.id })
     return {
       ...(patch as Partial<ProjectRow>),
       ...(patch.description === null && { description: '' }),

@@ -1,5 +1,6 @@
 /** Endpoint groups, and the endpoints and groups of projects. */
 import type { Ctx } from '#kernel/context.ts'
+import type { Rows, Where } from '#kernel/db/rows.ts'
 import { BadRequest, NotFound } from '#kernel/errors.ts'
 import { type Operation, operation, reply } from '#kernel/operation.ts'
 import { Type } from '#kernel/schema/builders.ts'
@@ -7,7 +8,7 @@ import { endpointView } from '../catalog/catalog.ts'
 import { endpoints } from '../catalog/store.ts'
 import { conflict, expecting, notFound } from '../faults.ts'
 import { collectionOf, linkTo } from '../listing.ts'
-import { adminOrSystemReader, adminRequired, identityRule, systemOrProject } from '../policy.ts'
+import { adminOrSystemReader, adminRequired, identityRule, ofOperators, systemOrProject } from '../policy.ts'
 import { findProject, projectView } from '../projects/project.ts'
 import { projects } from '../projects/store.ts'
 import { resource, type Values } from '../resource.ts'
@@ -43,14 +44,7 @@ export const endpointGroupResource = resource<EndpointGroupRow>({
   },
   required: ['name', 'filters'],
   filters: ['name'],
-  policy: {
-    get: adminOrSystemReader,
-    list: adminOrSystemReader,
-    create: adminRequired,
-    update: adminRequired,
-    delete: adminRequired,
-    scopes: systemOrProject,
-  },
+  policy: ofOperators,
   view: groupView,
   duplicate: values => `Duplicate ID, ${values.id}`,
   async create(ctx, values, extra) {
@@ -99,22 +93,61 @@ async function checkEndpointPlace(ctx: Ctx, { project_id, endpoint_id }: Endpoin
   await findProject(ctx, project_id)
 }
 
+interface Held<Place> {
+  id: string
+  path: string
+  /** `an endpoint` */
+  what: string
+  /** `endpoint`, as in the names of the rules. */
+  rule: string
+  store: Rows<Place>
+  check(ctx: Ctx, place: Place): Promise<void>
+  missing(place: Place): NotFound
+}
+
+/** Holding a project to something, and no longer. */
+function holding<Place extends object>({ id, path, what, rule, store, check, missing }: Held<Place>): Operation[] {
+  const placeIn = (params: object) => params as Place & Where<Place>
+  return [
+    operation({
+      id: `identity.${id}.add`,
+      method: 'PUT',
+      path,
+      summary: `Add ${what} to those that a project is held to`,
+      policy: change(`add_${rule}_to_project`),
+      async handle(ctx, { params }) {
+        const place = placeIn(params)
+        await check(ctx, place)
+        await ctx.transaction(async tx => {
+          if (await store.find(tx.db, place)) throw conflict(`project_${rule}`, 'Duplicate entry')
+          await store.insert(tx.db, place)
+          await identityChanged(tx)
+        })
+        return undefined
+      },
+    }),
+    operation({
+      id: `identity.${id}.remove`,
+      method: 'DELETE',
+      path,
+      summary: `Remove ${what} from those that a project is held to`,
+      policy: change(`remove_${rule}_from_project`),
+      async handle(ctx, { params }) {
+        const place = placeIn(params)
+        await ctx.transaction(async tx => {
+          if ((await store.remove(tx.db, place)) === 0) throw missing(place)
+          await identityChanged(tx)
+        })
+        return undefined
+      },
+    }),
+  ]
+}
+
 const projectEndpointOperations: Operation[] = [
-  operation({
-    id: 'identity.project_endpoints.add',
-    method: 'PUT',
-    path: endpointPath,
-    summary: 'Add an endpoint to those that a project is held to',
-    policy: change('add_endpoint_to_project'),
-    async handle(ctx, { params }) {
-      await checkEndpointPlace(ctx, params)
-      await ctx.transaction(async tx => {
-        if (await projectEndpoints.find(tx.db, params)) throw conflict('project_endpoint', 'Duplicate entry')
-        await projectEndpoints.insert(tx.db, params)
-        await identityChanged(tx)
-      })
-      return undefined
-    },
+  ...holding({
+    ...{ id: 'project_endpoints', path: endpointPath, what: 'an endpoint', rule: 'endpoint' },
+    ...{ store: projectEndpoints, check: checkEndpointPlace, missing: notInProject },
   }),
   operation({
     id: 'identity.project_endpoints.check',
@@ -126,20 +159,6 @@ const projectEndpointOperations: Operation[] = [
       await checkEndpointPlace(ctx, params)
       if (!(await projectEndpoints.find(ctx.db, params))) throw notInProject(params)
       return reply(undefined, { status: 204 })
-    },
-  }),
-  operation({
-    id: 'identity.project_endpoints.remove',
-    method: 'DELETE',
-    path: endpointPath,
-    summary: 'Remove an endpoint from those that a project is held to',
-    policy: change('remove_endpoint_from_project'),
-    async handle(ctx, { params }) {
-      await ctx.transaction(async tx => {
-        if ((await projectEndpoints.remove(tx.db, params)) === 0) throw notInProject(params)
-        await identityChanged(tx)
-      })
-      return undefined
     },
   }),
   operation({
@@ -186,23 +205,9 @@ async function checkGroupPlace(ctx: Ctx, { endpoint_group_id, project_id }: Grou
 }
 
 const projectGroupOperations: Operation[] = [
-  operation({
-    id: 'identity.project_endpoint_groups.add',
-    method: 'PUT',
-    path: groupPath,
-    summary: 'Add an endpoint group to those that a project is held to',
-    policy: change('add_endpoint_group_to_project'),
-    async handle(ctx, { params }) {
-      await checkGroupPlace(ctx, params)
-      await ctx.transaction(async tx => {
-        if (await projectEndpointGroups.find(tx.db, params)) {
-          throw conflict('project_endpoint_group', 'Duplicate entry')
-        }
-        await projectEndpointGroups.insert(tx.db, params)
-        await identityChanged(tx)
-      })
-      return undefined
-    },
+  ...holding({
+    ...{ id: 'project_endpoint_groups', path: groupPath, what: 'an endpoint group', rule: 'endpoint_group' },
+    ...{ store: projectEndpointGroups, check: checkGroupPlace, missing: noGroupInProject },
   }),
   operation({
     id: 'identity.project_endpoint_groups.show',
@@ -216,21 +221,6 @@ const projectGroupOperations: Operation[] = [
       const { endpoint_group_id, project_id } = params
       const links = linkTo(ctx, `OS-EP-FILTER/endpoint_groups/${endpoint_group_id}/projects/${project_id}`)
       return { project_endpoint_group: { endpoint_group_id, project_id, links } }
-    },
-  }),
-  operation({
-    id: 'identity.project_endpoint_groups.remove',
-    method: 'DELETE',
-    path: groupPath,
-    summary: 'Remove an endpoint group from those that a project is held to',
-    policy: change('remove_endpoint_group_from_project'),
-    async handle(ctx, { params }) {
-      await checkGroupPlace(ctx, params)
-      await ctx.transaction(async tx => {
-        if ((await projectEndpointGroups.remove(tx.db, params)) === 0) throw noGroupInProject(params)
-        await identityChanged(tx)
-      })
-      return undefined
     },
   }),
   operation({

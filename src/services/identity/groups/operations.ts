@@ -8,6 +8,7 @@ import { assignments } from '../assignments/store.ts'
 import { notFound } from '../faults.ts'
 import { leaveGroup } from '../federation/federation.ts'
 import { collectionOf, inexact, linkTo } from '../listing.ts'
+import { checkWritable, copyForList, copyMembers } from '../mirror.ts'
 import { adminRequired, allScopes, identityRule, systemReader } from '../policy.ts'
 import { projects } from '../projects/store.ts'
 import { resource } from '../resource.ts'
@@ -47,17 +48,24 @@ export const groupResource = resource<GroupRow>({
   },
   target: row => ({ 'target.group.domain_id': row.domain_id }),
   listed: ctx => (ctx.identity.domain_id ? { domain_id: ctx.identity.domain_id } : {}),
+  bringIn: (ctx, asked) => copyForList(ctx, 'group', asked),
   view: groupView,
   duplicate: values => `Duplicate entry found with name ${values.name} at domain ID ${values.domain_id}`,
   async create(ctx, values, extra) {
     const domain_id = String(values.domain_id)
     if (!(await projects.find(ctx.db, { id: domain_id, is_domain: true }))) throw notFound('domain', domain_id)
+    await checkWritable(ctx, domain_id)
     const description = String(values.description ?? '')
     const row: GroupRow = { id: ctx.ids.hex(), name: String(values.name), domain_id, description, extra }
     await groups.insert(ctx.db, row)
     return row
   },
-  async remove(ctx, { id }) {
+  async update(ctx, row, patch) {
+    await checkWritable(ctx, row.domain_id)
+    return patch as Partial<GroupRow>
+  },
+  async remove(ctx, { id, domain_id }) {
+    await checkWritable(ctx, domain_id)
     for (const { user_id } of await memberships.list(ctx.db, { group_id: id })) await revokeUserTokens(ctx, user_id)
     await memberships.remove(ctx.db, { group_id: id })
     await leaveGroup(ctx, id)
@@ -85,7 +93,8 @@ export const addMember = operation({
   summary: 'Add a user to a group',
   policy: identityRule('add_user_to_group', bothManager, allScopes),
   load: (ctx, { params }) => loadBoth(ctx, params),
-  async handle(ctx, { params }) {
+  async handle(ctx, { params, target }) {
+    await checkWritable(ctx, target['target.group.domain_id'])
     await ctx.transaction(async tx => {
       if (await memberships.find(tx.db, params)) return
       await memberships.insert(tx.db, params)
@@ -115,7 +124,8 @@ export const removeMember = operation({
   summary: 'Remove a user from a group',
   policy: identityRule('remove_user_from_group', bothManager, allScopes),
   load: (ctx, { params }) => loadBoth(ctx, params),
-  async handle(ctx, { params }) {
+  async handle(ctx, { params, target }) {
+    await checkWritable(ctx, target['target.group.domain_id'])
     await ctx.transaction(async tx => {
       if ((await memberships.remove(tx.db, params)) === 0) throw notMember(params)
       await revokeUserTokens(tx, params.user_id)
@@ -130,10 +140,12 @@ export const listMembers = operation({
   path: '/v3/groups/{group_id}/users',
   summary: 'List the users of a group',
   policy: identityRule('list_users_in_group', reader, allScopes),
-  load: async (ctx, { params }) => ({
-    'target.group.domain_id': (await groupResource.find(ctx, params.group_id)).domain_id,
-  }),
-  async handle(ctx, { params, query, url }) {
+  async load(ctx, { params }) {
+    const group = await groupResource.find(ctx, params.group_id)
+    return { 'target.group.domain_id': group.domain_id, group }
+  },
+  async handle(ctx, { params, query, url, target }) {
+    await copyMembers(ctx, target.group)
     const found = inexact(query, await usersOfGroup(ctx.db, params.group_id), ['name'])
     return { users: found.map(user => userView(ctx, user)), links: collectionOf(ctx, url) }
   },

@@ -6,7 +6,7 @@ import { Type } from '#kernel/schema/builders.ts'
 import { conflict } from '../faults.ts'
 import { closeWay, removeWay } from '../federation/federation.ts'
 import { linkTo } from '../listing.ts'
-import { adminOrSystemReader, adminRequired, systemOrProject } from '../policy.ts'
+import { ofOperators } from '../policy.ts'
 import { blankProject, findDomain } from '../projects/project.ts'
 import { projects } from '../projects/store.ts'
 import { resource } from '../resource.ts'
@@ -71,14 +71,7 @@ export const identityProviderResource = resource<IdentityProviderRow>({
   required: [],
   filters: ['id'],
   ownDomain: false,
-  policy: {
-    get: adminOrSystemReader,
-    list: adminOrSystemReader,
-    create: adminRequired,
-    update: adminRequired,
-    delete: adminRequired,
-    scopes: systemOrProject,
-  },
+  policy: ofOperators,
   async view(ctx, { extra: _, ...row }) {
     const own = linkTo(ctx, `OS-FEDERATION/identity_providers/${row.id}`)
     const links = { ...own, protocols: `${own.self}/protocols` }

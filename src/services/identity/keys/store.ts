@@ -2,7 +2,7 @@
 import { rows } from '#kernel/db/rows.ts'
 
 export interface KeyRow {
-  /** `token` or `credential`. */
+  /** `token` (Fernet), `jws` (signed tokens) or `credential`. */
   purpose: string
   number: number
   /** The next primary is `staged` first, so that every process knows it before anyone uses it; a former one is `secondary`. */

@@ -4,7 +4,7 @@ import { type TSchema, Type } from '#kernel/schema/builders.ts'
 import { closeWaysOf } from '../federation/federation.ts'
 import { linkTo } from '../listing.ts'
 import type { MappingRule } from '../mapping-rules.ts'
-import { adminOrSystemReader, adminRequired, systemOrProject } from '../policy.ts'
+import { ofOperators } from '../policy.ts'
 import { resource } from '../resource.ts'
 import { type MappingRow, mappings } from './store.ts'
 
@@ -91,14 +91,7 @@ export const mappingResource = resource<MappingRow>({
   },
   required: ['rules'],
   filters: [],
-  policy: {
-    get: adminOrSystemReader,
-    list: adminOrSystemReader,
-    create: adminRequired,
-    update: adminRequired,
-    delete: adminRequired,
-    scopes: systemOrProject,
-  },
+  policy: ofOperators,
   view: (ctx, { id, rules, schema_version }) => ({
     id,
     rules,

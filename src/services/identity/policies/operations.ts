@@ -7,7 +7,7 @@ import { endpointView } from '../catalog/catalog.ts'
 import { type EndpointRow, endpoints, regions, services } from '../catalog/store.ts'
 import { notFound } from '../faults.ts'
 import { collectionOf, linkTo } from '../listing.ts'
-import { adminOrSystemReader, adminRequired, identityRule, systemOrProject } from '../policy.ts'
+import { adminOrSystemReader, adminRequired, identityRule, ofOperators, systemOrProject } from '../policy.ts'
 import { resource } from '../resource.ts'
 import { type PolicyAssociation, type PolicyRow, policies, policyAssociations } from './store.ts'
 
@@ -18,14 +18,7 @@ export const policyResource = resource<PolicyRow>({
   attributes: { blob: Type.String({ maxLength: 1_000_000 }), type: Type.String({ maxLength: 255 }) },
   required: ['blob', 'type'],
   filters: ['type'],
-  policy: {
-    get: adminOrSystemReader,
-    list: adminOrSystemReader,
-    create: adminRequired,
-    update: adminRequired,
-    delete: adminRequired,
-    scopes: systemOrProject,
-  },
+  policy: ofOperators,
   view: (ctx, { extra, id, type, blob }) => ({ ...extra, id, type, blob, links: linkTo(ctx, `policies/${id}`) }),
   duplicate: values => `Duplicate ID, ${values.id}`,
   async create(ctx, values, extra) {

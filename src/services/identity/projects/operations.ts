@@ -10,8 +10,10 @@ import { removeDomain } from '../domains/domain.ts'
 import { notFound } from '../faults.ts'
 import { modelOf } from '../limits/limit.ts'
 import { collectionOf, first, inexact, isYes } from '../listing.ts'
+import { immutableOption } from '../options.ts'
 import { adminRequired, allScopes, identityRule, systemReader } from '../policy.ts'
-import { immutableOption, resource, type Values } from '../resource.ts'
+import { resource, type Values } from '../resource.ts'
+import { announce } from '../revocations/revocation.ts'
 import { users } from '../users/store.ts'
 import { hierarchyOf } from './hierarchy.ts'
 import { blankProject, descendants, findDomain, projectTarget, projectView, removeProjectTraces } from './project.ts'
@@ -103,6 +105,7 @@ export const projectResource = resource<ProjectRow>({
     if (closes && (await descendants(ctx, row.id)).some(project => project.enabled)) {
       throw new Forbidden(`Cannot disable project ${row.id} since its subtree contains enabled projects.`)
     }
+    if (closes) await announce(ctx, { project_id: row.id })
     return {
       ...(patch as Partial<ProjectRow>),
       ...(patch.description === null && { description: '' }),

@@ -7,6 +7,7 @@ import { projectEndpointGroups, projectEndpoints } from '../endpoint-groups/stor
 import { notFound } from '../faults.ts'
 import { limits } from '../limits/store.ts'
 import { linkTo } from '../listing.ts'
+import { announce } from '../revocations/revocation.ts'
 import { trusts } from '../trusts/store.ts'
 import { users } from '../users/store.ts'
 import { type ProjectRow, projects } from './store.ts'
@@ -56,6 +57,7 @@ export async function descendants(ctx: Ctx, id: string): Promise<ProjectRow[]> {
 
 /** What hangs on a project. */
 export async function removeProjectTraces(ctx: Ctx, { id }: { id: string }): Promise<void> {
+  await announce(ctx, { project_id: id })
   await assignments.remove(ctx.db, { target_type: 'project', target_id: id })
   await applicationCredentials.remove(ctx.db, { project_id: id })
   await trusts.remove(ctx.db, { project_id: id })

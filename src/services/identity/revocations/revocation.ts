@@ -5,7 +5,15 @@
  */
 import { type Ctx, type Env, perCloud } from '#kernel/context.ts'
 import { identityConfig } from '../config.ts'
-import { currentGeneration, nextGeneration, putRevokedScope, revokedScopes, revokedTokens } from './store.ts'
+import {
+  currentGeneration,
+  nextGeneration,
+  putRevokedScope,
+  type Revoked,
+  revocationEvents,
+  revokedScopes,
+  revokedTokens,
+} from './store.ts'
 
 /** What this process knows of the generation. */
 export const known = perCloud(() => ({ generation: 0, checkedAt: Number.NEGATIVE_INFINITY }))
@@ -44,10 +52,14 @@ export async function knownGeneration(env: Env): Promise<number> {
 export async function freshGeneration(env: Env & Partial<Pick<Ctx, 'db'>>): Promise<number> {
   const now = env.clock.monotonic()
   const generation = await currentGeneration(env.db ?? env.database.root)
-  const state = known(env)
-  note(env, generation)
-  state.checkedAt = now
+  noteRead(env, generation, now)
   return generation
+}
+
+/** To be told when the generation was read together with something else; `asked`: the monotonic time before. */
+export function noteRead(env: Env, generation: number, asked: number): void {
+  note(env, generation)
+  known(env).checkedAt = asked
 }
 
 export type TokenScope =
@@ -60,9 +72,21 @@ export function scopeKey(scope: TokenScope): string {
   return 'id' in scope ? `${scope.type}:${scope.id}` : scope.type
 }
 
+/** Writes down what is revoked, for services that check tokens themselves; the cloud itself goes by generations. */
+export async function announce(ctx: Ctx, event: Revoked): Promise<void> {
+  await revocationEvents.insert(ctx.db, { id: ctx.ids.hex(), at: ctx.clock.now(), event })
+}
+
+/** What an event about a user's tokens for the scope says. */
+function scopeOf(scope: TokenScope): Revoked {
+  if (scope.type === 'project') return { project_id: scope.id }
+  return scope.type === 'domain' ? { domain_scope_id: scope.id } : {}
+}
+
 /** From now on, tokens that the user has for the scope are refused. */
 export async function revokeScope(ctx: Ctx, userId: string, scope: TokenScope): Promise<void> {
   const tokens_after = await identityChanged(ctx)
+  await announce(ctx, { user_id: userId, ...scopeOf(scope) })
   await putRevokedScope(ctx.db, { user_id: userId, scope: scopeKey(scope), tokens_after, at: ctx.clock.now() })
 }
 
@@ -80,13 +104,14 @@ export async function revokeToken(
     if (await revokedTokens.find(ctx.db, { audit_id })) continue
     await revokedTokens.insert(ctx.db, { audit_id, expires_at: expiresAt })
   }
+  await announce(ctx, { audit_id: auditId })
+  if (withDerived) await announce(ctx, { audit_chain_id: auditId })
   await identityChanged(ctx)
 }
 
-/** `auditIds` are those of the token: its own, then that of the first of its chain. */
-export async function isTokenRevoked(ctx: Ctx, [own, ...above]: readonly string[]): Promise<boolean> {
-  const audit_id = [own!, ...above.map(derivedFrom)]
-  return (await revokedTokens.find(ctx.db, { audit_id })) !== undefined
+/** The revocations of single tokens that end the token with these audit ids: its own, then that of the first of its chain. */
+export function revoking([own, above]: readonly string[]): [string, string] {
+  return [own!, above === undefined ? own! : derivedFrom(above)]
 }
 
 /** The generation from which the user's tokens for the scope are good. */
@@ -99,16 +124,18 @@ export async function expireRevocations(ctx: Ctx): Promise<void> {
   const { token_lifetime_seconds, expired_token_window_seconds } = ctx.config.of(identityConfig)
   const ended = ctx.clock.now() - expired_token_window_seconds * 1000
   await revokedTokens.remove(ctx.db, { expires_at: { op: '<', value: ended } })
-  await revokedScopes.remove(ctx.db, { at: { op: '<', value: ended - token_lifetime_seconds * 1000 } })
+  const before = { at: { op: '<', value: ended - token_lifetime_seconds * 1000 } } as const
+  await revokedScopes.remove(ctx.db, before)
+  await revocationEvents.remove(ctx.db, before)
 }
 
-/** A value made from the database, kept as long as nothing in identity changes. */
-export function perGeneration<T>(make: (ctx: Ctx) => Promise<T>): (ctx: Ctx) => Promise<T> {
+/** A value made from the database, kept as long as nothing in identity changes. `at`: the generation, when it was just read. */
+export function perGeneration<T>(make: (ctx: Ctx) => Promise<T>): (ctx: Ctx, at?: number) => Promise<T> {
   const kept = perCloud(() => ({ generation: -1, value: undefined as T | undefined }))
-  return async ctx => {
+  return async (ctx, at) => {
     const state = kept(ctx)
     // A transaction sees what it has changed itself.
-    const generation = ctx.db.isTransaction ? await currentGeneration(ctx.db) : await knownGeneration(ctx)
+    const generation = at ?? (ctx.db.isTransaction ? await currentGeneration(ctx.db) : await knownGeneration(ctx))
     if (state.generation === generation && state.value !== undefined) return state.value
     const value = await make(ctx)
     // Inside a transaction the value may hold what is not committed.

@@ -271,3 +271,46 @@ test('attack 23: an unknown user costs as much work as a wrong password', async 
   assert.equal(await checkPassword('secret', null, cost), false)
   await assert.rejects(checkPassword('secret', null, { memory: 1, passes: 1 }))
 })
+
+test('signed tokens end in the same ways, and services that check them themselves are told', async () => {
+  await using cloud = await testCloud({ set: ['identity.token_provider=jws'] })
+  const ask = await admin(cloud)
+  const events = async (query = '') =>
+    ((await ask('GET', `OS-REVOKE/events${query}`)) as unknown as { events: Record<string, string>[] }).events
+  let count = 0
+  for (const [how, end] of Object.entries(ends)) {
+    const member = await cloud.project(`signed ${++count}`)
+    const { audit_ids } = (await cloud.env.authenticate(member.token))!
+    await end(ask, member, cloud)
+    assert.equal(await cloud.env.authenticate(member.token), undefined, how)
+    const about = (await events()).filter(
+      event =>
+        event.user_id === member.user_id || event.project_id === member.id || audit_ids.includes(event.audit_id ?? ''),
+    )
+    assert.ok(about.length > 0, how)
+    for (const { issued_before, revoked_at } of about) assert.ok(issued_before && revoked_at === issued_before, how)
+  }
+  assert.deepEqual(await events('?since=2999-01-01T00:00:00Z'), [])
+  assert.equal((await events('?since=2000-01-01T00:00:00Z')).length, (await events()).length)
+  const token = await cloud.login('admin')
+  assert.equal((await cloud.request('GET', '/identity/v3/OS-REVOKE/events?since=soon', { token })).status, 400)
+  const member = await cloud.login('demo')
+  assert.equal((await cloud.request('GET', '/identity/v3/OS-REVOKE/events', { token: member })).status, 403)
+})
+
+onEachEngine('what one process revokes another refuses at its next request, however warm it is', async database => {
+  const kept = { ...database, [Symbol.asyncDispose]: async () => {} }
+  // As `--workers` sets it: the generation is read at each request.
+  const set = ['identity.cache_trust_ms=0']
+  await using one = await testCloud({ database: kept, set })
+  await using other = await testCloud({ database: kept, set })
+  for (const [how, end] of Object.entries(ends)) {
+    const member = await one.project(how.replaceAll(' ', '-'))
+    assert.ok(await other.env.authenticate(member.token))
+    const before = other.env.database.statements()
+    assert.ok(await other.env.authenticate(member.token))
+    assert.equal(other.env.database.statements() - before, 1, 'the generation alone')
+    await end(await admin(one), member, one)
+    assert.equal(await other.env.authenticate(member.token), undefined, how)
+  }
+})

@@ -24,16 +24,40 @@ export interface RevokedScope {
   at: number
 }
 
+/** What tokens an event ends: those that have all of this. */
+export interface Revoked {
+  user_id?: string
+  project_id?: string
+  /** Of users and of projects. */
+  domain_id?: string
+  /** Of the token's scope. */
+  domain_scope_id?: string
+  audit_id?: string
+  audit_chain_id?: string
+  'OS-TRUST:trust_id'?: string
+  'OS-OAUTH1:access_token_id'?: string
+  expires_at?: string
+}
+
+export interface RevocationEvent {
+  id: string
+  /** Tokens of before are meant; milliseconds. */
+  at: number
+  event: Revoked
+}
+
 declare module '#kernel/db/database.ts' {
   interface Tables {
     identity_generation: GenerationRow
     identity_revoked_tokens: RevokedToken
     identity_revoked_scopes: RevokedScope
+    identity_revocation_events: RevocationEvent
   }
 }
 
 export const revokedTokens = rows<RevokedToken>('identity_revoked_tokens')
 export const revokedScopes = rows<RevokedScope>('identity_revoked_scopes')
+export const revocationEvents = rows<RevocationEvent>('identity_revocation_events', { json: ['event'] })
 
 export async function currentGeneration(db: Db): Promise<number> {
   const found = await run<GenerationRow>(db, statement(db, 'select value from identity_generation'))

@@ -26,9 +26,9 @@ const graph = perGeneration(async (ctx): Promise<RoleGraph> => {
   return { byId: new Map((await roles.list(ctx.db)).map(role => [role.id, role])), implied }
 })
 
-/** The roles and all that they imply, each with the role it follows from; a role given directly follows from itself. */
-export async function withImplied(ctx: Ctx, ids: readonly string[]): Promise<Map<string, string>> {
-  const { implied } = await graph(ctx)
+/** The roles and all that they imply, each with the role it follows from; a role given directly follows from itself. `at`: see `perGeneration`. */
+export async function withImplied(ctx: Ctx, ids: readonly string[], at?: number): Promise<Map<string, string>> {
+  const { implied } = await graph(ctx, at)
   const found = new Map(ids.map(id => [id, id]))
   const queue = [...ids]
   for (let prior = queue.shift(); prior !== undefined; prior = queue.shift()) {
@@ -42,9 +42,13 @@ export async function withImplied(ctx: Ctx, ids: readonly string[]): Promise<Map
 }
 
 /** The roles that a token shows: implied ones included, those of a domain not. Sorted by name. */
-export async function tokenRoles(ctx: Ctx, ids: readonly string[]): Promise<{ id: string; name: string }[]> {
-  const { byId } = await graph(ctx)
-  return [...(await withImplied(ctx, ids)).keys()]
+export async function tokenRoles(
+  ctx: Ctx,
+  ids: readonly string[],
+  at?: number,
+): Promise<{ id: string; name: string }[]> {
+  const { byId } = await graph(ctx, at)
+  return [...(await withImplied(ctx, ids, at)).keys()]
     .flatMap(id => byId.get(id) ?? [])
     .filter(role => role.domain_id === null)
     .map(({ id, name }) => ({ id, name }))

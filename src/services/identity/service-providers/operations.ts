@@ -1,7 +1,7 @@
 /** Service providers: the five operations. */
 import { Type } from '#kernel/schema/builders.ts'
 import { linkTo } from '../listing.ts'
-import { adminOrSystemReader, adminRequired, systemOrProject } from '../policy.ts'
+import { ofOperators } from '../policy.ts'
 import { resource } from '../resource.ts'
 import { type ServiceProviderRow, serviceProviders } from './store.ts'
 
@@ -24,14 +24,7 @@ export const serviceProviderResource = resource<ServiceProviderRow>({
   },
   required: ['auth_url', 'sp_url'],
   filters: ['id'],
-  policy: {
-    get: adminOrSystemReader,
-    list: adminOrSystemReader,
-    create: adminRequired,
-    update: adminRequired,
-    delete: adminRequired,
-    scopes: systemOrProject,
-  },
+  policy: ofOperators,
   view: (ctx, { extra: _, ...row }) => ({ ...row, links: linkTo(ctx, `OS-FEDERATION/service_providers/${row.id}`) }),
   duplicate: values => `Duplicate entry found with ID ${values.id}`,
   async create(ctx, values) {

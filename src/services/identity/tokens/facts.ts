@@ -6,11 +6,12 @@ import { type AccessTokenRow, accessTokens } from '../consumers/store.ts'
 import { type Home, homeOf } from '../federation/federation.ts'
 import { isInactive } from '../password-rules.ts'
 import { type ProjectRow, projects } from '../projects/store.ts'
-import { isTokenRevoked, scopeTokensAfter } from '../revocations/revocation.ts'
+import { noteRead, revoking, scopeKey, scopeTokensAfter } from '../revocations/revocation.ts'
 import { tokenRoles, withImplied } from '../roles/role.ts'
 import type { TrustRow } from '../trusts/store.ts'
 import { chainOf, rolesOfTrustor } from '../trusts/trust.ts'
 import { type UserRow, users } from '../users/store.ts'
+import { type Behind, readBehind } from './store.ts'
 import type { Claims } from './token.ts'
 
 /** A trust in use, and all who stand behind it. */
@@ -46,6 +47,9 @@ export interface Facts {
 
 export type Asked = Pick<Claims, 'user_id' | 'scope' | 'application_credential_id' | 'trust_id' | 'access_token_id'>
 
+/** Rows that were read already, so that they are not asked for one by one. */
+type Known = Partial<Pick<Behind, 'user' | 'projects' | 'applicationCredential' | 'accessToken' | 'generation'>>
+
 interface Account {
   user: UserRow
   domain: ProjectRow
@@ -53,18 +57,18 @@ interface Account {
 }
 
 /** A user that may act now. */
-async function account(ctx: Ctx, id: string): Promise<Account | undefined> {
-  const user = await users.find(ctx.db, { id })
+async function account(ctx: Ctx, id: string, known: Known = {}): Promise<Account | undefined> {
+  const user = known.user?.id === id ? known.user : await users.find(ctx.db, { id })
   if (!user?.enabled || isInactive(ctx, user)) return undefined
   const home = user.foreign_id === '' ? undefined : await homeOf(ctx, user.id)
   if (user.foreign_id !== '' && !home) return undefined
-  const domain = await enabledProject(ctx, user.domain_id)
+  const domain = await enabledProject(ctx, user.domain_id, known)
   return domain && { user, domain, ...(home && { home }) }
 }
 
 /** Undefined when something is missing, disabled or not granted: then there is no such token. */
-export async function factsOf(ctx: Ctx, asked: Asked): Promise<Facts | undefined> {
-  const own = await account(ctx, asked.user_id)
+export async function factsOf(ctx: Ctx, asked: Asked, known: Known = {}): Promise<Facts | undefined> {
+  const own = await account(ctx, asked.user_id, known)
   if (!own) return undefined
   const found: Facts = {
     user: own.user,
@@ -80,29 +84,29 @@ export async function factsOf(ctx: Ctx, asked: Asked): Promise<Facts | undefined
   if (scope.type === 'unscoped') return found
 
   if (scope.type !== 'system') {
-    const target = await enabledProject(ctx, scope.id)
+    const target = await enabledProject(ctx, scope.id, known)
     if (!target || target.is_domain !== (scope.type === 'domain')) return undefined
-    const targetDomain = target.domain_id === null ? target : await enabledProject(ctx, target.domain_id)
+    const targetDomain = target.domain_id === null ? target : await enabledProject(ctx, target.domain_id, known)
     if (!targetDomain) return undefined
     Object.assign(found, { target, targetDomain })
     found.basis.push(target, targetDomain)
   }
-  const roleIds = await delegatedRoles(ctx, found, asked)
-  found.roles = await tokenRoles(ctx, roleIds)
+  const roleIds = await delegatedRoles(ctx, found, asked, known)
+  found.roles = await tokenRoles(ctx, roleIds, known.generation)
   return found.roles.length > 0 ? found : undefined
 }
 
 /** The roles that the token gives: the user's, or of them those that were delegated. */
-async function delegatedRoles(ctx: Ctx, found: Facts, asked: Asked): Promise<string[]> {
+async function delegatedRoles(ctx: Ctx, found: Facts, asked: Asked, known: Known): Promise<string[]> {
   if (found.trust) return rolesOfTrust(ctx, found.trust, asked)
-  const held = await rolesInScope(ctx, asked.user_id, asked.scope, found.target)
-  if (asked.access_token_id !== undefined) return rolesOfAccessToken(ctx, found, asked, held)
+  const held = await rolesInScope(ctx, asked.user_id, asked.scope)
+  if (asked.access_token_id !== undefined) return rolesOfAccessToken(ctx, found, asked, held, known)
   if (asked.application_credential_id === undefined) return held
-  const credential = await usableCredential(ctx, asked.application_credential_id, asked)
+  const credential = await usableCredential(ctx, asked.application_credential_id, asked, known)
   if (!credential) return []
   found.applicationCredential = credential
   found.until = Math.min(found.until, credential.expires_at ?? found.until)
-  const all = await tokenRoles(ctx, held)
+  const all = await tokenRoles(ctx, held, known.generation)
   return credential.role_ids.filter(id => all.some(role => role.id === id))
 }
 
@@ -134,37 +138,63 @@ async function rolesOfTrust(ctx: Ctx, { row, chain }: TrustInUse, { scope }: Ask
 }
 
 /** Of the roles that the user lets a consumer use, those that it has itself now. */
-async function rolesOfAccessToken(ctx: Ctx, found: Facts, asked: Asked, held: readonly string[]): Promise<string[]> {
-  const row = await accessTokens.find(ctx.db, { id: asked.access_token_id!, user_id: asked.user_id })
-  if (!row || asked.scope.type !== 'project' || asked.scope.id !== row.project_id) return []
+async function rolesOfAccessToken(
+  ctx: Ctx,
+  found: Facts,
+  asked: Asked,
+  held: readonly string[],
+  known: Known,
+): Promise<string[]> {
+  const row = known.accessToken ?? (await accessTokens.find(ctx.db, { id: asked.access_token_id! }))
+  if (row?.user_id !== asked.user_id || asked.scope.type !== 'project' || asked.scope.id !== row.project_id) return []
   if (row.expires_at !== null && row.expires_at <= ctx.clock.now()) return []
   found.accessToken = row
   found.until = Math.min(found.until, row.expires_at ?? found.until)
-  const all = await withImplied(ctx, held)
+  const all = await withImplied(ctx, held, known.generation)
   return row.role_ids.filter(id => all.has(id))
 }
 
-async function enabledProject(ctx: Ctx, id: string): Promise<ProjectRow | undefined> {
-  return projects.find(ctx.db, { id, enabled: true })
+async function enabledProject(ctx: Ctx, id: string, known: Known): Promise<ProjectRow | undefined> {
+  const row = known.projects?.find(one => one.id === id) ?? (await projects.find(ctx.db, { id }))
+  return row?.enabled ? row : undefined
 }
 
-async function usableCredential(ctx: Ctx, id: string, asked: Asked): Promise<ApplicationCredentialRow | undefined> {
-  const credential = await applicationCredentials.find(ctx.db, { id })
+async function usableCredential(
+  ctx: Ctx,
+  id: string,
+  asked: Asked,
+  known: Known,
+): Promise<ApplicationCredentialRow | undefined> {
+  const credential = known.applicationCredential ?? (await applicationCredentials.find(ctx.db, { id }))
   if (!credential || credential.user_id !== asked.user_id) return undefined
   if (asked.scope.type !== 'project' || asked.scope.id !== credential.project_id) return undefined
   if (credential.expires_at !== null && credential.expires_at <= ctx.clock.now()) return undefined
   return credential
 }
 
-/** The facts of a token that was not revoked in any way; its end is not looked at. */
-export async function unrevokedFacts(ctx: Ctx, claims: Claims): Promise<Facts | undefined> {
-  const facts = await factsOf(ctx, claims)
+/** The facts of a token that was not revoked in any way; its end is not looked at. Two statements; for a trust and for users of identity providers some more. */
+export async function unrevokedFacts(ctx: Ctx, claims: Claims): Promise<(Facts & { generation: number }) | undefined> {
+  const { user_id, scope } = claims
+  const asked = ctx.clock.monotonic()
+  const behind = await readBehind(ctx.db, {
+    user_id,
+    target_id: 'id' in scope ? scope.id : null,
+    scope: scopeKey(scope),
+    application_credential_id: claims.application_credential_id ?? null,
+    access_token_id: claims.access_token_id ?? null,
+    revoking: revoking(claims.audit_ids),
+  })
+  const { generation } = behind
+  // What a transaction has changed itself is not so yet.
+  if (!ctx.db.isTransaction) noteRead(ctx, generation, asked)
+  if (behind.revoked || claims.generation < behind.scope_after) return undefined
+  const facts = await factsOf(ctx, claims, behind)
   if (!facts || facts.basis.some(one => claims.generation < one.tokens_after)) return undefined
   for (const userId of new Set(facts.holders)) {
-    if (claims.generation < (await scopeTokensAfter(ctx, userId, claims.scope))) return undefined
+    if (userId === user_id) continue
+    if (claims.generation < (await scopeTokensAfter(ctx, userId, scope))) return undefined
   }
-  if (await isTokenRevoked(ctx, claims.audit_ids)) return undefined
-  return facts
+  return { ...facts, generation }
 }
 
 /** Who the token makes its bearer, as policy and services see it. */

@@ -11,7 +11,7 @@ import { users } from '../users/store.ts'
 import { needsMore } from './factors.ts'
 import { type Facts, factsOf } from './facts.ts'
 import { type AuthIdentity, knownMethods, type Proof, prove } from './methods.ts'
-import { mint } from './mint.ts'
+import { kept, mint } from './mint.ts'
 import { type AskedScope, unscoped, type Wanted, wantedScope } from './scope.ts'
 
 const text = Type.String({ maxLength: 4096 })
@@ -126,9 +126,10 @@ export const issueToken = operation({
   request,
   async handle(ctx, { body, query, headers, method, url }) {
     // Before anything is looked at: what is revoked from here on does not spare the new token.
-    const generation = await freshGeneration(ctx)
+    const before = await freshGeneration(ctx)
     const auth = body.auth as { identity: AuthIdentity; scope?: 'unscoped' | AskedScope }
     const proof = await prove(ctx, auth.identity, { headers, method, url })
+    const generation = proof.generation ?? before
     const shown = [...auth.identity.methods, ...(proof.parent?.methods ?? [])]
     const receipt = headers['openstack-auth-receipt']
     const { methods, answer } = await needsMore(ctx, proof.user_id, shown, receipt, knownMethods, generation)
@@ -151,6 +152,6 @@ export const issueToken = operation({
     if (granted.trust_id !== undefined && !(await consumeUse(ctx.db, granted.trust_id))) {
       throw new Forbidden(`No remaining uses for trust: ${granted.trust_id}.`)
     }
-    return reply(issued, { status: 201, headers: { 'x-subject-token': token, vary: 'X-Auth-Token' } })
+    return reply(issued, { status: 201, headers: { 'x-subject-token': token, ...kept } })
   },
 })

@@ -8,9 +8,11 @@ import type { AccessTokenRow } from '../consumers/store.ts'
 import { blobOf } from '../credentials/credential.ts'
 import { credentials } from '../credentials/store.ts'
 import { expecting } from '../faults.ts'
+import { directoryOf, seeUser } from '../mirror.ts'
 import { checkPassword } from '../password.ts'
 import { isExpired, passwordCost } from '../password-rules.ts'
 import { projects } from '../projects/store.ts'
+import { freshGeneration } from '../revocations/revocation.ts'
 import { base32, isTotpCode } from '../totp.ts'
 import { type UserRow, users } from '../users/store.ts'
 import { admitted, checkUserPassword } from '../users/user.ts'
@@ -39,6 +41,8 @@ export interface Proof {
   applicationCredential?: ApplicationCredentialRow
   /** Of OAuth1: it says the scope too. */
   accessToken?: AccessTokenRow
+  /** Of identity, when finding the user changed something: read after that, and before the proof was looked at. */
+  generation?: number
 }
 
 /** The id of a domain named either way; undefined when there is none. */
@@ -51,23 +55,44 @@ export async function domainId(
   return (await projects.find(ctx.db, { domain_id: null, name: domain.name }))?.id
 }
 
-async function findUser(ctx: Ctx, named: Named): Promise<UserRow | undefined> {
-  if (named.id !== undefined) return users.find(ctx.db, { id: named.id })
-  if (named.name === undefined) throw expecting('id or name', 'user')
-  if (named.domain === undefined) throw expecting('domain', 'user')
-  const domain_id = await domainId(ctx, named.domain)
-  return domain_id === undefined ? undefined : users.find(ctx.db, { domain_id, name: named.name, foreign_id: '' })
+interface Found {
+  user: UserRow | undefined
+  /** Of a user whose domain has a directory: how it is asked. */
+  isPassword?: (password: string) => Promise<boolean>
+  generation?: number
 }
+
+/** The user as the table or the domain's directory has it. */
+async function find(ctx: Ctx, named: Named): Promise<Found> {
+  const { id, name } = named
+  const known = id === undefined ? undefined : await users.find(ctx.db, { id })
+  if (id === undefined && name === undefined) throw expecting('id or name', 'user')
+  if (id === undefined && named.domain === undefined) throw expecting('domain', 'user')
+  const domain_id = id === undefined ? await domainId(ctx, named.domain!) : known?.domain_id
+  const directory = domain_id === undefined ? undefined : await directoryOf(ctx, domain_id)
+  if (directory) {
+    const seen = await seeUser(ctx, directory, domain_id!, id === undefined ? { name: name! } : { id })
+    const isPassword = async (password: string) => (await seen?.isPassword(password)) ?? false
+    return { user: seen?.row, isPassword, generation: await freshGeneration(ctx) }
+  }
+  if (id !== undefined || domain_id === undefined) return { user: known }
+  return { user: await users.find(ctx.db, { domain_id, name: name!, foreign_id: '' }) }
+}
+
+const findUser = async (ctx: Ctx, named: Named) => (await find(ctx, named)).user
 
 async function byPassword(ctx: Ctx, { password }: AuthIdentity): Promise<Proof> {
   if (!password) throw expecting('password', 'identity')
-  const user = await findUser(ctx, password.user)
-  const right = await checkUserPassword(ctx, user, password.user.password)
+  const { user, isPassword, generation } = await find(ctx, password.user)
+  const given = password.user.password
+  const right = isPassword
+    ? (await admitted(ctx, user, await isPassword(given))) !== undefined
+    : await checkUserPassword(ctx, user, given)
   if (!user || !right) throw new Unauthorized()
   if (isExpired(ctx, user)) {
     throw new Unauthorized(`The password is expired and needs to be changed for user: ${user.id}.`)
   }
-  return { user_id: user.id }
+  return { user_id: user.id, ...(generation !== undefined && { generation }) }
 }
 
 async function byTotp(ctx: Ctx, { totp }: AuthIdentity): Promise<Proof> {

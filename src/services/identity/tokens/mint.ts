@@ -3,7 +3,10 @@ import type { Ctx } from '#kernel/context.ts'
 import { identityConfig } from '../config.ts'
 import { tokenBody } from './body.ts'
 import type { Facts } from './facts.ts'
-import { type Claims, newAuditId, writeToken } from './token.ts'
+import { type Claims, fineness, newAuditId, writeToken } from './token.ts'
+
+/** Of answers that hold a token: they are for the one who asked, and nobody keeps them on the way. */
+export const kept = { 'cache-control': 'no-store', vary: 'X-Auth-Token' }
 
 export interface ToMint extends Omit<Claims, 'expires_at' | 'issued_at' | 'audit_ids'> {
   facts: Facts
@@ -13,12 +16,13 @@ export interface ToMint extends Omit<Claims, 'expires_at' | 'issued_at' | 'audit
 }
 
 export async function mint(ctx: Ctx, { facts, parent, withCatalog, ...claimed }: ToMint) {
-  const now = ctx.clock.now()
+  const fine = fineness(ctx)
+  const now = Math.floor(ctx.clock.now() / fine) * fine
   const end = now + ctx.config.of(identityConfig).token_lifetime_seconds * 1000
   const chain = parent?.audit_ids.at(-1)
   const claims: Claims = {
     ...claimed,
-    expires_at: Math.min(end, facts.until, parent?.expires_at ?? end),
+    expires_at: Math.floor(Math.min(end, facts.until, parent?.expires_at ?? end) / fine) * fine,
     issued_at: now,
     audit_ids: [newAuditId(ctx), ...(chain ? [chain] : [])],
   }

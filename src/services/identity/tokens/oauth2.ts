@@ -77,7 +77,10 @@ export const oauth2Token = operation({
     try {
       const { token, body } = await tokenFor(ctx, client, { headers, method, url })
       const left = Date.parse(body.token.expires_at) - ctx.clock.now()
-      return reply({ access_token: token, token_type: 'Bearer', expires_in: Math.floor(left / 1000) }, { status: 200 })
+      return reply(
+        { access_token: token, token_type: 'Bearer', expires_in: Math.floor(left / 1000) },
+        { status: 200, headers: { 'cache-control': 'no-store', pragma: 'no-cache' } },
+      )
     } catch (error) {
       if (error instanceof Unauthorized) return refusal(ctx, 401, 'invalid_client', failed)
       throw error

@@ -10,6 +10,7 @@ import { isYes, linkTo } from '../listing.ts'
 import { adminOrSystemReader, allScopes, identityRule } from '../policy.ts'
 import { revokeToken } from '../revocations/revocation.ts'
 import { tokenBody } from './body.ts'
+import { kept } from './mint.ts'
 import { checkToken } from './validate.ts'
 
 const subject = 'user_id:%(target.token.user_id)s'
@@ -41,7 +42,7 @@ export const showToken = operation({
   },
   async handle(ctx, { target, query, headers }) {
     const body = await tokenBody(ctx, target.claims, target.facts, query.nocatalog === undefined)
-    return reply(body, { headers: { 'x-subject-token': headers['x-subject-token']!, vary: 'X-Auth-Token' } })
+    return reply(body, { headers: { 'x-subject-token': headers['x-subject-token']!, ...kept } })
   },
 })
 

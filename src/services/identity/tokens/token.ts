@@ -1,9 +1,11 @@
-/** A token's claims, and how they travel: msgpack inside Fernet, under 255 characters. */
+/** A token's claims, and how they travel: msgpack inside Fernet, under 255 characters, or as a JSON Web Signature. */
 import { decode, encode } from '@msgpack/msgpack'
 import type { Ctx } from '#kernel/context.ts'
+import { identityConfig } from '../config.ts'
 import { open, seal } from '../fernet.ts'
-import { keysFor } from '../keys/key.ts'
+import { keysFor, signingKeys } from '../keys/key.ts'
 import type { TokenScope } from '../revocations/revocation.ts'
+import { readJws, writeJws } from './jws-token.ts'
 
 export interface Claims {
   user_id: string
@@ -23,6 +25,7 @@ export interface Claims {
 }
 
 const layout = 1
+const longestJws = 4096
 /** Only ever longer: each is a bit in the tokens that are out. */
 const methodNames = [
   'password',
@@ -39,9 +42,9 @@ const methodNames = [
 const federatedMethods = ['mapped', 'openid', 'saml2']
 const scopeTypes = ['unscoped', 'project', 'domain', 'system'] as const
 
-/** Most ids are UUIDs in hex: 16 bytes instead of 33. */
+/** Most ids are UUIDs in hex, or hashes of users in directories: 16 bytes instead of 33. */
 function packId(id: string): Uint8Array | string {
-  return /^[0-9a-f]{32}$/.test(id) ? Buffer.from(id, 'hex') : id
+  return /^([0-9a-f]{32}){1,2}$/.test(id) ? Buffer.from(id, 'hex') : id
 }
 
 const packOptional = (id: string | undefined) => (id === undefined ? null : packId(id))
@@ -104,14 +107,30 @@ export function newAuditId(ctx: Ctx): string {
   return ctx.ids.bytes(16).toString('base64url')
 }
 
+function provider(ctx: Ctx): 'fernet' | 'jws' {
+  return ctx.config.of(identityConfig).token_provider
+}
+
+/** Times in tokens are as fine as this many milliseconds. */
+export function fineness(ctx: Ctx): number {
+  return provider(ctx) === 'jws' ? 1000 : 1
+}
+
 export async function writeToken(ctx: Ctx, claims: Claims): Promise<string> {
+  const noKeys = 'There are no keys for tokens: start the cloud once, or restore the table of keys.'
+  if (provider(ctx) === 'jws') {
+    const [primary] = await signingKeys(ctx)
+    if (!primary) throw new Error(noKeys)
+    return writeJws(primary, claims)
+  }
   const [primary] = await keysFor(ctx, 'token')
-  if (!primary) throw new Error('There are no keys for tokens: start the cloud once, or restore the table of keys.')
+  if (!primary) throw new Error(noKeys)
   return seal(primary, pack(claims), Math.floor(claims.issued_at / 1000), ctx.ids.bytes(16))
 }
 
 /** The claims of a token that we wrote; whether they still hold is another question. */
 export async function readToken(ctx: Ctx, token: string): Promise<Claims | undefined> {
+  if (token.includes('.')) return token.length > longestJws ? undefined : readJws(await signingKeys(ctx), token)
   if (token.length > 512) return undefined
   const opened = open(await keysFor(ctx, 'token'), token)
   return opened && unpack(opened.plain)

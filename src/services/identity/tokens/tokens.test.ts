@@ -151,6 +151,44 @@ test('checking a token again costs no query', async () => {
   assert.equal(cloud.env.database.statements(), before)
 })
 
+onEachEngine('checking a token for the first time costs two statements, whatever it is for', async database => {
+  await using cloud = await testCloud({ clock: virtualClock(), database })
+  const admin = await cloud.login('admin')
+  const ask = async (method: string, path: string, body?: object) =>
+    (
+      await cloud.request<Record<string, { id: string; secret: string }>>(method, `/identity/v3/${path}`, {
+        token: admin,
+        body,
+      })
+    ).body
+  const { id, user_id, token } = await cloud.project('outer')
+  const inner = (await ask('POST', 'projects', { project: { name: 'inner', parent_id: id } })).project!.id
+  const roles = (await ask('GET', 'roles?name=member')).roles as unknown as { id: string }[]
+  const role = roles[0]!.id
+  await ask('PUT', `OS-INHERIT/projects/${id}/users/${user_id}/roles/${role}/inherited_to_projects`)
+  const made = await cloud.request<{ application_credential: { id: string; secret: string } }>(
+    'POST',
+    `/identity/v3/users/${user_id}/application_credentials`,
+    { token, body: { application_credential: { name: 'robot' } } },
+  )
+  const { id: robot, secret } = made.body.application_credential
+  const identity = { methods: ['application_credential'], application_credential: { id: robot, secret } }
+  const tokens = {
+    project: await cloud.login('outer'),
+    'project below': await cloud.login('outer', { project: { id: inner } }),
+    system: await cloud.login('admin', { system: { all: true } }),
+    unscoped: await cloud.login('outer', 'unscoped'),
+    'application credential': (await logIn(cloud, identity)).headers['x-subject-token']!,
+  }
+  // What all tokens share is read when something has changed: roles and keys.
+  await cloud.env.authenticate(await cloud.login('demo'))
+  for (const [what, one] of Object.entries(tokens)) {
+    const before = cloud.env.database.statements()
+    assert.ok(await cloud.env.authenticate(one), what)
+    assert.ok(cloud.env.database.statements() - before <= 2, `${what}: ${cloud.env.database.statements() - before}`)
+  }
+})
+
 test('a revoked token is refused from the next request on, and others stay', async () => {
   await using cloud = await testCloud()
   const [gone, other] = [await cloud.login('demo'), await cloud.login('demo')]

@@ -1,7 +1,7 @@
 /** Checking tokens: remembered in the process as long as nothing in identity changes, so that most requests cost no query. */
 import { type Ctx, type Env, type Identity, perCloud, systemCtx } from '#kernel/context.ts'
 import { identityConfig } from '../config.ts'
-import { freshGeneration, knownGeneration } from '../revocations/revocation.ts'
+import { knownGeneration } from '../revocations/revocation.ts'
 import { type Facts, identityOf, unrevokedFacts } from './facts.ts'
 import { type Claims, readToken } from './token.ts'
 
@@ -24,26 +24,21 @@ function remember(env: Env, token: string, checked: Checked): void {
 
 /** Who a token belongs to; undefined when it is not valid, or no longer. */
 export async function authenticate(env: Env, token: string): Promise<Identity | undefined> {
-  const generation = await knownGeneration(env)
   const entries = cache(env)
   const entry = entries.get(token)
-  if (entry) {
-    if (entry.generation === generation) {
-      if (env.clock.now() >= entry.until) return undefined
-      // The least recently used goes first.
-      entries.delete(token)
-      entries.set(token, entry)
-      return entry.identity
-    }
+  if (entry && entry.generation === (await knownGeneration(env))) {
+    if (env.clock.now() >= entry.until) return undefined
+    // The least recently used goes first.
     entries.delete(token)
+    entries.set(token, entry)
+    return entry.identity
   }
-  const ctx = systemCtx(env)
-  const fresh = await freshGeneration(ctx)
-  const found = await checkToken(ctx, token)
+  entries.delete(token)
+  const found = await checkToken(systemCtx(env), token)
   if (!found) return undefined
-  const identity = identityOf(found.claims, found.facts, token)
-  const until = Math.min(found.claims.expires_at, found.facts.until)
-  remember(env, token, { generation: fresh, identity, until })
+  const { claims, facts } = found
+  const identity = identityOf(claims, facts, token)
+  remember(env, token, { generation: facts.generation, identity, until: Math.min(claims.expires_at, facts.until) })
   return identity
 }
 
@@ -52,7 +47,7 @@ export async function checkToken(
   ctx: Ctx,
   token: string,
   lateMs = 0,
-): Promise<{ claims: Claims; facts: Facts } | undefined> {
+): Promise<{ claims: Claims; facts: Facts & { generation: number } } | undefined> {
   const claims = await readToken(ctx, token)
   if (!claims || ctx.clock.now() >= claims.expires_at + lateMs) return undefined
   const facts = await unrevokedFacts(ctx, claims)

@@ -7,7 +7,7 @@ import { identityConfig } from '../config.ts'
 import { notFound } from '../faults.ts'
 import { linkTo } from '../listing.ts'
 import { projects } from '../projects/store.ts'
-import { identityChanged } from '../revocations/revocation.ts'
+import { announce, identityChanged } from '../revocations/revocation.ts'
 import { roleView, withImplied } from '../roles/role.ts'
 import { roles } from '../roles/store.ts'
 import { users } from '../users/store.ts'
@@ -40,9 +40,8 @@ export async function findTrust(ctx: Ctx, id: string): Promise<TrustRow> {
 export async function rolesOfTrustor(ctx: Ctx, chain: readonly TrustRow[]): Promise<Set<string>> {
   const { trustor_user_id, project_id } = chain.at(-1)!
   if (project_id === null) return new Set()
-  const project = await projects.find(ctx.db, { id: project_id })
-  if (!project) throw notFound('project', project_id)
-  const held = await rolesInScope(ctx, trustor_user_id, { type: 'project', id: project_id }, project)
+  if (!(await projects.find(ctx.db, { id: project_id }))) throw notFound('project', project_id)
+  const held = await rolesInScope(ctx, trustor_user_id, { type: 'project', id: project_id })
   return new Set((await withImplied(ctx, held)).keys())
 }
 
@@ -77,6 +76,7 @@ export async function removeTrust(ctx: Ctx, id: string): Promise<void> {
   const below = await trusts.list(ctx.db, { redelegated_trust_id: id })
   for (const trust of below) await removeTrust(ctx, trust.id)
   await trusts.remove(ctx.db, { id })
+  await announce(ctx, { 'OS-TRUST:trust_id': id })
 }
 
 /** Removes what a user gave and was given. */

@@ -6,11 +6,12 @@ import { operation } from '#kernel/operation.ts'
 import { Type } from '#kernel/schema/builders.ts'
 import { notFound } from '../faults.ts'
 import { first } from '../listing.ts'
+import { checkWritable, copyForList } from '../mirror.ts'
 import { checkOwnChange, checkShape, endOfPassword, keepFormer, passwordEnd } from '../password-rules.ts'
 import { adminRequired, systemReader } from '../policy.ts'
 import { projects } from '../projects/store.ts'
 import { resource, type Values } from '../resource.ts'
-import { identityChanged } from '../revocations/revocation.ts'
+import { announce, identityChanged } from '../revocations/revocation.ts'
 import { type UserRow, users } from './store.ts'
 import { blankUser, checkUserPassword, newPasswordHash, removeUserTraces, userView } from './user.ts'
 
@@ -108,6 +109,7 @@ export const userResource = resource<UserRow>({
   },
   target: row => ({ 'target.user.id': row.id, 'target.user.domain_id': row.domain_id }),
   listed: ctx => (ctx.identity.domain_id ? { domain_id: ctx.identity.domain_id } : {}),
+  bringIn: (ctx, asked) => copyForList(ctx, 'user', asked),
   keep: endMeets,
   view: userView,
   duplicate: values => `Duplicate entry found with name ${values.name} at domain ID ${values.domain_id}`,
@@ -115,6 +117,7 @@ export const userResource = resource<UserRow>({
   async create(ctx, values, extra) {
     const domain = await projects.find(ctx.db, { id: String(values.domain_id), is_domain: true })
     if (!domain) throw notFound('domain', String(values.domain_id))
+    await checkWritable(ctx, domain.id)
     await checkDefaultProject(ctx, values.default_project_id)
     const { password, ...rest } = values
     const chosen = (rest.options ?? {}) as UserRow['options']
@@ -134,9 +137,11 @@ export const userResource = resource<UserRow>({
   },
 
   async update(ctx, row, { password, ...patch }: Values, generation) {
+    await checkWritable(ctx, row.domain_id)
     await checkDefaultProject(ctx, patch.default_project_id)
     const endsTokens = password !== undefined || (patch.enabled === false && row.enabled)
     const chosen = (patch.options ?? row.options) as UserRow['options']
+    if (endsTokens) await announce(ctx, { user_id: row.id })
     if (password !== undefined) await keepFormer(ctx, row, generation)
     return {
       ...(patch as Partial<UserRow>),
@@ -147,7 +152,10 @@ export const userResource = resource<UserRow>({
     }
   },
 
-  remove: removeUserTraces,
+  async remove(ctx, row) {
+    await checkWritable(ctx, row.domain_id)
+    await removeUserTraces(ctx, row)
+  },
 })
 
 export const changePassword = operation({
@@ -165,6 +173,7 @@ export const changePassword = operation({
   }),
   async handle(ctx, { params, body }) {
     const user = await users.find(ctx.db, { id: params.id })
+    if (user) await checkWritable(ctx, user.domain_id)
     const right = await checkUserPassword(ctx, user, body.user.original_password)
     if (!right || !user?.enabled) throw new Unauthorized()
     checkShape(ctx, body.user.password)
@@ -174,6 +183,7 @@ export const changePassword = operation({
       const tokens_after = await identityChanged(tx)
       await keepFormer(tx, user, tokens_after)
       await users.update(tx.db, { id: user.id }, { ...columns, tokens_after })
+      await announce(tx, { user_id: user.id })
     })
     return undefined
   },

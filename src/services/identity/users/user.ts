@@ -10,7 +10,7 @@ import { memberships } from '../groups/store.ts'
 import { linkTo } from '../listing.ts'
 import { checkPassword, hashPassword, isOutdated } from '../password.ts'
 import { countsAsSeen, endOfPassword, isInactive, passwordCost, passwordTime } from '../password-rules.ts'
-import { identityChanged } from '../revocations/revocation.ts'
+import { announce, identityChanged } from '../revocations/revocation.ts'
 import { removeTrustsOfUser } from '../trusts/trust.ts'
 import { countFailedLogin, countUnknownLogin, formerPasswords, type UserRow, users } from './store.ts'
 
@@ -71,7 +71,9 @@ async function welcome(ctx: Ctx, user: UserRow, password: string): Promise<void>
 
 /** Refuses every token that the user has. */
 export async function revokeUserTokens(ctx: Ctx, userId: string): Promise<void> {
-  await users.update(ctx.db, { id: userId }, { tokens_after: await identityChanged(ctx) })
+  const tokens_after = await identityChanged(ctx)
+  await users.update(ctx.db, { id: userId }, { tokens_after })
+  await announce(ctx, { user_id: userId })
 }
 
 /** Everything of a new user that nobody said. */
@@ -106,6 +108,7 @@ export function userView(ctx: Ctx, row: UserRow) {
 
 /** What hangs on a user. */
 export async function removeUserTraces(ctx: Ctx, { id }: { id: string }): Promise<void> {
+  await announce(ctx, { user_id: id })
   await assignments.remove(ctx.db, { actor_type: 'user', actor_id: id })
   await memberships.remove(ctx.db, { user_id: id })
   await removeTrustsOfUser(ctx, id)
