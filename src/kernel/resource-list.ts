@@ -3,8 +3,8 @@ import { type Expression, type SqlBool, sql } from 'kysely'
 import type { Ctx } from './context.ts'
 import type { AnyBuilder, ListOptions, Match, Rows, Where } from './db/rows.ts'
 import { BadRequest } from './errors.ts'
-import type { StandardRow } from './resource.ts'
 import { type Attribute, type Attributes, badRequest } from './resource-attributes.ts'
+import type { StandardRow } from './standard-row.ts'
 
 export type Query = Record<string, string | string[]>
 

@@ -1,7 +1,7 @@
 /** The ports of servers: claimed with the server, bound to its host, released with it. */
 import type { Ctx } from '#kernel/context.ts'
 import { BadRequest, Fault, Forbidden, NotFound } from '#kernel/errors.ts'
-import { touch } from '#kernel/resource.ts'
+import { touch } from '#kernel/standard-row.ts'
 import type { NetworkRequest, PortOwner, ServerPort } from './contract.ts'
 import { lockAddresses, makePort, removePorts, setGroups } from './ports/steps.ts'
 import { groupsOf, type PortRow, portRows, unclaimed } from './ports/store.ts'

@@ -2,9 +2,10 @@
 import type { Ctx } from '#kernel/context.ts'
 import { NotFound } from '#kernel/errors.ts'
 import { type Operation, operation, reply } from '#kernel/operation.ts'
-import { type Resource, type StandardRow, touch } from '#kernel/resource.ts'
+import type { Resource } from '#kernel/resource.ts'
 import { checkedValue, standardAttributes } from '#kernel/resource-attributes.ts'
 import { Type } from '#kernel/schema/builders.ts'
+import { type StandardRow, touch } from '#kernel/standard-row.ts'
 
 const tagsBody = Type.Object({ tags: Type.Unknown() })
 

@@ -1,6 +1,6 @@
 /** What happens to floating IPs when the ports and addresses behind them go. */
 import type { Ctx } from '#kernel/context.ts'
-import { touch } from '#kernel/resource.ts'
+import { touch } from '#kernel/standard-row.ts'
 import { allocationRows } from '../ports/store.ts'
 import { changed } from '../revision.ts'
 import { type FloatingIpRow, floatingIpRows } from './store.ts'

@@ -1,6 +1,6 @@
 /** Floating IPs: rows. */
 import { rows } from '#kernel/db/rows.ts'
-import type { StandardRow } from '#kernel/resource.ts'
+import type { StandardRow } from '#kernel/standard-row.ts'
 
 export interface FloatingIpRow extends StandardRow {
   floating_network_id: string

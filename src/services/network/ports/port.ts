@@ -1,18 +1,16 @@
 /** Ports: a guest's or a router's plug in a network, with its addresses. */
-
 import type { Ctx } from '#kernel/context.ts'
 import type { Rule } from '#kernel/policy/rule.ts'
 import { rule } from '#kernel/policy/rule.ts'
-import { columnsOf, disallowed, type Resource, resource, touch } from '#kernel/resource.ts'
+import { disallowed, type Resource, resource } from '#kernel/resource.ts'
 import { boolean, choice, id, nullToList, text } from '#kernel/resource-attributes.ts'
 import { Type } from '#kernel/schema/builders.ts'
-import { networkConfig } from '../config.ts'
+import { columnsOf, touch } from '#kernel/standard-row.ts'
 import { domainSchema } from '../domain.ts'
 import { networkNotFound, portBound, servicePortInUse } from '../errors.ts'
 import { disassociateLost } from '../floating-ips/steps.ts'
-import { hostRows } from '../hosts/store.ts'
 import { accessTo, noAccess } from '../networks/steps.ts'
-import { type NetworkRow, networkRows, ofOwnNetwork } from '../networks/store.ts'
+import { networkRows, ofOwnNetwork } from '../networks/store.ts'
 import { admin, adminOrService, netOwnerMember, netOwnerReader, projectMember, projectReader } from '../policy.ts'
 import { reserve } from '../quotas/quota.ts'
 import { changed } from '../revision.ts'
@@ -21,7 +19,8 @@ import { type AddressRequest, checkRequests } from './allocation.ts'
 import * as checks from './checks.ts'
 import { portFilters } from './filters.ts'
 import { lockAddresses, macFor, makePort, removePorts, setAddresses, setGroups } from './steps.ts'
-import { type AllocationRow, allocationsOf, groupsOf, type PortRow, portRows, unclaimed } from './store.ts'
+import { allocationsOf, groupsOf, type PortRow, portRows, unclaimed } from './store.ts'
+import { networksOf, viewPorts } from './view.ts'
 
 const owner = `${adminOrService} or ${netOwnerMember}`
 const ownerOrShared = `${owner} or rule:shared`
@@ -183,11 +182,6 @@ export const ports: Resource<PortRow> = resource<PortRow>({
   },
 })
 
-async function networksOf(ctx: Ctx, items: readonly { network_id: string }[]): Promise<Map<string, NetworkRow>> {
-  const ids = [...new Set(items.map(item => item.network_id))]
-  return new Map((await networkRows.list(ctx.db, { id: ids })).map(network => [network.id, network]))
-}
-
 async function ownersOf(ctx: Ctx, items: readonly object[]): Promise<Record<string, unknown>[]> {
   const rows = items as PortRow[]
   const of = await networksOf(ctx, rows)
@@ -301,45 +295,4 @@ async function updatePort(ctx: Ctx, row: PortRow, patch: Record<string, unknown>
   if (groups) await setGroups(ctx, row.id, groups)
   await changed(ctx, { hosts: [row.binding_host_id], ports: [row.id] })
   return touch(ctx, portRows, row, given)
-}
-
-async function viewPorts(ctx: Ctx, rows: PortRow[]): Promise<Record<string, unknown>[]> {
-  const ids = rows.map(row => row.id)
-  const addresses = await allocationsOf(ctx.db, ids)
-  const groups = await groupsOf(ctx.db, ids)
-  const of = await networksOf(ctx, rows)
-  const domain = ctx.config.of(networkConfig).dns_domain
-  const refused = await refusedByHosts(ctx, rows)
-  return rows.map(row => {
-    const ips = addresses.get(row.id)!
-    const bound = row.binding_host_id !== '' && !refused.has(row.id)
-    return {
-      fixed_ips: ips.map(({ subnet_id, ip_address }) => ({ subnet_id, ip_address })),
-      security_groups: groups.get(row.id)!,
-      'binding:vif_type': refused.has(row.id) ? 'binding_failed' : bound ? 'bridge' : 'unbound',
-      'binding:vif_details': bound ? { port_filter: true, connectivity: 'l2' } : {},
-      dns_assignment: assignments(row, ips, of.get(row.network_id)?.dns_domain || domain),
-      qos_policy_id: null,
-    }
-  })
-}
-
-/** Ports that their hosts could not carry, as these last reported. */
-async function refusedByHosts(ctx: Ctx, rows: PortRow[]): Promise<Set<string>> {
-  const waiting = rows.filter(row => row.status === 'DOWN' && row.binding_host_id !== '')
-  const names = [...new Set(waiting.map(row => row.binding_host_id))]
-  if (names.length === 0) return new Set()
-  const problems = (await hostRows.list(ctx.db, { host: names })).flatMap(host =>
-    host.problems.map(problem => `${host.host} ${problem.id}`),
-  )
-  const told = new Set(problems)
-  return new Set(waiting.filter(row => told.has(`${row.binding_host_id} ${row.id}`)).map(row => row.id))
-}
-
-/** The port's names in DNS, one for each address. */
-function assignments(row: PortRow, ips: AllocationRow[], domain: string) {
-  return ips.map(({ ip_address }) => {
-    const hostname = row.dns_name || `host-${ip_address.replaceAll(/[.:]+/g, '-')}`
-    return { ip_address, hostname, fqdn: hostname.endsWith('.') ? hostname : `${hostname}.${domain}` }
-  })
 }

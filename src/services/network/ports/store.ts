@@ -3,7 +3,7 @@ import { type Expression, type SqlBool, sql } from 'kysely'
 import type { Db } from '#kernel/db/database.ts'
 import { type ListOptions, rows, type Where } from '#kernel/db/rows.ts'
 import { addWhere, matching, run, statement } from '#kernel/db/statement.ts'
-import type { StandardRow } from '#kernel/resource.ts'
+import type { StandardRow } from '#kernel/standard-row.ts'
 
 export interface PortRow extends StandardRow {
   network_id: string

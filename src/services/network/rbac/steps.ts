@@ -1,6 +1,6 @@
 /** Opening networks to all projects inside other work. */
 import type { Ctx } from '#kernel/context.ts'
-import { standardMembers } from '#kernel/resource.ts'
+import { standardMembers } from '#kernel/standard-row.ts'
 import { type RbacAction, rbacRows } from './store.ts'
 
 /** Opens the network to everyone, or takes that back; what single projects were given stays. */

@@ -1,7 +1,7 @@
 /** Who may use a network besides its owner: rows. */
 import type { Db } from '#kernel/db/database.ts'
 import { rows } from '#kernel/db/rows.ts'
-import type { StandardRow } from '#kernel/resource.ts'
+import type { StandardRow } from '#kernel/standard-row.ts'
 
 export type RbacAction = 'access_as_shared' | 'access_as_external'
 

@@ -1,6 +1,6 @@
 /** Routers: rows. */
 import { rows } from '#kernel/db/rows.ts'
-import type { StandardRow } from '#kernel/resource.ts'
+import type { StandardRow } from '#kernel/standard-row.ts'
 
 export interface RouterRow extends StandardRow {
   name: string

@@ -2,9 +2,10 @@
 
 import type { Ctx } from '#kernel/context.ts'
 import { Conflict } from '#kernel/errors.ts'
-import { columnsOf, type Resource, resource, seesAll, touch } from '#kernel/resource.ts'
+import { type Resource, resource, seesAll } from '#kernel/resource.ts'
 import { boolean, text } from '#kernel/resource-attributes.ts'
 import { Type } from '#kernel/schema/builders.ts'
+import { columnsOf, touch } from '#kernel/standard-row.ts'
 import { projectMember, projectReader } from '../policy.ts'
 import { grouped, portGroupRows } from '../ports/store.ts'
 import { reserve } from '../quotas/quota.ts'

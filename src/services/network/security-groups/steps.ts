@@ -1,7 +1,7 @@
 /** Making security groups and rules inside other work: the default group of a project, the rules a new group begins with. */
 import type { Ctx } from '#kernel/context.ts'
 import { lock } from '#kernel/db/database.ts'
-import { standardMembers } from '#kernel/resource.ts'
+import { standardMembers } from '#kernel/standard-row.ts'
 import { fingerprint, type RuleValues } from './rule-checks.ts'
 import { groupRows, ruleRows, type SecurityGroupRow, type SecurityGroupRuleRow } from './store.ts'
 

@@ -1,7 +1,7 @@
 /** Security groups and their rules: rows and queries. */
 import { type Expression, type SqlBool, sql } from 'kysely'
 import { rows } from '#kernel/db/rows.ts'
-import type { StandardRow } from '#kernel/resource.ts'
+import type { StandardRow } from '#kernel/standard-row.ts'
 
 export interface SecurityGroupRow extends StandardRow {
   name: string

@@ -1,6 +1,6 @@
 /** Subnet pools: rows. */
 import { rows } from '#kernel/db/rows.ts'
-import type { StandardRow } from '#kernel/resource.ts'
+import type { StandardRow } from '#kernel/standard-row.ts'
 
 export interface SubnetPoolRow extends StandardRow {
   name: string

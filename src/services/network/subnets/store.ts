@@ -1,7 +1,7 @@
 /** Subnets: rows and queries. */
 import type { Db } from '#kernel/db/database.ts'
 import { rows } from '#kernel/db/rows.ts'
-import type { StandardRow } from '#kernel/resource.ts'
+import type { StandardRow } from '#kernel/standard-row.ts'
 
 export type Ipv6Mode = 'slaac' | 'dhcpv6-stateful' | 'dhcpv6-stateless' | null
 
