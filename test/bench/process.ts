@@ -15,14 +15,19 @@ export interface Started {
   cpu: number
 }
 
+const running = new Set<ChildProcess>()
+
+/** Ends the clouds that a failure has left. */
+export async function stopAll(): Promise<void> {
+  await Promise.all([...running].map(stop))
+}
+
 /** Starts a simulated cloud on the data directory and waits until it is ready. */
-export async function start(data: string): Promise<Started> {
+export async function start(data: string, hosts = 3): Promise<Started> {
   const began = performance.now()
-  const child = spawn(
-    join(root, 'nephos'),
-    ['up', '--data', data, '--simulated', '--hosts', '3', '--port', String(port)],
-    { stdio: ['ignore', 'pipe', 'inherit'] },
-  )
+  const words = ['up', '--data', data, '--simulated', '--hosts', String(hosts), '--port', String(port)]
+  const child = spawn(join(root, 'nephos'), words, { stdio: ['ignore', 'pipe', 'inherit'] })
+  running.add(child)
   await new Promise<void>((done, fail) => {
     let text = ''
     child.stdout!.on('data', chunk => {
@@ -35,15 +40,17 @@ export async function start(data: string): Promise<Started> {
 }
 
 export async function stop(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return void running.delete(child)
   const exit = new Promise(done => child.once('exit', done))
   child.kill('SIGTERM')
   await exit
+  running.delete(child)
 }
 
 const ticksPerSecond = Number(execFileSync('getconf', ['CLK_TCK']))
 
 /** Milliseconds of processor that a process and its ended children have used. */
-function cpuOf(pid: number): number {
+export function cpuOf(pid: number): number {
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ').map(Number)
   return (fields.slice(11, 15).reduce((sum, ticks) => sum + ticks, 0) / ticksPerSecond) * 1000
 }
@@ -59,11 +66,29 @@ export interface Used {
   cpu: number
   /** Statements sent to the database. */
   statements: number
+  late: Late
+}
+
+/** How late the event loop ran since it was last asked, in milliseconds: 99 of 100 turns, and all. */
+export interface Late {
+  p99: number
+  max: number
 }
 
 export async function usedBy(child: ChildProcess): Promise<Used> {
   const page = await (await fetch(`${base}/metrics`)).text()
-  return { cpu: cpuOf(child.pid!), statements: Number(/^nephos_db_statements_total (\d+)/m.exec(page)![1]) }
+  const late = (q: string) => 1000 * numberIn(page, `nephos_event_loop_delay_seconds{quantile="${q}"}`)
+  return {
+    cpu: cpuOf(child.pid!),
+    statements: numberIn(page, 'nephos_db_statements_total'),
+    late: { p99: late('0.99'), max: late('1') },
+  }
+}
+
+function numberIn(page: string, name: string): number {
+  const line = page.split('\n').find(one => one.startsWith(`${name} `))
+  if (!line) throw new Error(`/metrics has no ${name}`)
+  return Number(line.slice(name.length + 1))
 }
 
 export interface Entry {
@@ -97,12 +122,20 @@ export type Client = ReturnType<typeof clientWith>
 
 /** Calls with a token; any other status than the one expected is an error. */
 export function clientWith(token: string) {
-  async function call(method: string, path: string, expect: number, headers: Record<string, string>, body?: string) {
-    const answer = await fetch(base + path, {
+  const fetched = (method: string, path: string, headers: Record<string, string>, body?: RequestInit['body']) =>
+    fetch(base + path, {
       method,
       headers: { 'x-auth-token': token, ...headers },
-      ...(body !== undefined && { body }),
+      ...(body !== undefined && { body, duplex: 'half' }),
     })
+  async function call(
+    method: string,
+    path: string,
+    expect: number,
+    headers: Record<string, string> = {},
+    body?: RequestInit['body'],
+  ): Promise<string> {
+    const answer = await fetched(method, path, headers, body)
     const text = await answer.text()
     if (answer.status !== expect) throw new Error(`${method} ${path}: ${answer.status} ${text}`)
     return text
@@ -110,12 +143,19 @@ export function clientWith(token: string) {
   return {
     get: (path: string, headers: Record<string, string> = {}) => call('GET', path, 200, headers),
     async json<T>(path: string): Promise<T> {
-      return JSON.parse(await call('GET', path, 200, {})) as T
+      return JSON.parse(await call('GET', path, 200)) as T
+    },
+    /** Whatever the answer is. */
+    async ask<T>(path: string): Promise<T> {
+      return (await (await fetched('GET', path, {})).json()) as T
     },
     async send<T>(method: string, path: string, body: unknown, expect: number): Promise<T> {
       const headers = { 'content-type': 'application/json', 'openstack-api-version': 'compute 2.90' }
       const text = await call(method, path, expect, headers, body === undefined ? undefined : JSON.stringify(body))
       return (text ? JSON.parse(text) : undefined) as T
     },
+    put: (path: string, bytes: AsyncIterable<Buffer>, expect: number) =>
+      call('PUT', path, expect, { 'content-type': 'application/octet-stream' }, ReadableStream.from(bytes)),
+    remove: (path: string, expect: number) => call('DELETE', path, expect),
   }
 }

@@ -1,4 +1,4 @@
-/** How long it takes to choose a host and claim room on it when there are ten thousand. */
+/** How long it takes to choose a host and claim room on it, by how many there are. */
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { systemClock, virtualClock } from '#kernel/clock.ts'
@@ -11,7 +11,6 @@ import { place } from '../../src/services/compute/servers/placing.ts'
 import { testCloud } from '../harness.ts'
 import { type Times, timesOf } from './timing.ts'
 
-const hosts = 10_000
 const decisions = 200
 /** Hosts that report between two decisions. */
 const reports = 20
@@ -26,7 +25,7 @@ export interface Scheduling {
 }
 
 /** Decisions in transactions of their own, each claimed for good, while hosts go on reporting. The commit is not timed. */
-export async function schedulingTimes(dir: string): Promise<Scheduling> {
+export async function schedulingTimes(dir: string, hosts: number): Promise<Scheduling> {
   const path = join(dir, 'scheduling.db')
   await using database = openSqlite(path)
   await using cloud = await testCloud({ database, clock: virtualClock(), validateResponses: false })
@@ -41,7 +40,7 @@ export async function schedulingTimes(dir: string): Promise<Scheduling> {
   })
   for (let i = 0; i < hosts; i += 500) {
     await ctx.transaction(async tx => {
-      for (let j = i; j < i + 500; j++) await keepReport(tx, report(j, true))
+      for (let j = i; j < Math.min(i + 500, hosts); j++) await keepReport(tx, report(j, true))
     })
   }
   const request = { flavor, image: null, spec, ignore: [], project_id: 'p', user_id: 'u' }

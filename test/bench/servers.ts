@@ -1,0 +1,107 @@
+/** A server's life on the fake driver, and lists of a thousand. */
+import { type Bench, type Servers, serversPath } from './cloud.ts'
+import { memoryOf } from './process.ts'
+import { lateDuring, noteCalls, noteLate, ratioOf } from './table.ts'
+import { ms, quantiles, timed, timesOf, took } from './timing.ts'
+
+export async function measureServers(bench: Bench, servers: Servers, quick: boolean): Promise<void> {
+  const { table, baseline, child, demo } = bench
+  const { post, is, built, made } = servers
+  const times = quick ? 10 : 100
+  for (let i = 0; i < times / 5; i++) await is(await post(`warm-${i}`), 'ACTIVE')
+  await noteCalls(table, baseline, child, {
+    what: 'POST /servers answered, the next while the last is built',
+    count: times / 2,
+    call: i => post(`post-${i}`),
+    settled: built,
+  })
+  const answers: number[] = []
+  const { late } = await noteCalls(table, baseline, child, {
+    what: 'POST /servers to ACTIVE, one at a time (one port, fake driver)',
+    budget: '< 50 ms',
+    count: times,
+    async call(i) {
+      const posted = performance.now()
+      const id = await post(`one-${i}`)
+      answers.push(performance.now() - posted)
+      await is(id, 'ACTIVE')
+    },
+  })
+  const answered = timesOf(answers)
+  const { p50 } = await baseline.route(1)
+  const measured = quantiles(answered)
+  table.note({
+    what: 'of that: POST /servers answered',
+    budget: '< 15 ms',
+    measured,
+    ratio: ratioOf(answered.p50, p50),
+  })
+  noteLate(table, 'servers made one by one', late)
+  const show = (i: number) => demo.get(`${serversPath}/${made[i % made.length]}`)
+  await noteCalls(table, baseline, child, {
+    what: 'GET server by id',
+    budget: 'p99 < 5 ms',
+    count: 10 * times,
+    call: show,
+  })
+  await measureActions(bench, servers, times)
+  await measureMany(bench, servers, quick)
+}
+
+/** What is done to servers, each to one at a time, until it is done. */
+async function measureActions({ table, baseline, child, demo }: Bench, { made, is, gone }: Servers, times: number) {
+  const small = Math.ceil(times / 4)
+  const act = (id: string, body: object) => demo.send('POST', `${serversPath}/${id}/action`, body, 202)
+  const ids = made.slice(0, small)
+  const resized = async (i: number) => {
+    await act(ids[i]!, { resize: { flavorRef: '84' } })
+    await is(ids[i]!, 'VERIFY_RESIZE')
+  }
+  await noteCalls(table, baseline, child, { what: 'resize to VERIFY_RESIZE', count: small, call: resized })
+  for (const id of ids) await demo.send('POST', `${serversPath}/${id}/action`, { confirmResize: null }, 204)
+  const doomed = made.splice(0, 2 * small)
+  const removed: number[] = []
+  await noteCalls(table, baseline, child, {
+    what: 'DELETE server to gone',
+    count: doomed.length,
+    async call(i) {
+      removed.push(await took(() => demo.remove(`${serversPath}/${doomed[i]}`, 204)))
+      await gone(doomed[i]!)
+    },
+  })
+  table.note({ what: 'of that: DELETE answered', measured: quantiles(timesOf(removed)) })
+}
+
+async function measureMany(bench: Bench, { post, postMany, is, built, made }: Servers, quick: boolean): Promise<void> {
+  const { table, baseline, child, demo } = bench
+  if (!quick) {
+    const many = await took(() => timed(200, 200, async i => is(await post(`many-${i}`), 'ACTIVE')))
+    table.note({ what: '200 servers at once, all ACTIVE', measured: ms(many) })
+  }
+  for (const [count, budget] of quick
+    ? [[20, '-'] as const]
+    : ([
+        [100, '-'],
+        [1000, '< 20 s'],
+      ] as const)) {
+    let active = 0
+    const late = await lateDuring(child, async () => {
+      active = await took(async () => {
+        await postMany(`of-${count}`, count)
+        await built()
+      })
+    })
+    table.note({ what: `${count} servers in one call, all ACTIVE`, budget, measured: ms(active) })
+    noteLate(table, `${count} servers in one call`, late)
+  }
+  const list = () => demo.get(`${serversPath}/detail?limit=1000`)
+  await timed(quick ? 1 : 10, 1, list)
+  await noteCalls(table, baseline, child, {
+    what: quick ? 'list of servers, detail' : 'list 1,000 servers with a port each, detail',
+    budget: '< 25 ms',
+    count: quick ? 5 : 50,
+    call: list,
+  })
+  const memory = `${memoryOf(child.pid!).toFixed(0)} MiB, ${made.length} made one by one`
+  table.note({ what: 'memory after all that (PSS)', measured: memory })
+}
