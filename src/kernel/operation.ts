@@ -22,6 +22,8 @@ export interface Request<Path extends string, Query, Body, Loaded> {
   target: Loaded
   headers: Record<string, string | undefined>
   method: string
+  /** The address that the request came from. */
+  source: string
   /** Path and query as sent, for links to the next page. */
   url: string
   /** The body's bytes, for operations with `raw: true`. */

@@ -133,6 +133,7 @@ async function perform(
     target: undefined,
     headers: request.headers as Record<string, string | undefined>,
     method: request.method,
+    source: request.ip,
     url: request.url,
     stream: request.body instanceof Readable ? request.body : Readable.from([]),
     signal: abort.signal,

@@ -42,6 +42,12 @@ export const identityConfig = section(
         description: 'Wrong passwords in a row that lock a user out; 0 never does.',
       }),
       lockout_seconds: Type.Integer({ default: 1800, minimum: 1, description: 'How long such a user is locked out.' }),
+      source_lockout_attempts: Type.Integer({
+        default: 0,
+        minimum: 0,
+        description:
+          'Failed logins from one address, within lockout_seconds, after which it must wait; 0 never. Not for clouds whose users all come by one proxy.',
+      }),
       password_regex: Type.String({
         default: '',
         description: 'A regular expression that new passwords must match; empty: any password will do.',

@@ -104,8 +104,23 @@ test('attack 9: a restricted credential makes no other secrets; one that may, do
     body: { credential: ec2 },
   })
   assert.equal(refused.status, 403)
+  const keys = `users/${user_id}/credentials/OS-EC2`
+  const trust = { trustor_user_id: user_id, trustee_user_id: user_id, project_id, impersonation: true }
+  const attempts = [
+    ['POST', keys, { tenant_id: project_id }],
+    ['GET', keys],
+    ['GET', 'credentials/unknown'],
+    ['POST', 'OS-TRUST/trusts', { trust: { ...trust, roles: [{ name: 'member' }] } }],
+    ['PATCH', `users/${user_id}`, { user: { password: 'another' } }],
+  ] as const
+  for (const [method, path, body] of attempts) {
+    const { status } = await cloud.request(method, `/identity/v3/${path}`, { token: restricted, body })
+    assert.equal(status, 403, `${method} ${path}`)
+  }
   const free = await robotOf(cloud, owner, { name: 'free', unrestricted: true })
   assert.equal((await create(cloud, { token: free, user_id }, { name: 'third' })).status, 201)
+  const made = await cloud.request('POST', `/identity/v3/${keys}`, { token: free, body: { tenant_id: project_id } })
+  assert.equal(made.status, 201)
 })
 
 test('attack 9: a credential is used in its own project only', async () => {

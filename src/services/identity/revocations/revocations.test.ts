@@ -261,6 +261,28 @@ test('attack 23: a thousand-fold guess learns nothing, and a lock looks like a w
   assert.deepEqual({ status: disabled.status, body: disabled.body }, { status: 401, body: refused.body })
 })
 
+test('attack 23: who guesses from one address waits there, with whatever name; others log in', async () => {
+  const clock = virtualClock()
+  const set = ['identity.source_lockout_attempts=3', 'identity.lockout_seconds=600']
+  await using cloud = await testCloud({ clock, set })
+  const logIn = async (remoteAddress: string, name: string, password: string) => {
+    const user = { name, domain: { id: 'default' }, password }
+    const payload = { auth: { identity: { methods: ['password'], password: { user } } } }
+    const answer = await cloud.http.inject({ method: 'POST', url: '/identity/v3/auth/tokens', remoteAddress, payload })
+    return { status: answer.statusCode, body: answer.statusCode === 201 ? '' : answer.body }
+  }
+  const refused = await logIn('192.0.2.1', 'nobody', 'x')
+  for (const name of ['demo', 'admin']) assert.deepEqual(await logIn('192.0.2.1', name, 'x'), refused)
+  assert.deepEqual(await logIn('192.0.2.1', 'demo', 'demo'), refused, 'the right password is of no use now')
+  assert.deepEqual(await logIn('::ffff:192.0.2.1', 'demo', 'demo'), refused)
+  assert.equal((await logIn('192.0.2.2', 'demo', 'demo')).status, 201)
+  for (const end of ['1', '2', '3']) await logIn(`2001:db8:0:1::${end}`, 'demo', 'x')
+  assert.equal((await logIn('2001:db8:0:1::4', 'demo', 'demo')).status, 401)
+  assert.equal((await logIn('2001:db8:0:2::4', 'demo', 'demo')).status, 201)
+  await clock.advance(600_000)
+  assert.equal((await logIn('192.0.2.1', 'demo', 'demo')).status, 201)
+})
+
 test('attack 23: an unknown user costs as much work as a wrong password', async () => {
   const cost = { memory: 2048, passes: 2 }
   const hash = await hashPassword('secret', cost, Buffer.alloc(16, 1))

@@ -6,6 +6,7 @@ import { operation, reply } from '#kernel/operation.ts'
 import { Type } from '#kernel/schema/builders.ts'
 import { forbiddenAction } from '../faults.ts'
 import { freshGeneration } from '../revocations/revocation.ts'
+import { unlessGuessing } from '../sources.ts'
 import { consumeUse } from '../trusts/store.ts'
 import { users } from '../users/store.ts'
 import { needsMore } from './factors.ts'
@@ -124,11 +125,11 @@ export const issueToken = operation({
   summary: 'Authenticate and issue a token',
   policy: 'public',
   request,
-  async handle(ctx, { body, query, headers, method, url }) {
+  async handle(ctx, { body, query, headers, method, url, source }) {
     // Before anything is looked at: what is revoked from here on does not spare the new token.
     const before = await freshGeneration(ctx)
     const auth = body.auth as { identity: AuthIdentity; scope?: 'unscoped' | AskedScope }
-    const proof = await prove(ctx, auth.identity, { headers, method, url })
+    const proof = await unlessGuessing(ctx, source, () => prove(ctx, auth.identity, { headers, method, url }))
     const generation = proof.generation ?? before
     const shown = [...auth.identity.methods, ...(proof.parent?.methods ?? [])]
     const receipt = headers['openstack-auth-receipt']

@@ -74,7 +74,7 @@ onEachEngine('the trustee acts in the project of the trustor, as itself or as th
   }
 })
 
-test('nobody else uses it, and its token leads to no other', async () => {
+test('attack 10: nobody else uses it, and its token leads to no other', async () => {
   await using cloud = await testCloud()
   const [alice, bob, eve] = [await cloud.project('alice'), await cloud.project('bob'), await cloud.project('eve')]
   const { id } = (await give(cloud, alice, bob)).body.trust
@@ -85,12 +85,24 @@ test('nobody else uses it, and its token leads to no other', async () => {
   assert.equal((await use(cloud, delegated, id)).status, 403)
   const body = { auth: { identity: { methods: ['token'], token: { id: delegated } } } }
   assert.equal((await cloud.request('POST', '/identity/v3/auth/tokens', { body })).status, 403)
+  const scopes = [
+    { project: { id: bob.id } },
+    { project: { id: alice.id } },
+    { domain: { id: 'default' } },
+    { system: { all: true } },
+  ]
+  for (const scope of scopes) {
+    const again = { auth: { ...body.auth, scope } }
+    const { status } = await cloud.request('POST', '/identity/v3/auth/tokens', { body: again })
+    assert.equal(status, 403, JSON.stringify(scope))
+  }
+  assert.equal((await give(cloud, { ...alice, token: delegated }, bob)).status, 403, 'nor to more trusts')
   const secret = { application_credential: { name: 'x' } }
   const path = `/identity/v3/users/${bob.user_id}/application_credentials`
   assert.equal((await cloud.request('POST', path, { token: delegated, body: secret })).status, 403)
 })
 
-test('one gives in own name only what one has', async () => {
+test('attack 10: one gives in own name only what one has', async () => {
   await using cloud = await testCloud()
   const [alice, bob] = [await cloud.project('alice'), await cloud.project('bob')]
   assert.equal((await give(cloud, alice, bob, { trustor_user_id: bob.user_id })).status, 403)
@@ -156,7 +168,7 @@ onEachEngine(
   },
 )
 
-test('a trust is passed on as often as it says, never with more than it has', async () => {
+test('attack 10: a trust is passed on as often as it says, never with more than it has', async () => {
   await using cloud = await testCloud()
   const [alice, bob, carol, dave] = [
     await cloud.project('alice'),
