@@ -1,13 +1,15 @@
-/** Tokens for those for whom an identity provider vouches. */
+/** Tokens and federation: those for whom an identity provider vouches get one, and of whoever has one another cloud may be told. */
 import type { Ctx } from '#kernel/context.ts'
-import { Unauthorized } from '#kernel/errors.ts'
+import { Forbidden, NotFound, Unauthorized } from '#kernel/errors.ts'
 import { type Reply, reply } from '#kernel/operation.ts'
+import { forbiddenAction } from './faults.ts'
 import type { Login } from './federation/login.ts'
 import { needsMore } from './tokens/factors.ts'
 import { factsOf } from './tokens/facts.ts'
 import { knownMethods } from './tokens/methods.ts'
 import { mint } from './tokens/mint.ts'
 import { federatedMethod } from './tokens/token.ts'
+import { checkToken } from './tokens/validate.ts'
 
 /** An unscoped token with its description; the reply instead when more factors are needed, which users of this cloud may. */
 export async function federatedToken(
@@ -29,4 +31,40 @@ export async function federatedAnswer(ctx: Ctx, login: Login): Promise<Reply> {
   const issued = await federatedToken(ctx, login)
   if (!('token' in issued)) return issued
   return reply(issued.body, { status: 201, headers: { 'x-subject-token': issued.token, vary: 'X-Auth-Token' } })
+}
+
+/** What another cloud is told of the bearer of a token. */
+export interface Bearer {
+  user_id: string
+  user_name: string
+  user_domain: string
+  project_name: string
+  project_domain: string
+  roles: string[]
+  /** Groups that it is in by an identity provider of its own. */
+  mapped_group_ids: string[]
+  expires_at: number
+}
+
+/** Of a token for a project. One that may only make some requests is none to go elsewhere with. */
+export async function projectBearer(ctx: Ctx, token: string): Promise<Bearer> {
+  const found = await checkToken(ctx, token)
+  if (!found) throw new NotFound('Could not find token.')
+  const { claims, facts } = found
+  if (claims.scope.type !== 'project') {
+    throw forbiddenAction('Use a project scoped token when attempting to create a SAML assertion')
+  }
+  if (facts.applicationCredential?.access_rules) {
+    throw new Forbidden('The access rules of the application credential do not allow to go to another cloud.')
+  }
+  return {
+    user_id: facts.user.id,
+    user_name: facts.user.name,
+    user_domain: facts.userDomain.name,
+    project_name: facts.target!.name,
+    project_domain: facts.targetDomain!.name,
+    roles: facts.roles.map(role => role.name),
+    mapped_group_ids: facts.home?.group_ids ?? [],
+    expires_at: claims.expires_at,
+  }
 }

@@ -49,10 +49,10 @@ const cookiePath = '/identity/v3/auth/OS-FEDERATION'
 /** Kept from scripts, and from other sites as far as the login allows: those of SAML come back by a form of theirs. */
 export function journeyCookie(ctx: Ctx, sealed: string, { crossSite }: { crossSite: boolean }): string {
   const isSecure = ctx.publicUrl.startsWith('https:')
-  const site = crossSite && isSecure ? 'None' : 'Lax'
-  const secure = isSecure ? '; Secure' : ''
+  // Without HTTPS a browser takes no cookie that says None, but sends one that says nothing for two minutes.
+  const site = crossSite ? (isSecure ? '; SameSite=None' : '') : '; SameSite=Lax'
   const age = sealed === '' ? 0 : patienceMs / 1000
-  return `${cookieName}=${sealed}; Path=${cookiePath}; HttpOnly; SameSite=${site}; Max-Age=${age}${secure}`
+  return `${cookieName}=${sealed}; Path=${cookiePath}; HttpOnly${site}; Max-Age=${age}${isSecure ? '; Secure' : ''}`
 }
 
 export function journeyOf(cookies: string | undefined): string | undefined {

@@ -15,10 +15,12 @@ async function bytesOf(answer: Response): Promise<Uint8Array<ArrayBuffer>> {
   return Buffer.concat(parts)
 }
 
-export async function limitedFetch(url: string, options: RequestInit): Promise<Response> {
+/** `options` are those of fetch, as libraries have them in types of their own. */
+export async function limitedFetch(url: string, options: object): Promise<Response> {
+  const asked = options as RequestInit
   const patience = AbortSignal.timeout(patienceMs)
-  const signal = options.signal ? AbortSignal.any([options.signal, patience]) : patience
-  const answer = await fetch(url, { ...options, redirect: 'manual', signal })
+  const signal = asked.signal ? AbortSignal.any([asked.signal, patience]) : patience
+  const answer = await fetch(url, { ...asked, redirect: 'manual', signal })
   const { status, headers } = answer
   const body = await bytesOf(answer)
   return new Response(bodiless.has(status) ? null : body, { status, headers })

@@ -5,10 +5,13 @@ import { operation } from '#kernel/operation.ts'
 import { federatedAnswer } from '../federated-token.ts'
 import type { Way } from './federation.ts'
 import { logIn } from './login.ts'
-import type { Said } from './mapped.ts'
+import { findWay, type Said } from './mapped.ts'
 import { saidByOpenid } from './openid.ts'
 import { bearerOf, claimsOfBearer } from './openid-bearer.ts'
 import { openidSettings } from './openid-provider.ts'
+import { issuerOperations } from './saml-issuer.ts'
+import { asksForPaos, ecpChallenge, saidDirectly } from './saml-login.ts'
+import { saml2Settings } from './saml-response.ts'
 
 export function unknownWay({ idp_id, protocol_id }: Way): NotImplemented {
   return new NotImplemented(
@@ -25,6 +28,9 @@ async function byBearer(ctx: Ctx, way: Way, authorization: string | undefined): 
   return saidByOpenid(await claimsOfBearer(ctx, settings, token))
 }
 
+const answer = async (ctx: Ctx, way: Way, prove: () => Promise<Said>) =>
+  federatedAnswer(ctx, await logIn(ctx, way, prove))
+
 const logins = (['GET', 'POST'] as const).map(method =>
   operation({
     id: method === 'GET' ? 'identity.federation.auth' : 'identity.federation.auth_post',
@@ -33,11 +39,18 @@ const logins = (['GET', 'POST'] as const).map(method =>
     summary: 'Log in by an identity provider and get an unscoped token',
     policy: 'public',
     raw: true,
-    async handle(ctx, { params, headers }) {
-      const login = await logIn(ctx, params, () => byBearer(ctx, params, headers.authorization))
-      return federatedAnswer(ctx, login)
+    async handle(ctx, { params, headers, stream }) {
+      const saml = saml2Settings(ctx, params)
+      if (!saml) return answer(ctx, params, () => byBearer(ctx, params, headers.authorization))
+      if (method === 'POST') {
+        const sent = { contentType: headers['content-type'], stream }
+        return answer(ctx, params, () => saidDirectly(ctx, params, saml, sent))
+      }
+      await findWay(ctx, params)
+      if (!asksForPaos(headers.accept)) throw new Unauthorized()
+      return ecpChallenge(ctx, params, saml)
     },
   }),
 )
 
-export const federationOperations = [...logins]
+export const federationOperations = [...logins, ...issuerOperations]

@@ -7,16 +7,18 @@ import { identityConfig } from '../config.ts'
 import { federatedToken } from '../federated-token.ts'
 import { identityProviders, protocols } from '../identity-providers/store.ts'
 import { first } from '../listing.ts'
-import type { OpenidSettings } from './config.ts'
+import type { OpenidSettings, Saml2Settings } from './config.ts'
 import { type Choice, chooseProvider, sendToDashboard, trustedOrigin } from './dashboard.ts'
 import type { Way } from './federation.ts'
-import { journeyCookie, journeyOf, openJourney, sealJourney, unguessable } from './journey.ts'
+import { type Journey, journeyCookie, journeyOf, openJourney, sealJourney, unguessable } from './journey.ts'
 import { type Login, logIn } from './login.ts'
 import { findWay } from './mapped.ts'
 import { saidByOpenid } from './openid.ts'
 import { openidEnd, openidStart } from './openid-code.ts'
 import { openidSettings } from './openid-provider.ts'
 import { unknownWay } from './operations.ts'
+import { bodyText, samlEnd, samlStart } from './saml-login.ts'
+import { saml2Settings } from './saml-response.ts'
 
 const text = Type.Optional(Type.Union([Type.String(), Type.Array(Type.String())]))
 const query = Type.Object({ origin: text, state: text })
@@ -33,13 +35,16 @@ function sendTo(location: string, cookie: string): Reply {
 
 async function start(ctx: Ctx, way: Way, origin: string): Promise<Reply> {
   await findWay(ctx, way)
-  const settings = openidSettings(ctx, way)
-  if (!settings) throw unknownWay(way)
+  const openid = openidSettings(ctx, way)
+  const saml = saml2Settings(ctx, way)
   const { idp_id, protocol_id } = way
-  const [state, nonce, verifier] = [unguessable(ctx), unguessable(ctx), unguessable(ctx)] as const
+  // An id in XML begins with a letter or a line.
+  const [state, nonce, verifier] = [unguessable(ctx), `_${unguessable(ctx)}`, unguessable(ctx)] as const
   const journey = { idp_id, protocol_id, origin, state, nonce, verifier }
-  const address = await openidStart(ctx, settings, journey, returnAddress(ctx, way))
-  return sendTo(address, journeyCookie(ctx, await sealJourney(ctx, journey), { crossSite: false }))
+  const back = returnAddress(ctx, way)
+  if (!saml && !openid) throw unknownWay(way)
+  const address = saml ? await samlStart(ctx, way, saml, journey, back) : await openidStart(ctx, openid!, journey, back)
+  return sendTo(address, journeyCookie(ctx, await sealJourney(ctx, journey), { crossSite: saml !== undefined }))
 }
 
 async function arrive(ctx: Ctx, login: Login, origin: string): Promise<Reply> {
@@ -53,14 +58,30 @@ async function arrive(ctx: Ctx, login: Login, origin: string): Promise<Reply> {
   })
 }
 
+async function begun(ctx: Ctx, way: Way, cookies: string | undefined): Promise<Journey> {
+  const journey = await openJourney(ctx, journeyOf(cookies), way)
+  if (!journey) throw new Unauthorized('This login was not begun in this browser, or too long ago: begin again.')
+  return journey
+}
+
+async function endSaml(
+  ctx: Ctx,
+  way: Way,
+  settings: Saml2Settings,
+  { cookies, form }: { cookies: string | undefined; form: URLSearchParams },
+): Promise<Reply> {
+  const journey = await begun(ctx, way, cookies)
+  const sent = { form, address: returnAddress(ctx, way) }
+  return arrive(ctx, await logIn(ctx, way, () => samlEnd(ctx, way, settings, journey, sent)), journey.origin)
+}
+
 async function endOpenid(
   ctx: Ctx,
   way: Way,
   settings: OpenidSettings,
   { cookies, search }: { cookies: string | undefined; search: string },
 ): Promise<Reply> {
-  const journey = await openJourney(ctx, journeyOf(cookies), way)
-  if (!journey) throw new Unauthorized('This login was not begun in this browser, or too long ago: begin again.')
+  const journey = await begun(ctx, way, cookies)
   const address = new URL(returnAddress(ctx, way) + search)
   const login = await logIn(ctx, way, async () => saidByOpenid(await openidEnd(ctx, settings, journey, address)))
   return arrive(ctx, login, journey.origin)
@@ -93,7 +114,10 @@ const ofProvider = both(method =>
     policy: 'public',
     query,
     raw: true,
-    async handle(ctx, { params, query, headers, url }) {
+    async handle(ctx, { params, query, headers, url, stream }) {
+      const saml = method === 'POST' ? saml2Settings(ctx, params) : undefined
+      const form = new URLSearchParams(saml ? await bodyText(stream) : '')
+      if (saml && form.has('SAMLResponse')) return endSaml(ctx, params, saml, { cookies: headers.cookie, form })
       const settings = openidSettings(ctx, params)
       if (query.state !== undefined && settings) {
         return endOpenid(ctx, params, settings, { cookies: headers.cookie, search: url.slice(url.indexOf('?')) })

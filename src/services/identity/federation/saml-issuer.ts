@@ -1,0 +1,127 @@
+/** This cloud as a SAML 2.0 identity provider: what it tells another cloud of the bearer of a token. */
+import { readFile } from 'node:fs/promises'
+import type { Ctx } from '#kernel/context.ts'
+import { Forbidden, NotImplemented } from '#kernel/errors.ts'
+import { operation, reply } from '#kernel/operation.ts'
+import { Type } from '#kernel/schema/builders.ts'
+import { identityConfig } from '../config.ts'
+import { notFound } from '../faults.ts'
+import { type Bearer, projectBearer } from '../federated-token.ts'
+import { groups, groupsOfUser } from '../groups/store.ts'
+import { projects } from '../projects/store.ts'
+import { type ServiceProviderRow, serviceProviders } from '../service-providers/store.ts'
+import { ecpResponse, metadataXml, responseXml, signedResponse } from './saml-xml.ts'
+
+const id = Type.String({ minLength: 1, maxLength: 4096 })
+const request = Type.Object({
+  auth: Type.Object({
+    identity: Type.Object({ methods: Type.Array(Type.String()), token: Type.Object({ id }) }),
+    scope: Type.Object({ service_provider: Type.Object({ id }) }),
+  }),
+})
+
+async function issuer(ctx: Ctx): Promise<{ entity_id: string; certificate: string; key: string }> {
+  const { issuer_entity_id, issuer_certificate_file, issuer_key_file } = ctx.config.of(identityConfig).federation
+  if (!issuer_certificate_file || !issuer_key_file) {
+    throw new NotImplemented(
+      'This cloud is no SAML identity provider: set issuer_certificate_file and issuer_key_file in identity.federation.',
+    )
+  }
+  return {
+    entity_id: issuer_entity_id || `${ctx.publicUrl}/identity/v3/OS-FEDERATION/saml2/metadata`,
+    certificate: await readFile(issuer_certificate_file, 'utf8'),
+    key: await readFile(issuer_key_file, 'utf8'),
+  }
+}
+
+/** Upstream's form, for mappings that have `groups` without a domain. */
+async function groupsOf(ctx: Ctx, { user_id, mapped_group_ids }: Bearer): Promise<string[]> {
+  const found = [...(await groupsOfUser(ctx.db, user_id)), ...(await groups.list(ctx.db, { id: mapped_group_ids }))]
+  const domains = await projects.list(ctx.db, { id: found.map(group => group.domain_id), is_domain: true })
+  const names = new Map(domains.map(domain => [domain.id, domain.name]))
+  return found.map(({ name, domain_id }) => `JSON:${JSON.stringify({ name, domain: { name: names.get(domain_id) } })}`)
+}
+
+async function assertionFor(ctx: Ctx, auth: { token: string; provider: string }) {
+  const provider = await serviceProviders.find(ctx.db, { id: auth.provider })
+  if (!provider) throw notFound('Service Provider', auth.provider)
+  if (!provider.enabled) throw new Forbidden(`Service Provider ${provider.id} is disabled.`)
+  const bearer = await projectBearer(ctx, auth.token)
+  const { entity_id, certificate, key } = await issuer(ctx)
+  const { issuer_lifetime_seconds, issuer_audiences } = ctx.config.of(identityConfig).federation
+  const now = ctx.clock.now()
+  const told = await groupsOf(ctx, bearer)
+  const xml = responseXml({
+    id: `_${ctx.ids.hex()}`,
+    response_id: `_${ctx.ids.hex()}`,
+    session: `_${ctx.ids.hex()}`,
+    issuer: entity_id,
+    recipient: provider.sp_url,
+    audience: (issuer_audiences[provider.id] ?? provider.sp_url) || undefined,
+    subject: bearer.user_name,
+    attributes: {
+      openstack_user: [bearer.user_name],
+      openstack_user_domain: [bearer.user_domain],
+      openstack_roles: bearer.roles,
+      openstack_project: [bearer.project_name],
+      openstack_project_domain: [bearer.project_domain],
+      ...(told.length > 0 && { openstack_groups: told }),
+    },
+    now,
+    until: Math.min(now + issuer_lifetime_seconds * 1000, bearer.expires_at),
+  })
+  return { provider, xml: signedResponse(xml, key, certificate) }
+}
+
+function asXml(xml: string, { sp_url, auth_url }: ServiceProviderRow) {
+  const headers = {
+    'content-type': 'text/xml',
+    'x-sp-url': sp_url,
+    'x-auth-url': auth_url,
+    'cache-control': 'no-store',
+  }
+  return reply(Buffer.from(xml), { status: 200, headers })
+}
+
+export const issueAssertion = operation({
+  id: 'identity.federation.saml2',
+  method: 'POST',
+  path: '/v3/auth/OS-FEDERATION/saml2',
+  summary: 'Get a SAML assertion about the bearer of a token, for a service provider',
+  policy: 'public',
+  request,
+  async handle(ctx, { body: { auth } }) {
+    const asked = { token: auth.identity.token.id, provider: auth.scope.service_provider.id }
+    const { xml, provider } = await assertionFor(ctx, asked)
+    return asXml(xml, provider)
+  },
+})
+
+export const issueEcpAssertion = operation({
+  id: 'identity.federation.saml2_ecp',
+  method: 'POST',
+  path: '/v3/auth/OS-FEDERATION/saml2/ecp',
+  summary: 'Get a SAML assertion in an ECP envelope',
+  policy: 'public',
+  request,
+  async handle(ctx, { body: { auth } }) {
+    const asked = { token: auth.identity.token.id, provider: auth.scope.service_provider.id }
+    const { xml, provider } = await assertionFor(ctx, asked)
+    return asXml(ecpResponse(xml, provider.relay_state_prefix + ctx.ids.hex()), provider)
+  },
+})
+
+export const showMetadata = operation({
+  id: 'identity.federation.metadata',
+  method: 'GET',
+  path: '/v3/OS-FEDERATION/saml2/metadata',
+  summary: 'Show what this cloud is as a SAML identity provider',
+  policy: 'public',
+  async handle(ctx) {
+    const { entity_id, certificate } = await issuer(ctx)
+    const xml = metadataXml(entity_id, certificate, `${ctx.publicUrl}/identity/v3/OS-FEDERATION/saml2/sso`)
+    return reply(Buffer.from(xml), { status: 200, headers: { 'content-type': 'text/xml' } })
+  },
+})
+
+export const issuerOperations = [issueAssertion, issueEcpAssertion, showMetadata]
