@@ -1,6 +1,6 @@
 /** The section of the configuration about images. */
 
-import { section } from '#kernel/config/section.ts'
+import { secret, section } from '#kernel/config/section.ts'
 import { Type } from '#kernel/schema/builders.ts'
 
 export const imageConfig = section(
@@ -19,12 +19,34 @@ export const imageConfig = section(
       stores: Type.Record(
         Type.String({ pattern: '^(?!file$)[A-Za-z0-9_-]{1,64}$' }),
         Type.Object({
-          type: Type.Union([Type.Literal('file'), Type.Literal('http')], {
-            description: 'A folder, or web servers that images are only read from.',
+          type: Type.Union([Type.Literal('file'), Type.Literal('http'), Type.Literal('s3')], {
+            description:
+              'A folder, web servers that images are only read from, or a bucket of an S3-compatible server.',
           }),
           directory: Type.Optional(Type.String({ description: 'Folder of the image files.' })),
           weight: Type.Optional(Type.Integer({ description: 'The heaviest is read from.' })),
           description: Type.Optional(Type.String({ description: 'What it is good for, for users.' })),
+          endpoint: Type.Optional(
+            Type.String({ pattern: '^https?://[^/?#@]+(/[^?#]*)?$', description: 's3: https://s3.example.org' }),
+          ),
+          region: Type.Optional(Type.String({ description: 's3: by default us-east-1.' })),
+          bucket: Type.Optional(
+            Type.String({ pattern: '^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$', description: 's3: it has to exist.' }),
+          ),
+          prefix: Type.Optional(
+            Type.String({ pattern: '^[A-Za-z0-9/_.-]*$', description: 's3: what names in the bucket begin with.' }),
+          ),
+          access_key: Type.Optional(Type.String({ description: 's3: who reads and writes there.' })),
+          secret_key: Type.Optional(secret({ description: "s3: that user's secret." })),
+          storage_class: Type.Optional(
+            Type.String({ pattern: '^[A-Z_]*$', description: 's3: REDUCED_REDUNDANCY and so on.' }),
+          ),
+          part_bytes: Type.Optional(
+            Type.Integer({
+              minimum: 5_242_880,
+              description: 's3: bigger images are sent in parts of so much, 64 MiB by default.',
+            }),
+          ),
         }),
         { default: {}, description: 'More stores beside the folder, which is called "file": by name.' },
       ),

@@ -93,9 +93,8 @@ async function ensureFromFile(ctx: Ctx, { path, ...file }: ImageFile): Promise<I
   const declared = { disk_format: image.disk_format!, container_format: image.container_format! }
   const blob = newBlob(ctx, image.id)
   const store = storesOf(ctx).main.id
-  const keep = async (stored: Stored, storedAt: string) => {
-    const virtual_size = await inspectBlob(ctx, storedAt, declared)
-    return ctx.transaction(async tx => {
+  const commit = (stored: Stored, virtual_size: number | null) =>
+    ctx.transaction(async tx => {
       await lock(tx.db, tx.database.engine, `image/public/${file.name}`)
       const other = await findPublic(tx, file.name)
       if (other) return { info: other, used: false }
@@ -104,9 +103,9 @@ async function ensureFromFile(ctx: Ctx, { path, ...file }: ImageFile): Promise<I
       await addLocation(tx, whole.id, store)
       return { info: infoOf(whole), used: true }
     })
-  }
+  const check = (_stored: Stored, storedAt: string) => inspectBlob(ctx, storedAt, declared)
   const room = ctx.config.of(imageConfig).max_size_bytes
-  const made = await storing(ctx, { blob, store, room }, createReadStream(path), keep).catch(error => {
+  const made = await storing(ctx, { blob, store, room }, createReadStream(path), { check, commit }).catch(error => {
     throw told(error, file.name)
   })
   if (!made.used) await removeFile(ctx, blob, store)

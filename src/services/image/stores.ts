@@ -1,13 +1,16 @@
-/** The stores that hold the bytes of images: folders of this machine, and web servers that are only read from. */
+/** The stores that hold the bytes of images: folders of this machine, buckets, and web servers that are only read from. */
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Env, perCloud } from '#kernel/context.ts'
+import type { BlobStore } from './blob-store.ts'
 import { imageConfig } from './config.ts'
+import { fileStore } from './file-store.ts'
+import { s3SettingsOf, s3Url } from './s3-settings.ts'
 
 export interface Store {
   id: string
-  type: 'file' | 'http'
+  type: 'file' | 'http' | 's3'
   description: string
   /** Of several stores that hold an image, the heaviest is read from. */
   weight: number
@@ -23,9 +26,11 @@ export interface Stores {
   find(id: string): Store | undefined
   /** The folder of a file store, made when first asked for. */
   directoryOf(store: string): Promise<string>
-  /** The address of a file as the API shows it. */
+  /** What can be done with the bytes in a store that can be written to. */
+  open(store: string): Promise<BlobStore>
+  /** The address of a blob as the API shows it. */
   urlOf(store: string, blob: string): string
-  /** Names of files that this process is writing. */
+  /** Names of blobs that this process is writing. */
   readonly busy: Set<string>
   /** Removes the folders that were temporary. */
   dispose(): Promise<void>
@@ -45,10 +50,11 @@ export const storesOf = perCloud<Stores>((env: Env) => {
   ]
   const find = (id: string) => list.find(store => store.id === id)
   const main = find(config.default_store)
-  if (main?.type !== 'file')
+  if (main === undefined || main.type === 'http')
     throw new Error(`image.default_store is ${config.default_store}, which is not a store that can be written to.`)
-  for (const [id, { type, directory }] of Object.entries(config.stores))
-    if (type === 'file' && !directory) throw new Error(`The image store ${id} needs a directory.`)
+  for (const [id, settings] of Object.entries(config.stores))
+    for (const name of needed[settings.type])
+      if (!settings[name]) throw new Error(`The image store ${id} is of type ${settings.type} and needs a ${name}.`)
   const made = new Map<string, Promise<string>>()
   const configured = (id: string) => (id === 'file' ? config.directory : config.stores[id]?.directory)
   let temporary = ''
@@ -58,26 +64,59 @@ export const storesOf = perCloud<Stores>((env: Env) => {
     else temporary = await mkdtemp(join(tmpdir(), 'nephos-images-'))
     return path || temporary
   }
+  const directoryOf = once(made, make)
+  const opened = new Map<string, Promise<BlobStore & Partial<AsyncDisposable>>>()
+  const open = once(opened, async id => {
+    const settings = config.stores[id]
+    if (settings?.type !== 's3') return fileStore(await directoryOf(id))
+    const { s3Store } = await import('./s3-store.ts')
+    return s3Store(env.clock, s3SettingsOf(settings))
+  })
   return {
     list,
     main,
-    writable: list.filter(store => store.type === 'file'),
+    writable: list.filter(store => store.type !== 'http'),
     find,
-    directoryOf(id) {
-      const known = made.get(id)
-      if (known) return known
-      const making = make(id)
-      made.set(id, making)
-      return making
+    directoryOf,
+    open,
+    urlOf: (store, blob) => {
+      const settings = config.stores[store]
+      if (settings?.type === 's3') return s3Url(s3SettingsOf(settings), blob)
+      return `file://${join(configured(store) || temporary, blob)}`
     },
-    urlOf: (store, blob) => `file://${join(configured(store) || temporary, blob)}`,
     busy: new Set(),
     async dispose() {
+      for (const store of await Promise.allSettled(opened.values()))
+        if (store.status === 'fulfilled') await store.value[Symbol.asyncDispose]?.()
       await Promise.allSettled(made.values())
       if (temporary) await rm(temporary, { recursive: true, force: true })
     },
   }
 })
+
+const needed = {
+  file: ['directory'],
+  http: [],
+  s3: ['endpoint', 'bucket', 'access_key', 'secret_key'],
+} as const
+
+/** What is made by `make` for each name is made when first asked for. */
+function once<T>(made: Map<string, Promise<T>>, make: (id: string) => Promise<T>): (id: string) => Promise<T> {
+  return id => {
+    const known = made.get(id)
+    if (known) return known
+    const making = make(id)
+    made.set(id, making)
+    return making
+  }
+}
+
+/** Where bytes on their way to a store are written first: they are looked at before they are anywhere else. */
+export const landingOf = (env: Env, store: string): string =>
+  storesOf(env).find(store)?.type === 'file' ? store : stagingStore
+
+/** Whether reading from it takes a network, so that a copy is worth keeping near. */
+export const isFar = (env: Env, store: string): boolean => storesOf(env).find(store)?.type !== 'file'
 
 export const pathIn = async (env: Env, store: string, blob: string) =>
   join(await storesOf(env).directoryOf(store), blob)

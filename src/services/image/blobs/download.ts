@@ -1,19 +1,12 @@
 /** Gives the bytes of an image, whole or a part of them. */
-import { access } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import type { Env } from '#kernel/context.ts'
 import { Fault, messageOf, Unavailable } from '#kernel/errors.ts'
+import type { Range } from '../blob-store.ts'
 import { fromCache } from '../cache/cache.ts'
 import { byWeight, type LocationRow } from '../locations/location.ts'
 import { openUrl } from '../outside.ts'
-import { pathIn } from '../stores.ts'
-import { readBlob } from './blob.ts'
-
-export interface Range {
-  start: number
-  /** The last byte, itself included. */
-  end: number
-}
+import { isFar, storesOf } from '../stores.ts'
 
 /** The part that a Range header asks for; undefined for the whole. Throws 416 for one outside of the image. */
 export function rangeOf(header: string | undefined, size: number): Range | undefined {
@@ -43,7 +36,7 @@ export interface Held {
 /** Opens the bytes in the first store that gives them. Throws 503 when none does. */
 export async function bytesOf(env: Env, image: Held, range?: Range, signal?: AbortSignal): Promise<Readable> {
   const held = byWeight(env, image.locations)
-  const cached = held[0]?.url ? await fromCache(env, image.id, range, signal) : undefined
+  const cached = held[0] && isFar(env, held[0].store) ? await fromCache(env, image.id, range, signal) : undefined
   return cached ?? storedBytes(env, { ...image, locations: held }, range, signal)
 }
 
@@ -52,7 +45,7 @@ export async function storedBytes(env: Env, image: Held, range?: Range, signal?:
   for (const location of byWeight(env, image.locations)) {
     try {
       return location.url === null
-        ? await fromFile(env, location.store, image.blob!, range, signal)
+        ? await (await storesOf(env).open(location.store)).open(image.blob!, range, signal)
         : await fromWeb(env, location.url, image.size, range, signal)
     } catch (error) {
       if (signal?.aborted) throw error
@@ -60,12 +53,6 @@ export async function storedBytes(env: Env, image: Held, range?: Range, signal?:
     }
   }
   throw new Unavailable(`No store gives the bytes of image ${image.id} at present.`)
-}
-
-async function fromFile(env: Env, store: string, blob: string, range?: Range, signal?: AbortSignal): Promise<Readable> {
-  const path = await pathIn(env, store, blob)
-  await access(path)
-  return readBlob(path, range, signal)
 }
 
 async function fromWeb(

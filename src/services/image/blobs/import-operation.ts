@@ -54,7 +54,7 @@ function askedOf(ctx: Ctx, body: unknown): Asked {
 }
 
 function storesFor(ctx: Ctx, asked: Asked, header: string | undefined): string[] {
-  const { find, main, writable } = storesOf(ctx)
+  const { main, writable } = storesOf(ctx)
   if (asked.all_stores) {
     if (asked.stores || header !== undefined)
       throw new BadRequest("All_stores parameter can't be used with x-image-meta-store header or stores parameter")
@@ -63,7 +63,7 @@ function storesFor(ctx: Ctx, asked: Asked, header: string | undefined): string[]
   if (asked.stores && header !== undefined)
     throw new BadRequest("Stores parameter and x-image-meta-store header can't be both specified")
   const names = asked.stores ?? [header ?? main.id]
-  const unknown = names.find(name => find(name)?.type !== 'file')
+  const unknown = names.find(name => !writable.some(store => store.id === name))
   if (unknown !== undefined) throw new Conflict(`Store for identifier ${unknown} not found`)
   if (names.length === 0) throw new BadRequest('The list of stores is empty.')
   return names

@@ -8,9 +8,8 @@ import { images, noBytes } from '../images/store.ts'
 import { addLocation, removeFile } from '../locations/location.ts'
 import { locations } from '../locations/store.ts'
 import { checkLimit, mebibyte, roomIn } from '../quota.ts'
-import { pathIn, stagingStore } from '../stores.ts'
+import { landingOf, pathIn, stagingStore, storesOf } from '../stores.ts'
 import { endTask, taskGoesOn } from '../tasks/task.ts'
-import { copyBlob } from './blob.ts'
 import { importEnds, storeIsDone } from './progress.ts'
 import { checkSignature } from './signature.ts'
 import { type Described, describeSource, type Method, openSource, tokensOf } from './source.ts'
@@ -51,7 +50,7 @@ export const importSaga = saga<ImportInput>(
     for (const store of input.stores) {
       const copied = await s.step(
         `copy to ${store}`,
-        () => copyTo(ctx, input, store),
+        signal => copyTo(ctx, input, store, signal),
         () => removeCopy(ctx, input, store),
       )
       if (copied.ok) done.push(store)
@@ -92,7 +91,10 @@ async function fetchBytes(ctx: Ctx, input: ImportInput, signal: AbortSignal): Pr
   signal.addEventListener('abort', stopped, { once: true })
   try {
     const room = await roomIn(ctx, image.owner, 'image_stage_total')
-    return await storing(ctx, { blob: input.blob, store: stagingStore, room }, bytes, inspected)
+    return await storing(ctx, { blob: input.blob, store: stagingStore, room }, bytes, {
+      check: inspected,
+      commit: async (_stored, fetched) => fetched,
+    })
   } finally {
     signal.removeEventListener('abort', stopped)
     bytes.destroy()
@@ -102,13 +104,21 @@ async function fetchBytes(ctx: Ctx, input: ImportInput, signal: AbortSignal): Pr
 /** A folder that has the file already. */
 async function fileStoreOf(ctx: Ctx, input: ImportInput): Promise<string | undefined> {
   const held = await locations.list(ctx.db, { image_id: input.image, url: null })
-  return held[0]?.store
+  return held.find(({ store }) => landingOf(ctx, store) === store)?.store
 }
 
-async function copyTo(ctx: Ctx, input: ImportInput, store: string): Promise<{ ok: boolean; why?: string }> {
+async function copyTo(
+  ctx: Ctx,
+  input: ImportInput,
+  store: string,
+  signal: AbortSignal,
+): Promise<{ ok: boolean; why?: string }> {
   try {
     const from = (isCopy(input) && (await fileStoreOf(ctx, input))) || stagingStore
-    if (from !== store) await copyBlob(await pathIn(ctx, from, input.blob), await pathIn(ctx, store, input.blob))
+    if (from !== store) {
+      const target = await storesOf(ctx).open(store)
+      await target.put(input.blob, await pathIn(ctx, from, input.blob), { signal })
+    }
     return { ok: true }
   } catch (error) {
     if (input.allMustSucceed) throw error

@@ -28,7 +28,7 @@ function promised(headers: Headers): number | undefined {
 function storeAsked(ctx: Ctx, headers: Headers): string | undefined {
   const asked = headers['x-image-meta-store']
   if (asked === undefined) return undefined
-  if (storesOf(ctx).find(asked)?.type === 'file') return asked
+  if (storesOf(ctx).writable.some(store => store.id === asked)) return asked
   throw new BadRequest(`The image store ${asked} is not one that images can be uploaded to.`)
 }
 

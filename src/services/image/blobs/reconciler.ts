@@ -1,12 +1,10 @@
 /** Keeps the files and the rows together: files of no image go, and uploads that died are queued again. */
-import { join } from 'node:path'
 import type { Ctx } from '#kernel/context.ts'
 import { reconciler } from '#kernel/reconcile.ts'
 import { imageConfig } from '../config.ts'
 import { images, noBytes } from '../images/store.ts'
 import { locations, scrubs } from '../locations/store.ts'
 import { storesOf } from '../stores.ts'
-import { listBlobs, removeBlob } from './blob.ts'
 
 const ours = /^[0-9a-f-]{36}\.[0-9a-f]{8}(\.part)?$/
 
@@ -23,21 +21,25 @@ export const orphanFiles = reconciler({
     )
     await scrubs.remove(ctx.db, { due_at: { op: '<=', value: new Date(ctx.clock.now()).toISOString() } })
     let removed = 0
-    for (const { id } of storesOf(ctx).writable) removed += await removeOrphans(ctx, id, before)
+    for (const { id } of storesOf(ctx).writable)
+      removed += await removeOrphans(ctx, id, before).catch(error => {
+        ctx.log.warn({ err: error, store: id }, 'an image store could not be cleaned up')
+        return 0
+      })
     if (died + removed > 0) ctx.log.info({ died, removed }, 'cleaned up after interrupted uploads')
   },
 })
 
 async function removeOrphans(ctx: Ctx, store: string, before: number): Promise<number> {
-  const { busy, directoryOf } = storesOf(ctx)
-  const directory = await directoryOf(store)
+  const { busy, open } = storesOf(ctx)
+  const blobs = await open(store)
   let removed = 0
-  for (const { name, modified } of await listBlobs(directory)) {
+  for (const { name, modified } of await blobs.list()) {
     const blob = name.replace(/\.part$/, '')
     // A file is written before its row is, so a young one may not have its row yet.
     if (!ours.test(name) || busy.has(blob) || modified > before) continue
     if (await isWanted(ctx, blob, store)) continue
-    await removeBlob(join(directory, name))
+    await blobs.remove(name)
     removed++
   }
   return removed

@@ -2,16 +2,17 @@
 import { dirname } from 'node:path'
 import type { Readable } from 'node:stream'
 import type { Ctx } from '#kernel/context.ts'
-import { BadRequest, Conflict, Gone, messageOf, OverQuota } from '#kernel/errors.ts'
+import { BadRequest, Conflict, Gone, messageOf, OverQuota, Unavailable } from '#kernel/errors.ts'
+import { StoreError } from '../blob-store.ts'
 import { imageConfig } from '../config.ts'
 import { type Declared, inspectFile } from '../formats/format.ts'
 import { findImage, noImage } from '../images/image.ts'
 import { type ImageRow, images, noBytes } from '../images/store.ts'
-import { addLocation } from '../locations/location.ts'
+import { addLocation, removeFile } from '../locations/location.ts'
 import { locations } from '../locations/store.ts'
 import { checkLimit, mebibyte, roomIn } from '../quota.ts'
-import { pathIn, stagingStore, storesOf } from '../stores.ts'
-import { keepPart, partOf, removeBlob, writePart } from './blob.ts'
+import { landingOf, pathIn, stagingStore, storesOf } from '../stores.ts'
+import { keepPart, partOf, writePart } from './blob.ts'
 import { type Heartbeat, startHeartbeat } from './heartbeat.ts'
 import { checkSignature } from './signature.ts'
 
@@ -31,14 +32,18 @@ export interface Incoming {
 /** Stores the bytes of a queued image and activates it. Never inside a transaction: it may take hours. */
 export function upload(ctx: Ctx, id: string, incoming: Incoming): Promise<ImageRow> {
   const store = incoming.store ?? storesOf(ctx).main.id
-  return take(ctx, id, 'saving', { ...incoming, store }, (row, stored, path) =>
-    activate(ctx, row, { ...stored, store }, path),
-  )
+  return take(ctx, id, 'saving', { ...incoming, store }, row => ({
+    check: (_stored, path) => checkedSize(ctx, row, path),
+    commit: (stored, virtual_size) => finish(ctx, row, { ...stored, virtual_size, status: 'active', store }),
+  }))
 }
 
 /** Stores the bytes of a queued image for a later import to check and activate. */
 export function stage(ctx: Ctx, id: string, incoming: Incoming): Promise<ImageRow> {
-  return take(ctx, id, 'uploading', { ...incoming, store: stagingStore }, (row, stored) => finish(ctx, row, stored))
+  return take(ctx, id, 'uploading', { ...incoming, store: stagingStore }, row => ({
+    check: async () => null,
+    commit: stored => finish(ctx, row, stored),
+  }))
 }
 
 /** A name for the bytes of an image that no earlier attempt has used. */
@@ -49,7 +54,7 @@ async function take(
   id: string,
   status: 'saving' | 'uploading',
   { bytes, size, store }: Incoming & { store: string },
-  commit: (row: ImageRow, stored: Stored, path: string) => Promise<ImageRow>,
+  keeping: (row: ImageRow) => Keeping<number | null, ImageRow>,
 ): Promise<ImageRow> {
   ignoreErrorsMeanwhile(bytes)
   const blob = newBlob(ctx, id)
@@ -57,9 +62,13 @@ async function take(
   using beat = startHeartbeat(ctx, id, blob)
   try {
     const room = await roomIn(ctx, row.owner, resourceOf(status))
-    return await storing(ctx, { blob, store, room, beat }, bytes, (stored, path) => {
-      if (size === undefined || size === stored.size) return commit(row, stored, path)
-      throw new BadRequest(`The image has ${stored.size} bytes, but ${size} were promised.`)
+    const { check, commit } = keeping(row)
+    return await storing(ctx, { blob, store, room, beat }, bytes, {
+      async check(stored, path) {
+        if (size === undefined || size === stored.size) return check(stored, path)
+        throw new BadRequest(`The image has ${stored.size} bytes, but ${size} were promised.`)
+      },
+      commit,
     })
   } catch (error) {
     await requeue(ctx, id, blob)
@@ -80,29 +89,39 @@ interface Storing {
   beat?: Heartbeat
 }
 
-/** Writes bytes to a file that is whole and safe on the disk, then has `commit` name it in a row. When anything fails nothing stays. */
-export async function storing<T>(
+/** What is done with bytes that are whole and safe on the disk. */
+export interface Keeping<Checked, Kept> {
+  /** Looks at them before any other store gets them. */
+  check(stored: Stored, path: string): Promise<Checked>
+  /** Names them in a row. */
+  commit(stored: Stored, checked: Checked): Promise<Kept>
+}
+
+/** Brings bytes into a store: to a file, through a check, to the store, into a row. When anything fails nothing stays. */
+export async function storing<Checked, Kept>(
   ctx: Ctx,
   { blob, store, room, beat }: Storing,
   bytes: Readable,
-  commit: (stored: Stored, path: string) => Promise<T>,
-): Promise<T> {
+  { check, commit }: Keeping<Checked, Kept>,
+): Promise<Kept> {
   ignoreErrorsMeanwhile(bytes)
-  const { busy } = storesOf(ctx)
-  const path = await pathIn(ctx, store, blob)
+  const { busy, open } = storesOf(ctx)
+  const landing = landingOf(ctx, store)
+  const path = await pathIn(ctx, landing, blob)
+  const [progressed, signal] = [beat?.progressed, beat?.signal]
   busy.add(blob)
   try {
-    const written = await writePart(path, bytes, {
-      maxBytes: room,
-      progressed: beat?.progressed,
-      signal: beat?.signal,
-    })
+    const { size, md5, sha512 } = await writePart(path, bytes, { maxBytes: room, progressed, signal })
     await keepPart(dirname(path), path)
-    const { size, md5, sha512 } = written
     const hashes = { checksum: md5, os_hash_algo: 'sha512', os_hash_value: sha512 }
-    return await commit({ blob, size, ...hashes, alive_at: null }, path)
+    const stored = { blob, size, ...hashes, alive_at: null }
+    const checked = await check(stored, path)
+    if (store !== landing) await (await open(store)).put(blob, path, { progressed, signal })
+    const kept = await commit(stored, checked)
+    if (store !== landing) await removeFile(ctx, blob, landing)
+    return kept
   } catch (error) {
-    await discard(ctx, path, blob)
+    await discard(ctx, blob, new Set([landing, store]))
     throw error
   } finally {
     busy.delete(blob)
@@ -118,14 +137,17 @@ export function inspectBlob(ctx: Ctx, path: string, declared: Declared): Promise
   })
 }
 
-/** Removes what a failed upload left. A file that a row names as its bytes stays: the commit may have failed only in its answer. */
-async function discard(ctx: Ctx, path: string, blob: string): Promise<void> {
+/** Removes what a failed upload left. Bytes that a row names stay: the commit may have failed only in its answer. */
+async function discard(ctx: Ctx, blob: string, stores: Iterable<string>): Promise<void> {
   try {
-    await removeBlob(partOf(path))
     const kept = await images.find(ctx.db, { blob })
-    if (!kept || kept.alive_at !== null) await removeBlob(path)
+    for (const id of stores) {
+      const store = await storesOf(ctx).open(id)
+      await store.remove(partOf(blob))
+      if (!kept || kept.alive_at !== null) await store.remove(blob)
+    }
   } catch (error) {
-    ctx.log.warn({ err: error, blob }, 'the file of a failed upload is still there')
+    ctx.log.warn({ err: error, blob }, 'what a failed upload left is still there')
   }
 }
 
@@ -147,12 +169,13 @@ async function begin(ctx: Ctx, id: string, blob: string, status: 'saving' | 'upl
   return { ...row, ...began }
 }
 
-async function activate(ctx: Ctx, row: ImageRow, stored: Stored & { store: string }, path: string): Promise<ImageRow> {
+/** The size of the disk in the bytes of an image, which are what they are declared to be and signed as they say. */
+async function checkedSize(ctx: Ctx, row: ImageRow, path: string): Promise<number | null> {
   const declared = { disk_format: row.disk_format!, container_format: row.container_format! }
   const virtual_size = await inspectBlob(ctx, path, declared)
   const image = await findImage(ctx, row.id)
   if (image) await checkSignature(ctx, image, path)
-  return finish(ctx, row, { ...stored, virtual_size, status: 'active' })
+  return virtual_size
 }
 
 /** Writes what came of the upload that the row names: not of one that was given up on, nor for an image that was deleted meanwhile. */
@@ -206,6 +229,8 @@ export function told(error: unknown, id: string): unknown {
       status: 413,
       cause: error,
     })
+  if (error instanceof StoreError)
+    return new Unavailable('The image store does not take the bytes at present.', { cause: error })
   if (code === 'ECONNRESET' || code === 'ERR_STREAM_PREMATURE_CLOSE')
     return new BadRequest(`The upload of image ${id} was interrupted: ${messageOf(error)}`, { cause: error })
   return error

@@ -6,6 +6,7 @@ import { imageConfig } from '../config.ts'
 import { usageOf } from '../images/store.ts'
 import { limitOf, type Resource, usedOf } from '../quota.ts'
 import { storesDetail } from '../rules.ts'
+import { s3SettingsOf } from '../s3-settings.ts'
 import { type Store, storesOf } from '../stores.ts'
 
 /** Flags are text, as upstream has them. */
@@ -48,6 +49,14 @@ export const listStores = operation({
   handle: async ctx => ({ stores: storesOf(ctx).list.map(store => shown(ctx, store)) }),
 })
 
+/** Under upstream's names. */
+async function propertiesOf(ctx: Ctx, { id, type }: Store): Promise<Record<string, string>> {
+  if (type === 'file') return { data_dir: await storesOf(ctx).directoryOf(id) }
+  if (type === 'http') return {}
+  const { endpoint, bucket } = s3SettingsOf(ctx.config.of(imageConfig).stores[id]!)
+  return { s3_store_host: endpoint, s3_store_bucket: bucket }
+}
+
 export const listStoresDetail = operation({
   id: 'image.info.stores_detail',
   method: 'GET',
@@ -60,7 +69,7 @@ export const listStoresDetail = operation({
       ...shown(ctx, store),
       type: store.type,
       weight: store.weight,
-      properties: store.type === 'file' ? { data_dir: await storesOf(ctx).directoryOf(store.id) } : {},
+      properties: await propertiesOf(ctx, store),
     })
     return { stores: await Promise.all(storesOf(ctx).list.map(detailed)) }
   },

@@ -1,9 +1,8 @@
 /** A location: one store that holds the bytes of an image. Where they are, which is read from, and how they go. */
 import type { Ctx, Env } from '#kernel/context.ts'
 import type { Db } from '#kernel/db/database.ts'
-import { removeBlob } from '../blobs/blob.ts'
 import { imageConfig } from '../config.ts'
-import { pathIn, storesOf } from '../stores.ts'
+import { storesOf } from '../stores.ts'
 import { type LocationRow, locations, scrubs } from './store.ts'
 
 export type { LocationRow } from './store.ts'
@@ -51,7 +50,7 @@ export async function dropFile(ctx: Ctx, blob: string, stores: Iterable<string>)
   const delay = ctx.config.of(imageConfig).delayed_delete_seconds
   const due_at = new Date(ctx.clock.now() + delay * 1000).toISOString()
   for (const store of new Set(stores)) {
-    if (storesOf(ctx).find(store)?.type !== 'file') continue
+    if (!storesOf(ctx).writable.some(one => one.id === store)) continue
     if (delay > 0) await scrubs.insert(ctx.db, { blob, store, due_at })
     else ctx.afterCommit(() => void removeFile(ctx, blob, store))
   }
@@ -60,7 +59,7 @@ export async function dropFile(ctx: Ctx, blob: string, stores: Iterable<string>)
 /** The reconciler takes it up when this fails. */
 export async function removeFile(ctx: Ctx, blob: string, store: string): Promise<void> {
   try {
-    await removeBlob(await pathIn(ctx, store, blob))
+    await (await storesOf(ctx).open(store)).remove(blob)
   } catch (error) {
     ctx.log.warn({ err: error, blob, store }, 'the file of a deleted image is still there')
   }
