@@ -15,6 +15,8 @@ import type { Version } from './schema/version.ts'
 export interface Microversions {
   /** As in `OpenStack-API-Version: compute 2.90`. */
   serviceType: string
+  /** How the header's name is written in `Vary`, where it is not so. */
+  vary?: string
   /** An older header that carries the bare version (`X-OpenStack-Nova-API-Version`). */
   legacyHeader?: string
   min: Version

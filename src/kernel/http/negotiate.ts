@@ -40,8 +40,11 @@ function legacy({ legacyHeader }: Microversions, headers: IncomingHttpHeaders): 
 }
 
 /** The headers of an answer that say which version it speaks. */
-export function versionHeaders({ serviceType, legacyHeader }: Microversions, version: string): Record<string, string> {
-  const names = ['OpenStack-API-Version', ...(legacyHeader ? [legacyHeader] : [])]
+export function versionHeaders(
+  { serviceType, legacyHeader, vary }: Microversions,
+  version: string,
+): Record<string, string> {
+  const names = [vary ?? 'OpenStack-API-Version', ...(legacyHeader ? [legacyHeader] : [])]
   return {
     'openstack-api-version': `${serviceType} ${version}`,
     ...(legacyHeader && { [legacyHeader.toLowerCase()]: version }),

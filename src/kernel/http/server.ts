@@ -86,7 +86,8 @@ export function createHttp(env: Env, services: readonly Service[], options: Http
     const fault =
       methods.length > 0
         ? new MethodNotAllowed(`The method ${request.method} is not allowed for this resource.`, {
-            headers: { allow: methods.join(', ') },
+            // HEAD goes with GET.
+            headers: { allow: methods.filter(name => name !== 'HEAD' || !methods.includes('GET')).join(', ') },
           })
         : new NotFound()
     const version = service && speak(service, request, reply)

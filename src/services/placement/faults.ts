@@ -35,15 +35,22 @@ function reasonOf({ message, extra }: Fault): string {
   return message
 }
 
+const isBrowser = (accept = '') => /text\/html/i.test(accept) && !/application\/json/i.test(accept)
+
+function page({ status, title }: Fault, before: string | undefined, reason: string) {
+  const text = [before, reason].filter(part => part !== undefined).map(escaped)
+  return {
+    contentType: 'text/html; charset=UTF-8',
+    body: `<html><head><title>${status} ${escaped(title)}</title></head><body>${text.join('<br />\n')}</body></html>`,
+  }
+}
+
+const escaped = (text: string) => text.replaceAll(/[&<>"']/g, character => `&#${character.charCodeAt(0)};`)
+
 export const placementFaults: FaultShape = (fault, { requestId, version, accept }) => {
   const reason = reasonOf(fault)
   const before = preface[fault.status]
-  // Only before it is known what the caller speaks does upstream answer in a browser's way.
-  if (fault.extra.unacceptable_version !== undefined && /text\/html/i.test(accept ?? ''))
-    return {
-      contentType: 'text/html; charset=UTF-8',
-      body: `<html><head><title>406 Not Acceptable</title></head><body>${reason}</body></html>`,
-    }
+  if (isBrowser(accept)) return page(fault, before, reason)
   return {
     body: {
       errors: [

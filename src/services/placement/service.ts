@@ -21,7 +21,13 @@ export const placementService = service({
   type: 'placement',
   name: 'placement',
   path: '/placement',
-  microversions: { serviceType: 'placement', min: minVersion, max: maxVersion, zeroMajor: true },
+  microversions: {
+    serviceType: 'placement',
+    vary: 'openstack-api-version',
+    min: minVersion,
+    max: maxVersion,
+    zeroMajor: true,
+  },
   operations: [
     listVersions,
     ...[

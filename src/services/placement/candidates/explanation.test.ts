@@ -45,3 +45,20 @@ onEachEngine('versions below 1.0 are refused as unknown, in the way that the cal
   assert.equal((await ask('application/json', '1.40')).status, 406)
   assert.equal((await ask('application/json', '1.2.3')).status, 400)
 })
+
+onEachEngine('a browser is answered in pages, and what it asked for is mere text in them', async database => {
+  await using cloud = await testCloud({ database })
+  const headers = { accept: 'text/html', 'openstack-api-version': 'placement 1.39' }
+  const unknown = await cloud.request<string>('GET', '/placement/nothing', { headers })
+  assert.equal(unknown.status, 404)
+  assert.match(unknown.headers['content-type']!, /text\/html/)
+  assert.match(unknown.body, /The resource could not be found/)
+  const version = '0.5<script>'
+  const wrong = await cloud.request<string>('GET', '/placement/', {
+    headers: { accept: 'text/html', 'openstack-api-version': `placement ${version}` },
+  })
+  assert.ok(wrong.status >= 400 && !String(wrong.body).includes('<script>'))
+  const removed = await cloud.request('DELETE', '/placement/resource_providers', { token: await cloud.login('admin') })
+  assert.deepEqual([removed.status, removed.headers.allow], [405, 'GET, POST'])
+  assert.equal((await cloud.request('GET', '/placement/')).headers.vary, 'openstack-api-version')
+})
