@@ -129,6 +129,29 @@ export const computeConfig = section(
           description: 'Above 0 spreads servers by free RAM, below 0 packs them.',
         }),
         cpu_weight: Type.Number({ default: 1, description: 'The same by free vCPUs.' }),
+        disk_weight: Type.Number({ default: 1, description: 'The same by free disk.' }),
+        io_ops_weight: Type.Number({
+          default: 0,
+          description: 'Below 0 keeps servers off hosts where others are being built, copied or moved.',
+        }),
+        num_instances_weight: Type.Number({
+          default: 0,
+          description: 'Below 0 spreads servers by how many are there, above 0 packs them.',
+        }),
+        max_instances_per_host: Type.Integer({ default: 50, minimum: 1, description: 'For NumInstancesFilter.' }),
+        max_io_ops_per_host: Type.Integer({ default: 8, minimum: 1, description: 'For IoOpsFilter.' }),
+        isolated_hosts: Type.Array(Type.String(), {
+          default: [],
+          description: 'Hosts for isolated_images, by IsolatedHostsFilter.',
+        }),
+        isolated_images: Type.Array(Type.String(), {
+          default: [],
+          description: 'Ids of images that run on isolated_hosts only, by IsolatedHostsFilter.',
+        }),
+        restrict_isolated_hosts_to_isolated_images: Type.Boolean({
+          default: true,
+          description: 'Whether isolated_hosts take nothing else.',
+        }),
         max_candidates: Type.Integer({
           default: 1000,
           minimum: 1,

@@ -38,6 +38,7 @@ import { orphanClaims } from './reconcilers/claims.ts'
 import { hostCleanups } from './reconcilers/cleanups.ts'
 import { follow, guestChanged, guestsReported } from './reconcilers/guests.ts'
 import { usageAuditing } from './reconcilers/usage-audits.ts'
+import { schedulerHintOperations } from './scheduler-hints/operations.ts'
 import { serverGroupOperations, serverGroupRules } from './server-groups/operations.ts'
 import { reclaims } from './servers/delete.ts'
 import { evacuatedSources } from './servers/moves/evacuate.ts'
@@ -70,6 +71,7 @@ export const computeService = service({
     ...zoneOperations,
     ...aggregateOperations,
     ...serverGroupOperations,
+    ...schedulerHintOperations,
     ...quotaOperations,
     ...limitOperations,
     ...usageOperations,

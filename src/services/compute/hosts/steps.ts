@@ -8,6 +8,11 @@ import type { HostState } from '../scheduler/scheduler.ts'
 import { type HostRow, isUp } from './host.ts'
 import { hosts } from './store.ts'
 
+/** What goes on with hosts, by name: servers, and those of them that are being built, copied or moved. */
+export type Loads = ReadonlyMap<string, { servers: number; io_ops: number }>
+
+const idle = { servers: 0, io_ops: 0 }
+
 /** What was read of a provider when it had this generation. */
 interface Known {
   generation: number
@@ -23,7 +28,11 @@ const memoryOf = perCloud(() => new Map<string, Known>())
  * The hosts of candidates, as they were when their providers' generations last changed: facts, `disabled` and aggregates change it. Not so
  * their reports, so each counts as up: `recheck` those that are to be used.
  */
-export async function hostsForScheduling(ctx: Ctx, candidates: readonly Candidate[]): Promise<HostState[]> {
+export async function hostsForScheduling(
+  ctx: Ctx,
+  candidates: readonly Candidate[],
+  loads: Loads = new Map(),
+): Promise<HostState[]> {
   const memory = memoryOf(ctx)
   const changed = candidates.filter(({ root, generation }) => memory.get(root)?.generation !== generation)
   await read(
@@ -36,16 +45,18 @@ export async function hostsForScheduling(ctx: Ctx, candidates: readonly Candidat
   for (const { root, used } of candidates) {
     const known = memory.get(root)
     if (!known?.row) continue
-    const { vcpus, memory_mb } = known.row.facts
+    const { vcpus, memory_mb, disk_gb } = known.row.facts
     // For weighing: placement alone says whether something fits.
     const free_vcpus = vcpus * ratios.cpu_allocation_ratio - (used.VCPU ?? 0)
     const free_ram_mb = (memory_mb - ratios.reserved_memory_mb) * ratios.ram_allocation_ratio - (used.MEMORY_MB ?? 0)
-    found.push(stateOf(known.row, groupsOf(known, groups), fallback, { up: true, free_vcpus, free_ram_mb }))
+    const free_disk_gb = disk_gb * ratios.disk_allocation_ratio - (used.DISK_GB ?? 0)
+    const moving = { up: true, free_vcpus, free_ram_mb, free_disk_gb, ...(loads.get(known.row.name) ?? idle) }
+    found.push(stateOf(known.row, groupsOf(known, groups), fallback, moving))
   }
   return found
 }
 
-/** Reads anew all of the hosts but their free room, in place; those that are gone are left out. */
+/** Reads anew all of the hosts but their room and load, in place; those that are gone are left out. */
 export async function recheck(ctx: Ctx, states: readonly HostState[]): Promise<HostState[]> {
   const memory = memoryOf(ctx)
   await read(
@@ -84,7 +95,7 @@ const none: readonly AggregateRow[] = []
 const groupsOf = ({ aggregates: ids }: Known, groups: readonly AggregateRow[]) =>
   ids.size === 0 ? none : groups.filter(group => ids.has(group.id))
 
-type Moving = Pick<HostState, 'up' | 'free_vcpus' | 'free_ram_mb'>
+type Moving = Pick<HostState, 'up' | 'free_vcpus' | 'free_ram_mb' | 'free_disk_gb' | 'servers' | 'io_ops'>
 
 function stateOf(row: HostRow, groups: readonly AggregateRow[], fallback: string, moving: Moving): HostState {
   const aggregate_metadata: Record<string, string[]> = {}
@@ -103,8 +114,12 @@ function stateOf(row: HostRow, groups: readonly AggregateRow[], fallback: string
     arch: facts.cpu_info.arch,
     hypervisor_type: facts.hypervisor_type,
     hypervisor_version: facts.hypervisor_version,
+    ip: row.machine.address,
     free_vcpus: moving.free_vcpus,
     free_ram_mb: moving.free_ram_mb,
+    free_disk_gb: moving.free_disk_gb,
+    servers: moving.servers,
+    io_ops: moving.io_ops,
     aggregate_metadata,
   }
 }

@@ -1,9 +1,34 @@
 /** Rules that a host must pass, under their upstream names. Each says what was asked and what the host had when it refuses. */
+import { BlockList, isIPv6 } from 'node:net'
+import {
+  aggregateImagePropertiesIsolation,
+  aggregateInstanceExtraSpecsFilter,
+  aggregateMultiTenancyIsolation,
+  aggregateTypeAffinityFilter,
+} from './aggregate-filters.ts'
 import { type CapabilityValue, satisfies } from './extra-specs.ts'
+import { jsonFilter } from './json-filter.ts'
+import { aggregateIoOpsFilter, aggregateNumInstancesFilter, ioOpsFilter, numInstancesFilter } from './load-filters.ts'
 import type { HostState, ScheduleRequest } from './scheduler.ts'
 
+/** What operators set for filters. */
+export interface FilterSettings {
+  max_instances_per_host: number
+  max_io_ops_per_host: number
+  isolated_hosts: string[]
+  /** Ids. */
+  isolated_images: string[]
+  restrict_isolated_hosts_to_isolated_images: boolean
+}
+
 /** Undefined: the host passes. */
-export type Filter = (host: HostState, request: ScheduleRequest) => { asked: string; had: string } | undefined
+export type Filter = (
+  host: HostState,
+  request: ScheduleRequest,
+  settings: FilterSettings,
+) => { asked: string; had: string } | undefined
+
+const allHostsFilter: Filter = () => undefined
 
 const computeFilter: Filter = host => {
   if (!host.enabled) return { asked: 'an enabled host', had: `disabled: ${host.disabled_reason ?? 'no reason given'}` }
@@ -75,23 +100,44 @@ const computeCapabilitiesFilter: Filter = (host, { extra_specs }) => {
   return undefined
 }
 
-const aggregateInstanceExtraSpecsFilter: Filter = (host, { extra_specs }) => {
-  for (const [key, wanted] of Object.entries(extra_specs)) {
-    const name = /^aggregate_instance_extra_specs:(.+)$/.exec(key)?.[1]
-    if (!name) continue
-    const had = host.aggregate_metadata[name] ?? []
-    if (!had.some(value => satisfies(value, wanted))) {
-      return { asked: `an aggregate with ${name} ${wanted}`, had: had.join(', ') || 'none' }
-    }
-  }
+/** Some images run on some hosts only; as a rule these hosts run nothing else. */
+const isolatedHostsFilter: Filter = (host, { image_id }, settings) => {
+  const ofImage = image_id !== undefined && settings.isolated_images.includes(image_id)
+  const ofHost = settings.isolated_hosts.includes(host.host)
+  if (ofImage && !ofHost) return { asked: 'a host for isolated images', had: 'an ordinary host' }
+  if (!ofImage && ofHost && settings.restrict_isolated_hosts_to_isolated_images)
+    return { asked: 'an ordinary host', had: 'a host for isolated images' }
   return undefined
 }
 
+const simpleCidrAffinityFilter: Filter = (host, { near }) => {
+  if (near === undefined || host.ip === undefined) return undefined
+  const { address, prefix } = near
+  const family = isIPv6(address) ? 'ipv6' : 'ipv4'
+  if (prefix > (family === 'ipv6' ? 128 : 32)) return { asked: `${address}/${prefix}`, had: host.ip }
+  const range = new BlockList()
+  range.addSubnet(address, prefix, family)
+  return range.check(host.ip, isIPv6(host.ip) ? 'ipv6' : 'ipv4')
+    ? undefined
+    : { asked: `an address in ${address}/${prefix}`, had: host.ip }
+}
+
 export const filtersByName: Record<string, Filter> = {
+  AllHostsFilter: allHostsFilter,
   ComputeFilter: computeFilter,
   AvailabilityZoneFilter: availabilityZoneFilter,
   ComputeCapabilitiesFilter: computeCapabilitiesFilter,
   AggregateInstanceExtraSpecsFilter: aggregateInstanceExtraSpecsFilter,
+  AggregateImagePropertiesIsolation: aggregateImagePropertiesIsolation,
+  AggregateMultiTenancyIsolation: aggregateMultiTenancyIsolation,
+  AggregateTypeAffinityFilter: aggregateTypeAffinityFilter,
+  AggregateNumInstancesFilter: aggregateNumInstancesFilter,
+  AggregateIoOpsFilter: aggregateIoOpsFilter,
+  NumInstancesFilter: numInstancesFilter,
+  IoOpsFilter: ioOpsFilter,
+  IsolatedHostsFilter: isolatedHostsFilter,
+  JsonFilter: jsonFilter,
+  SimpleCIDRAffinityFilter: simpleCidrAffinityFilter,
   ImagePropertiesFilter: imagePropertiesFilter,
   ServerGroupAntiAffinityFilter: serverGroupAntiAffinityFilter,
   ServerGroupAffinityFilter: serverGroupAffinityFilter,
@@ -100,3 +146,8 @@ export const filtersByName: Record<string, Filter> = {
   RamFilter: ramFilter,
   CoreFilter: coreFilter,
 }
+
+/** Filters that ask what goes on with hosts: it is counted only for them. */
+export const loadFilters: readonly string[] = [
+  ...['NumInstancesFilter', 'AggregateNumInstancesFilter', 'IoOpsFilter', 'AggregateIoOpsFilter', 'JsonFilter'],
+]

@@ -2,37 +2,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { satisfies } from './extra-specs.ts'
+import { host, request, settings, weights } from './fixtures/snapshot.ts'
 import { type HostState, type ScheduleRequest, schedule, take } from './scheduler.ts'
-
-const host = (name: string, patch: Partial<HostState> = {}): HostState => ({
-  host: name,
-  node: name,
-  provider: `rp-${name}`,
-  zone: 'nova',
-  enabled: true,
-  disabled_reason: null,
-  up: true,
-  arch: 'x86_64',
-  hypervisor_type: 'QEMU',
-  hypervisor_version: 7_002_000,
-  free_vcpus: 8,
-  free_ram_mb: 8192,
-  aggregate_metadata: {},
-  ...patch,
-})
-
-const request = (patch: Partial<ScheduleRequest> = {}): ScheduleRequest => ({
-  vcpus: 1,
-  ram_mb: 512,
-  zone: undefined,
-  image_properties: {},
-  extra_specs: {},
-  same_host: undefined,
-  different_host: [],
-  group: undefined,
-  ignore: [],
-  ...patch,
-})
 
 const filters = [
   'ComputeFilter',
@@ -48,8 +19,8 @@ const filters = [
   'CoreFilter',
 ]
 
-const run = (asked: ScheduleRequest, hosts: HostState[], weights = { ram: 1, cpu: 1 }) =>
-  schedule(asked, hosts, { filters, weights, random: () => 0.5, keep: 10 })
+const run = (asked: ScheduleRequest, hosts: HostState[], weighing = weights({ ram: 1, cpu: 1 })) =>
+  schedule(asked, hosts, { filters, settings, weights: weighing, random: () => 0.5, keep: 10 })
 const names = (asked: ScheduleRequest, hosts: HostState[]) => run(asked, hosts).best.map(h => h.host)
 
 test('each refusal names its rule, what was asked and what the host had', () => {
@@ -105,8 +76,25 @@ test('images for amd64 and kvm run on x86_64 QEMU hosts', () => {
 test('the emptiest host comes first, and the fullest when weights are negative', () => {
   const hosts = [host('full', { free_ram_mb: 1024, free_vcpus: 2 }), host('empty'), host('half', { free_ram_mb: 4096 })]
   assert.deepEqual(names(request(), hosts), ['empty', 'half', 'full'])
-  const packed = run(request(), hosts, { ram: -1, cpu: -1 }).best
+  const packed = run(request(), hosts, weights({ ram: -1, cpu: -1 })).best
   assert.equal(packed[0]?.host, 'full')
+})
+
+test('an aggregate packs its hosts while all others are spread', () => {
+  const pool = (name: string, free: number) =>
+    host(name, { free_ram_mb: free, aggregate_metadata: { ram_weight_multiplier: ['-1', '3'], pool: ['packed'] } })
+  const packed = [pool('b-full', 1024), pool('b-empty', 8192)]
+  const spread = [host('a-full', { free_ram_mb: 1024 }), host('a-empty')]
+  const best = run(request(), [...packed, ...spread], weights({ ram: 1 })).best.map(one => one.host)
+  assert.deepEqual(best.slice(0, 1), ['a-empty'])
+  assert.ok(best.indexOf('b-full') < best.indexOf('b-empty'), best.join(', '))
+})
+
+test('hosts where much is being built can be kept for later', () => {
+  const hosts = [host('busy', { servers: 2, io_ops: 2 }), host('calm', { servers: 4, free_ram_mb: 4096 })]
+  assert.equal(run(request(), hosts, weights({ ram: 1 })).best[0]?.host, 'busy')
+  assert.equal(run(request(), hosts, weights({ ram: 1, io_ops: -2 })).best[0]?.host, 'calm')
+  assert.equal(run(request(), hosts, weights({ num_instances: 1 })).best[0]?.host, 'calm')
 })
 
 test('a soft group wish outweighs spreading', () => {
@@ -139,7 +127,8 @@ test('an unknown filter in the configuration is named with those that exist', ()
     () =>
       schedule(request(), [host('a')], {
         filters: ['NoFilter'],
-        weights: { ram: 1, cpu: 1 },
+        settings,
+        weights: weights({ ram: 1, cpu: 1 }),
         random: () => 0,
         keep: 1,
       }),

@@ -1,5 +1,5 @@
 /** Chooses hosts: filters drop those that cannot take a server, weighers order the rest. Pure: a snapshot in, verdicts out. */
-import { type Filter, filtersByName } from './filters.ts'
+import { type Filter, type FilterSettings, filtersByName } from './filters.ts'
 import { bestOf, type Weights } from './weighers.ts'
 
 /** A host as the scheduler sees it. */
@@ -19,8 +19,15 @@ export interface HostState {
   arch: string
   hypervisor_type: string
   hypervisor_version: number
+  /** Where its agent runs, if it said so. */
+  ip: string | undefined
   free_vcpus: number
   free_ram_mb: number
+  free_disk_gb: number
+  /** How many are there. Counted when a filter or weigher asks; else 0, as is `io_ops`. */
+  servers: number
+  /** How many of them are being built, copied or moved. */
+  io_ops: number
   /** Metadata of the host's aggregates, all values of a key. */
   aggregate_metadata: Record<string, string[]>
 }
@@ -31,13 +38,22 @@ export type GroupPolicy = 'affinity' | 'anti-affinity' | 'soft-affinity' | 'soft
 export interface ScheduleRequest {
   vcpus: number
   ram_mb: number
+  disk_gb: number
+  project_id: string
+  /** The flavor's name. */
+  flavor: string
   /** Undefined: any. */
   zone: string | undefined
+  image_id: string | undefined
   image_properties: Record<string, string>
   extra_specs: Record<string, string>
   /** Hosts that servers named in hints are on. */
   same_host: string[] | undefined
   different_host: string[]
+  /** The hint `query`, and what it reads as in JSON. */
+  query: { text: string; read: unknown } | undefined
+  /** Hosts with an address in this range. */
+  near: { address: string; prefix: number } | undefined
   group:
     | { policy: GroupPolicy; max_per_host: number /** Members by host. */; members: Record<string, number> }
     | undefined
@@ -63,6 +79,7 @@ export interface Schedule {
 
 export interface SchedulerOptions {
   filters: readonly string[]
+  settings: FilterSettings
   weights: Weights
   /** Breaks ties between hosts; in [0, 1). */
   random: () => number
@@ -75,19 +92,24 @@ export function schedule(request: ScheduleRequest, hosts: readonly HostState[], 
   const passed: HostState[] = []
   const refused: Refused[] = []
   for (const host of hosts) {
-    const refusal = firstRefusal(filters, host, request)
+    const refusal = firstRefusal(filters, host, request, options.settings)
     if (refusal) refused.push({ host: host.host, ...refusal })
     else passed.push(host)
   }
   return { best: bestOf(passed, request, options), refused }
 }
 
-function firstRefusal(filters: readonly (readonly [string, Filter])[], host: HostState, request: ScheduleRequest) {
+function firstRefusal(
+  filters: readonly (readonly [string, Filter])[],
+  host: HostState,
+  request: ScheduleRequest,
+  settings: FilterSettings,
+) {
   if (request.ignore.includes(host.host)) return { filter: 'RetryFilter', asked: 'a host not tried yet', had: 'tried' }
   const unfit = request.unfit?.[host.host]
   if (unfit !== undefined) return { filter: 'MoveFilter', asked: 'a host that can take the server', had: unfit }
   for (const [name, filter] of filters) {
-    const why = filter(host, request)
+    const why = filter(host, request, settings)
     if (why) return { filter: name, ...why }
   }
   return undefined
@@ -105,6 +127,9 @@ function filterNamed(name: string): readonly [string, Filter] {
 export function take(host: HostState, request: ScheduleRequest): void {
   host.free_vcpus -= request.vcpus
   host.free_ram_mb -= request.ram_mb
+  host.free_disk_gb -= request.disk_gb
+  host.servers++
+  host.io_ops++
   if (request.group) {
     const { members } = request.group
     members[host.host] = (members[host.host] ?? 0) + 1

@@ -1,12 +1,31 @@
-/** Orders the hosts that passed: each weigher's figures are spread over 0 to 1 and summed with their multipliers. */
+/**
+ * Orders the hosts that passed: each weigher's figures are spread over 0 to 1 and summed with their multipliers. An aggregate may set a
+ * multiplier for its hosts, as `ram_weight_multiplier`: so one pool can be packed while another is spread.
+ */
 import type { HostState, ScheduleRequest } from './scheduler.ts'
 
 export interface Weights {
   ram: number
   cpu: number
+  disk: number
+  io_ops: number
+  num_instances: number
 }
 
+/** Weights that ask what goes on with hosts: it is counted only for them. */
+export const loadWeights = ['io_ops', 'num_instances'] as const satisfies (keyof Weights)[]
+
+const isOfLoad = (name: keyof Weights) => loadWeights.some(one => one === name)
+
 type Weigher = (host: HostState, request: ScheduleRequest) => number
+
+const weighers: [keyof Weights, Weigher][] = [
+  ['ram', host => host.free_ram_mb],
+  ['cpu', host => host.free_vcpus],
+  ['disk', host => host.free_disk_gb],
+  ['io_ops', host => host.io_ops],
+  ['num_instances', host => host.servers],
+]
 
 const groupWeigher: Weigher = (host, { group }) => {
   const members = group?.members[host.host] ?? 0
@@ -36,27 +55,41 @@ export function bestOf(
 }
 
 function scoresOf(hosts: readonly HostState[], request: ScheduleRequest, weights: Weights): Float64Array {
-  const weighers: [number, Weigher][] = [
-    [weights.ram, host => host.free_ram_mb],
-    [weights.cpu, host => host.free_vcpus],
-    // A wish of the user's counts more than the operator's spreading.
-    [request.group ? 10 : 0, groupWeigher],
-  ]
   const scores = new Float64Array(hosts.length)
-  for (const [multiplier, weigher] of weighers) {
-    if (multiplier !== 0) addNormalized(scores, hosts, request, multiplier, weigher)
+  for (const [name, weigher] of weighers) {
+    if (weights[name] === 0 && isOfLoad(name)) continue
+    addNormalized(scores, hosts, host => weigher(host, request), multiplierOf(name, weights[name]))
+  }
+  // A wish of the user's counts more than the operator's spreading.
+  if (request.group) {
+    addNormalized(
+      scores,
+      hosts,
+      host => groupWeigher(host, request),
+      () => 10,
+    )
   }
   return scores
+}
+
+/** Of several aggregates the least counts. */
+function multiplierOf(name: keyof Weights, otherwise: number): (host: HostState) => number {
+  const key = `${name}_weight_multiplier`
+  return ({ aggregate_metadata }) => {
+    const said = aggregate_metadata[key]
+    if (said === undefined) return otherwise
+    const numbers = said.map(Number).filter(Number.isFinite)
+    return numbers.length > 0 ? Math.min(...numbers) : otherwise
+  }
 }
 
 function addNormalized(
   scores: Float64Array,
   hosts: readonly HostState[],
-  request: ScheduleRequest,
-  multiplier: number,
-  weigher: Weigher,
+  weigh: (host: HostState) => number,
+  multiplier: (host: HostState) => number,
 ): void {
-  const values = hosts.map(host => weigher(host, request))
+  const values = hosts.map(weigh)
   let least = Number.POSITIVE_INFINITY
   let most = Number.NEGATIVE_INFINITY
   for (const value of values) {
@@ -65,6 +98,7 @@ function addNormalized(
   }
   if (most <= least) return
   for (let index = 0; index < values.length; index++) {
-    scores[index] = scores[index]! + (multiplier * (values[index]! - least)) / (most - least)
+    const share = (values[index]! - least) / (most - least)
+    scores[index] = scores[index]! + multiplier(hosts[index]!) * share
   }
 }

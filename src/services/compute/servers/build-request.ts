@@ -96,12 +96,15 @@ function countsOf(server: ServerBody): { min_count: number; max_count: number } 
   return { min_count, max_count }
 }
 
+/** A query may come as the JSON it is, or as text. */
+const textOf = (query: unknown) => (typeof query === 'string' ? query : JSON.stringify(query))
+
 async function requestSpec(ctx: Ctx, body: CreateBody): Promise<RequestSpec> {
   const { server } = body
   const { zone, host } = await zoneAndHost(ctx, server)
   const hints = body['os:scheduler_hints'] ?? body['OS-SCH-HNT:scheduler_hints'] ?? {}
   const scheduler_hints = Object.fromEntries(
-    Object.entries(hints).map(([key, value]) => [key, [value].flat().map(String)]),
+    Object.entries(hints).map(([key, value]) => [key, key === 'query' ? [textOf(value)] : [value].flat().map(String)]),
   )
   const group_id = scheduler_hints.group?.[0] ?? null
   if (group_id !== null && !(await groupOf(ctx, group_id))) {

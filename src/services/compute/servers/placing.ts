@@ -4,8 +4,10 @@ import { Conflict } from '#kernel/errors.ts'
 import type { Candidate, CandidateRequest } from '../../placement/contract.ts'
 import { computeConfig } from '../config.ts'
 import { hostNamed } from '../hosts/hosts.ts'
-import { hostsForScheduling, recheck } from '../hosts/steps.ts'
+import { hostsForScheduling, type Loads, recheck } from '../hosts/steps.ts'
 import { hosts as hostRows } from '../hosts/store.ts'
+import { loadFilters } from '../scheduler/filters.ts'
+import { queryOf } from '../scheduler/json-filter.ts'
 import {
   type HostState,
   type Refused,
@@ -15,10 +17,11 @@ import {
   schedule,
   take,
 } from '../scheduler/scheduler.ts'
+import { loadWeights } from '../scheduler/weighers.ts'
 import { groupOf } from '../server-groups/store.ts'
 import type { Explanation } from './explanation.ts'
 import type { RequestSpec, ServerFlavor, ServerImage } from './server.ts'
-import { hostsOfServers } from './store.ts'
+import { hostsOfServers, loadsOfHosts } from './store.ts'
 
 export interface PlacingRequest {
   flavor: ServerFlavor
@@ -44,9 +47,9 @@ export async function place(ctx: Ctx, request: PlacingRequest, serverIds: readon
   const asked = await candidateRequest(ctx, request)
   const limit = ctx.config.of(computeConfig).scheduler.max_candidates
   const candidates = asked ? await ctx.services.placement.candidates(ctx, { ...asked, limit }) : []
-  const hosts = await hostsForScheduling(ctx, candidates)
-  const wish = await scheduleRequest(ctx, request, serverIds)
   const options = schedulerOptions(ctx, request.forced)
+  const hosts = await hostsForScheduling(ctx, candidates, await loadsFor(ctx, options))
+  const wish = await scheduleRequest(ctx, request, serverIds)
   const chosen: HostState[] = []
   for (const serverId of serverIds) {
     const { best, refused } = await bestOf(ctx, wish, hosts, options)
@@ -94,13 +97,26 @@ async function claimFirst(
 }
 
 function schedulerOptions(ctx: Ctx, forced = false): SchedulerOptions {
-  const { filters, ram_weight, cpu_weight } = ctx.config.of(computeConfig).scheduler
+  const { scheduler } = ctx.config.of(computeConfig)
   return {
-    filters: forced ? [] : filters,
-    weights: { ram: ram_weight, cpu: cpu_weight },
+    filters: forced ? [] : scheduler.filters,
+    settings: scheduler,
+    weights: {
+      ram: scheduler.ram_weight,
+      cpu: scheduler.cpu_weight,
+      disk: scheduler.disk_weight,
+      io_ops: scheduler.io_ops_weight,
+      num_instances: scheduler.num_instances_weight,
+    },
     random: ctx.ids.random,
     keep: alternates,
   }
+}
+
+/** Counted only when it matters: the servers of ten thousand hosts are many. */
+async function loadsFor(ctx: Ctx, { filters, weights }: SchedulerOptions): Promise<Loads> {
+  const matters = loadWeights.some(name => weights[name] !== 0) || loadFilters.some(name => filters.includes(name))
+  return matters ? loadsOfHosts(ctx) : new Map()
 }
 
 /** What placement is asked for: amounts by the flavor (its extra specs may say otherwise), traits of flavor and image. */
@@ -139,19 +155,26 @@ async function candidateRequest(ctx: Ctx, request: PlacingRequest): Promise<Cand
 
 async function scheduleRequest(
   ctx: Ctx,
-  { flavor, image, spec, ignore, unfit }: PlacingRequest,
+  { flavor, image, spec, ignore, unfit, project_id }: PlacingRequest,
   serverIds: readonly string[],
 ): Promise<ScheduleRequest> {
-  const { same_host, different_host } = spec.scheduler_hints
+  const { same_host, different_host, query, build_near_host_ip, cidr } = spec.scheduler_hints
+  const [text, address] = [query?.[0], build_near_host_ip?.[0]]
   const group = spec.group_id === null ? undefined : await groupOf(ctx, spec.group_id)
   return {
     vcpus: flavor.vcpus,
     ram_mb: flavor.ram,
+    disk_gb: flavor.disk + flavor.ephemeral,
+    project_id,
+    flavor: flavor.name,
+    image_id: image?.id,
     zone: spec.availability_zone ?? undefined,
     image_properties: image?.properties ?? {},
     extra_specs: flavor.extra_specs,
     same_host: same_host && Object.keys(await hostsOfServers(ctx, same_host)),
     different_host: different_host ? Object.keys(await hostsOfServers(ctx, different_host)) : [],
+    query: text === undefined ? undefined : { text, read: queryOf(text) },
+    near: address === undefined ? undefined : { address, prefix: Number(cidr?.[0]?.slice(1) ?? 24) },
     group: group && {
       policy: group.policy,
       max_per_host: group.max_per_host,

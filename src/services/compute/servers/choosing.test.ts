@@ -1,0 +1,77 @@
+/** Who gets which host: aggregates, hints and load decide, and refusals say why. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { type ServerCloud, serverCloud } from './fixtures/server-cloud.ts'
+
+const hosts = ['h1', 'h2', 'h3', 'h4']
+const filters = (...more: string[]) =>
+  `compute.scheduler.filters=${['ComputeFilter', 'ServerGroupAntiAffinityFilter', ...more].join(',')}`
+
+async function aggregate(cloud: ServerCloud, name: string, members: string[], metadata: Record<string, string>) {
+  const admin = await cloud.admin()
+  const made = await cloud.api<{ aggregate: { id: number } }>(admin, 'POST', '/os-aggregates', { aggregate: { name } })
+  const act = async (body: object) => {
+    const answer = await cloud.api(admin, 'POST', `/os-aggregates/${made.body.aggregate.id}/action`, body)
+    assert.equal(answer.status, 200)
+  }
+  for (const host of members) await act({ add_host: { host } })
+  await act({ set_metadata: { metadata } })
+}
+
+async function hostsOf(
+  cloud: ServerCloud,
+  count: number,
+  who: { token: string },
+  hints: object = {},
+): Promise<string[]> {
+  const ids: string[] = []
+  for (let i = 0; i < count; i++) {
+    const body = { server: cloud.newServer(), 'os:scheduler_hints': hints }
+    const made = await cloud.api<{ server: { id: string } }>(who, 'POST', '/servers', body)
+    assert.equal(made.status, 202)
+    ids.push(made.body.server.id)
+    await cloud.env.sagas.idle()
+  }
+  return Promise.all(ids.map(async id => (await cloud.row(id)).host ?? 'none'))
+}
+
+test('one pool is packed while another is spread', async () => {
+  const set = [
+    filters('AggregateTypeAffinityFilter'),
+    'compute.scheduler.cpu_weight=0',
+    'compute.scheduler.disk_weight=0',
+  ]
+  await using cloud = await serverCloud({ hosts, set })
+  await aggregate(cloud, 'packed', ['h1', 'h2'], { ram_weight_multiplier: '-1' })
+  await aggregate(cloud, 'spread', ['h3', 'h4'], { instance_type: 'no such flavor' })
+  const demo = await cloud.project('demo-1')
+  assert.equal(new Set(await hostsOf(cloud, 4, demo)).size, 1)
+})
+
+test('hosts of an aggregate for a project take its servers alone', async () => {
+  await using cloud = await serverCloud({ hosts: ['h1', 'h2'], set: [filters('AggregateMultiTenancyIsolation')] })
+  const [mine, theirs] = [await cloud.project('mine'), await cloud.project('theirs')]
+  await aggregate(cloud, 'mine', ['h1'], { filter_tenant_id: mine.id })
+  await aggregate(cloud, 'full', ['h2'], { filter_tenant_id: 'nobody' })
+  assert.deepEqual(await hostsOf(cloud, 2, mine), ['h1', 'h1'])
+  assert.deepEqual(await hostsOf(cloud, 1, theirs), ['none'])
+})
+
+test('a host takes as many servers as the configuration says', async () => {
+  const set = [filters('NumInstancesFilter'), 'compute.scheduler.max_instances_per_host=1']
+  await using cloud = await serverCloud({ hosts: ['h1', 'h2'], set })
+  const demo = await cloud.project('demo-1')
+  assert.deepEqual((await hostsOf(cloud, 3, demo)).sort(), ['h1', 'h2', 'none'])
+})
+
+test('users see the hints of the filters that are on, and may ask in JSON', async () => {
+  await using cloud = await serverCloud({ hosts: ['h1', 'h2'], set: [filters('JsonFilter')] })
+  const demo = await cloud.project('demo-1')
+  const shown = await cloud.api<{ scheduler_hints: { name: string }[] }>(demo, 'GET', '/os-scheduler-hints')
+  assert.deepEqual(
+    shown.body.scheduler_hints.map(hint => hint.name),
+    ['group', 'query'],
+  )
+  assert.deepEqual(await hostsOf(cloud, 2, demo, { query: '["=", "$host", "h2"]' }), ['h2', 'h2'])
+  assert.deepEqual(await hostsOf(cloud, 1, demo, { query: ['=', '$host', 'h9'] }), ['none'])
+})
