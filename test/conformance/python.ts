@@ -6,6 +6,7 @@ import { promisify } from 'node:util'
 import { cacheFolder } from '../../src/cli/image-build.ts'
 import { installPackages } from '../../src/cli/install.ts'
 import { messageOf } from '../../src/kernel/errors.ts'
+import { isAlone } from './alone.ts'
 
 const run = promisify(execFile)
 
@@ -33,6 +34,8 @@ export async function installSuite(wanted: Wanted, say: (line: string) => void):
   const folder = join(cacheFolder(), `${name}-${version}`)
   const python = join(folder, 'bin/python')
   if (existsSync(join(folder, 'complete'))) return about(python, wanted.module, name!)
+  // What could be had was, before the network was left.
+  if (isAlone()) return about(debianPython, wanted.module, name!)
   try {
     say(`installing ${name} ${version} into ${folder}`)
     await makeEnvironment(folder, python, wanted.requirements)

@@ -31,7 +31,7 @@ export function patternsOf(list: string): string[] {
   if (list === 'interop') return interopIds().map(id => `id-${id}`)
   if (list === 'guests') return [withGuests]
   if (areas.some(area => list === area || list.startsWith(`${area}.`))) {
-    return [`^tempest\\.${list.replaceAll('.', '\\.')}\\.`]
+    return [`^tempest\\.${list.replaceAll('.', '\\.')}(\\.|\\[|$)`]
   }
   throw new Error(
     `there is no list '${list}': smoke, interop, guests, all, or one of ${areas.join(', ')} or below one of them`,
