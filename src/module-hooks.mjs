@@ -26,7 +26,12 @@ registerHooks({
   },
 })
 
-const cache = process.env.NODE_COMPILE_CACHE && join(process.env.NODE_COMPILE_CACHE, 'stripped')
+/** The folder of packages that we are in, if we are one. */
+const [packages] = ours.match(/^.*\/node_modules\//) ?? []
+
+// The launcher says where; who imports us as a library has it beside the packages.
+const cacheFolder = process.env.NODE_COMPILE_CACHE ?? (packages && fileURLToPath(new URL('.cache/nephos', packages)))
+const cache = cacheFolder && join(cacheFolder, 'stripped')
 
 /** The source without its types: kept beside the compiled code, since stripping is half of a start. */
 function stripped(source) {
@@ -51,7 +56,7 @@ function keep(file, text) {
 }
 
 // Node strips no types under node_modules by itself.
-if (ours.includes('/node_modules/')) {
+if (packages) {
   registerHooks({
     load(url, context, next) {
       if (!url.startsWith(ours) || !url.endsWith('.ts')) return next(url, context)

@@ -1,6 +1,7 @@
 /** Hashes what is written to a file: here while it is little, in a thread of its own from a size on, so that others need not wait. */
 import { createHash } from 'node:crypto'
-import { Worker } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
+import { startThread } from '#kernel/threads.ts'
 
 /** What the thread is told: how many bytes are in the file, and whether more will come. */
 interface Reached {
@@ -33,7 +34,7 @@ export function hasherOf(path: string): Hasher {
   let answer: Promise<Hashes> | undefined
   const tell = (reached: Reached) => worker?.postMessage(reached)
   function start(): void {
-    worker = new Worker(new URL('./hash-worker.mjs', import.meta.url), {
+    worker = startThread(new URL('./hash-worker.mjs', import.meta.url), {
       workerData: path,
       // None of what the cloud's own process loads first.
       execArgv: [],
