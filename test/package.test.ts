@@ -35,12 +35,14 @@ test('it has the program, and none of its tests', () => {
   const names = readdirSync(join(packages, 'nephos'), { recursive: true }).map(String)
   for (const name of ['nephos', 'LICENSE', 'README.md', 'src/main.ts', 'src/services/compute/contract.ts'])
     assert.ok(names.includes(name), name)
-  assert.deepEqual(names.filter(name => /\.test\.ts$|\.contract\.ts$|(^|\/)fixtures(\/|$)|^test\//.test(name)), [])
+  assert.deepEqual(
+    names.filter(name => /\.test\.ts$|\.contract\.ts$|(^|\/)fixtures(\/|$)|^test\//.test(name)),
+    [],
+  )
 })
 
 /** More bytes than are hashed without a thread. */
-const script = `
-import { startCloud } from 'nephos/testing'
+const script = `import { startCloud } from 'nephos/testing'
 await using cloud = await startCloud({ hosts: 2 })
 await cloud.clock.freeze()
 const { username: name, password, project_name } = cloud.auth.demo
@@ -95,10 +97,14 @@ export const wrong = (cloud: TestCloud) => cloud.faults.add({ kind: 'flood' })
 
 test('npx nephos up --simulated starts a cloud that HTTP steers', async () => {
   const data = join(project, 'data')
-  const child = spawn(join(packages, '.bin/nephos'), ['up', '--simulated', '--ephemeral', '--port', '0', '--data', data], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-    cwd: project,
-  })
+  const child = spawn(
+    join(packages, '.bin/nephos'),
+    ['up', '--simulated', '--ephemeral', '--port', '0', '--data', data],
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      cwd: project,
+    },
+  )
   const ended = new Promise(done => child.once('exit', done))
   try {
     const url = await new Promise<string>((done, fail) => {

@@ -158,6 +158,13 @@ export const clockFiles = ['src/kernel/clock.ts', 'src/kernel/ids.ts', 'src/dash
 /** Only these files name a service's tables. */
 export const tableFiles = /\/(store|store-[a-z0-9-]+)\.ts$|\/migrations\//
 
+/** These look at all services' tables at once: what must hold between services, and what there is at all. */
+export const wholeCloudFiles = [
+  'src/simulated/invariants.ts',
+  'src/simulated/leftovers.ts',
+  'src/simulated/assertions.ts',
+]
+
 /** True for the files of a resource that its siblings may import: `<noun>.ts` in `<nouns>/`, the store and the saga's steps. */
 export function publicFile(folder: string, file: string): boolean {
   if (/^(store|store-[a-z0-9-]+|steps)\.ts$/.test(file)) return true

@@ -24,6 +24,8 @@ Flags of up
   --network auto|linux|fake  how their packets travel               (auto)
   --simulated          fake hosts and guests: no root needed, nothing but npm packages installed
   --hosts N            how many simulated hosts                     (1)
+  --projects N --servers N   what a simulated cloud is filled with at first; docs/simulated.md tells how to steer it
+  --snapshot FILE      what a simulated cloud begins as: a snapshot of another
   --ephemeral          keep everything in memory, gone at exit
   --workers N          processes that serve the APIs, beside the one that keeps the hosts
   --no-install         install no Debian packages: say what is missing, and stop

@@ -25,6 +25,9 @@ test('`up` alone is a cloud on loopback with its data in the current directory',
       network: 'auto',
       simulated: false,
       hosts: 1,
+      projects: 0,
+      servers: 0,
+      snapshot: undefined,
       ephemeral: false,
       workers: 0,
       install: true,
@@ -34,7 +37,8 @@ test('`up` alone is a cloud on loopback with its data in the current directory',
 
 test('`up` takes every flag of its manual', () => {
   const line = 'up --data /x --host 0.0.0.0 --port 0 --simulated --hosts 12 --ephemeral --workers 3 --no-install'
-  assert.deepEqual(parseCommand(line.split(' ')), {
+  const filled = '--projects 20 --servers 500 --snapshot /s'
+  assert.deepEqual(parseCommand(`${line} ${filled}`.split(' ')), {
     name: 'up',
     options: {
       data: '/x',
@@ -44,6 +48,9 @@ test('`up` takes every flag of its manual', () => {
       network: 'fake',
       simulated: true,
       hosts: 12,
+      projects: 20,
+      servers: 500,
+      snapshot: '/s',
       ephemeral: true,
       workers: 3,
       install: false,
@@ -65,6 +72,7 @@ test('a mistake is named in one line', () => {
   assert.equal(refused('up --port 1e3'), "--port is a whole number from 0 to 65535: not '1e3'")
   assert.equal(refused('up --virt kvm'), "--virt is auto, qemu, fake: not 'kvm'")
   assert.equal(refused('up --hosts 3'), '--hosts goes with --simulated only')
+  assert.equal(refused('up --servers 3'), '--servers goes with --simulated only')
   assert.equal(refused('up --simulated --virt qemu'), '--simulated means fake drivers: drop it, or drop --virt qemu')
   assert.equal(refused('up here'), "up: unexpected argument 'here'")
   assert.equal(refused('db'), 'db: say migrate or check')

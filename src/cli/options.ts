@@ -17,6 +17,11 @@ export interface UpOptions {
   /** Fake drivers, no root, `hosts` simulated hosts. Then `virt` and `network` are `fake`. */
   simulated: boolean
   hosts: number
+  /** How many projects and servers a new simulated cloud has from the beginning, beside those that every cloud has. */
+  projects: number
+  servers: number
+  /** Absolute path of the snapshot that a new simulated cloud begins as. */
+  snapshot: string | undefined
   /** Everything in memory, gone at exit. */
   ephemeral: boolean
   /** Processes that serve the API beside the main one, which keeps sagas and hosts; with 0 it does everything. */
@@ -69,6 +74,9 @@ const upFlags = {
   network: { type: 'string', default: 'auto' },
   simulated: { type: 'boolean', default: false },
   hosts: { type: 'string' },
+  projects: { type: 'string' },
+  servers: { type: 'string' },
+  snapshot: { type: 'string' },
   ephemeral: { type: 'boolean', default: false },
   workers: { type: 'string', default: '0' },
   'no-install': { type: 'boolean', default: false },
@@ -163,7 +171,8 @@ export function parseCommand(words: string[]): Command {
 function upOptions(words: string[]): UpOptions {
   const flags = read('up', words, upFlags)
   const { simulated } = flags
-  if (flags.hosts !== undefined && !simulated) throw new UsageError('--hosts goes with --simulated only')
+  for (const name of ['hosts', 'projects', 'servers', 'snapshot'] as const)
+    if (flags[name] !== undefined && !simulated) throw new UsageError(`--${name} goes with --simulated only`)
   const virt = oneOf('virt', flags.virt, ['auto', 'qemu', 'fake'] as const)
   const network = oneOf('network', flags.network, ['auto', 'linux', 'fake'] as const)
   if (simulated && (virt === 'qemu' || network === 'linux')) {
@@ -178,6 +187,9 @@ function upOptions(words: string[]): UpOptions {
     network: simulated ? 'fake' : network,
     simulated,
     hosts: wholeNumber('hosts', flags.hosts ?? '1', 1, 10_000),
+    projects: wholeNumber('projects', flags.projects ?? '0', 0, 10_000),
+    servers: wholeNumber('servers', flags.servers ?? '0', 0, 100_000),
+    snapshot: flags.snapshot === undefined ? undefined : resolve(flags.snapshot),
     ephemeral: flags.ephemeral,
     workers: wholeNumber('workers', flags.workers, 0, 256),
     install: !flags['no-install'],

@@ -1,5 +1,5 @@
 /** `nephos up`: one machine's whole cloud, in the foreground. */
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { flushCompileCache } from 'node:module'
 import { createServer } from 'node:net'
 import { hostname, tmpdir } from 'node:os'
@@ -104,12 +104,22 @@ async function start({ options, drivers, dir, stack, clock, workers }: Start): P
   const config = configOf(settings)
   const logFile = dir.file('nephos.log')
   const log = createLog({ level: config.of(cloudConfig).log_level, destination: logFile })
-  if (options.simulated && !workers && isAlone(config.of(cloudConfig))) {
+  const steered = options.projects + options.servers > 0 || options.snapshot !== undefined
+  const alone = !workers && isAlone(config.of(cloudConfig))
+  if (steered && !alone)
+    throw new StartError(
+      '--projects, --servers and --snapshot need a cloud of one process: no --workers, database_url or nats_url',
+    )
+  if (options.simulated && alone) {
     const { startSimulated } = await import('../simulated/simulated.ts')
     const passwords = firstPasswords(options, dir, config, ids)
     const simulated = await startSimulated({
       ...{ dir: dir.path, kept: !options.ephemeral, config, policyOverrides: settings.policy, log, passwords },
       ...{ hosts: options.hosts, host: options.host, port: options.port },
+      preset: { projects: options.projects, servers: options.servers },
+      ...(options.snapshot !== undefined && { snapshot: readSnapshot(options.snapshot) }),
+      passwordsChanged: (others, url) =>
+        writeClouds(dir.file('clouds.yaml'), url, config.of(cloudConfig).region, others),
     })
     stack.use(simulated)
     return { cloud: simulated.cloud, serve: async () => simulated.url }
@@ -166,6 +176,14 @@ async function start({ options, drivers, dir, stack, clock, workers }: Start): P
   const order = { settings, database: file, log: logFile, host, port }
   const died = () => void cloud.env.sagas.recover().catch(error => log.warn({ err: error }, 'sagas are taken up later'))
   return { cloud, serve: async () => cloud.servedAt(await workers.serve(order, { bus, log, died })) }
+}
+
+function readSnapshot(path: string): Buffer {
+  try {
+    return readFileSync(path)
+  } catch (cause) {
+    throw new StartError(`cannot read the snapshot ${path}: ${(cause as Error).message}`, { cause })
+  }
 }
 
 /** True when no other process has a part of the cloud: all of it can be steered then. */

@@ -20,7 +20,8 @@ async function control<T>(
     ...(body !== undefined && { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
   })
   const text = await answer.text()
-  return { status: answer.status, body: (text ? JSON.parse(text) : undefined) as T }
+  const isJson = answer.headers.get('content-type')?.includes('json')
+  return { status: answer.status, body: (isJson ? JSON.parse(text) : undefined) as T }
 }
 
 const urlOf = ({ path }: { path: string }) => path.replace(/\{\w+\}/g, 'nobody')

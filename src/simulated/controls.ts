@@ -96,6 +96,50 @@ export interface CallFilter {
   after?: number
 }
 
+/** What a test may claim of the whole cloud. */
+export const assertionNames = [
+  /** Nothing contradicts itself: room, ports, guests and what the database says of them. Violated, it is a bug of this cloud. */
+  'sound',
+  /** No work is under way. */
+  'at-rest',
+  /** Nothing is there of what was made since the cloud was ready, reset or restored. */
+  'nothing-left',
+  /** Of what was made since then, every port is one of a server that is there. */
+  'no-leaked-ports',
+  /** No server is in ERROR, and no image was killed. */
+  'no-errors',
+] as const
+
+export type AssertionName = (typeof assertionNames)[number]
+
+export interface Claim {
+  name?: AssertionName
+  /** Id or name: what belongs to other projects does not count. */
+  project?: string
+}
+
+export interface Assertion {
+  name: AssertionName
+  holds: boolean
+  /** What speaks against it. */
+  problems: { about: string; ids: string[] }[]
+}
+
+/** What a cloud is filled with, beside what it has. */
+export interface Preset {
+  /** More hosts. */
+  hosts?: number
+  /** More projects: `project-1` with a user and a network of the same name, the password of `demo`, and no quota. */
+  projects?: number
+  /** Servers, spread evenly over the new projects; without any they belong to the project `demo`. They are ACTIVE when it ends. */
+  servers?: number
+}
+
+export interface Filled {
+  hosts: string[]
+  projects: { id: string; name: string; user: string; servers: number }[]
+}
+
 export interface Controls {
   clock: {
     show(): Promise<ClockState>
@@ -122,6 +166,18 @@ export interface Controls {
     list(filter?: CallFilter): Promise<Call[]>
     clear(): Promise<void>
   }
+  assertions: {
+    /** Looks whether they hold: all of them, or the one that is named. */
+    check(claim?: Claim): Promise<Assertion[]>
+    /** Throws, saying what speaks against it, when one does not hold. */
+    require(name: AssertionName, claim?: Omit<Claim, 'name'>): Promise<void>
+  }
+  /** Fills the cloud with hosts, projects and servers, through its own APIs. */
+  fill(preset: Preset): Promise<Filled>
+  /** The whole cloud as one file, an SQLite database: the state of all its services, its guests, the bytes of its images, and its time. */
+  snapshot(): Promise<Uint8Array>
+  /** Makes the cloud what it was when a snapshot was taken, of this cloud or of another. */
+  restore(snapshot: Uint8Array): Promise<void>
   /** Makes the cloud what it was when it was ready: nothing stays of what was made, of faults and of calls, and time is real again. */
   reset(): Promise<void>
 }
@@ -144,6 +200,10 @@ export interface StartOptions {
   host?: string
   /** A free one by default. */
   port?: number
+  /** What else is in it from the beginning, after a reset as well. */
+  preset?: Omit<Preset, 'hosts'>
+  /** It begins as what was snapshot, in place of as a new cloud. */
+  snapshot?: Uint8Array
   /** Settings of the configuration, `section.key=value`; `nephos config sample` lists them. */
   settings?: string[]
   /** Path of a file for the log; there is none by default. */

@@ -5,21 +5,25 @@ import { systemClock } from '#kernel/clock.ts'
 import type { Config } from '#kernel/config/load.ts'
 import type { Log } from '#kernel/log.ts'
 import type { CheckSource } from '#kernel/policy/rule.ts'
-import type { Passwords } from '../cli/data-dir.ts'
+import { type Passwords, StartError } from '../cli/data-dir.ts'
 import { databaseFile } from '../cli/database.ts'
 import type { Cloud } from '../cloud.ts'
 import { imageConfig } from '../services/image/config.ts'
 import { services } from '../services.ts'
+import { assertionsOf, violated } from './assertions.ts'
 import { callLog } from './calls.ts'
 import { clockControls } from './clock-controls.ts'
-import type { Controls } from './controls.ts'
+import type { Claim, Controls, Filled, Preset } from './controls.ts'
 import { effectsOf } from './fault-effects.ts'
 import { faultsAmong } from './faults.ts'
 import { openFront } from './front.ts'
-import { type Beginning, beginLife, type Life, type Place } from './life.ts'
+import { keysOf, thingsIn } from './leftovers.ts'
+import { beginLife, type Life, type Place } from './life.ts'
+import { fillCloud } from './preset.ts'
 import { untilQuiet } from './quiet.ts'
 import { controlService } from './service.ts'
 import { restoreImages, type Snapshot, snapshotOf } from './snapshot.ts'
+import { fileOf, snapshotIn } from './snapshot-file.ts'
 import { type Rest, steeredClock } from './steered-clock.ts'
 
 export interface SimulatedOptions {
@@ -36,6 +40,12 @@ export interface SimulatedOptions {
   host: string
   /** 0 lets the system choose. */
   port: number
+  /** What else is in a new cloud. */
+  preset?: Preset
+  /** A new cloud begins as what this file has. */
+  snapshot?: Uint8Array
+  /** Called when a snapshot brings other passwords. */
+  passwordsChanged?: (passwords: Passwords, url: string) => void
 }
 
 export interface SimulatedCloud extends AsyncDisposable {
@@ -46,9 +56,12 @@ export interface SimulatedCloud extends AsyncDisposable {
 }
 
 export async function startSimulated(options: SimulatedOptions): Promise<SimulatedCloud> {
-  const { dir, kept, config, log, host, port, passwords, policyOverrides = {} } = options
+  const { dir, kept, config, log, host, port, policyOverrides = {} } = options
+  let { passwords } = options
   const imageFolder = config.of(imageConfig).directory
   let life: Life | undefined
+  /** What was there when the cloud was ready. */
+  let before: ReadonlySet<string> = new Set()
   const traffic = { all: 0, open: 0 }
   const clock = steeredClock(systemClock(), () => settled(life?.cloud, traffic))
   const calls = callLog(clock, systemClock())
@@ -75,24 +88,38 @@ export async function startSimulated(options: SimulatedOptions): Promise<Simulat
     return life
   }
   let turn: Promise<unknown> = Promise.resolve()
-  /** Changes of lives come one after another. */
+  /** Changes of the whole cloud come one after another. */
   function inTurn<T>(work: () => Promise<T>): Promise<T> {
     const mine = turn.then(work)
     turn = mine.catch(() => {})
     return mine
   }
-  async function begin(beginning: Beginning, images?: Snapshot['images']): Promise<void> {
+  /** Another life in place of the present one. Without images those that are kept stay. */
+  async function begin({ beginning, images, time }: Omit<Snapshot, 'images'> & Partial<Snapshot>): Promise<void> {
     front.hold()
     life?.kill()
     life = undefined
     faults.clear()
     calls.clear()
     if (images) restoreImages(imageFolder, images)
-    clock.run(1)
-    clock.set(systemClock().now())
+    const real = systemClock().now()
+    // Frozen time is what it was; time that runs is never behind the outside.
+    clock.set(time ? (time.speed === 0 ? time.now : Math.max(time.now, real)) : real)
+    clock.run(time?.speed ?? 1)
     life = await beginLife(place, beginning)
+    before = keysOf(await thingsIn(life.cloud.env.database.root))
+    if (beginning.passwords !== passwords) options.passwordsChanged?.(beginning.passwords, front.url)
+    passwords = beginning.passwords
     front.serve(life.cloud.http)
   }
+  async function fill(preset: Preset): Promise<Filled> {
+    const { cloud, hosts, addHosts } = present()
+    const more = Array.from({ length: preset.hosts ?? 0 }, (_, i) => `host-${hosts.length + i + 1}`)
+    await addHosts(more)
+    return { hosts: more, projects: await fillCloud(cloud, preset, passwords) }
+  }
+  const snapshot = () => snapshotOf(present(), imageFolder, passwords, { now: clock.now(), speed: clock.speed })
+  const check = (claim: Claim = {}) => assertionsOf(present(), before, claim)
   const controls: Controls = {
     clock: clockControls(clock),
     faults: {
@@ -103,7 +130,16 @@ export async function startSimulated(options: SimulatedOptions): Promise<Simulat
       clear: async () => faults.clear(),
     },
     calls: { list: async filter => calls.list(filter), clear: async () => calls.clear() },
-    reset: () => inTurn(() => begin(first.beginning, first.images)),
+    assertions: {
+      check,
+      async require(name, claim = {}) {
+        for (const assertion of await check({ ...claim, name })) if (!assertion.holds) throw violated(assertion)
+      },
+    },
+    fill: preset => inTurn(() => fill(preset)),
+    snapshot: () => inTurn(async () => fileOf(await snapshot())),
+    restore: file => inTurn(() => begin(snapshotIn(file))),
+    reset: () => inTurn(first),
   }
   const place: Place = {
     ...{ dir, kept, config, policyOverrides, clock, log },
@@ -114,24 +150,44 @@ export async function startSimulated(options: SimulatedOptions): Promise<Simulat
   }
   const names = Array.from({ length: options.hosts }, (_, i) => `host-${i + 1}`)
   const hosts = Object.fromEntries(names.map(name => [name, {}]))
-  const goesOn = kept && existsSync(join(dir, databaseFile))
-  await begin({ from: 'kept', hosts, passwords })
-  // Of a cloud that goes on, what it was at first is not known: it is made anew.
-  const first = goesOn
-    ? { beginning: { from: 'nothing', hosts, passwords } as const, images: new Map() }
-    : await snapshotOf(present(), imageFolder, passwords)
-
+  async function beginAnew(from: 'kept' | 'nothing'): Promise<void> {
+    await begin({ beginning: { from, hosts, passwords }, ...(from === 'nothing' && { images: new Map() }) })
+    await fill(options.preset ?? {})
+    before = keysOf(await thingsIn(present().cloud.env.database.root))
+  }
+  let first = () => beginAnew('nothing')
+  async function beginFirst(): Promise<void> {
+    const goesOn = kept && existsSync(join(dir, databaseFile))
+    if (goesOn && options.snapshot)
+      throw new StartError(`a cloud is kept in ${dir}: give another --data to begin with a snapshot`)
+    // What a cloud that goes on was at first is not known any more: a reset makes it anew.
+    if (goesOn) return begin({ beginning: { from: 'kept', hosts, passwords } })
+    if (options.snapshot) await begin(snapshotIn(options.snapshot))
+    else await beginAnew('kept')
+    const whole = await snapshotOf(present(), imageFolder, passwords)
+    first = () => begin(whole)
+  }
+  async function end(): Promise<void> {
+    await front[Symbol.asyncDispose]()
+    if (!kept) return life?.kill()
+    // What waits for time or for a fault to go would hold up an orderly end.
+    faults.clear()
+    clock.run(1)
+    await life?.end()
+  }
+  try {
+    await beginFirst()
+  } catch (error) {
+    await end()
+    throw error
+  }
   return {
     url: front.url,
     controls,
     get cloud() {
       return present().cloud
     },
-    async [Symbol.asyncDispose]() {
-      await front[Symbol.asyncDispose]()
-      if (kept) await present().end()
-      else life?.kill()
-    },
+    [Symbol.asyncDispose]: end,
   }
 }
 

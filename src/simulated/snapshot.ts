@@ -7,14 +7,22 @@ import type { Beginning, Life } from './life.ts'
 export interface Snapshot {
   beginning: Beginning
   /** Files of images by their paths in the folder. */
-  images: Map<string, Uint8Array>
+  images: ReadonlyMap<string, Uint8Array>
+  /** Milliseconds since the epoch, and how fast it passes. Without it time is real. */
+  time?: { now: number; speed: number } | undefined
 }
 
-export function snapshotOf(life: Life, imageFolder: string, passwords: Passwords): Promise<Snapshot> {
+export function snapshotOf(
+  life: Life,
+  imageFolder: string,
+  passwords: Passwords,
+  time?: Snapshot['time'],
+): Promise<Snapshot> {
   return life.between(database => {
     const hosts = life.hosts.map(({ name, driver }) => [name, structuredClone(Object.fromEntries(driver.guests))])
     return {
       beginning: { from: database, hosts: Object.fromEntries(hosts), passwords },
+      time,
       images: new Map(filesIn(imageFolder).map(name => [name, readFileSync(join(imageFolder, name))])),
     }
   })

@@ -10,7 +10,7 @@ import { sections } from '../cloud.ts'
 import type { CloudAuth, StartOptions, TestCloud } from './controls.ts'
 import { startSimulated } from './simulated.ts'
 
-const passwords: Passwords = { admin: 'admin', demo: 'demo' }
+const firstPasswords: Passwords = { admin: 'admin', demo: 'demo' }
 
 /** Hashing a password as slowly as a real cloud must is wasted on tests. */
 const settings = (dir: string) => [
@@ -25,9 +25,18 @@ export async function startCloud(options: StartOptions = {}): Promise<TestCloud>
     const config = loadConfig(sections, { overrides: [...settings(dir), ...(options.settings ?? [])] })
     const log = options.log === undefined ? silentLog() : createLog({ level: 'debug', destination: options.log })
     const { hosts = 1, port = 0, host = '127.0.0.1' } = options
-    const cloud = await startSimulated({ dir, kept: false, config, log, passwords, hosts, host, port })
     const { region } = config.of(cloudConfig)
     const cloudsFile = join(dir, 'clouds.yaml')
+    let passwords = firstPasswords
+    const cloud = await startSimulated({
+      ...{ dir, kept: false, config, log, passwords, hosts, host, port },
+      ...(options.preset && { preset: options.preset }),
+      ...(options.snapshot && { snapshot: options.snapshot }),
+      passwordsChanged(others, url) {
+        passwords = others
+        writeClouds(cloudsFile, url, region, others)
+      },
+    })
     writeClouds(cloudsFile, cloud.url, region, passwords)
     const stop = async () => {
       await cloud[Symbol.asyncDispose]()
@@ -37,7 +46,10 @@ export async function startCloud(options: StartOptions = {}): Promise<TestCloud>
       ...cloud.controls,
       url: cloud.url,
       cloudsFile,
-      auth: { demo: authOf('demo', cloud.url, region), admin: authOf('admin', cloud.url, region) },
+      get auth() {
+        const of = (name: 'demo' | 'admin') => authOf(name, passwords[name], cloud.url, region)
+        return { demo: of('demo'), admin: of('admin') }
+      },
       environment: (name = 'nephos') => ({ OS_CLIENT_CONFIG_FILE: cloudsFile, OS_CLOUD: name }),
       stop,
       [Symbol.asyncDispose]: stop,
@@ -49,11 +61,11 @@ export async function startCloud(options: StartOptions = {}): Promise<TestCloud>
 }
 
 /** Of a user who is called as the project. */
-function authOf(name: 'demo' | 'admin', url: string, region_name: string): CloudAuth {
+function authOf(name: string, password: string, url: string, region_name: string): CloudAuth {
   return {
     auth_url: `${url}/identity/v3`,
     username: name,
-    password: passwords[name],
+    password,
     user_domain_name: 'Default',
     project_name: name,
     project_domain_name: 'Default',

@@ -1,81 +1,27 @@
 /** What must hold: after every step by looking at the database alone; and at rest, when database and hosts must agree. */
 import type { StatementSync } from 'node:sqlite'
-import { powerStates } from '../../src/services/compute/drivers/driver.ts'
-import type { FakeGuest } from '../../src/services/compute/drivers/fake.ts'
-import { isGuestKey } from '../../src/services/compute/drivers/fake-moves.ts'
+import {
+  agreement,
+  always as alwaysInAnyCloud,
+  atRest,
+  type PortSeen,
+  type Problem,
+  portsSeen,
+  problemOf,
+  type ServerSeen,
+  serversSeen,
+} from '../../src/simulated/invariants.ts'
 import { memory } from './files.ts'
 import type { World } from './world.ts'
 
-export interface Problem {
-  invariant: string
-  /** What is wrong with which thing. */
-  about: string
-  /** Ids that the timeline is searched for. */
-  ids: string[]
-}
+export { agreement, atRest, type PortSeen, type Problem, portsSeen, problemOf, type ServerSeen, serversSeen }
 
-/** Each finds rows that must not be: their first column is an id. */
+/** In a cloud whose quotas nobody changes. */
 export const always: Record<string, string> = {
-  'what placement says is used is the sum of its allocations': `
-    select i.provider, i.resource_class, i.used from placement_inventories i where i.used <> coalesce(
-      (select sum(a.used) from placement_allocations a where a.provider = i.provider and a.resource_class = i.resource_class), 0)`,
-  'no provider is overcommitted': `
-    select provider, resource_class, used, capacity from placement_inventories where used > capacity and used > 0`,
-  'allocations are those of servers and moves': `
-    select distinct consumer from placement_allocations where consumer not in (select id from compute_servers)
-      and consumer not in (select uuid from compute_migrations)`,
-  'a server on a host has its room there': `
-    select id, host, vm_state, task_state from compute_servers s where host is not null and not exists (
-      select 1 from placement_allocations a join compute_hosts h on h.provider_uuid = a.provider
-      where h.name = s.host and (a.consumer = s.id or a.consumer in (select uuid from compute_migrations where server_id = s.id)))`,
-  'a server without a host has no room anywhere': `
-    select id, vm_state, task_state from compute_servers s where host is null and exists (
-      select 1 from placement_allocations a where a.consumer = s.id)`,
-  'who is busy has a saga that is not done': `
-    select id, vm_state, task_state from compute_servers s where (task_state is not null or vm_state = 'building')
-      and not exists (select 1 from kernel_sagas k where k.subject = s.id and k.state in ('running', 'unwinding'))`,
-  'ports of servers are those of servers that are there': `
-    select id, device_id from network_ports where device_owner like 'compute:%' and device_id not in (select id from compute_servers)`,
-  'each server has its mapping and its request': `
-    select id from compute_servers where id not in (select server_id from compute_server_mappings)
-      or id not in (select server_id from compute_request_specs)`,
-  'what belongs to a server goes with it': `
-    select server_id from (select server_id from compute_server_mappings union select server_id from compute_request_specs
-      union select server_id from compute_server_guest_data union select server_id from compute_server_tags
-      union select server_id from compute_server_group_members) belongings where server_id not in (select id from compute_servers)`,
-  'a floating IP leads to a port that is there': `
-    select id from network_floating_ips where fixed_port_id is not null and fixed_port_id not in (select id from network_ports)`,
-  'ports of floating IPs and routers are those of some that are there': `
-    select id, device_owner, device_id from network_ports p where
-      (device_owner = 'network:floatingip' and not exists (select 1 from network_floating_ips f where f.floating_port_id = p.id))
-      or (device_owner like 'network:router%' and not exists (select 1 from network_routers r where r.id = p.device_id))`,
-  'an image is active only with its bytes': `
-    select id from image_images where status = 'active' and (blob is null or size is null or os_hash_value is null)`,
+  ...alwaysInAnyCloud,
   'no project has more servers than its quota': `
     select project_id, count(*) from compute_servers where vm_state <> 'soft-delete' group by project_id
       having count(*) > 10 or sum(vcpus) > 20`,
-}
-
-/** The same, once all work has ended. */
-export const atRest: Record<string, string> = {
-  'all work ends': `select subject, saga, state, id from kernel_sagas where state in ('running', 'unwinding')`,
-  'nobody is busy': `select id, vm_state, task_state from compute_servers where task_state is not null or vm_state = 'building'`,
-  'a server at rest has its room in its own name': `
-    select id, host, vm_state from compute_servers s where host is not null and not exists (
-      select 1 from placement_allocations a join compute_hosts h on h.provider_uuid = a.provider
-      where a.consumer = s.id and h.name = s.host)`,
-  'only a resize that waits for its owner holds room twice': `
-    select m.uuid, m.server_id, m.status, s.vm_state from compute_migrations m left join compute_servers s on s.id = m.server_id
-      where m.uuid in (select consumer from placement_allocations) and coalesce(s.vm_state, '') <> 'resized'`,
-  'no guest waits to be cleaned up': 'select server_id, host from compute_host_cleanups',
-  'no upload goes on': `select id, status from image_images where status in ('saving', 'importing', 'uploading')`,
-  'ports of a server are where it is': `
-    select p.id, p.device_id, p.binding_host_id, s.host, s.vm_state from network_ports p join compute_servers s on s.id = p.device_id
-      where p.binding_host_id <> coalesce(s.host, '')`,
-  'ports of a server on a host are wired': `
-    select p.id, p.device_id, p.status, s.vm_state from network_ports p join compute_servers s on s.id = p.device_id
-      where s.host is not null and s.vm_state <> 'error' and p.admin_state_up = 1 and p.status <> 'ACTIVE'`,
-  'an error says why': `select id from compute_servers where vm_state = 'error' and fault is null`,
 }
 
 export interface Invariants {
@@ -130,91 +76,9 @@ function rowsThatMustNotBe(checks: Check[]): Problem[] {
   return checks.flatMap(({ name, query }) => query.all().map(row => problemOf(name, row)))
 }
 
-/** A row that must not be. */
-export const problemOf = (invariant: string, row: Record<string, unknown>): Problem => ({
-  invariant,
-  about: JSON.stringify(row),
-  ids: Object.values(row).filter((value): value is string => typeof value === 'string' && value.length >= 32),
-})
-
 function missingBytes({ files }: World, images: StatementSync): Problem[] {
   return images
     .all()
     .filter(({ blob, size }) => files.all.get(`${memory}images/${String(blob)}`)?.length !== size)
     .map(({ id }) => ({ invariant: 'an image is active only with its bytes', about: String(id), ids: [String(id)] }))
-}
-
-export interface ServerSeen {
-  id: string
-  host: string | null
-  vm_state: string
-  power_state: number
-}
-
-export interface PortSeen {
-  id: string
-  device_id: string
-  binding_host_id: string
-  device_owner: string
-}
-
-export const serversSeen = 'select id, host, vm_state, power_state from compute_servers'
-export const portsSeen = 'select id, device_id, binding_host_id, device_owner from network_ports order by id'
-
-const expected: Record<string, number> = {
-  active: powerStates.running,
-  paused: powerStates.paused,
-  suspended: powerStates.suspended,
-}
-
-/** A host with fake drivers as it is. */
-export interface HostSeen {
-  name: string
-  guests: ReadonlyMap<string, FakeGuest>
-  /** Ports that its networks carry; unknown when left out. */
-  carried?: string[]
-}
-
-/** Of a host and the database. */
-export function agreement(all: { servers: ServerSeen[]; ports: PortSeen[] }, host: HostSeen): Problem[] {
-  const servers = all.servers.filter(server => server.host === host.name)
-  const byId = new Map(servers.map(server => [server.id, server]))
-  const ports = all.ports.filter(port => port.binding_host_id === host.name && port.device_owner.startsWith('compute:'))
-  const resized = new Set(all.servers.filter(server => server.vm_state === 'resized').map(server => server.id))
-  // A port that its owner deletes under a running guest stays in the guest until it starts anew.
-  const there = new Set(all.ports.map(port => port.id))
-  const problems: Problem[] = []
-  const wrong = (invariant: string, about: string, ...ids: string[]) => void problems.push({ invariant, about, ids })
-  for (const [key, guest] of host.guests) {
-    const server = byId.get(guest.spec.id)
-    if (!isGuestKey(key)) {
-      // On its own host it goes with the guest, when the message that it may go was lost.
-      if (!resized.has(guest.spec.id) && !byId.has(guest.spec.id))
-        wrong('a guest is aside only for a resize', `${key} on ${host.name}`, guest.spec.id)
-    } else if (!server) wrong('no guest without its server', `${key} on ${host.name}`, key)
-    else {
-      const wanted = expected[server.vm_state]
-      // A guest that its hypervisor holds is not one that its owner paused: such a server stays active.
-      const held = server.vm_state === 'active' && guest.power_state === powerStates.paused
-      const differs = wanted !== undefined && guest.power_state !== wanted && !held
-      if (differs || server.power_state !== guest.power_state)
-        wrong('a server is what its guest is', `${key}: ${server.vm_state}, guest ${guest.power_state}`, key)
-      const own = ports.filter(port => port.device_id === key).map(port => port.id)
-      const nics = guest.nics
-        .map(nic => nic.port_id)
-        .filter(id => there.has(id))
-        .sort()
-      // One that is off gets its ports when it starts.
-      if (['active', 'paused'].includes(server.vm_state) && own.join() !== nics.join())
-        wrong('a guest has the ports of its server', `${key}: ports ${own}, guest ${nics}`, key)
-    }
-  }
-  for (const { id, vm_state } of servers)
-    if (!host.guests.has(id) && vm_state !== 'error') wrong('a server has its guest', `${id} is ${vm_state}`, id)
-  if (!host.carried) return problems
-  const carried = host.carried.sort().join()
-  const bound = ports.map(port => port.id).join()
-  if (carried !== bound)
-    wrong('a host carries the ports of its guests', `${host.name}: ${bound} bound, ${carried} carried`, bound, carried)
-  return problems
 }
