@@ -2,7 +2,7 @@
 import type { Ctx, Env, Identity } from '#kernel/context.ts'
 import { type Account, bootstrap, ensureAccount, type FirstContents } from './bootstrap.ts'
 import { endpoints, services } from './catalog/store.ts'
-import { type LimitQuestion, limitFor } from './limits/limit.ts'
+import { type Limits, type LimitsQuestion, limitsFor, type OverLimit, overLimits, type Wanted } from './limits/limit.ts'
 import { projects } from './projects/store.ts'
 import { authenticate } from './tokens/validate.ts'
 import { users } from './users/store.ts'
@@ -50,7 +50,15 @@ export const identityContract = {
   },
 
   /** What a project may have of a service's resource by unified limits: undefined when none is registered, -1 without limit. */
-  limit: (ctx: Ctx, question: LimitQuestion): Promise<number | undefined> => limitFor(ctx, question),
+  async limit(ctx: Ctx, question: LimitsQuestion & { resource_name: string }): Promise<number | undefined> {
+    return (await limitsFor(ctx, question)).own[question.resource_name]
+  },
+
+  /** The same for all resources of a service at once. */
+  limits: (ctx: Ctx, question: LimitsQuestion): Promise<Limits> => limitsFor(ctx, question),
+
+  /** Which unified limits a project would exceed, by the cloud's model of hierarchies; the service counts, and says no in its own words. */
+  overLimits: (ctx: Ctx, wanted: Wanted): Promise<OverLimit[]> => overLimits(ctx, wanted),
 
   /** The name of a user by id; undefined when there is none. */
   async userName(ctx: Ctx, id: string): Promise<string | undefined> {

@@ -1,10 +1,9 @@
 /** What a project may have of a resource, and what the model of hierarchies says of it. */
 import type { Ctx } from '#kernel/context.ts'
 import { Forbidden } from '#kernel/errors.ts'
-import { services } from '../catalog/store.ts'
 import { identityConfig } from '../config.ts'
 import { projects } from '../projects/store.ts'
-import { type LimitRow, limits, type RegisteredLimitRow, registeredLimits } from './store.ts'
+import { type LimitRow, limits, limitsOf, type RegisteredLimitRow } from './store.ts'
 
 export const models = {
   flat: 'Limit enforcement and validation does not take project hierarchy into consideration.',
@@ -39,24 +38,59 @@ export async function checkHierarchy(ctx: Ctx, registered: RegisteredLimitRow, w
   )
 }
 
-/** What is asked of a service's resource. */
-export interface LimitQuestion {
+/** Whose limits are asked for. */
+export interface LimitsQuestion {
   /** Type or name of the service, as in the catalog. */
   service: string
-  resource_name: string
   project_id: string
   region_id?: string
 }
 
-/** What the project may have: its own limit, else the registered one; undefined when none is registered, -1 without limit. */
-export async function limitFor(ctx: Ctx, question: LimitQuestion): Promise<number | undefined> {
-  const { service, resource_name, project_id, region_id } = question
-  const ids = (await services.list(ctx.db))
-    .filter(one => one.type === service || one.name === service)
-    .map(one => one.id)
-  const all = await registeredLimits.list(ctx.db, { service_id: ids, resource_name })
-  const registered = all.find(one => one.region_id === (region_id ?? null)) ?? all.find(one => one.region_id === null)
-  if (!registered) return undefined
-  const own = await limits.find(ctx.db, { registered_limit_id: registered.id, project_id })
-  return own?.resource_limit ?? registered.default_limit
+/** By resource; -1 is without limit, and what is not here is not limited by identity. */
+type Amounts = Readonly<Record<string, number>>
+
+export interface Limits {
+  /** Of the project. */
+  own: Amounts
+  /** With two levels: what the projects of the domain may have together. */
+  together?: Amounts
+}
+
+/** All limits of the service's resources for the project: its own, else the registered ones. One statement. */
+export async function limitsFor(ctx: Ctx, { service, project_id, region_id }: LimitsQuestion): Promise<Limits> {
+  const found = await limitsOf(ctx.db, { service, project_id, region_id: region_id ?? null })
+  const own = Object.fromEntries(found.map(row => [row.resource_name, row.own ?? row.registered]))
+  if (modelOf(ctx).name === 'flat') return { own }
+  return { own, together: Object.fromEntries(found.map(row => [row.resource_name, row.above ?? row.registered])) }
+}
+
+export interface OverLimit {
+  resource_name: string
+  limit: number
+  used: number
+  delta: number
+}
+
+export interface Wanted extends LimitsQuestion {
+  /** How much more of each resource; 0 asks whether it is over already. */
+  deltas: Amounts
+  /** What projects have together of the resources. The service has seen to it that nobody else takes of it meanwhile. */
+  usage(projectIds: readonly string[]): Promise<Amounts>
+}
+
+function beyond(limits: Amounts, deltas: Amounts, usage: Amounts): OverLimit[] {
+  return Object.entries(deltas).flatMap(([resource_name, delta]) => {
+    const [limit = -1, used = 0] = [limits[resource_name], usage[resource_name]]
+    return used + delta > amount(limit) ? [{ resource_name, limit, used, delta }] : []
+  })
+}
+
+/** The resources of which the project, or with two levels its domain, cannot have so much more; none: it can. */
+export async function overLimits(ctx: Ctx, { deltas, usage, ...question }: Wanted): Promise<OverLimit[]> {
+  const { own, together } = await limitsFor(ctx, question)
+  const over = beyond(own, deltas, await usage([question.project_id]))
+  if (!together || over.length > 0) return over
+  const domain_id = (await projects.find(ctx.db, { id: question.project_id }))?.domain_id ?? null
+  const siblings = await projects.pick(ctx.db, ['id'], { domain_id })
+  return beyond(together, deltas, await usage(siblings.map(one => one.id)))
 }

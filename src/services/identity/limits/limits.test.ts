@@ -132,3 +132,35 @@ test('with two levels, projects have no more than their domain, whichever is set
   const below = { project: { name: 'below', parent_id: project_id } }
   assert.equal((await ask('POST', '/projects', below)).status, 403, 'no third level')
 })
+
+onEachEngine('another service asks whether a project may have more, alone and with its domain', async database => {
+  await using cloud = await testCloud({ database, set: ['identity.limit_enforcement_model=strict_two_level'] })
+  const { give } = await limited(cloud)
+  const [one, other] = [await cloud.project('one'), await cloud.project('other')]
+  assert.equal((await give({ project_id: one.id, resource_limit: 6 }, { domain_id: 'default' })).status, 403)
+  assert.equal((await give({ domain_id: 'default', resource_limit: 8 })).status, 201)
+  assert.equal((await give({ project_id: one.id, resource_limit: 6 })).status, 201)
+  const used: Record<string, number> = { [one.id]: 4, [other.id]: 3 }
+  const usage = async (ids: readonly string[]) => ({
+    cores: ids.reduce((sum, id) => sum + (used[id] ?? 0), 0),
+    ram: 99,
+  })
+  const ask = (project_id: string, cores: number) => {
+    const deltas = { cores, ram: 1 }
+    return cloud.env.services.identity.overLimits(cloud.ctx(), { service: 'nova', project_id, deltas, usage })
+  }
+  assert.deepEqual(await ask(one.id, 1), [])
+  assert.deepEqual(await ask(one.id, 3), [{ resource_name: 'cores', limit: 6, used: 4, delta: 3 }])
+  assert.deepEqual(
+    await ask(one.id, 2),
+    [{ resource_name: 'cores', limit: 8, used: 7, delta: 2 }],
+    'the domain has no more',
+  )
+  const before = cloud.env.database.statements()
+  const { own, together } = await cloud.env.services.identity.limits(cloud.ctx(), {
+    service: 'compute',
+    project_id: one.id,
+  })
+  assert.deepEqual({ own, together }, { own: { cores: 6 }, together: { cores: 8 } })
+  assert.equal(cloud.env.database.statements() - before, 1)
+})
