@@ -44,6 +44,19 @@ describe('a network', () => {
     )
   })
 
+  test('tells guests of the name servers of their subnet; of itself when there are none', () => {
+    const network = plainNetwork(1)
+    const [subnet] = network.subnets
+    const told = (servers: string[]) => {
+      subnet!.dns_nameservers = servers
+      return filesOf(network).options.filter(line => line.includes('dns-server'))
+    }
+    const option = `tag:subnet-${subnet!.id},option:dns-server`
+    assert.deepEqual(told([]), [`${option},10.1.0.2`])
+    assert.deepEqual(told(['192.0.2.1', '192.0.2.2']), [`${option},192.0.2.1,192.0.2.2`])
+    assert.deepEqual(told(['0.0.0.0']), [option], 'of nobody')
+  })
+
   test('without a gateway hands out no router, but still the way to metadata', () => {
     const network = plainNetwork(1)
     network.subnets[0]!.gateway_ip = null

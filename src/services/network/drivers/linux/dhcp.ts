@@ -34,8 +34,8 @@ export function dhcpDaemon(
   const served = network.subnets.filter(subnet => subnet.enable_dhcp)
   const leases = network.leases.map(lease => readLease(lease, served))
   const domain = safeDomain(network.dns_domain)
-  const named = [...new Set(network.subnets.flatMap(subnet => subnet.dns_nameservers))].filter(parseCidr)
-  const servers = (named.length > 0 ? named : resolvers).map(normalIp)
+  const named = [...new Set(network.subnets.flatMap(subnet => nameServers(subnet, [])))]
+  const servers = named.length > 0 ? named : resolvers.map(normalIp)
   return {
     owner: network.id,
     netns,
@@ -138,13 +138,22 @@ function nameLines({ all, name }: Lease, domain: string | undefined): string[] {
   return all.map(ip => (domain ? `${ip} ${name}.${domain} ${name}` : `${ip} ${name}`))
 }
 
+/** Who answers guests for names, as upstream: the subnet's name servers; `0.0.0.0` or `::` alone is nobody; without any, the network's own. */
+function nameServers({ ip_version, dns_nameservers }: SubnetSpec, own: string[]): string[] {
+  const nobody = ip_version === 4 ? '0.0.0.0' : '::'
+  const named = dns_nameservers.filter(ip => parseCidr(ip)?.version === ip_version)
+  if (named.length === 0) return own
+  return named.map(normalIp).filter(ip => ip !== nobody)
+}
+
 function subnetOptions(subnet: SubnetSpec, port: DhcpPort, domain: string | undefined): string[] {
   const own = port.ips.filter(ip => ip.subnet_id === subnet.id).map(ip => normalIp(ip.ip_address))
   const tag = `tag:${tagOf(subnet)}`
+  const dns = nameServers(subnet, own)
   if (subnet.ip_version === 6) {
     if (own.length === 0) return []
     const search = domain ? [`${tag},option6:domain-search,${domain}`] : []
-    return [`${tag},option6:dns-server,${own.map(bracketed).join(',')}`, ...search]
+    return [...(dns.length > 0 ? [`${tag},option6:dns-server,${dns.map(bracketed).join(',')}`] : []), ...search]
   }
   const gateway = subnet.gateway_ip === null ? '' : normalIp(subnet.gateway_ip)
   const routes = [
@@ -158,7 +167,7 @@ function subnetOptions(subnet: SubnetSpec, port: DhcpPort, domain: string | unde
   const classless = routes.flat().join(',')
   return [
     `${tag},option:router${gateway ? `,${gateway}` : ''}`,
-    ...(own.length > 0 ? [`${tag},option:dns-server,${own.join(',')}`] : []),
+    ...(own.length > 0 ? [`${tag},option:dns-server${dns.map(ip => `,${ip}`).join('')}`] : []),
     // 249 is the same for old Windows clients.
     ...(classless ? [`${tag},option:classless-static-route,${classless}`, `${tag},249,${classless}`] : []),
   ]
@@ -203,9 +212,8 @@ function advertise(subnet: SubnetSpec, network: NetworkSpec): string[] {
   const mode = { slaac: 'ra-only', 'dhcpv6-stateless': 'ra-stateless', 'dhcpv6-stateful': 'static' }[
     subnet.ipv6_ra_mode!
   ]
-  const servers =
-    network.dhcp_port?.ips.filter(ip => ip.subnet_id === subnet.id).map(ip => normalIp(ip.ip_address)) ?? []
-  const dns = servers.length > 0 ? servers : subnet.dns_nameservers.filter(ip => ip.includes(':'))
+  const own = network.dhcp_port?.ips.filter(ip => ip.subnet_id === subnet.id).map(ip => normalIp(ip.ip_address)) ?? []
+  const dns = nameServers(subnet, own)
   return [
     `dhcp-range=set:${tagOf(subnet)},${first},${mode},${prefix},${leaseSeconds}`,
     ...(dns.length > 0 ? [`dhcp-option=tag:${tagOf(subnet)},option6:dns-server,${dns.map(bracketed).join(',')}`] : []),
