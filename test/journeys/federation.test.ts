@@ -1,38 +1,13 @@
 /** Somebody whom only another knows logs in with the real client: by tokens of an OpenID provider, as a company's people do. */
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { startCloud } from '../conformance/cloud.ts'
 import { audience, openidProvider } from '../openid-provider.ts'
+import { json, os, run } from './client.ts'
 
 const skip = existsSync('/usr/bin/openstack') ? false : 'needs python3-openstackclient'
-
-interface Ran {
-  code: number
-  out: string
-  err: string
-}
-
-function run(program: string, args: string[], env: Record<string, string>): Promise<Ran> {
-  return new Promise(done => {
-    // Nothing of the one who runs the test: only what the story says.
-    const own = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('OS_')))
-    execFile(program, args, { timeout: 120_000, env: { ...own, ...env } }, (error, out, err) =>
-      done({ code: error ? (typeof error.code === 'number' ? error.code : 1) : 0, out, err }),
-    )
-  })
-}
-
-async function os(args: string[], env: Record<string, string>): Promise<string> {
-  const ran = await run('openstack', args, env)
-  if (ran.code !== 0) throw new Error(`openstack ${args.join(' ')} failed:\n${ran.err}${ran.out}`)
-  return ran.out
-}
-
-const json = async <T>(args: string[], env: Record<string, string>) =>
-  JSON.parse(await os([...args, '-f', 'json'], env)) as T
 
 /** People and machines have a project each; operators read what admin has. */
 const mapping = [

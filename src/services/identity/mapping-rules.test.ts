@@ -145,3 +145,35 @@ test('what is said is only ever a value: it fills no marks and makes no lists', 
     }),
   )
 })
+
+test('another Keystone tells of groups with their domains; where the rule names one, no value can', () => {
+  const told = { groups: ['JSON:{"name":"staff","domain":{"name":"Home"}}', 'JSON:{"name":"x","domain":{"id":"i"}}'] }
+  const of = (local: Local) =>
+    applyRules([rule([user, local], name, { type: 'groups' })], { ...said, ...told }).group_names
+  assert.deepEqual(of({ groups: '{1}' }), [
+    { name: 'staff', domain: { name: 'Home' } },
+    { name: 'x', domain: { id: 'i' } },
+  ])
+  assert.deepEqual(of({ groups: '{1}', domain: { id: 'here' } })[0], { name: told.groups[0], domain: { id: 'here' } })
+  for (const wrong of ['JSON:{', 'JSON:{"name":"staff"}', 'JSON:{"name":1,"domain":{"id":"i"}}', 'staff']) {
+    const all = { ...said, groups: [wrong] }
+    assert.throws(() => applyRules([rule([user, { groups: '{1}' }], name, { type: 'groups' })], all), /Both 'groups'/)
+  }
+})
+
+test('in version 3 projects may be said as JSON, at once or one by one', () => {
+  const one = { name: 'one', roles: [{ name: 'member' }] }
+  const two = { name: 'two', roles: [], domain: { name: 'away' } }
+  const of = (...projects: string[]) =>
+    applyRules(
+      [rule([user, { domain: { id: 'd' }, projects_json: '{1}' }], name, { type: 'p' })],
+      { ...said, p: projects },
+      '3.0',
+    ).projects
+  const expected = [{ domain: { id: 'd' }, ...one }, two]
+  assert.deepEqual(of(JSON.stringify([one, two])), expected)
+  assert.deepEqual(of(JSON.stringify(one), JSON.stringify(two)), expected)
+  for (const wrong of ['[', '7', '[{"name":"x"}]', '[{"name":"x","roles":["member"]}]', 'null']) {
+    assert.throws(() => of(wrong), /projects_json/)
+  }
+})

@@ -25,6 +25,8 @@ export interface Local {
   group_ids?: string
   domain?: DomainName
   projects?: MappedProject[]
+  /** Version 3: more projects, from values that are JSON. */
+  projects_json?: string
 }
 
 export interface MappingRule {
@@ -108,14 +110,38 @@ function fill<T>(value: T, maps: readonly string[][]): T {
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, fill(item, maps)])) as T
 }
 
-interface Filled extends Omit<Local, 'groups' | 'group_ids'> {
+interface Filled extends Omit<Local, 'groups' | 'group_ids' | 'projects_json'> {
   groups?: string[]
   group_ids?: string[]
 }
 
-function fillLocal({ groups, group_ids, ...rest }: Local, maps: readonly string[][]): Filled {
+const isText = (value: unknown) => typeof value === 'string'
+
+function isProject(value: unknown): value is MappedProject {
+  const { name, roles, domain } = (value ?? {}) as Partial<MappedProject>
+  const placed = domain === undefined || isText(domain?.id) || isText(domain?.name)
+  return isText(name) && Array.isArray(roles) && roles.every(role => isText(role?.name)) && placed
+}
+
+/** Projects as the identity provider writes them: `[{"name": …, "roles": [{"name": …}], "domain": {"name": …}}]`, or one by one. */
+function toldProjects(text: string): MappedProject[] {
+  let told: unknown
+  try {
+    told = JSON.parse(text)
+  } catch {
+    throw new BadRequest('What projects_json refers to is not JSON.')
+  }
+  const projects = [told].flat()
+  if (!projects.every(isProject)) throw new BadRequest('What projects_json refers to are not projects with roles.')
+  return projects
+}
+
+function fillLocal({ groups, group_ids, projects_json, ...rest }: Local, maps: readonly string[][]): Filled {
+  const filledIn = fill(rest, maps)
+  const told = projects_json === undefined ? undefined : several(projects_json, maps).flatMap(toldProjects)
   return {
-    ...fill(rest, maps),
+    ...filledIn,
+    ...(told && { projects: [...(filledIn.projects ?? []), ...told] }),
     ...(groups !== undefined && { groups: several(groups, maps) }),
     ...(group_ids !== undefined && { group_ids: several(group_ids, maps) }),
   }

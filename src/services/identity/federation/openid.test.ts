@@ -342,3 +342,37 @@ test('a provider that is down, redirects, floods or lies is a 503, and nobody ge
     assert.equal(status, 503)
   }
 })
+
+test('in version 3 of mappings, roles that the provider takes away are taken away', async () => {
+  const all = [
+    {
+      remote: [{ type: 'OIDC-sub' }, { type: 'OIDC-groups' }],
+      local: [{ user: { name: '{0}' } }, { projects: [{ name: '{1}', roles: [{ name: 'member' }] }] }],
+    },
+  ]
+  const { cloud, ask } = await federated({}, {}, all)
+  await using _cloud = cloud
+  await ask('PATCH', '/OS-FEDERATION/mappings/people', { mapping: { schema_version: '3.0' } })
+  const projectsOf = async (id: string) =>
+    (
+      await cloud.request<{ projects: { id: string; name: string }[] }>('GET', '/identity/v3/auth/projects', {
+        token: id,
+      })
+    ).body.projects
+  company.people.bob!.groups = ['blue']
+  try {
+    const bob = await login(cloud, 'bob')
+    const [blue] = await projectsOf(bob.id)
+    assert.equal(blue!.name, 'blue')
+    const scoped = await rescope(cloud, bob.id, { project: { id: blue!.id } })
+    company.people.bob!.groups = ['red']
+    const later = await login(cloud, 'bob')
+    assert.deepEqual(
+      (await projectsOf(later.id)).map(project => project.name),
+      ['red'],
+    )
+    assert.equal((await cloud.request('GET', '/identity/v3/auth/projects', { token: scoped.id })).status, 401)
+  } finally {
+    company.people.bob!.groups = ['staff']
+  }
+})

@@ -52,6 +52,7 @@ const local = Type.Object(
         maxItems: 1000,
       }),
     ),
+    projects_json: optional,
   },
   closed,
 )
@@ -78,6 +79,12 @@ function checkExpressions(list: readonly MappingRule[]): void {
   }
 }
 
+function checkVersion(list: readonly MappingRule[], version: unknown): void {
+  if (version !== '3.0' && list.some(rule => rule.local.some(local => local.projects_json !== undefined))) {
+    throw new BadRequest('projects_json is of mappings with schema_version 3.0.')
+  }
+}
+
 export const mappingResource = resource<MappingRow>({
   member: 'mapping',
   collection: 'mappings',
@@ -87,7 +94,7 @@ export const mappingResource = resource<MappingRow>({
   strict: true,
   attributes: {
     rules,
-    schema_version: Type.Union([Type.Literal('1.0'), Type.Literal('2.0')]),
+    schema_version: Type.Union([Type.Literal('1.0'), Type.Literal('2.0'), Type.Literal('3.0')]),
   },
   required: ['rules'],
   filters: [],
@@ -102,6 +109,7 @@ export const mappingResource = resource<MappingRow>({
   async create(ctx, values) {
     const list = values.rules as MappingRule[]
     checkExpressions(list)
+    checkVersion(list, values.schema_version)
     const row = {
       id: String(values.id),
       rules: list,
@@ -111,8 +119,10 @@ export const mappingResource = resource<MappingRow>({
     await mappings.insert(ctx.db, row)
     return row
   },
-  async update(_ctx, _row, patch) {
-    if (patch.rules) checkExpressions(patch.rules as MappingRule[])
+  async update(_ctx, row, patch) {
+    const { rules, schema_version } = { ...row, ...patch } as MappingRow
+    if (patch.rules) checkExpressions(rules)
+    checkVersion(rules, schema_version)
     return patch as Partial<MappingRow>
   },
   remove: (ctx, { id }) => closeWaysOf(ctx, id),
