@@ -26,7 +26,7 @@ export async function limitOf(ctx: Ctx, project_id: string, resource_name: Resou
 export function usedOf(usage: Usage, resource: Resource): number {
   if (resource === 'image_count_total') return usage.images
   if (resource === 'image_count_uploading') return usage.uploads
-  return (resource === 'image_stage_total' ? usage.staged_bytes : usage.bytes - usage.staged_bytes) / mebibyte
+  return (resource === 'image_stage_total' ? usage.staged_bytes : usage.bytes) / mebibyte
 }
 
 /**

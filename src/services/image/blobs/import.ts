@@ -40,7 +40,10 @@ export const importSaga = saga<ImportInput>(
   { revision: 1, deadline: 24 * 3_600_000, failed: importFailed },
   async (s, input) => {
     const { ctx } = s
-    await s.record('begin', async tx => taskGoesOn(tx, input.task))
+    await s.record('begin', async tx => {
+      await checkQuota(tx, input)
+      await taskGoesOn(tx, input.task)
+    })
     const fetched = await s.step(
       'fetch',
       signal => fetchBytes(ctx, input, signal),
@@ -50,7 +53,7 @@ export const importSaga = saga<ImportInput>(
     for (const store of input.stores) {
       const copied = await s.step(
         `copy to ${store}`,
-        signal => copyTo(ctx, input, store, signal),
+        signal => copyTo(ctx, input, fetched, store, signal),
         () => removeCopy(ctx, input, store),
       )
       if (copied.ok) done.push(store)
@@ -107,13 +110,25 @@ async function fileStoreOf(ctx: Ctx, input: ImportInput): Promise<string | undef
   return held.find(({ store }) => landingOf(ctx, store) === store)?.store
 }
 
+/** What is staged counts where it goes; the rest needs room to be staged first, and counts as an upload. */
+async function checkQuota(tx: Ctx, { image: id, method }: ImportInput): Promise<void> {
+  const image = await findImage(tx, id)
+  if (!image) throw new Error('the image was deleted')
+  if (method.name === 'glance-direct') return checkLimit(tx, image.owner, 'image_size_total', image.size! / mebibyte)
+  await checkLimit(tx, image.owner, 'image_stage_total', 0)
+  await checkLimit(tx, image.owner, 'image_count_uploading', 0)
+}
+
 async function copyTo(
   ctx: Ctx,
   input: ImportInput,
+  { size }: Fetched,
   store: string,
   signal: AbortSignal,
 ): Promise<{ ok: boolean; why?: string }> {
   try {
+    const image = await findImage(ctx, input.image)
+    if (image) await checkLimit(ctx, image.owner, 'image_size_total', size! / mebibyte)
     const from = (isCopy(input) && (await fileStoreOf(ctx, input))) || stagingStore
     if (from !== store) {
       const target = await storesOf(ctx).open(store)
@@ -150,11 +165,11 @@ async function noteStore(tx: Ctx, input: ImportInput, fetched: Fetched, { store,
   if (!image) throw new Error('the image was deleted')
   await storeIsDone(tx, input.image, store, ok)
   if (ok) await addLocation(tx, input.image, store)
+  if (isCopy(input)) await checkLimit(tx, image.owner, 'image_size_total', 0)
   if (isCopy(input) || image.status !== 'importing') return
   const any = ok || image.locations.length > 0
   if (!any || (input.allMustSucceed && !last)) return
   const { described, ...stored } = fetched
-  await checkLimit(tx, image.owner, 'image_size_total', stored.size! / mebibyte)
   const now = new Date(tx.clock.now()).toISOString()
   await images.update(
     tx.db,
@@ -166,6 +181,7 @@ async function noteStore(tx: Ctx, input: ImportInput, fetched: Fetched, { store,
       ...{ status: 'active', alive_at: null, updated_at: now },
     },
   )
+  await checkLimit(tx, image.owner, 'image_size_total', 0)
   if (described) {
     const before = (await findImage(tx, input.image))!
     await writeDetails(tx, { ...before, properties: { ...before.properties, ...described.properties } })

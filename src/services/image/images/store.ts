@@ -65,7 +65,7 @@ export const noBytes = {
   os_hash_value: null,
 }
 
-/** What a project has: images, their bytes, of those the bytes that are staged for import, and uploads under way. */
+/** What a project has: images, their bytes in stores, bytes that are staged for import, and uploads and imports under way. */
 export interface Usage {
   images: number
   bytes: number
@@ -76,13 +76,16 @@ export interface Usage {
 /** Bytes count once for each store that holds them. */
 export async function usageOf(db: Db, owner: string): Promise<Usage> {
   const copies = sql`(select count(*) from image_locations where image_locations.image_id = image_images.id)`
-  const under_way = sql`status in ('saving', 'uploading', 'importing')`
+  const copying = sql`exists (select 1 from image_custom_properties where image_custom_properties.image_id = image_images.id
+    and image_custom_properties.name = 'os_glance_importing_to_stores' and image_custom_properties.value <> '')`
+  const staged = sql`(status in ('uploading', 'importing') or ${copying})`
+  const under_way = sql`(status in ('saving', 'uploading', 'importing') or ${copying})`
   const row = await db
     .selectFrom('image_images')
     .select(eb => [
       eb.fn.countAll<number>().as('images'),
-      sql<number>`coalesce(sum(size * (case when ${copies} > 1 then ${copies} else 1 end)), 0)`.as('bytes'),
-      sql<number>`coalesce(sum(case when status in ('uploading', 'importing') then size end), 0)`.as('staged_bytes'),
+      sql<number>`coalesce(sum(size * ${copies}), 0)`.as('bytes'),
+      sql<number>`coalesce(sum(case when ${staged} then size end), 0)`.as('staged_bytes'),
       sql<number>`coalesce(sum(case when ${under_way} then 1 end), 0)`.as('uploads'),
     ])
     .where('owner', '=', owner)
