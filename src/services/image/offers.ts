@@ -105,7 +105,7 @@ async function ensureFromFile(ctx: Ctx, { path, ...file }: ImageFile): Promise<I
     })
   const check = (_stored: Stored, storedAt: string) => inspectBlob(ctx, storedAt, declared)
   const room = ctx.config.of(imageConfig).max_size_bytes
-  const made = await storing(ctx, { blob, store, room }, createReadStream(path), { check, commit }).catch(error => {
+  const made = await storing(ctx, { blob, store, room }, [createReadStream(path)], { check, commit }).catch(error => {
     throw told(error, file.name)
   })
   if (!made.used) await removeFile(ctx, blob, store)

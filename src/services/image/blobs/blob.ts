@@ -24,25 +24,26 @@ export interface WriteOptions {
   signal?: AbortSignal | undefined
 }
 
-/** Writes bytes to a file and hashes them. A stream that is not read to its end stays open: it may be a request that still wants its answer. */
-export async function writePart(path: string, bytes: Readable, options: WriteOptions): Promise<Written> {
+/** Writes the bytes of streams to a file and hashes them. One that is not read to its end stays open: it may be a request that still wants its answer. */
+export async function writePart(path: string, streams: readonly Readable[], options: WriteOptions): Promise<Written> {
   const { maxBytes, progressed, signal } = options
   await using file = await open(partOf(path), 'w', 0o600)
   await using hasher = hasherOf(partOf(path))
-  const giveUp = () => bytes.destroy(signal?.reason)
+  const giveUp = () => streams.forEach(stream => void stream.destroy(signal?.reason))
   signal?.addEventListener('abort', giveUp, { once: true })
   let size = 0
-  for await (const piece of bytes.iterator({ destroyOnReturn: false })) {
-    const chunk = typeof piece === 'string' ? Buffer.from(piece) : piece
-    progressed?.()
-    if (size + chunk.length > maxBytes)
-      throw new PayloadTooLarge(`The incoming image is too large: the limit is ${maxBytes} bytes.`)
-    await writeAll(file, chunk)
-    size += chunk.length
-    hasher.update(chunk, size)
-    // What came from a socket is nobody else's. The garbage collector would let dozens of MiB of it gather.
-    if (bytes instanceof IncomingMessage) free(chunk)
-  }
+  for (const bytes of streams)
+    for await (const piece of bytes.iterator({ destroyOnReturn: false })) {
+      const chunk = typeof piece === 'string' ? Buffer.from(piece) : piece
+      progressed?.()
+      if (size + chunk.length > maxBytes)
+        throw new PayloadTooLarge(`The incoming image is too large: the limit is ${maxBytes} bytes.`)
+      await writeAll(file, chunk)
+      size += chunk.length
+      hasher.update(chunk, size)
+      // What came from a socket is nobody else's. The garbage collector would let dozens of MiB of it gather.
+      if (bytes instanceof IncomingMessage) free(chunk)
+    }
   await file.sync()
   return { size, ...(await hasher.digest(size)) }
 }

@@ -94,7 +94,7 @@ async function fetchBytes(ctx: Ctx, input: ImportInput, signal: AbortSignal): Pr
   signal.addEventListener('abort', stopped, { once: true })
   try {
     const room = await roomIn(ctx, image.owner, 'image_stage_total')
-    return await storing(ctx, { blob: input.blob, store: stagingStore, room }, bytes, {
+    return await storing(ctx, { blob: input.blob, store: stagingStore, room }, [bytes], {
       check: inspected,
       commit: async (_stored, fetched) => fetched,
     })

@@ -4,9 +4,11 @@ import type { Ctx } from '#kernel/context.ts'
 import { BadRequest, Forbidden, UnsupportedMediaType } from '#kernel/errors.ts'
 import { operation, reply } from '#kernel/operation.ts'
 import { hasBytes, seesAll, visibleImage } from '../images/image.ts'
+import type { ImageRow } from '../images/store.ts'
 import { downloadImage, modifyImage, uploadImage } from '../rules.ts'
-import { storesOf } from '../stores.ts'
+import { landingOf, storesOf } from '../stores.ts'
 import { bytesOf, rangeOf } from './download.ts'
+import { rangeHere, received, restOf } from './resume.ts'
 import { stage, upload } from './upload.ts'
 
 type Headers = Record<string, string | undefined>
@@ -42,6 +44,12 @@ async function reading(stream: Readable, work: () => Promise<unknown>): Promise<
   }
 }
 
+/** For who was interrupted: how many bytes are here, in a Range header; or that all are. */
+async function howFar(ctx: Ctx, image: ImageRow, total: number, store = storesOf(ctx).main.id) {
+  if (hasBytes(image) && image.size === total) return undefined
+  return reply(undefined, { status: 202, headers: rangeHere(await received(ctx, image, landingOf(ctx, store))) })
+}
+
 export const uploadFile = operation({
   id: 'image.images.upload',
   method: 'PUT',
@@ -50,10 +58,14 @@ export const uploadFile = operation({
   policy: uploadImage,
   raw: true,
   load: (ctx, { params }) => visibleImage(ctx, params.image_id),
-  async handle(ctx, { params, headers, stream }) {
-    await reading(stream, () =>
-      upload(ctx, params.image_id, { bytes: stream, size: promised(headers), store: storeAsked(ctx, headers) }),
-    )
+  async handle(ctx, { params, target, headers, stream }) {
+    const store = storeAsked(ctx, headers)
+    const rest = restOf(headers['content-range'])
+    if (rest && rest.after === undefined) return howFar(ctx, target, rest.total, store)
+    await reading(stream, () => {
+      const size = promised(headers) ?? rest?.total
+      return upload(ctx, params.image_id, { bytes: stream, size, store, after: rest?.after })
+    })
     return undefined
   },
 })

@@ -14,6 +14,7 @@ import { checkLimit, mebibyte, roomIn } from '../quota.ts'
 import { landingOf, pathIn, stagingStore, storesOf } from '../stores.ts'
 import { keepPart, partOf, writePart } from './blob.ts'
 import { type Heartbeat, startHeartbeat } from './heartbeat.ts'
+import { isInterruption, openPart } from './resume.ts'
 import { checkSignature } from './signature.ts'
 
 const isoNow = (ctx: Ctx) => new Date(ctx.clock.now()).toISOString()
@@ -27,6 +28,8 @@ export interface Incoming {
   size?: number | undefined
   /** Where they go; by default the main store. */
   store?: string | undefined
+  /** They go on after so many that came before. What comes is kept for a while when it breaks off, to be gone on from. */
+  after?: number | undefined
 }
 
 /** Stores the bytes of a queued image and activates it. Never inside a transaction: it may take hours. */
@@ -53,17 +56,19 @@ async function take(
   ctx: Ctx,
   id: string,
   status: 'saving' | 'uploading',
-  { bytes, size, store }: Incoming & { store: string },
+  { bytes, size, store, after }: Incoming & { store: string },
   keeping: (row: ImageRow) => Keeping<number | null, ImageRow>,
 ): Promise<ImageRow> {
   ignoreErrorsMeanwhile(bytes)
   const blob = newBlob(ctx, id)
-  const row = await begin(ctx, id, blob, status)
+  await using before = after ? await openPart(ctx, id, landingOf(ctx, store), after) : undefined
+  const row = before ? await before.takeOver(blob) : await begin(ctx, id, blob, status)
+  const keeps = (error: unknown) => after !== undefined && isInterruption(error)
   using beat = startHeartbeat(ctx, id, blob)
   try {
     const room = await roomIn(ctx, row.owner, resourceOf(status))
     const { check, commit } = keeping(row)
-    return await storing(ctx, { blob, store, room, beat }, bytes, {
+    return await storing(ctx, { blob, store, room, beat, keeps }, [...(before ? [before.bytes] : []), bytes], {
       async check(stored, path) {
         if (size === undefined || size === stored.size) return check(stored, path)
         throw new BadRequest(`The image has ${stored.size} bytes, but ${size} were promised.`)
@@ -71,7 +76,8 @@ async function take(
       commit,
     })
   } catch (error) {
-    await requeue(ctx, id, blob)
+    if (keeps(error)) await images.update(ctx.db, { id, blob, status }, { alive_at: isoNow(ctx) })
+    else await requeue(ctx, id, blob)
     throw told(error, id)
   }
 }
@@ -87,6 +93,8 @@ interface Storing {
   /** The most bytes to take. */
   room: number
   beat?: Heartbeat
+  /** Whether what has come is to stay, to be gone on from. */
+  keeps?: (error: unknown) => boolean
 }
 
 /** What is done with bytes that are whole and safe on the disk. */
@@ -100,18 +108,18 @@ export interface Keeping<Checked, Kept> {
 /** Brings bytes into a store: to a file, through a check, to the store, into a row. When anything fails nothing stays. */
 export async function storing<Checked, Kept>(
   ctx: Ctx,
-  { blob, store, room, beat }: Storing,
-  bytes: Readable,
+  { blob, store, room, beat, keeps }: Storing,
+  streams: readonly Readable[],
   { check, commit }: Keeping<Checked, Kept>,
 ): Promise<Kept> {
-  ignoreErrorsMeanwhile(bytes)
+  streams.forEach(ignoreErrorsMeanwhile)
   const { busy, open } = storesOf(ctx)
   const landing = landingOf(ctx, store)
   const path = await pathIn(ctx, landing, blob)
   const [progressed, signal] = [beat?.progressed, beat?.signal]
   busy.add(blob)
   try {
-    const { size, md5, sha512 } = await writePart(path, bytes, { maxBytes: room, progressed, signal })
+    const { size, md5, sha512 } = await writePart(path, streams, { maxBytes: room, progressed, signal })
     await keepPart(dirname(path), path)
     const hashes = { checksum: md5, os_hash_algo: 'sha512', os_hash_value: sha512 }
     const stored = { blob, size, ...hashes, alive_at: null }
@@ -121,7 +129,7 @@ export async function storing<Checked, Kept>(
     if (store !== landing) await removeFile(ctx, blob, landing)
     return kept
   } catch (error) {
-    await discard(ctx, blob, new Set([landing, store]))
+    if (!keeps?.(error)) await discard(ctx, blob, new Set([landing, store]))
     throw error
   } finally {
     busy.delete(blob)
@@ -231,7 +239,7 @@ export function told(error: unknown, id: string): unknown {
     })
   if (error instanceof StoreError)
     return new Unavailable('The image store does not take the bytes at present.', { cause: error })
-  if (code === 'ECONNRESET' || code === 'ERR_STREAM_PREMATURE_CLOSE')
+  if (isInterruption(error))
     return new BadRequest(`The upload of image ${id} was interrupted: ${messageOf(error)}`, { cause: error })
   return error
 }

@@ -57,7 +57,7 @@ export async function fillCache(ctx: Ctx, row: CachedRow, open: (id: string) => 
   const path = join(await folder(ctx), blob)
   const bytes = await open(image.id)
   try {
-    const { size, sha512 } = await writePart(path, bytes, { maxBytes: cacheSize(ctx) })
+    const { size, sha512 } = await writePart(path, [bytes], { maxBytes: cacheSize(ctx) })
     if (image.os_hash_algo === 'sha512' && image.os_hash_value !== null && image.os_hash_value !== sha512)
       throw new Error(`the bytes of image ${image.id} are not those that were registered`)
     await keepPart(await folder(ctx), path)
