@@ -13,7 +13,12 @@ export async function ownTests(): Promise<boolean> {
   const folder = mkdtempSync(join(tmpdir(), 'nephos-calls-'))
   const calls = join(folder, 'calls')
   try {
-    const code = await runTests(filesWithCloud(), { ...process.env, NEPHOS_TEST_CALLS: calls })
+    const cache = process.env.NODE_COMPILE_CACHE ?? join(root, 'node_modules/.cache/nephos')
+    const code = await runTests(filesWithCloud(), {
+      ...process.env,
+      NEPHOS_TEST_CALLS: calls,
+      NODE_COMPILE_CACHE: cache,
+    })
     noteCalled('tests', new Set(readFileSync(calls, 'utf8').split('\n').filter(Boolean)))
     return code === 0
   } finally {

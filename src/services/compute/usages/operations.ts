@@ -40,7 +40,10 @@ function periodOf(ctx: Ctx, asked: { start?: string; end?: string }): Period {
   const now = ctx.clock.now()
   const start = instant(asked.start, now)
   const stop = instant(asked.end, now)
-  if (start >= stop) throw new BadRequest('Invalid start time. The start time cannot occur after the end time.')
+  // Without a period it is about this very moment.
+  const momentary = !asked.start && !asked.end
+  if (start >= stop && !momentary)
+    throw new BadRequest('Invalid start time. The start time cannot occur after the end time.')
   return { start, stop: Math.min(stop, now) }
 }
 

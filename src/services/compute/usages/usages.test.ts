@@ -65,6 +65,16 @@ test('a project pays for hours: of servers that run, and of those deleted until 
   assert.deepEqual(none.body, { tenant_usage: {} })
 })
 
+test('without a period it is about this very moment', async () => {
+  await using cloud = await usageCloud()
+  const demo = await cloud.project('p1')
+  await cloud.boot(demo)
+  await cloud.clock.advance(tenth)
+  const now = await cloud.api<Shown>(demo, 'GET', `/os-simple-tenant-usage/${demo.id}`)
+  assert.deepEqual([now.status, now.body.tenant_usage.total_hours], [200, 0])
+  assert.equal((await cloud.api(await cloud.admin(), 'GET', '/os-simple-tenant-usage')).status, 200)
+})
+
 test('more deleted servers than a page has are all counted, and come in pages from 2.40 on', async () => {
   await using cloud = await usageCloud()
   const demo = await cloud.project('p1')
