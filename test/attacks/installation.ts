@@ -45,6 +45,7 @@ export async function installation(
   await ask('POST', '/compute/v2.1/flavors/42/os-extra_specs', { extra_specs: { 'hw:cpu_policy': 'shared' } })
   return {
     ...ids,
+    'os-host-signals': 'h1',
     domains: await made(`${v3}/domains`, 'domain', { name: 'proof' }),
     groups: await made(`${v3}/groups`, 'group', { name: 'proof' }),
     roles: await made(`${v3}/roles`, 'role', { name: 'proof' }),

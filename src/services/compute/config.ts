@@ -121,6 +121,7 @@ export const computeConfig = section(
             'ServerGroupAffinityFilter',
             'SameHostFilter',
             'DifferentHostFilter',
+            'HostSignalsFilter',
           ],
           description: 'Rules that a host must pass to take a server, in this order.',
         }),
@@ -148,6 +149,12 @@ export const computeConfig = section(
           default: [],
           description: 'Ids of images that run on isolated_hosts only, by IsolatedHostsFilter.',
         }),
+        wanted_signals: Type.Array(Type.String({ pattern: '^[a-z][a-z0-9_]{0,63} .+$' }), {
+          default: [],
+          description:
+            'What daemons may say of a host that gets servers, such as "temperature <= 60" or "raid s!= degraded". A host of which nothing is said gets them too.',
+        }),
+        signal_seconds: Type.Integer({ default: 300, minimum: 1, description: 'How long a signal counts.' }),
         restrict_isolated_hosts_to_isolated_images: Type.Boolean({
           default: true,
           description: 'Whether isolated_hosts take nothing else.',

@@ -16,6 +16,7 @@ import { noQuery } from './dialect.ts'
 import { externalEventOperations } from './external-events/operations.ts'
 import { computeFaults } from './faults.ts'
 import { flavorOperations } from './flavors/operations.ts'
+import { hostSignalOperations } from './host-signals/operations.ts'
 import { baremetalOperations } from './hosts/baremetal.ts'
 import { hostsHealth } from './hosts/health.ts'
 import { hypervisorOperations } from './hosts/hypervisors.ts'
@@ -31,6 +32,7 @@ import { hostsAndFlavors } from './migrations/0002-hosts-and-flavors.ts'
 import { guestPasswordsAndConsoles } from './migrations/0003-guest-passwords-and-consoles.ts'
 import { usageAudits } from './migrations/0004-usage-audits.ts'
 import { moves } from './migrations/0005-moves.ts'
+import { hostSignalsTable } from './migrations/0006-host-signals.ts'
 import { networkOperationsOfCompute } from './network-proxies/networks.ts'
 import { securityGroupOperations } from './network-proxies/security-groups.ts'
 import { quotaOperations } from './quotas/operations.ts'
@@ -72,6 +74,7 @@ export const computeService = service({
     ...aggregateOperations,
     ...serverGroupOperations,
     ...schedulerHintOperations,
+    ...hostSignalOperations,
     ...quotaOperations,
     ...limitOperations,
     ...usageOperations,
@@ -97,7 +100,7 @@ export const computeService = service({
     reclaims,
     usageAuditing,
   ],
-  migrations: [initial, hostsAndFlavors, guestPasswordsAndConsoles, usageAudits, moves],
+  migrations: [initial, hostsAndFlavors, guestPasswordsAndConsoles, usageAudits, moves, hostSignalsTable],
   config: computeConfig,
   contract: computeContract,
   upgrades: { [websocketPath]: consoleUpgrade },

@@ -10,6 +10,7 @@ import { zoneOf } from '../aggregates/aggregate.ts'
 import { aggregateHosts, allAggregates } from '../aggregates/store.ts'
 import { computeConfig } from '../config.ts'
 import { body, flag, hostName, isTrue, naiveTime, numberedRow, query } from '../dialect.ts'
+import { hostSignals } from '../host-signals/store.ts'
 import { listServers } from '../servers/store.ts'
 import { hasOpenMoves, wasEvacuated } from '../servers/store-moves.ts'
 import { computeBinary, type HostRow, isUp } from './host.ts'
@@ -194,6 +195,7 @@ const remove = operation({
           'Unable to delete compute service that has in-progress migrations. Complete the migrations or delete the instances first.',
         )
       await aggregateHosts.remove(tx.db, { host: row.name })
+      await hostSignals.remove(tx.db, { host: row.name })
       await tx.services.placement.removeProvider(tx, row.provider_uuid)
       await hosts.remove(tx.db, { id: row.id })
     })

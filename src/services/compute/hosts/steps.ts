@@ -4,6 +4,7 @@ import type { Candidate } from '../../placement/contract.ts'
 import { type AggregateRow, zoneKey } from '../aggregates/aggregate.ts'
 import { aggregateHosts, aggregates } from '../aggregates/store.ts'
 import { computeConfig } from '../config.ts'
+import type { Signals } from '../host-signals/store.ts'
 import type { HostState } from '../scheduler/scheduler.ts'
 import { type HostRow, isUp } from './host.ts'
 import { hosts } from './store.ts'
@@ -12,6 +13,13 @@ import { hosts } from './store.ts'
 export type Loads = ReadonlyMap<string, { servers: number; io_ops: number }>
 
 const idle = { servers: 0, io_ops: 0 }
+const silent = {}
+
+/** What is known of hosts besides what they report, by name. Nothing when nobody asks for it. */
+export interface Around {
+  loads?: Loads
+  signals?: Signals
+}
 
 /** What was read of a provider when it had this generation. */
 interface Known {
@@ -31,7 +39,7 @@ const memoryOf = perCloud(() => new Map<string, Known>())
 export async function hostsForScheduling(
   ctx: Ctx,
   candidates: readonly Candidate[],
-  loads: Loads = new Map(),
+  { loads = new Map(), signals = new Map() }: Around = {},
 ): Promise<HostState[]> {
   const memory = memoryOf(ctx)
   const changed = candidates.filter(({ root, generation }) => memory.get(root)?.generation !== generation)
@@ -50,7 +58,12 @@ export async function hostsForScheduling(
     const free_vcpus = vcpus * ratios.cpu_allocation_ratio - (used.VCPU ?? 0)
     const free_ram_mb = (memory_mb - ratios.reserved_memory_mb) * ratios.ram_allocation_ratio - (used.MEMORY_MB ?? 0)
     const free_disk_gb = disk_gb * ratios.disk_allocation_ratio - (used.DISK_GB ?? 0)
-    const moving = { up: true, free_vcpus, free_ram_mb, free_disk_gb, ...(loads.get(known.row.name) ?? idle) }
+    const { name } = known.row
+    const moving = {
+      ...{ up: true, free_vcpus, free_ram_mb, free_disk_gb },
+      ...(loads.get(name) ?? idle),
+      signals: signals.get(name) ?? silent,
+    }
     found.push(stateOf(known.row, groupsOf(known, groups), fallback, moving))
   }
   return found
@@ -95,7 +108,7 @@ const none: readonly AggregateRow[] = []
 const groupsOf = ({ aggregates: ids }: Known, groups: readonly AggregateRow[]) =>
   ids.size === 0 ? none : groups.filter(group => ids.has(group.id))
 
-type Moving = Pick<HostState, 'up' | 'free_vcpus' | 'free_ram_mb' | 'free_disk_gb' | 'servers' | 'io_ops'>
+type Moving = Pick<HostState, 'up' | 'free_vcpus' | 'free_ram_mb' | 'free_disk_gb' | 'servers' | 'io_ops' | 'signals'>
 
 function stateOf(row: HostRow, groups: readonly AggregateRow[], fallback: string, moving: Moving): HostState {
   const aggregate_metadata: Record<string, string[]> = {}
@@ -120,6 +133,7 @@ function stateOf(row: HostRow, groups: readonly AggregateRow[], fallback: string
     free_disk_gb: moving.free_disk_gb,
     servers: moving.servers,
     io_ops: moving.io_ops,
+    signals: moving.signals,
     aggregate_metadata,
   }
 }

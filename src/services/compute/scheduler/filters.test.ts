@@ -81,13 +81,14 @@ test('isolated images run on isolated hosts, and as a rule nothing else does', (
 
 test('users ask of hosts in JSON', () => {
   const asking = (text: string): ScheduleRequest => request({ query: { text, read: queryOf(text) } })
-  const on = host('a', { free_ram_mb: 2048, free_disk_gb: 10, servers: 3 })
+  const on = host('a', { free_ram_mb: 2048, free_disk_gb: 10, servers: 3, signals: { rack: 'r1' } })
   for (const text of [
     '[">=", "$free_ram_mb", 2048]',
     '["and", [">=", "$free_ram_mb", 1024], [">", "$free_disk_mb", 10000]]',
     '["or", ["=", "$host", "b"], ["in", "$host", "a", "c"]]',
     '["not", ["=", "$hypervisor_type", "xen"]]',
     '["<", "$num_instances", 4, 5]',
+    '["=", "$signals.rack", "r1"]',
     '[]',
   ]) {
     assert.ok(passes('JsonFilter', on, asking(text)), text)
@@ -106,6 +107,18 @@ test('users ask of hosts in JSON', () => {
     assert.ok(!passes('JsonFilter', on, asking(text)), text)
   }
   assert.ok(passes('JsonFilter', on), 'nobody asked')
+})
+
+test('what daemons say of a host counts; where they say nothing, only flavors mind', () => {
+  const set = { wanted_signals: ['temperature <= 60', 'raid s!= degraded'] }
+  const says = (signals: HostState['signals']) => host('a', { signals })
+  assert.ok(passes('HostSignalsFilter', host('a'), request(), set))
+  assert.ok(passes('HostSignalsFilter', says({ temperature: 60, raid: 'fine' }), request(), set))
+  assert.ok(!passes('HostSignalsFilter', says({ temperature: 61 }), request(), set))
+  assert.ok(!passes('HostSignalsFilter', says({ raid: 'degraded' }), request(), set))
+  const wish = request({ extra_specs: { 'signals:rack': 'r1', 'signals:cooled': 'true' } })
+  assert.ok(passes('HostSignalsFilter', says({ rack: 'r1', cooled: true }), wish))
+  assert.ok(!passes('HostSignalsFilter', says({ rack: 'r1' }), wish))
 })
 
 test('hosts near an address are those of its range', () => {

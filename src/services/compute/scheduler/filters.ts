@@ -10,6 +10,7 @@ import { type CapabilityValue, satisfies } from './extra-specs.ts'
 import { jsonFilter } from './json-filter.ts'
 import { aggregateIoOpsFilter, aggregateNumInstancesFilter, ioOpsFilter, numInstancesFilter } from './load-filters.ts'
 import type { HostState, ScheduleRequest } from './scheduler.ts'
+import { hostSignalsFilter } from './signals-filter.ts'
 
 /** What operators set for filters. */
 export interface FilterSettings {
@@ -19,6 +20,8 @@ export interface FilterSettings {
   /** Ids. */
   isolated_images: string[]
   restrict_isolated_hosts_to_isolated_images: boolean
+  /** `NAME SPEC`, the latter as in extra specs. */
+  wanted_signals: string[]
 }
 
 /** Undefined: the host passes. */
@@ -137,6 +140,7 @@ export const filtersByName: Record<string, Filter> = {
   IoOpsFilter: ioOpsFilter,
   IsolatedHostsFilter: isolatedHostsFilter,
   JsonFilter: jsonFilter,
+  HostSignalsFilter: hostSignalsFilter,
   SimpleCIDRAffinityFilter: simpleCidrAffinityFilter,
   ImagePropertiesFilter: imagePropertiesFilter,
   ServerGroupAntiAffinityFilter: serverGroupAntiAffinityFilter,

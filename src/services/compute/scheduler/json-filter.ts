@@ -55,6 +55,8 @@ function valuesOf(given: unknown, host: HostState, depth: number): Value[] {
   if (typeof given !== 'string' || given === '') return []
   if (!given.startsWith('$')) return [given]
   const name = given.slice(1)
+  const [, signal] = /^signals\.(.+)$/.exec(name) ?? []
+  if (signal !== undefined) return Object.hasOwn(host.signals, signal) ? [host.signals[signal]!] : []
   return Object.hasOwn(figures, name) ? [figures[name]!(host)] : []
 }
 

@@ -28,6 +28,8 @@ export interface HostState {
   servers: number
   /** How many of them are being built, copied or moved. */
   io_ops: number
+  /** What daemons said of it lately. Read when somebody asks; else nothing. */
+  signals: Readonly<Record<string, string | number | boolean>>
   /** Metadata of the host's aggregates, all values of a key. */
   aggregate_metadata: Record<string, string[]>
 }

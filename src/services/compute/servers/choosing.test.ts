@@ -1,7 +1,9 @@
 /** Who gets which host: aggregates, hints and load decide, and refusals say why. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { virtualClock } from '#kernel/clock.ts'
 import { type ServerCloud, serverCloud } from './fixtures/server-cloud.ts'
+import { newWorld } from './fixtures/world.ts'
 
 const hosts = ['h1', 'h2', 'h3', 'h4']
 const filters = (...more: string[]) =>
@@ -62,6 +64,34 @@ test('a host takes as many servers as the configuration says', async () => {
   await using cloud = await serverCloud({ hosts: ['h1', 'h2'], set })
   const demo = await cloud.project('demo-1')
   assert.deepEqual((await hostsOf(cloud, 3, demo)).sort(), ['h1', 'h2', 'none'])
+})
+
+test('a daemon tells of a failing host: new servers avoid it as long as that is news', async () => {
+  const clock = virtualClock()
+  const world = await newWorld(clock)
+  const set = ['compute.scheduler.wanted_signals=raid s!= degraded']
+  await using cloud = await serverCloud({ hosts: ['h1', 'h2'], world, set })
+  const [admin, demo] = [await cloud.admin(), await cloud.project('demo-1')]
+  const tell = async (host: string, signals: object) =>
+    (await cloud.api(admin, 'PUT', `/os-host-signals/${host}`, { signals })).status
+  assert.equal(await tell('h9', { raid: 'degraded' }), 404)
+  assert.equal((await cloud.api(demo, 'PUT', '/os-host-signals/h1', { signals: { raid: 'fine' } })).status, 403)
+  assert.equal(await tell('h1', { raid: 'degraded', temperature: 41.5 }), 204)
+  assert.deepEqual(new Set(await hostsOf(cloud, 3, demo)), new Set(['h2']))
+  const shown = await cloud.api<{ host_signals: { host: string; signals: Record<string, { value: unknown }> }[] }>(
+    admin,
+    'GET',
+    '/os-host-signals',
+  )
+  assert.deepEqual(
+    shown.body.host_signals.map(({ host, signals }) => [host, signals.raid?.value, signals.temperature?.value]),
+    [['h1', 'degraded', 41.5]],
+  )
+  assert.equal(await tell('h1', { raid: null }), 204)
+  assert.deepEqual(await hostsOf(cloud, 1, demo), ['h1'])
+  assert.equal(await tell('h1', { raid: 'degraded' }), 204)
+  await clock.advance(301_000)
+  assert.deepEqual(await hostsOf(cloud, 1, demo), ['h1'], 'it has most room, and the signal is old')
 })
 
 test('users see the hints of the filters that are on, and may ask in JSON', async () => {

@@ -3,8 +3,9 @@ import type { Ctx } from '#kernel/context.ts'
 import { Conflict } from '#kernel/errors.ts'
 import type { Candidate, CandidateRequest } from '../../placement/contract.ts'
 import { computeConfig } from '../config.ts'
+import { freshSignals } from '../host-signals/store.ts'
 import { hostNamed } from '../hosts/hosts.ts'
-import { hostsForScheduling, type Loads, recheck } from '../hosts/steps.ts'
+import { type Around, hostsForScheduling, recheck } from '../hosts/steps.ts'
 import { hosts as hostRows } from '../hosts/store.ts'
 import { loadFilters } from '../scheduler/filters.ts'
 import { queryOf } from '../scheduler/json-filter.ts'
@@ -17,6 +18,7 @@ import {
   schedule,
   take,
 } from '../scheduler/scheduler.ts'
+import { asksForSignals } from '../scheduler/signals-filter.ts'
 import { loadWeights } from '../scheduler/weighers.ts'
 import { groupOf } from '../server-groups/store.ts'
 import type { Explanation } from './explanation.ts'
@@ -48,7 +50,7 @@ export async function place(ctx: Ctx, request: PlacingRequest, serverIds: readon
   const limit = ctx.config.of(computeConfig).scheduler.max_candidates
   const candidates = asked ? await ctx.services.placement.candidates(ctx, { ...asked, limit }) : []
   const options = schedulerOptions(ctx, request.forced)
-  const hosts = await hostsForScheduling(ctx, candidates, await loadsFor(ctx, options))
+  const hosts = await hostsForScheduling(ctx, candidates, await aroundHosts(ctx, request, options))
   const wish = await scheduleRequest(ctx, request, serverIds)
   const chosen: HostState[] = []
   for (const serverId of serverIds) {
@@ -113,10 +115,21 @@ function schedulerOptions(ctx: Ctx, forced = false): SchedulerOptions {
   }
 }
 
-/** Counted only when it matters: the servers of ten thousand hosts are many. */
-async function loadsFor(ctx: Ctx, { filters, weights }: SchedulerOptions): Promise<Loads> {
-  const matters = loadWeights.some(name => weights[name] !== 0) || loadFilters.some(name => filters.includes(name))
-  return matters ? loadsOfHosts(ctx) : new Map()
+/** Read only when it matters: the servers and signals of ten thousand hosts are many. */
+async function aroundHosts(
+  ctx: Ctx,
+  { flavor, spec }: PlacingRequest,
+  { filters, settings, weights }: SchedulerOptions,
+): Promise<Around> {
+  const loadMatters = loadWeights.some(name => weights[name] !== 0) || loadFilters.some(name => filters.includes(name))
+  const isAskedFor = settings.wanted_signals.length > 0 || asksForSignals(flavor.extra_specs)
+  const signalsMatter =
+    (isAskedFor && filters.includes('HostSignalsFilter')) ||
+    (spec.scheduler_hints.query !== undefined && filters.includes('JsonFilter'))
+  return {
+    ...(loadMatters && { loads: await loadsOfHosts(ctx) }),
+    ...(signalsMatter && { signals: await freshSignals(ctx) }),
+  }
 }
 
 /** What placement is asked for: amounts by the flavor (its extra specs may say otherwise), traits of flavor and image. */
