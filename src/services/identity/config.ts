@@ -3,6 +3,7 @@
 import { section } from '#kernel/config/section.ts'
 import { Type } from '#kernel/schema/builders.ts'
 import { federationSettings } from './federation/config.ts'
+import { ldapSettings } from './ldap-options.ts'
 
 export const identityConfig = section(
   'identity',
@@ -106,7 +107,7 @@ export const identityConfig = section(
         Type.String(),
         Type.Object({
           identity: Type.Optional(Type.Object({ driver: Type.Optional(Type.String()) })),
-          ldap: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
+          ldap: Type.Optional(ldapSettings),
         }),
         {
           default: {},

@@ -1,5 +1,8 @@
 /** The options of a domain whose users and groups are in LDAP: upstream's names, and what they are when nobody says. */
 
+import { secret } from '#kernel/config/section.ts'
+import { Type } from '#kernel/schema/builders.ts'
+
 /** Those that a domain's administrators may set through the API. */
 export const ldapDefaults = {
   url: 'ldap://localhost',
@@ -59,6 +62,15 @@ const fileDefaults = {
   connection_timeout: -1,
   group_ad_nesting: false,
 }
+
+const anything = (names: readonly string[]) =>
+  Object.fromEntries(names.map(name => [name, Type.Optional(Type.Unknown())]))
+
+/** The options in a file: numbers and truth as such or as text. */
+export const ldapSettings = Type.Object({
+  ...anything([...Object.keys(ldapDefaults), ...Object.keys(fileDefaults)]),
+  password: Type.Optional(secret({ description: 'With which the cloud itself asks the directory.' })),
+})
 
 type Defaults = typeof ldapDefaults & typeof fileDefaults
 type Widened<T> = T extends null

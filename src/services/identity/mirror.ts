@@ -53,7 +53,7 @@ export async function directoryOf(ctx: Ctx, domainId: string): Promise<Directory
   if (known?.key === key) return known.directory
   void known?.directory.then(old => old[Symbol.asyncDispose]())
   const { directory_timeout_seconds, directory_entries } = ctx.config.of(identityConfig)
-  const bounds = { timeoutMs: directory_timeout_seconds * 1000, most: directory_entries }
+  const bounds = { timeoutMs: directory_timeout_seconds * 1000, most: directory_entries, clock: ctx.clock }
   const directory = import('./directory/ldap.ts').then(ldap => ldap.ldapDirectory(options, bounds))
   all.set(domainId, { key, directory })
   return directory

@@ -228,3 +228,18 @@ test('a server that is away is a 503 for its users and nothing for others; when 
   assert.equal((await send('PATCH', `domains/${id}/config`, wrong)).status, 200)
   assert.equal((await logIn('bob', 'bob-password', null)).status, 503)
 })
+
+test('with TLS, the certificate is checked, and is of the host that was asked for', async () => {
+  await using cloud = await testCloud()
+  const byName = server.url.replace('127.0.0.1', 'localhost')
+  const secure = { ...plain, url: byName, use_tls: true, tls_cacertfile: server.authority }
+  const { logIn, ask, id } = await corp(cloud, secure)
+  assert.equal((await logIn('bob', 'bob-password', null)).status, 201)
+  const status = async (ldap: object) => {
+    await ask('PATCH', `domains/${id}/config`, { config: { ldap } })
+    return (await logIn('bob', 'bob-password', null)).status
+  }
+  assert.equal(await status({ url: server.url }), 503, 'the certificate is not of 127.0.0.1')
+  assert.equal(await status({ url: byName, tls_cacertfile: null }), 503, 'nobody known has signed it')
+  assert.equal(await status({ tls_req_cert: 'never' }), 201)
+})

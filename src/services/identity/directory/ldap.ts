@@ -1,7 +1,9 @@
 /** A directory that speaks LDAP. What clients send becomes values of filters, never text of them; passwords are tried by a bind. */
 import { readFileSync } from 'node:fs'
-import type { ConnectionOptions } from 'node:tls'
+import { connect as connectTcp } from 'node:net'
+import { type ConnectionOptions, connect as connectTls } from 'node:tls'
 import type { Client, Filter, SearchOptions } from 'ldapts'
+import type { Clock } from '#kernel/clock.ts'
 import { messageOf, Unavailable } from '#kernel/errors.ts'
 import type { LdapOptions } from '../ldap-options.ts'
 import type { Directory, DirectoryUser } from './directory.ts'
@@ -12,6 +14,7 @@ export interface Bounds {
   timeoutMs: number
   /** Entries that one question may have for an answer. */
   most: number
+  clock: Clock
 }
 
 type Ldapts = typeof import('ldapts')
@@ -21,8 +24,10 @@ const inChain = '1.2.840.113556.1.4.1941'
 /** Ids asked for by one filter. */
 const batch = 100
 
-function tlsOf(options: LdapOptions): ConnectionOptions {
+/** The certificate must be of the host that was asked for, also of a connection that was open before. */
+function tlsOf(options: LdapOptions, url: string): ConnectionOptions {
   return {
+    host: new URL(url).hostname.replace(/^\[|\]$/g, ''),
     rejectUnauthorized: options.tls_req_cert === 'demand',
     ...(options.tls_cacertfile && { ca: readFileSync(options.tls_cacertfile) }),
   }
@@ -45,12 +50,22 @@ function turnstile(places: number) {
   }
 }
 
+/** One connection only: the library would open a lost one again, without TLS and as nobody. */
+function once<F extends (...args: never[]) => unknown>(open: F): F {
+  let isUsed = false
+  return ((...args: Parameters<F>) => {
+    if (isUsed) throw new Error('the connection was lost')
+    isUsed = true
+    return open(...args)
+  }) as F
+}
+
 const scopes: Record<string, SearchOptions['scope']> = { one: 'one', sub: 'sub' }
 const aliases: Record<string, SearchOptions['derefAliases']> = {
   ...{ never: 'never', searching: 'search', always: 'always', finding: 'find' },
 }
 
-export async function ldapDirectory(options: LdapOptions, { timeoutMs, most }: Bounds): Promise<Directory> {
+export async function ldapDirectory(options: LdapOptions, { timeoutMs, most, clock }: Bounds): Promise<Directory> {
   const library: Ldapts = await import('ldapts')
   const { AndFilter, EqualityFilter, ExtensibleFilter, FilterParser, OrFilter } = library
   const urls = options.url.split(',').map(url => url.trim())
@@ -59,19 +74,36 @@ export async function ldapDirectory(options: LdapOptions, { timeoutMs, most }: B
   const inTurn = turnstile(Math.max(1, options.auth_pool_size))
   let kept: Promise<Client> | undefined
 
+  /** Opens, secures and logs in; all of it in time, since a server may stop answering anywhere in between. */
+  async function open(client: Client, url: string, dn: string | null, password: string | null): Promise<Client> {
+    if (options.use_tls && !url.startsWith('ldaps:')) await client.startTLS(tlsOf(options, url))
+    if (dn !== null) await client.bind(dn, password ?? '')
+    return client
+  }
+
+  async function inTime<T>(work: Promise<T>): Promise<T> {
+    const ended = new AbortController()
+    const late = clock.sleep(timeoutMs, ended.signal).then(() => Promise.reject(new Error('no answer in time')))
+    late.catch(() => {})
+    try {
+      return await Promise.race([work, late])
+    } finally {
+      ended.abort()
+    }
+  }
+
   async function connect(dn: string | null, password: string | null): Promise<Client> {
     let last: unknown
     for (const url of urls) {
       const client = new library.Client({
         ...{ url, timeout: timeoutMs, connectTimeout: timeoutMs, strictDN: false },
-        ...(url.startsWith('ldaps:') && { tlsOptions: tlsOf(options) }),
+        ...{ createConnection: once(connectTcp), createSecureConnection: once(connectTls) },
+        ...(url.startsWith('ldaps:') && { tlsOptions: tlsOf(options, url) }),
       })
       try {
-        if (options.use_tls && !url.startsWith('ldaps:')) await client.startTLS(tlsOf(options))
-        if (dn !== null) await client.bind(dn, password ?? '')
-        return client
+        return await inTime(open(client, url, dn, password))
       } catch (error) {
-        await client.unbind().catch(() => {})
+        void client.unbind().catch(() => {})
         if (error instanceof library.ResultCodeError) throw error
         last = error
       }
@@ -86,7 +118,6 @@ export async function ldapDirectory(options: LdapOptions, { timeoutMs, most }: B
   /** The connection for questions, made anew when it was lost. */
   async function asking<T>(ask: (client: Client) => Promise<T>): Promise<T> {
     for (let attempt = 0; ; attempt++) {
-      // The library opens what was closed again, but nobody is logged in on it.
       if (kept && !(await kept.catch(() => undefined))?.isConnected) kept = undefined
       kept ??= connect(options.user, options.password)
       const opened = kept
@@ -105,15 +136,24 @@ export async function ldapDirectory(options: LdapOptions, { timeoutMs, most }: B
 
   function search(base: string, filter: Filter, scope: SearchOptions['scope']): Promise<Entry[]> {
     const derefAliases = aliases[options.alias_dereferencing]
-    const paged = options.page_size > 0 ? { pageSize: options.page_size } : undefined
+    const question = {
+      ...{ scope: scope ?? 'one', filter, timeLimit: Math.ceil(timeoutMs / 1000) },
+      ...(derefAliases && { derefAliases }),
+    }
     return asking(async client => {
       try {
-        const { searchEntries } = await client.search(base, {
-          ...{ scope: scope ?? 'one', filter, timeLimit: Math.ceil(timeoutMs / 1000) },
-          ...(paged ? { paged } : { sizeLimit: most }),
-          ...(derefAliases && { derefAliases }),
-        })
-        return (searchEntries as Entry[]).slice(0, most)
+        if (options.page_size === 0) {
+          return (await client.search(base, { ...question, sizeLimit: most })).searchEntries as Entry[]
+        }
+        const found: Entry[] = []
+        for await (const page of client.searchPaginated(base, {
+          ...question,
+          paged: { pageSize: options.page_size },
+        })) {
+          found.push(...(page.searchEntries as Entry[]))
+          if (found.length >= most) break
+        }
+        return found.slice(0, most)
       } catch (error) {
         if (error instanceof library.NoSuchObjectError) return []
         throw error
