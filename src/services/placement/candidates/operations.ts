@@ -9,8 +9,9 @@ import { choiceOf } from '../config.ts'
 import { dated, placementRule, uuid } from '../dialect.ts'
 import { type Provider, type Snapshot, snapshotFor } from '../snapshot.ts'
 import { unknownTraits } from '../traits/trait.ts'
+import type { Found } from './found.ts'
 import { candidateQuery, type Query, searchRequestOf } from './request.ts'
-import { type Found, type SearchRequest, search } from './search.ts'
+import { type SearchRequest, search } from './search.ts'
 
 const resources = Type.Record(Type.String(), Type.Integer())
 const listed = Type.Object({

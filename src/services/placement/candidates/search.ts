@@ -2,6 +2,7 @@
 import { hasRoom } from '../inventories/inventory.ts'
 import type { InventoryRow } from '../providers/store.ts'
 import type { Provider, Snapshot } from '../snapshot.ts'
+import { type Found, FoundAlone, FoundWays, type Way } from './found.ts'
 import { type Budget, eachWay } from './product.ts'
 import { eachTree } from './trees.ts'
 
@@ -34,13 +35,6 @@ export interface SearchRequest {
   random?: (() => number) | undefined
   /** One way of each tree before the second of any. */
   breadth_first?: boolean | undefined
-}
-
-export interface Found {
-  readonly root: string
-  readonly allocations: Record<string, Record<string, number>>
-  /** The providers that meet each group. */
-  readonly mappings: Record<string, string[]>
 }
 
 /** At most so many ways a tree, however many there are: a request must not be able to ask for millions. */
@@ -104,9 +98,6 @@ export function rootFits(root: Provider | undefined, request: SearchRequest): bo
   const has = (trait: string) => root.traits.has(trait)
   return (request.root_required ?? []).every(has) && !(request.root_forbidden ?? []).some(has)
 }
-
-/** One way to meet one group: providers and what each gives. */
-type Way = { provider: Provider; resource_class: string | undefined; amount: number }[]
 
 /** Calls `take` with each way in which the tree meets the request, until it says false. */
 function waysInTree(
@@ -259,48 +250,4 @@ function isBelow(snapshot: Snapshot, provider: Provider, top: string): boolean {
   for (let at: Provider | undefined = provider; at; at = at.parent ? snapshot.providers.get(at.parent) : undefined)
     if (at.uuid === top) return true
   return false
-}
-
-/** What one provider gives to one group. */
-class FoundAlone implements Found {
-  readonly root: string
-  readonly #provider: Provider
-  readonly #group: RequestGroup
-  constructor(provider: Provider, root: string, group: RequestGroup) {
-    this.root = root
-    this.#provider = provider
-    this.#group = group
-  }
-  get allocations() {
-    return { [this.#provider.uuid]: { ...this.#group.resources } }
-  }
-  get mappings() {
-    return { [this.#group.suffix]: [this.#provider.uuid] }
-  }
-}
-
-/** What is wanted of few is made when asked for. */
-class FoundWays implements Found {
-  readonly root: string
-  readonly #ways: Way[]
-  readonly #groups: RequestGroup[]
-  constructor(root: string, ways: Way[], groups: RequestGroup[]) {
-    this.root = root
-    this.#ways = ways
-    this.#groups = groups
-  }
-  get allocations() {
-    const allocations: Found['allocations'] = {}
-    for (const { provider, resource_class, amount } of this.#ways.flat()) {
-      if (resource_class === undefined) continue
-      allocations[provider.uuid] ??= {}
-      const resources = allocations[provider.uuid]!
-      resources[resource_class] = (resources[resource_class] ?? 0) + amount
-    }
-    return allocations
-  }
-  get mappings() {
-    const providers = (way: Way) => [...new Set(way.map(part => part.provider.uuid))]
-    return Object.fromEntries(this.#ways.map((way, i) => [this.#groups[i]!.suffix, providers(way)]))
-  }
 }
