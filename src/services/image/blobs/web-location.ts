@@ -15,6 +15,7 @@ import { openUrl } from '../outside.ts'
 import { addLocationRule, fetchLocation } from '../rules.ts'
 import { storesOf } from '../stores.ts'
 import { endTask, newTask, taskGoesOn } from '../tasks/task.ts'
+import { free } from './blob.ts'
 import { taskProperty } from './progress.ts'
 
 interface Expected {
@@ -70,6 +71,7 @@ async function readOnce(ctx: Ctx, { url }: LocationInput, algorithm: string, sig
       if (size > most) throw new Error(`there are more than ${most} bytes`)
       md5.update(piece)
       hash.update(piece)
+      free(piece)
     }
   } finally {
     body.destroy()
