@@ -53,10 +53,9 @@ try {
     console.error(`nephos: ${error.message} (nephos --help lists everything)`)
     process.exitCode = 2
   } else {
-    // What the user can mend is a sentence; anything else is a bug and shows where.
-    const plain =
-      error instanceof Error && ['StartError', 'InstallError', 'ConfigError'].includes(error.constructor.name)
-    console.error(plain ? `nephos: ${error.message}` : error)
+    const { plainWords } = await import('./cli/plain-error.ts')
+    const plain = plainWords(error)
+    console.error(plain === undefined ? error : `nephos: ${plain}`)
     process.exitCode = 1
   }
 }
