@@ -25,6 +25,11 @@ test('a database that cannot be written', () => {
   assert.match(plainWords(errorOf(() => database.exec('create table t (a)')))!, /^the database cannot be written/)
 })
 
+test('what went wrong first is what is told', () => {
+  const cannotClear = Object.assign(new Error('EROFS'), { code: 'EROFS' })
+  assert.equal(plainWords(new SuppressedError(cannotClear, new StartError('do this'))), 'do this')
+})
+
 test('our own sentences stay, bugs are not plain', () => {
   assert.equal(plainWords(new StartError('do this')), 'do this')
   assert.equal(plainWords(new TypeError('x is undefined')), undefined)

@@ -18,6 +18,8 @@ const databaseCodes: Record<number, string> = {
 /** Undefined for what is a bug and has to show where. */
 export function plainWords(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined
+  // What went wrong first; clearing up after it failed as well, as it does on a broken disk.
+  if (error instanceof SuppressedError) return plainWords(error.suppressed)
   if (ours.includes(error.constructor.name)) return error.message
   const { code = '', errcode } = error as { code?: string; errcode?: number }
   return diskCodes[code] ?? (errcode === undefined ? undefined : databaseCodes[errcode & 0xff])

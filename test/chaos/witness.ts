@@ -37,6 +37,8 @@ export async function witnessLives({ witness, must }: Clients): Promise<Problem[
   return states === 'ACTIVE' ? [] : [{ invariant: 'the witness lives', about: states, ids: [] }]
 }
 
+const oldest = { 'openstack-api-version': 'compute 2.1' }
+
 /** The unmodified client makes a server and deletes it, on hosts that admins have not closed. */
 export async function realClient(cloud: ChaosCloud, clients: Clients): Promise<void> {
   const { admin, must } = clients
@@ -45,7 +47,12 @@ export async function realClient(cloud: ChaosCloud, clients: Clients): Promise<v
     ...{ method: 'GET', path: `${path}?binary=nova-compute` },
   })
   for (const { host } of services)
-    await must(admin, { method: 'PUT', path: `${path}/enable`, body: { host, binary: 'nova-compute' } })
+    await must(admin, {
+      method: 'PUT',
+      path: `${path}/enable`,
+      body: { host, binary: 'nova-compute' },
+      headers: oldest,
+    })
   const status = await made(cloud, 'real')
   if (status !== 'ACTIVE') throw new Error(`a server of the real client is ${status}`)
   await cloud.stage.os(['server', 'delete', '--wait', 'real'], asWitness(cloud))
