@@ -39,7 +39,7 @@ export async function timelineOf(db: Db, request: string): Promise<Moment[]> {
 
 /** Exit code 1 when nothing is known of the request. */
 export async function trace({ data, request }: { data: string; request: string }): Promise<number> {
-  await using database = configured(data)
+  await using database = await configured(data)
   const timeline = await timelineOf(database.root, request)
   const [first] = timeline
   if (!first) {

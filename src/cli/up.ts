@@ -126,7 +126,7 @@ async function start({ options, drivers, dir, stack, clock, workers }: Start): P
   }
   const bus = stack.use(await openBus(config.of(cloudConfig).nats_url, clock, log, () => inProcessBus(clock, log)))
   const file = databaseOf(options, dir, workers)
-  const database = stack.use(openDatabase(config.of(cloudConfig), file))
+  const database = stack.use(await openDatabase(config.of(cloudConfig), file))
   // Disposed of after the cloud: sagas pause before the hosts that they call are gone.
   const hosts = stack.use(new AsyncDisposableStack())
   const cloud = stack.use(

@@ -23,7 +23,7 @@ async function serve(order: Order, stopped: Promise<void>): Promise<void> {
   const { log_level, nats_url } = config.of(cloudConfig)
   const log = createLog({ level: log_level, destination: order.log }).child({ process: order.name })
   const bus: Bus = stack.use(await openBus(nats_url, clock, log, () => ipcBus(channelTo(process), clock, log)))
-  const database = stack.use(openDatabase(config.of(cloudConfig), order.database))
+  const database = stack.use(await openDatabase(config.of(cloudConfig), order.database))
   const cloud = stack.use(
     await createCloud({
       config,

@@ -122,5 +122,7 @@ export class Unavailable extends Fault {
 
 /** The message of anything thrown. */
 export function messageOf(error: unknown): string {
+  // A name with several addresses, none of which answers: Node says nothing but the list.
+  if (error instanceof AggregateError && !error.message) return error.errors.map(messageOf).join(', ')
   return error instanceof Error ? error.message : String(error)
 }

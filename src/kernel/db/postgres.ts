@@ -19,10 +19,18 @@ function bind(parameters: readonly unknown[]): unknown[] {
   return parameters.map(value => (typeof value === 'boolean' ? Number(value) : value))
 }
 
+/** A server that takes connections and says nothing; and, when there are many requests, one's wait for a connection of its own. */
+const connectWithinMs = 20_000
+
 /** Connects to `postgres://user:password@host:port/name`; connections are made when first needed. */
 export function openPostgres(url: string, options: { maxConnections?: number } = {}): Database {
   const driver = onDemand.pg()
-  const pool = new driver.Pool({ connectionString: url, max: options.maxConnections ?? 10, types: typesOf(driver) })
+  const pool = new driver.Pool({
+    connectionString: url,
+    max: options.maxConnections ?? 10,
+    types: typesOf(driver),
+    connectionTimeoutMillis: connectWithinMs,
+  })
   // An idle connection that the server closes is replaced at the next use; without a listener it would end the process.
   pool.on('error', () => {})
   const dialect = new PostgresDialect({
