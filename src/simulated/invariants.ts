@@ -69,7 +69,9 @@ export const atRest: Record<string, string> = {
   'ports of a server on a host are wired': `
     select p.id, p.device_id, p.status, s.vm_state from network_ports p join compute_servers s on s.id = p.device_id
       where s.host is not null and s.vm_state <> 'error' and p.admin_state_up = 1 and p.status <> 'ACTIVE'`,
-  'an error says why': `select id from compute_servers where vm_state = 'error' and fault is null`,
+  'an error says why': `
+    select id from compute_servers s where vm_state = 'error' and fault is null
+      and not exists (select 1 from kernel_sagas k where k.subject = s.id and k.saga = 'resetState')`,
 }
 
 /** A row that must not be. */

@@ -3,12 +3,14 @@ import { execFileSync } from 'node:child_process'
 import { readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { prefixOf } from '../../src/cli/data-dir.ts'
+import { carriedBy } from '../journeys/leftovers.ts'
 import { isRunning, processesOf, type Stage } from '../journeys/stage.ts'
 import type { Dice } from '../simulation/dice.ts'
 import type { Problem } from '../simulation/invariants.ts'
 import type { Clients } from './clients.ts'
 import type { ChaosCloud } from './cloud.ts'
 import type { StageServer } from './servers.ts'
+import { witnessServer } from './witness.ts'
 
 /** One thing that goes wrong while clients work, and is mended: then all must be well again. */
 export interface Fault {
@@ -150,18 +152,37 @@ export const startWithout = (server: StageServer): Fault => ({
   },
 })
 
-/** A guest's process is killed by somebody else, while the cloud is up or down. */
+/** Somebody else kills a guest's process while clients work; the cloud may be down then. */
+async function killGuest({ stage, timeline, start }: ChaosCloud, dice: Dice, mine: (server: string) => boolean) {
+  const down = dice.chance(0.3)
+  if (down) await stage.kill()
+  const victim = dice.pick((await carriedBy(stage)).guests.filter(({ server }) => mine(server)))
+  timeline.note(`* guest ${victim?.server} is killed${down ? ', the cloud being down' : ''}`)
+  if (victim) process.kill(victim.pid, 'SIGKILL')
+  if (down) await start()
+}
+
 export const guestKilled: Fault = {
   name: 'guest killed',
   async strike(cloud, clients, dice) {
-    const { stage } = cloud
-    const down = dice.chance(0.3)
-    await clients.workUntil(sleep(dice.between(1000, 4000)))
-    if (down) await stage.kill()
-    const pid = dice.pick(stage.guests())
-    cloud.timeline.note(`* guest process ${pid} is killed${down ? ', the cloud being down' : ''}`)
-    if (pid !== undefined) process.kill(pid, 'SIGKILL')
-    if (down) await cloud.start()
+    const witness = await witnessServer(clients)
+    await clients.workUntil(sleep(dice.between(1000, 6000)))
+    await killGuest(cloud, dice, server => server !== witness.id)
+    return []
+  },
+}
+
+/** Nobody works on this one: it is known what must become of it. */
+export const witnessKilled: Fault = {
+  name: 'guest of the witness killed',
+  async strike(cloud, clients, dice) {
+    const { id } = await witnessServer(clients)
+    const is = (status: string) => async () => (await witnessServer(clients)).status === status
+    await killGuest(cloud, dice, server => server === id)
+    await cloud.stage.until('the witness is off', is('SHUTOFF'))
+    const path = `/compute/v2.1/servers/${id}/action`
+    await clients.must(clients.witness, { method: 'POST', path, body: { 'os-start': null } })
+    await cloud.stage.until('the witness runs again', is('ACTIVE'))
     return []
   },
 }

@@ -12,6 +12,7 @@ import {
   startOnFullDisk,
   startReadOnly,
   startWithout,
+  witnessKilled,
 } from './faults.ts'
 import { killWith } from './kills.ts'
 import { missingForParts, natsInStage, postgresInStage } from './servers.ts'
@@ -139,7 +140,7 @@ export const plan: PlannedChapter[] = [
     run: (rounds, common) =>
       runChapter(
         chapter('guests killed', common, { ...onReal, flags: real }),
-        strikeWith([guestKilled, guestKilled, dnsmasqKilled], rounds),
+        strikeWith([guestKilled, witnessKilled, dnsmasqKilled], rounds),
         common.failed,
       ),
   },

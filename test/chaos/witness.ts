@@ -30,11 +30,15 @@ export async function makeWitness(cloud: ChaosCloud, { witness }: Clients): Prom
   if (status !== 'ACTIVE') throw new Error(`the witness is ${status}`)
 }
 
-export async function witnessLives({ witness, must }: Clients): Promise<Problem[]> {
-  const path = '/compute/v2.1/servers/detail'
-  const { servers } = await must<{ servers: { status: string }[] }>(witness, { method: 'GET', path })
-  const states = servers.map(({ status }) => status).join()
-  return states === 'ACTIVE' ? [] : [{ invariant: 'the witness lives', about: states, ids: [] }]
+export async function witnessServer({ witness, must }: Clients): Promise<{ id: string; status: string }> {
+  const path = '/compute/v2.1/servers/detail?name=witness'
+  const { servers } = await must<{ servers: { id: string; status: string }[] }>(witness, { method: 'GET', path })
+  return servers[0] ?? { id: '', status: 'not there' }
+}
+
+export async function witnessLives(clients: Clients): Promise<Problem[]> {
+  const { id, status } = await witnessServer(clients)
+  return status === 'ACTIVE' ? [] : [{ invariant: 'the witness lives', about: status, ids: [id] }]
 }
 
 const oldest = { 'openstack-api-version': 'compute 2.1' }

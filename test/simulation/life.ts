@@ -1,10 +1,9 @@
 /** A process of the cloud that can be killed at any instruction: what it waits for never comes, what it began stays as it is. */
 import type { DatabaseSync } from 'node:sqlite'
-import type { Driver, QueryResult, SqliteDialect } from 'kysely'
+import type { Dialect, Driver, QueryResult, SqliteDialect } from 'kysely'
 import type { Bus, Handler, Listener } from '../../src/kernel/bus/bus.ts'
 import { type Clock, endableClock } from '../../src/kernel/clock.ts'
 import { type Database, databaseOf } from '../../src/kernel/db/database.ts'
-import { sqliteDialect } from '../../src/kernel/db/sqlite.ts'
 
 export interface Life {
   readonly name: string
@@ -41,6 +40,8 @@ export const never = new Promise<never>(() => {})
 /** The one database that outlives all processes, and what may happen to it. */
 export interface Disk {
   readonly connection: DatabaseSync
+  /** Of all processes: what one has prepared the next need not. */
+  readonly dialect: Dialect
   /** Commits so far. */
   commits: number
   /** Statements so far. */
@@ -63,7 +64,7 @@ function writtenBy(sql: string): string | undefined {
 
 /** The database as one process sees it. */
 export function databaseFor(disk: Disk, life: Life): Database {
-  const dialect = sqliteDialect(disk.connection)
+  const { dialect } = disk
   return databaseOf('sqlite', {
     createAdapter: () => dialect.createAdapter(),
     createDriver: () => mortalDriver(dialect.createDriver(), disk, life),

@@ -8,6 +8,7 @@ import { inProcessBus } from '../../src/kernel/bus/in-process.ts'
 import { settle, type VirtualClock, virtualClock } from '../../src/kernel/clock.ts'
 import { loadConfig } from '../../src/kernel/config/load.ts'
 import { createCtx, systemIdentity } from '../../src/kernel/context.ts'
+import { sqliteDialect } from '../../src/kernel/db/sqlite.ts'
 import { type Ids, seededIds } from '../../src/kernel/ids.ts'
 import { silentLog } from '../../src/kernel/log.ts'
 import type { ProbePoint } from '../../src/kernel/saga/run.ts'
@@ -109,6 +110,7 @@ export async function newWorld(seed: number, options: { validate?: boolean; host
     ...{ seed, dice, ids, clock, timeline, reached, reach },
     disk: {
       connection,
+      dialect: sqliteDialect(connection),
       commits: 0,
       statements: 0,
       written: new Set(),
