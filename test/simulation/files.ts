@@ -5,7 +5,7 @@ import promises from 'node:fs/promises'
 import { syncBuiltinESMExports } from 'node:module'
 import os from 'node:os'
 import { dirname } from 'node:path'
-import { Readable, Writable } from 'node:stream'
+import { Readable } from 'node:stream'
 
 /** Paths that are in memory begin so; all others are the machine's. */
 export const memory = '/simulated/'
@@ -73,19 +73,13 @@ function handle(path: string) {
     },
     close,
     [Symbol.asyncDispose]: close,
-    createWriteStream: () =>
-      new Writable({
-        write(chunk: Buffer, _encoding, done) {
-          try {
-            mayWrite()
-            pieces.push(chunk)
-            files().all.set(path, Buffer.concat(pieces))
-            done()
-          } catch (error) {
-            done(error as Error)
-          }
-        },
-      }),
+    async write(bytes: Buffer, offset = 0) {
+      mayWrite()
+      const rest = Buffer.from(bytes.subarray(offset))
+      pieces.push(rest)
+      files().all.set(path, Buffer.concat(pieces))
+      return { bytesWritten: rest.length }
+    },
   }
 }
 
