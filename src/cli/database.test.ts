@@ -14,7 +14,10 @@ test('a PostgreSQL server that is not there is missed in plain words', async () 
   await once(server, 'close')
   await assert.rejects(openDatabase({ database_url: `postgres://nobody@127.0.0.1:${port}/none` }, ''), error => {
     assert.ok(error instanceof StartError)
-    assert.match(error.message, /^the PostgreSQL server of cloud.database_url was not reached \(.*ECONNREFUSED.*\): start it/)
+    assert.match(
+      error.message,
+      /^the PostgreSQL server of cloud.database_url was not reached \(.*ECONNREFUSED.*\): start it/,
+    )
     return true
   })
 })

@@ -108,6 +108,20 @@ test('an interface that the guest does not take leaves no port', async () => {
   assert.equal((await s.call('POST', '/os-interface', { interfaceAttachment: lone })).status, 400)
 })
 
+test('an interface that the guest has lost without anybody hearing of it comes back, as it is the server’s still', async () => {
+  await using s = await stage()
+  const driver = s.cloud.drivers.h1!
+  const [nic] = driver.guests.get(s.server.id)!.nics
+  driver.inject({ method: 'detachNic', error: 'the answer is lost', afterwards: true })
+  assert.equal((await s.call('DELETE', `/os-interface/${nic!.port_id}`)).status, 202)
+  await s.cloud.env.sagas.idle()
+  assert.equal((await s.cloud.held()).ports, 1)
+  assert.deepEqual(
+    driver.guests.get(s.server.id)!.nics.map(({ port_id }) => port_id),
+    [nic!.port_id],
+  )
+})
+
 test('an interface for a server that is deleted meanwhile is for one that is not there', async () => {
   await using s = await stage()
   const reached = Promise.withResolvers<void>()

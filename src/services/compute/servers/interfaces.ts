@@ -49,6 +49,21 @@ async function portOf(ctx: Ctx, server: ServerRow, portId: string): Promise<Serv
 
 const isOff = ({ vm_state }: Pick<ServerRow, 'vm_state'>) => vm_state === 'stopped'
 
+interface Plugged {
+  id: string
+  host: string
+  port_id: string
+}
+
+/** Gives the guest the NIC of its server's port, if it has not got it. */
+async function plugIn(ctx: Ctx, { id, host, port_id }: Plugged, signal: AbortSignal): Promise<void> {
+  const nics = await ctx.services.network.wire(ctx, id, host, signal)
+  const nic = nics.find(one => one.port_id === port_id)
+  const server = await findServer(ctx, id)
+  // A guest that is off gets its NICs when it starts.
+  if (nic && server && !isOff(server)) await hostAgent(ctx, host).call('attachNic', { id, nic }, { signal })
+}
+
 const attachSaga = actionSaga<{ port_id: string }>({
   name: 'attach_interface',
   event: 'interface.attach',
@@ -56,28 +71,34 @@ const attachSaga = actionSaga<{ port_id: string }>({
     const { ctx } = s
     await s.step(
       'attach NIC',
-      async signal => {
-        const nics = await ctx.services.network.wire(ctx, id, host, signal)
-        const nic = nics.find(one => one.port_id === port_id)
-        const server = await findServer(ctx, id)
-        // A guest that is off gets its NICs when it starts.
-        if (nic && server && !isOff(server)) await hostAgent(ctx, host).call('attachNic', { id, nic }, { signal })
-      },
+      signal => plugIn(ctx, { id, host, port_id }, signal),
       () => ctx.services.network.releasePort(ctx, id, port_id).catch(ignoreGone),
     )
     return {}
   },
 })
 
+/** What waits for nothing here: the guest as it is ends. */
+const endsGuest = ['deleting', 'rebuilding']
+
 const detachSaga = actionSaga<{ port_id: string }>({
   name: 'detach_interface',
   event: 'interface.detach',
   async run(s, { server_id: id, host, body: { port_id } }) {
     const { ctx } = s
-    await s.step('detach NIC', async signal => {
-      const server = await findServer(ctx, id)
-      if (server && !isOff(server)) await hostAgent(ctx, host).call('detachNic', { id, port_id }, { signal })
-    })
+    await s.step(
+      'detach NIC',
+      async signal => {
+        const server = await findServer(ctx, id)
+        if (server && !isOff(server)) await hostAgent(ctx, host).call('detachNic', { id, port_id }, { signal })
+      },
+      // The host may have done it, and its answer been lost: what stays the server's the guest gets back.
+      async () => {
+        const server = await findServer(ctx, id)
+        const goes = server?.host !== host || endsGuest.includes(server.task_state ?? '')
+        if (!goes) await plugIn(ctx, { id, host, port_id }, new AbortController().signal)
+      },
+    )
     await s.step('release port', () => ctx.services.network.releasePort(ctx, id, port_id).catch(ignoreGone))
     return {}
   },
