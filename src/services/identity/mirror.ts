@@ -79,50 +79,43 @@ async function noteEntry(ctx: Ctx, row: DirectoryEntryRow): Promise<void> {
   if (!(await directoryEntries.find(ctx.db, { id: row.id }))) await directoryEntries.insert(ctx.db, row)
 }
 
-const same = (a: object, b: object) => JSON.stringify(a) === JSON.stringify(b)
+type Copied = Pick<UserRow, 'id' | 'domain_id' | 'name' | 'enabled' | 'default_project_id' | 'extra'>
+
+function isSame(row: UserRow, wanted: Copied): boolean {
+  const { id, domain_id, name, enabled, default_project_id, extra } = row
+  return JSON.stringify({ id, domain_id, name, enabled, default_project_id, extra }) === JSON.stringify(wanted)
+}
 
 /** Copies users; writes only what differs. Gives their rows, in the same order. */
 export async function copyUsers(ctx: Ctx, domain_id: string, found: readonly DirectoryUser[]): Promise<UserRow[]> {
   const rows: UserRow[] = []
   for (const { local_id, name, enabled, default_project_id, extra } of found) {
     const id = idOf(domain_id, 'user', local_id)
-    const values = { name, enabled, default_project_id, extra }
-    const old = await users.find(ctx.db, { id })
-    const shown = old && {
-      name: old.name,
-      enabled: old.enabled,
-      default_project_id: old.default_project_id,
-      extra: old.extra,
-    }
-    if (old && same(shown!, values)) rows.push(old)
-    else
-      rows.push(
-        await ctx.transaction(tx => putUser(tx, { ...(old ?? blankUser), ...values, id, domain_id }, local_id, old)),
-      )
+    const wanted = { id, domain_id, name, enabled, default_project_id, extra }
+    const known = await users.find(ctx.db, { id })
+    if (known && isSame(known, wanted)) rows.push(known)
+    else rows.push(await ctx.transaction(tx => putUser(tx, wanted, local_id)))
   }
   return rows
 }
 
-type NewUser = Omit<UserRow, 'created_at'> & { created_at?: number }
-
-async function putUser(ctx: Ctx, wanted: NewUser, local_id: string, old: UserRow | undefined): Promise<UserRow> {
+async function putUser(ctx: Ctx, wanted: Copied, local_id: string): Promise<UserRow> {
+  // First: whoever else copies the user waits here, and then finds it done.
   const generation = await identityChanged(ctx)
   const { id, name, domain_id, enabled } = wanted
+  const old = await users.find(ctx.db, { id })
+  if (old && isSame(old, wanted)) return old
   await noteEntry(ctx, { id, domain_id, kind: 'user', local_id })
   // The name may be that of somebody who is called otherwise by now, and will be seen again.
   const other = await users.find(ctx.db, { domain_id, name, foreign_id: '' })
   if (other && other.id !== id) await forgetUser(ctx, other.id)
-  const ends = old ? old.enabled && !enabled : true
-  const row: UserRow = {
-    ...wanted,
-    created_at: wanted.created_at ?? ctx.clock.now(),
-    // Of one who comes back, the tokens of before stay ended.
-    ...(ends && { tokens_after: generation }),
-  }
-  if (old) await users.update(ctx.db, { id }, row)
-  else await users.insert(ctx.db, row)
-  if (ends && old) await announce(ctx, { user_id: id })
-  return row
+  // Of one who comes back, the tokens of before stay ended.
+  const ends = !old || (old.enabled && !enabled)
+  const values = { ...wanted, ...(ends && { tokens_after: generation }) }
+  if (old) await users.update(ctx.db, { id }, values)
+  else await users.insert(ctx.db, { ...blankUser, created_at: ctx.clock.now(), ...values })
+  if (old && ends) await announce(ctx, { user_id: id })
+  return (await users.find(ctx.db, { id }))!
 }
 
 /** The user is no longer there. What was given to it stays: it may come back. */
@@ -138,16 +131,17 @@ export async function copyGroups(ctx: Ctx, domain_id: string, found: readonly Di
   for (const { local_id, name, description } of found) {
     const id = idOf(domain_id, 'group', local_id)
     const row: GroupRow = { id, name, domain_id, description, extra: {} }
-    const old = await groups.find(ctx.db, { id })
+    const known = await groups.find(ctx.db, { id })
     rows.push(row)
-    if (old && old.name === name && old.description === description) continue
+    if (known && known.name === name && known.description === description) continue
     await ctx.transaction(async tx => {
+      await identityChanged(tx)
+      const old = await groups.find(tx.db, { id })
       await noteEntry(tx, { id, domain_id, kind: 'group', local_id })
       const other = await groups.find(tx.db, { domain_id, name })
       if (other && other.id !== id) await groups.remove(tx.db, { id: other.id })
       if (old) await groups.update(tx.db, { id }, row)
       else await groups.insert(tx.db, row)
-      await identityChanged(tx)
     })
   }
   return rows
@@ -155,12 +149,15 @@ export async function copyGroups(ctx: Ctx, domain_id: string, found: readonly Di
 
 /** Makes the user a member of these groups and of no others. Leaving one ends the user's tokens. */
 async function setGroups(ctx: Ctx, user_id: string, wanted: readonly string[]): Promise<void> {
-  const now = (await memberships.list(ctx.db, { user_id })).map(one => one.group_id)
-  const left = now.filter(id => !wanted.includes(id))
-  const joined = wanted.filter(id => !now.includes(id))
-  if (left.length === 0 && joined.length === 0) return
+  const differing = async ({ db }: Ctx) => {
+    const now = (await memberships.list(db, { user_id })).map(one => one.group_id)
+    return { left: now.filter(id => !wanted.includes(id)), joined: wanted.filter(id => !now.includes(id)) }
+  }
+  const seen = await differing(ctx)
+  if (seen.left.length === 0 && seen.joined.length === 0) return
   await ctx.transaction(async tx => {
     const tokens_after = await identityChanged(tx)
+    const { left, joined } = await differing(tx)
     await memberships.remove(tx.db, { user_id, group_id: left })
     for (const group_id of joined) await memberships.insert(tx.db, { user_id, group_id })
     if (left.length === 0) return
@@ -238,12 +235,14 @@ export async function copyMembers(ctx: Ctx, group: GroupRow): Promise<void> {
   if (!found) return
   const members = (await directory.users()).filter(user => directory.isMember(found, user))
   const ids = (await copyUsers(ctx, group.domain_id, members)).map(row => row.id)
-  const now = (await memberships.list(ctx.db, { group_id: group.id })).map(one => one.user_id)
-  const joined = ids.filter(id => !now.includes(id))
-  if (joined.length === 0) return
+  const joining = async ({ db }: Ctx) => {
+    const now = (await memberships.list(db, { group_id: group.id })).map(one => one.user_id)
+    return ids.filter(id => !now.includes(id))
+  }
+  if ((await joining(ctx)).length === 0) return
   await ctx.transaction(async tx => {
-    for (const user_id of joined) await memberships.insert(tx.db, { group_id: group.id, user_id })
     await identityChanged(tx)
+    for (const user_id of await joining(tx)) await memberships.insert(tx.db, { group_id: group.id, user_id })
   })
 }
 

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { after, test } from 'node:test'
 import { Attribute, Change } from 'ldapts'
+import { onEachEngine } from '../../../../test/engines.ts'
 import { type TestCloud, testCloud } from '../../../../test/harness.ts'
 import { admin, slapd } from './fixtures/slapd.ts'
 
@@ -107,6 +108,16 @@ test('a user logs in by the password in LDAP, with roles that are here, own and 
     members.map(user => user.name),
     ['alice'],
   )
+})
+
+onEachEngine('many who log in for the first time at once all get good tokens', async database => {
+  await using cloud = await testCloud({ database })
+  const { logIn } = await corp(cloud, plain)
+  const answers = await Promise.all(Array.from({ length: 8 }, () => logIn('alice', 'alice-password', null)))
+  for (const { status, headers } of answers) {
+    assert.equal(status, 201)
+    assert.ok(await cloud.env.authenticate(headers['x-subject-token']!))
+  }
 })
 
 test('wrong passwords, none, and names that mean something to LDAP let nobody in', async () => {
