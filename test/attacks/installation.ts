@@ -49,6 +49,8 @@ export async function installation(
     domains: await made(`${v3}/domains`, 'domain', { name: 'proof' }),
     groups: await made(`${v3}/groups`, 'group', { name: 'proof' }),
     roles: await made(`${v3}/roles`, 'role', { name: 'proof' }),
+    /** Another role. */
+    implies: await made(`${v3}/roles`, 'role', { name: 'implied' }),
     policies: await made(`${v3}/policies`, 'policy', { blob: '{}', type: 'application/json' }),
     consumers: await made(`${v3}/OS-OAUTH1/consumers`, 'consumer', { description: 'proof' }),
     regions: await made(`${v3}/regions`, 'region', { id: 'proof' }),

@@ -106,9 +106,13 @@ test('a forced delete does not wait, and a server that was never built is not ke
 
 test('a server that is busy with itself is kept as it was before', async () => {
   await using s = await stage()
-  s.cloud.drivers.h1!.inject({ method: 'pause', delayMs: 3_600_000 })
+  const begun = Promise.withResolvers<void>()
+  s.cloud.drivers.h1!.inject({ method: 'pause', delayMs: 60_000, hit: begun.resolve })
   await s.cloud.api(s.demo, 'POST', `/servers/${s.server.id}/action`, { pause: null })
-  assert.equal(await s.remove(), 204)
+  await begun.promise
+  const removed = s.remove()
+  await s.clock.advance(60_000)
+  assert.equal(await removed, 204)
   assert.equal(await s.status(), 'SOFT_DELETED')
   await s.act({ restore: null })
   assert.deepEqual([await s.status(), s.power()], ['ACTIVE', powerStates.running])
