@@ -35,7 +35,7 @@ export function pageHeaders(script?: string): Record<string, string> {
     'content-type': 'text/html; charset=utf-8',
     'cache-control': 'no-store',
     'content-security-policy': `default-src 'none'; frame-ancestors 'none'${scripts}`,
-    'referrer-policy': 'no-referrer',
+    'referrer-policy': 'origin',
   }
 }
 

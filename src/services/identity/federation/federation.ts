@@ -2,8 +2,8 @@
 import type { Ctx } from '#kernel/context.ts'
 import { identityProviders, protocols } from '../identity-providers/store.ts'
 import { mappings } from '../mappings/store.ts'
-import { identityChanged, perGeneration } from '../revocations/revocation.ts'
-import { users } from '../users/store.ts'
+import { announce, identityChanged, perGeneration } from '../revocations/revocation.ts'
+import { revokeUserTokens } from '../users/user.ts'
 import { endTokensOf, federatedMemberships, federatedUsers, usedAssertions } from './store.ts'
 
 /** A way to log in: a protocol of an identity provider. */
@@ -47,6 +47,7 @@ export async function homeOf(ctx: Ctx, userId: string): Promise<Home | undefined
 /** Refuses all tokens of those who logged in that way. To be called in the transaction that closes it. */
 export async function closeWay(ctx: Ctx, way: { idp_id: string; protocol_id?: string }): Promise<void> {
   await endTokensOf(ctx.db, way, await identityChanged(ctx))
+  for (const { user_id } of await federatedUsers.list(ctx.db, way)) await announce(ctx, { user_id })
 }
 
 /** The same for all protocols that use a mapping. */
@@ -65,9 +66,7 @@ export async function removeWay(ctx: Ctx, way: { idp_id: string; protocol_id?: s
 /** A group is gone: with it go the rights of those who were mapped to it. */
 export async function leaveGroup(ctx: Ctx, group_id: string): Promise<void> {
   const members = await federatedMemberships.list(ctx.db, { group_id })
-  if (members.length === 0) return
-  const tokens_after = await identityChanged(ctx)
-  for (const { user_id } of members) await users.update(ctx.db, { id: user_id }, { tokens_after })
+  for (const { user_id } of members) await revokeUserTokens(ctx, user_id)
   await federatedMemberships.remove(ctx.db, { group_id })
 }
 

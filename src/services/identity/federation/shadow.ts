@@ -6,7 +6,7 @@ import { identityConfig } from '../config.ts'
 import { countsAsSeen, isInactive } from '../password-rules.ts'
 import { blankProject } from '../projects/project.ts'
 import { projects } from '../projects/store.ts'
-import { identityChanged, revokeScope } from '../revocations/revocation.ts'
+import { announce, identityChanged, revokeScope } from '../revocations/revocation.ts'
 import { type UserRow, users } from '../users/store.ts'
 import { blankUser } from '../users/user.ts'
 import type { Grant, OpenWay, Person } from './mapped.ts'
@@ -104,6 +104,7 @@ async function putMemberships(
   if (lost.length > 0) {
     await federatedMemberships.remove(tx.db, { user_id, group_id: lost })
     await users.update(tx.db, { id: user_id }, { tokens_after: await changed() })
+    await announce(tx, { user_id })
   }
   await federatedMemberships.update(tx.db, { user_id }, { valid_until })
   if (won.length === 0) return
