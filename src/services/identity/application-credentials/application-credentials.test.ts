@@ -149,6 +149,12 @@ test('what is deleted ends its tokens', async () => {
   assert.equal((await cloud.request('DELETE', path, owner)).status, 204)
   assert.equal(await cloud.env.authenticate(token), undefined)
   assert.equal((await logInWith(cloud, { id, secret })).status, 401)
+  const told = await cloud.request<{ events: { application_credential_id?: string }[] }>(
+    'GET',
+    '/identity/v3/OS-REVOKE/events',
+    { token: await cloud.login('admin') },
+  )
+  assert.ok(told.body.events.some(event => event.application_credential_id === id))
 })
 
 test('its end is shown as it was asked for', async () => {

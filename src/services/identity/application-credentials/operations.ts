@@ -10,7 +10,7 @@ import { microsOf, parseExpiry } from '../expiry.ts'
 import { conflict, forbiddenAction, notFound } from '../faults.ts'
 import { collectionOf, equals, linkTo } from '../listing.ts'
 import { adminRequired, identityRule, owner, systemOrProject, systemReader } from '../policy.ts'
-import { identityChanged } from '../revocations/revocation.ts'
+import { announce, identityChanged } from '../revocations/revocation.ts'
 import { withImplied } from '../roles/role.ts'
 import { type RoleRow, roles } from '../roles/store.ts'
 import { newPasswordHash } from '../users/user.ts'
@@ -237,6 +237,7 @@ const remove = operation({
     const { id } = target.row
     await ctx.transaction(async tx => {
       await applicationCredentials.remove(tx.db, { id })
+      await announce(tx, { application_credential_id: id })
       await identityChanged(tx)
     })
     return undefined

@@ -34,6 +34,8 @@ export interface Revoked {
   domain_scope_id?: string
   audit_id?: string
   audit_chain_id?: string
+  /** Upstream has no word for it: there such tokens stay good to those who do not ask. */
+  application_credential_id?: string
   'OS-TRUST:trust_id'?: string
   'OS-OAUTH1:access_token_id'?: string
   expires_at?: string
