@@ -92,21 +92,19 @@ export function rows<Row extends object>(table: string, options: RowsOptions<Row
     }
     return out
   }
+  /** Rows of one query have the same columns. */
   function decodeAll(list: Record<string, unknown>[]): Row[] {
-    for (const column of options.alike ?? []) {
-      const read = new Map<string, unknown>()
-      for (const stored of list) {
-        const text = stored[column]
-        if (typeof text !== 'string') continue
-        if (!read.has(text)) read.set(text, JSON.parse(text))
-        stored[column] = read.get(text)
-      }
-    }
-    return list.map(decode)
+    const [first] = list
+    if (!first) return []
+    const alike = (options.alike ?? []).filter(column => column in first)
+    const others = json.filter(column => column in first && !alike.some(one => one === column))
+    const flags = bool.filter(column => column in first)
+    for (const column of alike) readOnce(list, column)
+    for (const stored of list) decodeColumns(stored, others, flags)
+    return list as Row[]
   }
   function decode(stored: Record<string, unknown>): Row {
-    for (const column of json) if (typeof stored[column] === 'string') stored[column] = JSON.parse(stored[column])
-    for (const column of bool) if (typeof stored[column] === 'number') stored[column] = stored[column] !== 0
+    decodeColumns(stored, json, bool)
     return stored as Row
   }
 
@@ -176,5 +174,21 @@ export function rows<Row extends object>(table: string, options: RowsOptions<Row
       addWhere(s, matching(s, where))
       return Number((await run(db, s)).numAffectedRows)
     },
+  }
+}
+
+function decodeColumns(stored: Record<string, unknown>, json: readonly string[], bool: readonly string[]): void {
+  for (const column of json) if (typeof stored[column] === 'string') stored[column] = JSON.parse(stored[column])
+  for (const column of bool) if (typeof stored[column] === 'number') stored[column] = stored[column] !== 0
+}
+
+/** Reads JSON that many rows have alike. */
+function readOnce(list: Record<string, unknown>[], column: string): void {
+  const read = new Map<string, unknown>()
+  for (const stored of list) {
+    const text = stored[column]
+    if (typeof text !== 'string') continue
+    if (!read.has(text)) read.set(text, JSON.parse(text))
+    stored[column] = read.get(text)
   }
 }
