@@ -14,6 +14,7 @@ import { schedulingTimes } from './scheduling.ts'
 import { measureServers } from './servers.ts'
 import { measureStarts } from './starts.ts'
 import { markdownOf, newTable, rate, ratioOf, type Table } from './table.ts'
+import { measureTestDouble } from './test-double.ts'
 import { ms, quantiles } from './timing.ts'
 
 const { values: flags } = parseArgs({
@@ -103,6 +104,7 @@ try {
   table.section('Growth')
   await measureGrowth(table, baseline, join(folder, 'grown'), quick)
   await measureScheduling(table, baseline, folder)
+  await measureTestDouble(table, quick)
   if (!quick) await measureGuest(table)
   if (flags.write) write(table, load)
 } finally {

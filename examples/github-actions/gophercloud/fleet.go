@@ -31,11 +31,25 @@ func Add(ctx context.Context, compute *gophercloud.ServiceClient, options server
 	if err != nil {
 		return nil, err
 	}
-	if err := servers.WaitForStatus(ctx, compute, server.ID, "ACTIVE"); err != nil {
+	if err := built(ctx, compute, server.ID); err != nil {
 		if gone := servers.Delete(ctx, compute, server.ID).ExtractErr(); gone != nil {
 			return nil, fmt.Errorf("%w, and it stays: %w", err, gone)
 		}
 		return nil, err
 	}
 	return servers.Get(ctx, compute, server.ID).Extract()
+}
+
+// built waits for a server; one in ERROR never becomes ACTIVE.
+func built(ctx context.Context, compute *gophercloud.ServiceClient, id string) error {
+	return gophercloud.WaitFor(ctx, func(ctx context.Context) (bool, error) {
+		server, err := servers.Get(ctx, compute, id).Extract()
+		if err != nil {
+			return false, err
+		}
+		if server.Status == "ERROR" {
+			return false, fmt.Errorf("server %s: %s", id, server.Fault.Message)
+		}
+		return server.Status == "ACTIVE", nil
+	})
 }
