@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type ServerCloud, serverCloud } from '../../src/services/compute/servers/fixtures/server-cloud.ts'
+import { tiny } from '../../src/services/compute/servers/fixtures/world.ts'
 import { addressed, belongings } from '../attacks/belongings.ts'
 import { installation } from '../attacks/installation.ts'
 import { contentType, headersAt, surface } from '../attacks/surface.ts'
@@ -20,7 +21,10 @@ async function walk(cloud: ServerCloud, ids: Record<string, string>, steps: Step
       headers: { ...headersAt(one), ...(body && contentType(one)) },
       ...(body && { body: JSON.stringify(body) }),
     })
-    if (answer.status >= 400) refused[id] = `${answer.status} ${JSON.stringify(answer.body)}`.slice(0, 300)
+    await cloud.env.sagas.idle()
+    // Said on purpose: it is gone, or no driver can.
+    if (answer.status >= 400 && answer.status !== 410 && answer.status !== 501)
+      refused[id] = `${answer.status} ${JSON.stringify(answer.body)}`.slice(0, 300)
   }
   assert.deepEqual(refused, {})
 }
@@ -97,6 +101,10 @@ test('what an administrator of identity keeps', async () => {
     ...all('identity.endpoints', ['list', 'show', 'update', 'delete'], { update: { endpoint: { name: 'changed' } } }),
     ...all('identity.regions', ['update', 'delete'], { update: { region: change } }),
     ...all('identity.registered_limits', ['show']),
+    ...all('identity.limits', ['delete']),
+    ...all('identity.registered_limits', ['delete']),
+    ...all('identity.services', ['show', 'update', 'delete'], { update: { service: change } }),
+    ...all('identity', ['pki.revoked', 'simple_cert.ca', 'simple_cert.certificates']),
     ['identity.domains.list'],
     ['identity.domains.update', { domain: { enabled: false } }],
     ['identity.domains.delete'],
@@ -111,6 +119,7 @@ test('what an administrator of hosts and networks sees', async () => {
     ...all('compute.hypervisors', ['show', 'uptime']),
     ['compute.hypervisors.servers', undefined, host],
     ...all('compute.aggregates', ['list', 'show']),
+    ...all('compute.hosts', ['startup', 'shutdown']),
     ['compute.tenant_networks.show', undefined, { 'os-tenant-networks': ids.networks! }],
     ['compute.versions.show_by_id', undefined, { versions: 'v2.1' }],
     ['network.extensions.show', undefined, { extensions: 'router' }],
@@ -119,5 +128,26 @@ test('what an administrator of hosts and networks sees', async () => {
     ['network.rbac_policies.show'],
     ['network.subnetpools.update', { subnetpool: { name: 'changed' } }],
     ['placement.inventories.show'],
+  ])
+})
+
+test('a server, by the old path of servers that boot from volumes', async () => {
+  const { cloud, ids } = await stage()
+  await using _cloud = cloud
+  const body = (id: string, name: string, value: unknown = null): Step => [
+    `compute.volumes_boot.${id}`,
+    { [name]: value },
+  ]
+  await walk(cloud, ids, [
+    ['compute.volumes_boot.update', { server: { name: 'changed' } }],
+    body('stop', 'os-stop'),
+    body('start', 'os-start'),
+    body('reboot', 'reboot', { type: 'SOFT' }),
+    body('trigger_crash_dump', 'trigger_crash_dump'),
+    body('create_image', 'createImage', { name: 'proof' }),
+    body('rebuild', 'rebuild', { imageRef: tiny }),
+    ['compute.servers.reset_network', { resetNetwork: null }],
+    ['compute.removed.os-getRDPConsole', { 'os-getRDPConsole': { type: 'rdp-html5' } }],
+    ['compute.volumes_boot.delete'],
   ])
 })
