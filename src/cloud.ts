@@ -27,6 +27,7 @@ import type { SagaProbe } from '#kernel/saga/run.ts'
 import { unfinishedSagas } from '#kernel/saga/unfinished.ts'
 import type { Service } from '#kernel/service.ts'
 import { wholeCloud } from '#kernel/whole.ts'
+import { eventConfig } from './services/event/config.ts'
 import { services as allServices } from './services.ts'
 
 export interface CloudOptions {
@@ -102,6 +103,7 @@ export async function createCloud(options: CloudOptions): Promise<Cloud> {
     services.map(s => [s.type.replace(/-./g, m => m[1]!.toUpperCase()), s.contract]),
   ) as unknown as Contracts
   const definitions = services.flatMap(s => s.sagas ?? [])
+  const renderers = services.flatMap(s => s.notifications ?? [])
   const sagas = control ? control.sagas(definitions) : createSagas(() => env, definitions, options.sagaProbe)
   const env: Env = {
     clock,
@@ -111,7 +113,7 @@ export async function createCloud(options: CloudOptions): Promise<Cloud> {
     bus,
     config,
     sagas,
-    events: createEvents(),
+    events: createEvents(renderers, config.of(eventConfig).notification_format),
     metrics: createMetrics(database, options.processName),
     policy: enforcer(rulesOf(services), options.policyOverrides),
     services: contracts,

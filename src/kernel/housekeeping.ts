@@ -1,6 +1,7 @@
-/** Forgets what is old: finished sagas, archived rows. */
+/** Forgets what is old: finished sagas, archived rows, events. */
 import { cloudConfig } from './config/cloud-config.ts'
 import { expireArchive } from './db/archive.ts'
+import { expireEvents } from './events/events.ts'
 import { reconciler } from './reconcile.ts'
 import { journal } from './saga/journal.ts'
 
@@ -12,6 +13,7 @@ export const housekeeping = reconciler({
     const before = new Date(ctx.clock.now() - days * 86_400_000).toISOString()
     const sagas = await journal.expire(ctx.db, before)
     const rows = await expireArchive(ctx, before)
-    if (sagas + rows > 0) ctx.log.info({ sagas, rows }, 'forgot what is old')
+    const events = await expireEvents(ctx.db, before)
+    if (sagas + rows + events > 0) ctx.log.info({ sagas, rows, events }, 'forgot what is old')
   },
 })

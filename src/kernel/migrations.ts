@@ -75,4 +75,13 @@ export const kernelMigrations: Migration[] = [
       await db.schema.createIndex('kernel_events_request').on('kernel_events').column('request_id').execute()
     },
   },
+  {
+    name: '0003-events-in-order',
+    async up(db, engine) {
+      await sql`alter table kernel_events add column tx bigint not null default 0`.execute(db)
+      if (engine !== 'postgres') return
+      await sql`alter table kernel_events alter column tx set default pg_current_xact_id()::text::bigint`.execute(db)
+      await sql`create index kernel_events_order on kernel_events (tx, seq)`.execute(db)
+    },
+  },
 ]

@@ -3,6 +3,7 @@ import type { Section } from './config/section.ts'
 import type { Env } from './context.ts'
 import type { Migration } from './db/migrate.ts'
 import type { Fault } from './errors.ts'
+import type { Renderer } from './events/notification.ts'
 import type { HealthCheck } from './health.ts'
 import type { StaticFolder } from './http/files.ts'
 import type { Upgrades } from './http/upgrade.ts'
@@ -70,6 +71,8 @@ export interface Service {
   readonly start?: (env: Env) => Promise<AsyncDisposable | undefined>
   /** Runs at start in the one process that keeps sagas and reconcilers: what hosts call. What it returns is disposed of at the end. */
   readonly control?: (env: Env) => Promise<AsyncDisposable>
+  /** How its events read as notifications. */
+  readonly notifications?: Renderer
   readonly health?: readonly HealthCheck[]
 }
 

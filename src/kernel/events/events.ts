@@ -1,7 +1,9 @@
 /** Events: one envelope, one durable log. Written in the transaction of what they tell of; announced on the bus after its commit. */
+import { type Expression, type SqlBool, sql } from 'kysely'
 import type { Ctx } from '../context.ts'
 import type { Db } from '../db/database.ts'
-import { rows } from '../db/rows.ts'
+import { type AnyBuilder, type ListOptions, rows } from '../db/rows.ts'
+import { announce, type Format, notificationsOf, type Renderer, type Told } from './notification.ts'
 
 export interface Event {
   id: string
@@ -17,10 +19,15 @@ export interface Event {
   payload: Record<string, unknown>
 }
 
-interface EventRow extends Event {
-  /** Grows with every event; readers remember the last they saw. */
-  seq?: number
+/** Where in the log an event is. Readers remember that of the last they saw; nothing appears before it afterwards. */
+export interface Position {
+  /** The transaction that wrote it; on SQLite, where they come one after the other, 0. */
+  tx: number
+  seq: number
 }
+
+export type LoggedEvent = Event & Position
+type EventRow = Event & Partial<Position>
 
 declare module '../db/database.ts' {
   interface Tables {
@@ -30,10 +37,30 @@ declare module '../db/database.ts' {
 
 const table = rows<EventRow>('kernel_events', { json: ['payload'] })
 
+export const beginning: Position = { tx: 0, seq: 0 }
+
+export const positionText = ({ tx, seq }: Position) => `${tx}.${seq}`
+
+/** Undefined for what is no position. */
+export function positionOf(text: string): Position | undefined {
+  const [, tx, seq] = /^(\d{1,15})\.(\d{1,15})$/.exec(text) ?? []
+  return tx === undefined ? undefined : { tx: Number(tx), seq: Number(seq) }
+}
+
+export interface Reading {
+  limit: number
+  /** Types as they are named, or with a `*` at their end for all that begin so; none: every type. */
+  types?: readonly string[]
+}
+
 export interface Events {
   emit(ctx: Ctx, type: string, resourceId: string | null, payload: Record<string, unknown>): Promise<void>
-  /** Events after a sequence number, oldest first. */
-  since(ctx: Ctx, seq: number, limit: number): Promise<(Event & { seq: number })[]>
+  /** Events after a place in the log, oldest first. */
+  since(ctx: Ctx, after: Position, reading: Reading): Promise<LoggedEvent[]>
+  /** Events before a place in the log (or the last ones), newest first. */
+  before(ctx: Ctx, place: Position | undefined, reading: Reading): Promise<LoggedEvent[]>
+  /** An event as notifications, in the formats that the configuration asks for unless one is named. */
+  notifications(event: Event, format?: Format): Told[]
 }
 
 /** Events of one request, oldest first. */
@@ -41,8 +68,22 @@ export function eventsOfRequest(db: Db, requestId: string): Promise<Event[]> {
   return table.list(db, { request_id: requestId }, { orderBy: [{ column: 'seq', direction: 'asc' }] })
 }
 
-export function createEvents(): Events {
+/** Forgets events from before a time (ISO 8601); says how many. */
+export async function expireEvents(db: Db, before: string): Promise<number> {
+  const orderBy = [{ column: 'seq', direction: 'asc' } as const]
+  for (let removed = 0; ; ) {
+    const oldest = await table.pick(db, ['seq', 'at'], {}, { orderBy, limit: 500 })
+    const old = oldest.filter(({ at }) => at < before).map(({ seq }) => seq!)
+    removed += await table.remove(db, { seq: old })
+    if (old.length < 500) return removed
+  }
+}
+
+/** `renderers` are those of the services. */
+export function createEvents(renderers: readonly Renderer[], configured: Format): Events {
+  const notifications = (event: Event, format = configured) => notificationsOf(renderers, event, format)
   return {
+    notifications,
     async emit(ctx, type, resourceId, payload) {
       const event: Event = {
         id: ctx.ids.uuid(),
@@ -55,15 +96,41 @@ export function createEvents(): Events {
         payload,
       }
       await table.insert(ctx.db, event)
-      ctx.afterCommit(() => ctx.bus.publish(`events.${type}`, event))
+      ctx.afterCommit(() => announce(ctx.bus, event, notifications(event)))
     },
-    async since(ctx, seq, limit) {
-      const found = await table.list(
-        ctx.db,
-        { seq: { op: '>', value: seq } },
-        { orderBy: [{ column: 'seq', direction: 'asc' }], limit },
-      )
-      return found as (Event & { seq: number })[]
-    },
+    since: (ctx, after, reading) => read(ctx, reading, 'asc', after),
+    before: (ctx, place, reading) => read(ctx, reading, 'desc', place),
   }
 }
+
+async function read(
+  ctx: Ctx,
+  { limit, types = [] }: Reading,
+  direction: 'asc' | 'desc',
+  after: Position | undefined,
+): Promise<LoggedEvent[]> {
+  const postgres = ctx.database.engine === 'postgres'
+  const columns = postgres ? (['tx', 'seq'] as const) : (['seq'] as const)
+  const options: ListOptions<EventRow> = {
+    orderBy: columns.map(column => ({ column, direction })),
+    limit,
+    ...(after && { after: after as EventRow }),
+    also: eb => eb.and([...(postgres ? [settled] : []), ...(types.length > 0 ? [ofTypes(eb, types)] : [])]),
+  }
+  return (await table.list(ctx.db, {}, options)) as LoggedEvent[]
+}
+
+/** Transactions that began before this one and are not over may still write: what came after them is told when they are. */
+const settled = sql<SqlBool>`tx < pg_snapshot_xmin(pg_current_snapshot())::text::bigint`
+
+function ofTypes(eb: AnyBuilder, types: readonly string[]): Expression<SqlBool> {
+  return eb.or(
+    types.map(type =>
+      type.endsWith('*')
+        ? sql<SqlBool>`${eb.ref('type')} like ${likeStart(type.slice(0, -1))} escape '\\'`
+        : eb('type', '=', type),
+    ),
+  )
+}
+
+const likeStart = (text: string) => `${text.replace(/[%_\\]/g, found => `\\${found}`)}%`

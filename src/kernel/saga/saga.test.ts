@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { testCloud } from '../../../test/harness.ts'
 import { createCtx, type Env, systemIdentity } from '../context.ts'
+import { beginning } from '../events/events.ts'
 import { createSagas } from './engine.ts'
 import { journal } from './journal.ts'
 import type { ProbePoint, SagaProbe } from './run.ts'
@@ -132,7 +133,7 @@ for (const name of stepNames) {
       assert.deepEqual(await states(second.ctx()), ['done'])
       assert.equal(world.log.filter(line => line === '+a').length, name === 'make a' && at === 'acted' ? 2 : 1)
       assert.equal(
-        (await second.ctx().events.since(second.ctx(), 0, 10)).length,
+        (await second.ctx().events.since(second.ctx(), beginning, { limit: 10 })).length,
         1,
         'the database step was done exactly once',
       )

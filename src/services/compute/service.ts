@@ -35,6 +35,7 @@ import { moves } from './migrations/0005-moves.ts'
 import { hostSignalsTable } from './migrations/0006-host-signals.ts'
 import { networkOperationsOfCompute } from './network-proxies/networks.ts'
 import { securityGroupOperations } from './network-proxies/security-groups.ts'
+import { computeNotifications } from './notifications/notification.ts'
 import { quotaOperations } from './quotas/operations.ts'
 import { orphanClaims } from './reconcilers/claims.ts'
 import { hostCleanups } from './reconcilers/cleanups.ts'
@@ -107,6 +108,7 @@ export const computeService = service({
   pages: consolePages,
   relaxed: path => path.startsWith('/v2/'),
   rewrite: todaysPath,
+  notifications: computeNotifications,
   health: [hostsHealth],
   start: async env => followSerialConsoles(env),
   control: async env => serveComputeControl(env, { reported: guestsReported, changed: guestChanged }),

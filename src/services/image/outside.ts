@@ -1,111 +1,28 @@
-/** Reads from web servers that users name, without being led to where only the cloud itself may go. */
-import { lookup as resolve } from 'node:dns'
-import { type IncomingMessage, request as plainRequest } from 'node:http'
-import { request as secureRequest } from 'node:https'
-import { isIP, type LookupFunction } from 'node:net'
-import ipaddr from 'ipaddr.js'
+/** Reads from web servers that users name, as the configuration lets them. */
 import type { Env } from '#kernel/context.ts'
+import * as outside from '#kernel/http/outside.ts'
 import { imageConfig } from './config.ts'
 
-/** An address that is not to be read from. */
-export class NotAllowed extends Error {
-  override readonly name = 'NotAllowed'
+function outsideOf(env: Env): outside.Outside {
+  const { import_schemes, import_ports, import_hosts, import_refused_hosts, import_networks } =
+    env.config.of(imageConfig)
+  return {
+    schemes: import_schemes,
+    ports: import_ports,
+    hosts: import_hosts,
+    refusedHosts: import_refused_hosts,
+    networks: import_networks,
+  }
 }
 
-const maxRedirects = 5
-const silentMilliseconds = 60_000
-
-export interface Opened {
-  status: number
-  headers: IncomingMessage['headers']
-  /** To be destroyed by who does not read it to its end. */
-  body: IncomingMessage
-}
-
-export interface OpenOptions {
-  headers?: Record<string, string>
-  signal?: AbortSignal | undefined
-  /** False for addresses that an administrator has chosen. */
-  guarded?: boolean
-}
-
-/** The parts of an address that may be read from, as far as can be told without asking its name server. Throws `NotAllowed`. */
-export function allowedUrl(env: Env, text: string): URL {
-  const { import_schemes, import_ports, import_hosts, import_refused_hosts } = env.config.of(imageConfig)
-  const url = URL.canParse(text) ? new URL(text) : undefined
-  const refused = () => new NotAllowed(`the address does not pass filtering: ${text}`)
-  if (!url || !['http:', 'https:'].includes(url.protocol)) throw refused()
-  const host = url.hostname.replace(/\.+$/, '')
-  const port = Number(url.port || (url.protocol === 'https:' ? 443 : 80))
-  if (!import_schemes.includes(url.protocol.slice(0, -1)) || host === '') throw refused()
-  if (import_ports.length > 0 && !import_ports.includes(port)) throw refused()
-  if (import_hosts.length > 0 ? !import_hosts.includes(host) : import_refused_hosts.includes(host)) throw refused()
-  const literal = host.replace(/^\[|\]$/g, '')
-  if (isIP(literal) && !allowedAddress(env, literal)) throw refused()
-  return url
-}
-
-/** All of IPv6 that is given out to the Internet's networks: what is beside it may lead back to the cloud's own. */
-const global6 = ipaddr.IPv6.parseCIDR('2000::/3')
+export { NotAllowed } from '#kernel/http/outside.ts'
 
 /** Whether the address is one of the Internet's, or of a network that the configuration opens. */
-export function allowedAddress(env: Env, text: string): boolean {
-  const address = ipaddr.process(text)
-  const public6 = !(address instanceof ipaddr.IPv6) || address.match(global6)
-  if (public6 && address.range() === 'unicast') return true
-  return env.config.of(imageConfig).import_networks.some(network => {
-    const [base, length] = ipaddr.parseCIDR(network)
-    return base.kind() === address.kind() && address.match(base, length)
-  })
-}
+export const allowedAddress = (env: Env, text: string): boolean => outside.allowedAddress(outsideOf(env), text)
 
-/** Resolves names and gives only addresses that may be connected to: the connection is made to what was checked. */
-const guardedLookup =
-  (env: Env): LookupFunction =>
-  (hostname, options, callback) => {
-    resolve(hostname, { ...options, all: true }, (error, found) => {
-      if (error) return callback(error, '', 0)
-      const wrong = found.find(({ address }) => !allowedAddress(env, address))
-      if (wrong || !found[0])
-        return callback(new NotAllowed(`${hostname} is at an address that may not be read from`), '', 0)
-      if (options.all) return callback(null, found)
-      callback(null, found[0].address, found[0].family)
-    })
-  }
+/** Throws `NotAllowed`. */
+export const allowedUrl = (env: Env, text: string): URL => outside.allowedUrl(outsideOf(env), text)
 
 /** Opens an address, following redirects to where one may go. Throws `NotAllowed`, or the connection's own error. */
-export async function openUrl(env: Env, text: string, options: OpenOptions = {}): Promise<Opened> {
-  const guarded = options.guarded ?? true
-  let url = guarded ? allowedUrl(env, text) : new URL(text)
-  for (let hops = 0; hops <= maxRedirects; hops++) {
-    const response = await ask(env, url, { ...options, guarded })
-    const { statusCode: status = 0, headers } = response
-    if (![301, 302, 303, 307, 308].includes(status) || !headers.location) return { status, headers, body: response }
-    response.destroy()
-    const next = new URL(headers.location, url).href
-    // Elsewhere nobody has chosen where it leads: it is guarded again, and told no secret.
-    url = allowedUrl(env, next)
-    options = { ...(options.signal && { signal: options.signal }), guarded: true }
-  }
-  throw new NotAllowed(`more than ${maxRedirects} redirects from ${text}`)
-}
-
-function ask(env: Env, url: URL, { headers, signal, guarded }: OpenOptions): Promise<IncomingMessage> {
-  return new Promise((done, failed) => {
-    const send = url.protocol === 'https:' ? secureRequest : plainRequest
-    const request = send(
-      url,
-      {
-        agent: false,
-        timeout: silentMilliseconds,
-        headers: { 'accept-encoding': 'identity', 'user-agent': 'nephos', ...headers },
-        ...(signal && { signal }),
-        ...(guarded && { lookup: guardedLookup(env) }),
-      },
-      done,
-    )
-    request.on('timeout', () => request.destroy(new Error(`${url.host} was silent for too long`)))
-    request.on('error', failed)
-    request.end()
-  })
-}
+export const openUrl = (env: Env, text: string, options: outside.OpenOptions = {}): Promise<outside.Opened> =>
+  outside.openUrl(outsideOf(env), text, options)

@@ -112,6 +112,9 @@ export interface NetworkContract {
   /** Leads an outside address to a server's address. */
   addFloatingIp(ctx: Ctx, serverId: string, address: string, fixed?: string): Promise<void>
   removeFloatingIp(ctx: Ctx, serverId: string, address: string): Promise<void>
+  /** One address more on a port that the server has in the network. */
+  addFixedIp(ctx: Ctx, serverId: string, networkId: string): Promise<void>
+  removeFixedIp(ctx: Ctx, serverId: string, address: string): Promise<void>
   setSecurityGroup(ctx: Ctx, serverId: string, group: string, present: boolean): Promise<void>
   /** The networks of a new cloud: `public`, and for the demo project `private` with a router. Once made, running it again changes nothing. */
   bootstrap(ctx: Ctx, projects: { demo_project_id: string; admin_project_id: string }): Promise<void>
@@ -141,6 +144,8 @@ export const networkContract: NetworkContract = {
   securityGroups: proxies.securityGroups,
   addFloatingIp: proxies.addFloatingIp,
   removeFloatingIp: proxies.removeFloatingIp,
+  addFixedIp: proxies.addFixedIp,
+  removeFixedIp: proxies.removeFixedIp,
   setSecurityGroup: ports.setSecurityGroup,
   bootstrap: first.bootstrap,
   physicalNetworks: first.physicalNetworks,

@@ -6,9 +6,12 @@ import type { ComputeSecurityGroup } from './contract.ts'
 import { updateFloatingIp } from './floating-ips/floating-ip.ts'
 import { disassociate } from './floating-ips/steps.ts'
 import { type FloatingIpRow, floatingIpRows } from './floating-ips/store.ts'
+import { setAddresses } from './ports/steps.ts'
+import { allocationsOf } from './ports/store.ts'
 import { defaultGroup } from './security-groups/steps.ts'
 import { groupRows, ruleRows, type SecurityGroupRow, type SecurityGroupRuleRow } from './security-groups/store.ts'
-import { serverPorts } from './server-view.ts'
+import { serverPortRows, serverPorts } from './server-view.ts'
+import { subnetsOf } from './subnets/store.ts'
 
 /** A project's groups, all of them without a project, or those that a server's ports are in. */
 export async function securityGroups(
@@ -69,6 +72,44 @@ async function ipAt(ctx: Ctx, address: string): Promise<FloatingIpRow> {
   const ip = found.find(one => one.project_id === ctx.identity.project_id || seesAll(ctx))
   if (!ip) throw new NotFound('floating IP not found')
   return ip
+}
+
+/** One address more for a server, on its first port in the network where a subnet has room. */
+export async function addFixedIp(ctx: Ctx, serverId: string, networkId: string): Promise<void> {
+  const gone = new NotFound(`Network could not be found for instance ${serverId}.`)
+  await ctx.transaction(async tx => {
+    const ports = (await serverPortRows(tx, [serverId])).filter(port => port.network_id === networkId)
+    const subnets = await subnetsOf(tx.db, [networkId])
+    for (const port of ports) {
+      const had = (await allocationsOf(tx.db, [port.id])).get(port.id)!
+      const addresses = had.map(({ subnet_id, ip_address }) => ({ subnet_id, ip_address }))
+      for (const { id: subnet_id } of subnets) {
+        try {
+          return await setAddresses(tx, port, [...addresses, { subnet_id }])
+        } catch (error) {
+          // Nothing was written: addresses are chosen first. Another subnet may have room.
+          if (!(error instanceof Fault)) throw error
+        }
+      }
+    }
+    throw gone
+  })
+}
+
+export async function removeFixedIp(ctx: Ctx, serverId: string, address: string): Promise<void> {
+  await ctx.transaction(async tx => {
+    const ports = await serverPortRows(tx, [serverId])
+    const ids = ports.map(port => port.id)
+    const all = await allocationsOf(tx.db, ids)
+    const port = ports.find(one => all.get(one.id)!.some(({ ip_address }) => ip_address === address))
+    if (!port) throw new BadRequest(`Fixed IP ${address} not found for instance ${serverId}`)
+    const left = all.get(port.id)!.filter(({ ip_address }) => ip_address !== address)
+    await setAddresses(
+      tx,
+      port,
+      left.map(({ subnet_id, ip_address }) => ({ subnet_id, ip_address })),
+    )
+  })
 }
 
 /** Leads an outside address to one of a server's: the given one, or its first of IPv4. */

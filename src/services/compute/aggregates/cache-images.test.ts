@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { beginning } from '#kernel/events/events.ts'
 import { serverCloud } from '../servers/fixtures/server-cloud.ts'
 import { tiny } from '../servers/fixtures/world.ts'
 
@@ -20,10 +21,10 @@ test('the hosts of an aggregate fetch images ahead, and a host that is down is s
     cloud.api(who, 'POST', `${path}/images`, { cache: ids.map(id => ({ id })) }, version)
   assert.equal((await ask([tiny, unknown])).status, 202)
   await cloud.env.sagas.idle()
-  const events = await cloud.env.events.since(cloud.ctx(), 0, 1000)
+  const events = await cloud.env.events.since(cloud.ctx(), beginning, { limit: 1000 })
   const told = events.filter(event => event.type === 'aggregate.cache_images.progress')
   assert.deepEqual(
-    told.map(({ payload }) => [payload.host, payload.images_cached]),
+    told.map(({ payload }) => [payload.host, payload.images]),
     [
       ['h1', { [tiny]: 'cached', [unknown]: 'error' }],
       ['h2', { [tiny]: 'skipped', [unknown]: 'skipped' }],

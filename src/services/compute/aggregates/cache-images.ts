@@ -12,7 +12,9 @@ import type { ImageSpec } from '../drivers/driver.ts'
 import { hostAgent } from '../host-agent.ts'
 import { isUp } from '../hosts/host.ts'
 import { hosts as hostRows } from '../hosts/store.ts'
+import type { ProgressFacts } from '../resource-events.ts'
 import { loadAggregate } from './steps.ts'
+import { aggregateHosts, aggregates } from './store.ts'
 
 interface Input {
   aggregate_id: number
@@ -31,10 +33,7 @@ export const cacheImagesSaga = saga<Input>(
   'compute.aggregates.cache_images',
   { revision: 1, deadline: 24 * 3_600_000 },
   async (s, input) => {
-    const subject = String(input.aggregate_id)
-    await s.record('begin', ctx =>
-      ctx.events.emit(ctx, 'aggregate.cache_images.start', subject, { hosts: input.hosts }),
-    )
+    await s.record('begin', ctx => tellCaching(ctx, input.aggregate_id, 'start'))
     for (let first = 0; first < input.hosts.length; first += together) {
       const batch = input.hosts.slice(first, first + together)
       const done = await s.step(`hosts from ${first + 1}`, signal =>
@@ -42,14 +41,29 @@ export const cacheImagesSaga = saga<Input>(
       )
       await s.record(`tell of hosts from ${first + 1}`, async ctx => {
         for (const [n, host] of batch.entries()) {
-          const progress = { host, images_cached: done[n]!, index: first + n + 1, total: input.hosts.length }
-          await ctx.events.emit(ctx, 'aggregate.cache_images.progress', subject, progress)
+          const progress = { host, images: done[n]!, index: first + n + 1, total: input.hosts.length }
+          await tellCaching(ctx, input.aggregate_id, 'progress', progress)
         }
       })
     }
-    await s.record('end', ctx => ctx.events.emit(ctx, 'aggregate.cache_images.end', subject, {}))
+    await s.record('end', ctx => tellCaching(ctx, input.aggregate_id, 'end'))
   },
 )
+
+async function tellCaching(
+  ctx: Ctx,
+  id: number,
+  phase: 'start' | 'progress' | 'end',
+  progress?: Omit<ProgressFacts, 'id' | 'uuid' | 'name'>,
+): Promise<void> {
+  const row = await aggregates.find(ctx.db, { id })
+  // Deleted meanwhile: then there is nobody who waits for it.
+  if (!row) return
+  const { uuid, name, metadata } = row
+  const hosts = (await aggregateHosts.list(ctx.db, { aggregate_id: id })).map(member => member.host).sort()
+  const facts = progress ? { id, uuid, name, ...progress } : { id, uuid, name, hosts, metadata }
+  await ctx.events.emit(ctx, `aggregate.cache_images.${phase}`, uuid, facts)
+}
 
 /** What became of each image; a host that cannot have one still gets the others. */
 async function cacheOn({ ctx }: SagaRun, host: string, images: Input['images'], signal: AbortSignal) {

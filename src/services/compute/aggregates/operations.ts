@@ -8,6 +8,7 @@ import { Type } from '#kernel/schema/builders.ts'
 import { since } from '#kernel/schema/marks.ts'
 import { body, hostName, integerId, metadata, naiveTime, name } from '../dialect.ts'
 import { hosts as hostRows } from '../hosts/store.ts'
+import { tellAggregate } from '../resource-events.ts'
 import { listServers } from '../servers/store.ts'
 import { type Aggregate, type AggregateRow, zoneKey } from './aggregate.ts'
 import { cacheImages } from './cache-images.ts'
@@ -111,17 +112,22 @@ const create = operation({
   ),
   response: body('aggregate', Type.Object(basicFields)),
   async handle(ctx, { body: { aggregate } }) {
-    const uuid = ctx.ids.uuid()
-    await named(aggregate.name, () =>
-      newAggregates.insert(ctx.db, {
-        uuid,
-        name: aggregate.name,
-        metadata: aggregate.availability_zone ? { [zoneKey]: aggregate.availability_zone } : {},
-        created_at: new Date(ctx.clock.now()).toISOString(),
-        updated_at: null,
+    const row: Omit<AggregateRow, 'id'> = {
+      uuid: ctx.ids.uuid(),
+      name: aggregate.name,
+      metadata: aggregate.availability_zone ? { [zoneKey]: aggregate.availability_zone } : {},
+      created_at: new Date(ctx.clock.now()).toISOString(),
+      updated_at: null,
+    }
+    const made = await named(aggregate.name, () =>
+      ctx.transaction(async tx => {
+        await newAggregates.insert(tx.db, row)
+        const found = (await aggregates.find(tx.db, { uuid: row.uuid }))!
+        await tellAggregate(tx, 'create', { ...found, hosts: [] }, { ...found, hosts: [] })
+        return found
       }),
     )
-    return { aggregate: basicView((await aggregates.find(ctx.db, { uuid }))!) }
+    return { aggregate: basicView(made) }
   },
 })
 
@@ -140,10 +146,19 @@ const newFields = Type.Object(
   { additionalProperties: false, minProperties: 1 },
 )
 
-async function change(ctx: Ctx, aggregate: Aggregate, patch: Partial<AggregateRow>): Promise<Aggregate> {
+/** Of an aggregate that `was`, in the caller's transaction. */
+async function change(
+  ctx: Ctx,
+  action: string,
+  was: Aggregate,
+  aggregate: Aggregate,
+  patch: Partial<AggregateRow>,
+): Promise<Aggregate> {
   const full = { ...patch, updated_at: new Date(ctx.clock.now()).toISOString() }
   await named(patch.name ?? aggregate.name, () => aggregates.update(ctx.db, { id: aggregate.id }, full))
-  return { ...aggregate, ...full }
+  const is = { ...aggregate, ...full }
+  await tellAggregate(ctx, action, was, is)
+  return is
 }
 
 const update = operation({
@@ -164,7 +179,7 @@ const update = operation({
         ...(asked.name !== undefined && { name: asked.name.trim() }),
         ...(zone && { metadata: { ...aggregate.metadata, [zoneKey]: zone } }),
       }
-      return view(await change(tx, aggregate, patch))
+      return view(await change(tx, 'update_prop', aggregate, aggregate, patch))
     }),
 })
 
@@ -180,6 +195,7 @@ const remove = operation({
       const aggregate = await loadAggregate(tx, params.aggregate_id)
       if (aggregate.hosts.length > 0) throw cannot('remove host from', aggregate.id)('Host aggregate is not empty')
       await aggregates.remove(tx.db, { id: aggregate.id })
+      await tellAggregate(tx, 'delete', aggregate, aggregate)
     })
     return undefined
   },
@@ -210,7 +226,8 @@ const addHost = operation({
       if (aggregate.hosts.includes(host)) throw new Conflict(`Aggregate ${aggregate.id} already has host ${host}.`)
       await aggregateHosts.insert(tx.db, { aggregate_id: aggregate.id, host })
       await keepAggregates(tx, row)
-      return view(await change(tx, { ...aggregate, hosts: [...aggregate.hosts, host].sort() }, {}))
+      const grown = { ...aggregate, hosts: [...aggregate.hosts, host].sort() }
+      return view(await change(tx, 'add_host', aggregate, grown, {}))
     }),
 })
 
@@ -232,7 +249,8 @@ const removeHost = operation({
       const aggregate = await loadAggregate(tx, params.aggregate_id)
       const row = await hostRows.find(tx.db, { name: host })
       if (row) await keepAggregates(tx, row)
-      return view(await change(tx, aggregate, {}))
+      const was = { ...aggregate, hosts: [...aggregate.hosts, host].sort() }
+      return view(await change(tx, 'remove_host', was, aggregate, {}))
     }),
 })
 
@@ -264,7 +282,7 @@ const setMetadata = operation({
       )
       const merged = Object.entries({ ...aggregate.metadata, ...asked.metadata })
       const kept = merged.filter((entry): entry is [string, string] => entry[1] !== null)
-      return view(await change(tx, aggregate, { metadata: Object.fromEntries(kept) }))
+      return view(await change(tx, 'update_metadata', aggregate, aggregate, { metadata: Object.fromEntries(kept) }))
     }),
 })
 

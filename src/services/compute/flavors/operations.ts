@@ -22,6 +22,7 @@ import {
   query,
   wholeNumber,
 } from '../dialect.ts'
+import { tellFlavor } from '../resource-events.ts'
 import { accessOperations } from './access.ts'
 import { extraSpecOperations } from './extra-specs.ts'
 import { detailView, type FlavorRow, flavorDetail, flavorSummary, summaryView } from './flavor.ts'
@@ -204,6 +205,11 @@ function rowOf(ctx: Ctx, asked: Static<typeof newFlavor>): FlavorRow {
   }
 }
 
+/** Those that a flavor which is not public is for. */
+async function projectsOf(ctx: Ctx, flavor_id: string): Promise<string[]> {
+  return (await flavorAccess.list(ctx.db, { flavor_id })).map(row => row.project_id)
+}
+
 export const createFlavor = operation({
   id: 'compute.flavors.create',
   method: 'POST',
@@ -217,7 +223,10 @@ export const createFlavor = operation({
     if (await flavors.find(ctx.db, { name: row.name }))
       throw new Conflict(`Flavor with name ${row.name} already exists.`)
     try {
-      await flavors.insert(ctx.db, row)
+      await ctx.transaction(async tx => {
+        await flavors.insert(tx.db, row)
+        await tellFlavor(tx, 'create', row, [])
+      })
     } catch (error) {
       if (!(error instanceof UniqueViolation)) throw error
       throw new Conflict(`Flavor with ID ${row.id} already exists.`)
@@ -238,8 +247,12 @@ export const updateFlavor = operation({
   async handle(ctx, { params, body: { flavor } }) {
     const row = await flavorFor(ctx, params.flavor_id)
     const patch = { description: flavor.description, updated_at: new Date(ctx.clock.now()).toISOString() }
-    await flavors.update(ctx.db, { id: row.id }, patch)
-    return { flavor: detailView(ctx, { ...row, ...patch }) }
+    const changed = { ...row, ...patch }
+    await ctx.transaction(async tx => {
+      await flavors.update(tx.db, { id: row.id }, patch)
+      await tellFlavor(tx, 'update', changed, await projectsOf(tx, row.id))
+    })
+    return { flavor: detailView(ctx, changed) }
   },
 })
 
@@ -252,8 +265,10 @@ export const deleteFlavor = operation({
   policy: rule('os_compute_api:os-flavor-manage:delete', admin),
   async handle(ctx, { params }) {
     await ctx.transaction(async tx => {
-      if ((await flavors.remove(tx.db, { id: params.flavor_id })) === 0)
-        throw new NotFound(`Flavor ${params.flavor_id} could not be found.`)
+      const row = await flavors.find(tx.db, { id: params.flavor_id })
+      if (!row) throw new NotFound(`Flavor ${params.flavor_id} could not be found.`)
+      await tellFlavor(tx, 'delete', row, await projectsOf(tx, row.id))
+      await flavors.remove(tx.db, { id: row.id })
       await flavorAccess.remove(tx.db, { flavor_id: params.flavor_id })
     })
     return undefined

@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Ctx } from '#kernel/context.ts'
 import type { ComputeControlMethods } from '../agent/methods.ts'
 import { keepAggregates } from '../aggregates/steps.ts'
+import { tellService } from '../resource-events.ts'
 import { keepProvider } from './provider.ts'
 import { hosts, newHosts } from './store.ts'
 
@@ -33,5 +34,6 @@ export async function keepReport(ctx: Ctx, { host: name, facts, guests, started,
   await newHosts.insert(ctx.db, row)
   await keepProvider(ctx, row)
   await keepAggregates(ctx, row)
+  await tellService(ctx, 'create', row)
   ctx.log.info({ host: name }, 'a new host reports')
 }

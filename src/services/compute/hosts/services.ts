@@ -11,6 +11,7 @@ import { aggregateHosts, allAggregates } from '../aggregates/store.ts'
 import { computeConfig } from '../config.ts'
 import { body, flag, hostName, isTrue, naiveTime, numberedRow, query } from '../dialect.ts'
 import { hostSignals } from '../host-signals/store.ts'
+import { tellService } from '../resource-events.ts'
 import { listServers } from '../servers/store.ts'
 import { hasOpenMoves, wasEvacuated } from '../servers/store-moves.ts'
 import { computeBinary, type HostRow, isUp } from './host.ts'
@@ -80,6 +81,7 @@ async function change(ctx: Ctx, row: HostRow, patch: Change): Promise<HostRow> {
   const changed = { ...row, ...patch }
   await ctx.transaction(async tx => {
     await hosts.update(tx.db, { id: row.id }, patch)
+    await tellService(tx, 'update', changed)
     if (changed.disabled !== row.disabled) await keepProvider(tx, changed)
   })
   return changed
@@ -198,6 +200,7 @@ const remove = operation({
       await hostSignals.remove(tx.db, { host: row.name })
       await tx.services.placement.removeProvider(tx, row.provider_uuid)
       await hosts.remove(tx.db, { id: row.id })
+      await tellService(tx, 'delete', row)
     })
     return undefined
   },

@@ -8,6 +8,7 @@ import { Type } from '#kernel/schema/builders.ts'
 import { byVersion, since } from '#kernel/schema/marks.ts'
 import { body, linksSchema, naiveTime, pageQuery, paging } from '../dialect.ts'
 import { quotaLimits, within } from '../quotas/quota.ts'
+import { tellKeypair } from '../resource-events.ts'
 import { generateCertificate } from './certificate.ts'
 import { fingerprintOf, generateSshKey, type KeypairRow } from './keypair.ts'
 import { keypairs, newKeypairs } from './store.ts'
@@ -202,14 +203,14 @@ const create = operation({
       fingerprint: fingerprintOf(type, keys.public_key),
       created_at: new Date(ctx.clock.now()).toISOString(),
     }
-    await insert(ctx, row)
+    await insert(ctx, row, 'private_key' in keys ? 'create' : 'import')
     const shown = { ...basicView({ ...row, id: 0 }), user_id }
     const private_key = 'private_key' in keys ? { private_key: keys.private_key } : {}
     return reply({ keypair: { ...shown, ...private_key } }, { status: ctx.atLeast('2.2') ? 201 : 200 })
   },
 })
 
-async function insert(ctx: Ctx, row: Omit<KeypairRow, 'id'>): Promise<void> {
+async function insert(ctx: Ctx, row: Omit<KeypairRow, 'id'>, action: 'create' | 'import'): Promise<void> {
   try {
     await ctx.transaction(async tx => {
       await lock(tx.db, tx.database.engine, `compute keypairs ${row.user_id}`)
@@ -217,6 +218,7 @@ async function insert(ctx: Ctx, row: Omit<KeypairRow, 'id'>): Promise<void> {
       if (!within(limits.key_pairs, await keypairs.count(tx.db, { user_id: row.user_id })))
         throw new OverQuota('Quota exceeded, too many key pairs.')
       await newKeypairs.insert(tx.db, row)
+      await tellKeypair(tx, action, row)
     })
   } catch (error) {
     if (error instanceof UniqueViolation) throw new Conflict(`Key pair '${row.name}' already exists.`)
@@ -234,7 +236,10 @@ const remove = operation({
   load: loadOwner,
   async handle(ctx, { params, target }) {
     const row = await keypairOf(ctx, target.user_id, params.keypair_name)
-    await keypairs.remove(ctx.db, { id: row.id })
+    await ctx.transaction(async tx => {
+      await keypairs.remove(tx.db, { id: row.id })
+      await tellKeypair(tx, 'delete', row)
+    })
     return reply(undefined, { status: ctx.atLeast('2.2') ? 204 : 202 })
   },
 })

@@ -3,6 +3,7 @@ import type { Ctx } from '#kernel/context.ts'
 import { messageOf } from '#kernel/errors.ts'
 import { journal } from '#kernel/saga/journal.ts'
 import type { GuestState, PowerState } from '../drivers/driver.ts'
+import { tell } from '../events.ts'
 import { hostAgent, powerStates } from '../host-agent.ts'
 import type { ServerRow } from '../servers/server.ts'
 import { faultOf, isUnreachable } from '../servers/steps.ts'
@@ -40,7 +41,7 @@ export async function follow(ctx: Ctx, host: string, id: string, reason: string)
   const unchanged = { vm_state: server.vm_state, task_state: null, updated_at: server.updated_at }
   await ctx.transaction(async tx => {
     if (!(await updateServer(tx, id, patch, unchanged))) return
-    await tx.events.emit(tx, 'compute.instance.update', id, { ...repaired, reason })
+    await tell(tx, id, 'update', { old: { vm_state: server.vm_state }, reason })
     ctx.log.info({ server_id: id, host, ...repaired, reason }, 'a server follows its guest')
   })
 }

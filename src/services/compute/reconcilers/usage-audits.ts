@@ -2,6 +2,7 @@
 import type { Ctx } from '#kernel/context.ts'
 import { reconciler } from '#kernel/reconcile.ts'
 import { computeConfig } from '../config.ts'
+import { tell } from '../events.ts'
 import { hosts, inOrder } from '../hosts/store.ts'
 import type { ServerRow } from '../servers/server.ts'
 import { deletedServers, listServers } from '../servers/store.ts'
@@ -42,12 +43,8 @@ async function ranIn(ctx: Ctx, { begin, end }: Period): Promise<ServerRow[]> {
 async function audit(ctx: Ctx, host: string, period: Period, servers: ServerRow[]): Promise<void> {
   const key = keyOf(period)
   await ctx.transaction(async tx => {
-    for (const { id, project_id, flavor, vm_state, launched_at, terminated_at } of servers)
-      await tx.events.emit(tx, 'compute.instance.exists', id, {
-        ...{ host, tenant_id: project_id, state: vm_state, launched_at, deleted_at: terminated_at ?? '' },
-        ...{ instance_type: flavor.name, memory_mb: flavor.ram, vcpus: flavor.vcpus, disk_gb: flavor.disk },
-        ...{ audit_period_beginning: key.period_beginning, audit_period_ending: key.period_ending },
-      })
+    const audit_period = { begin: key.period_beginning, end: key.period_ending }
+    for (const server of servers) await tell(tx, server, 'exists', { audit_period })
     const message = `Instance usage audit ran for host ${host}, ${servers.length} instances.`
     await usageAudits.insert(tx.db, { host, ...key, instances: servers.length, errors: 0, message })
   })

@@ -8,6 +8,7 @@ import { type Static, Type } from '#kernel/schema/builders.ts'
 import { byVersion, since, until } from '#kernel/schema/marks.ts'
 import { body, integerOf, isAdmin, name, query, wholeNumber } from '../dialect.ts'
 import { quotaLimits, within } from '../quotas/quota.ts'
+import { tellGroup } from '../resource-events.ts'
 import { type GroupPolicy, groupPolicies, type ServerGroupRow } from './server-group.ts'
 import { groupMembers, membersOf, serverGroupFor, serverGroups } from './store.ts'
 
@@ -146,6 +147,7 @@ const create = operation({
         within(own.server_groups, await serverGroups.count(tx.db, { project_id, user_id }))
       if (!fits) throw new OverQuota('Quota exceeded, too many server groups.')
       await serverGroups.insert(tx.db, row)
+      await tellGroup(tx, 'create', row, [])
     })
     return { server_group: view(row, []) }
   },
@@ -160,6 +162,7 @@ const remove = operation({
   load,
   async handle(ctx, { target }) {
     await ctx.transaction(async tx => {
+      await tellGroup(tx, 'delete', target, (await membersOf(tx, [target.id])).get(target.id)!)
       await groupMembers.remove(tx.db, { group_id: target.id })
       await serverGroups.remove(tx.db, { id: target.id })
     })

@@ -5,6 +5,7 @@ import { rows } from '#kernel/db/rows.ts'
 import { NotFound, OverQuota } from '#kernel/errors.ts'
 import { isAdmin } from '../dialect.ts'
 import { quotaLimits, within } from '../quotas/quota.ts'
+import { tellGroup } from '../resource-events.ts'
 import type { GroupPolicy, ServerGroupRow } from './server-group.ts'
 
 interface MemberRow {
@@ -64,6 +65,8 @@ export async function joinGroup(ctx: Ctx, groupId: string, serverId: string): Pr
   if (!within(limits.server_group_members, await groupMembers.count(ctx.db, { group_id: groupId })))
     throw new OverQuota('Quota exceeded, too many servers in group')
   await groupMembers.insert(ctx.db, { server_id: serverId, group_id: groupId })
+  const row = await serverGroups.find(ctx.db, { id: groupId })
+  if (row) await tellGroup(ctx, 'add_member', row, (await membersOf(ctx, [groupId])).get(groupId)!)
 }
 
 /** Takes a server that goes out of its group. */

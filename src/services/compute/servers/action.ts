@@ -8,9 +8,11 @@ import { anySaga, type Saga, type SagaError, type SagaRun, saga } from '#kernel/
 import type { Static, TSchema } from '#kernel/schema/builders.ts'
 import { Type } from '#kernel/schema/builders.ts'
 import { computeConfig } from '../config.ts'
+import { type EventFacts, faultFacts, tell } from '../events.ts'
 import { loadServer, requireUnlocked } from './access.ts'
 import type { ServerRow, TaskState } from './server.ts'
 import { type ActionName, type Allowed, allowed } from './states.ts'
+import { faultOfSaga } from './steps.ts'
 import { beginTask, findServer, updateServer } from './store.ts'
 
 /** Actions end within this time or are undone. */
@@ -33,7 +35,7 @@ export interface ActionSpec<Body extends TSchema> {
   policy: Rule
   versions?: NonNullable<Operation['versions']>
   body: Body
-  /** In the names of events: `compute.instance.pause.start` and `.end`. */
+  /** In the names of its events: `pause` of `compute.instance.pause.start`, `.end` and `.error`. */
   event: string
   /** Does the work and returns what the server is afterwards. */
   run(s: SagaRun, input: ActionInput<Static<Body>>): Promise<Partial<ServerRow>>
@@ -100,16 +102,46 @@ export function actionOperation<Body extends TSchema, R extends TSchema = TSchem
   })
 }
 
+/** An action that asks for nothing but itself, and whose saga is begun with what the server is. */
+export function begunAction<Input>(spec: {
+  id: string
+  name: ActionName
+  summary: string
+  policy: Rule
+  saga: Saga<Input>
+  /** In a transaction, where the table of states allows it. */
+  begin(tx: Ctx, server: ServerRow): Promise<void>
+}): ServerAction {
+  const { id, name, summary, policy, begin } = spec
+  return {
+    saga: anySaga(spec.saga),
+    operation: actionOperation({
+      id,
+      key: name,
+      summary,
+      policy,
+      body: Type.Unknown(),
+      async handle(ctx, server) {
+        requireAllowed(ctx, server, name)
+        await ctx.transaction(tx => begin(tx, server))
+        return reply(undefined, { status: 202 })
+      },
+    }),
+  }
+}
+
 export function actionSaga<Body>(spec: {
   name: string
   event: string
   run(s: SagaRun, input: ActionInput<Body>): Promise<Partial<ServerRow>>
+  /** What its events tell besides. */
+  told?(body: Body): EventFacts
   /** With the last change of the server, in its transaction. */
   settled?(ctx: Ctx, input: ActionInput<Body>): Promise<void>
   /** Puts the server's row back after a failure, unless a delete goes on; its task is cleared anyway. */
   undone?(ctx: Ctx, input: ActionInput<Body>, error: SagaError): Promise<void>
 }): Saga<ActionInput<Body>> {
-  const event = `compute.instance.${spec.event}`
+  const { event, told } = spec
   return saga<ActionInput<Body>>(
     `compute.servers.${spec.name}`,
     {
@@ -123,8 +155,9 @@ export function actionSaga<Body>(spec: {
           return
         }
         await spec.undone?.(ctx, input, error)
-        await updateServer(ctx, server_id, { task_state: null }, { task_state: task })
-        await ctx.events.emit(ctx, `${event}.error`, server_id, { message: error.message })
+        const fault = faultOfSaga(ctx, error)
+        await updateServer(ctx, server_id, { task_state: null, fault }, { task_state: task })
+        await tell(ctx, server_id, `${event}.error`, { ...told?.(input.body), fault: faultFacts(error) })
       },
     },
     async (s, input) => {
@@ -132,7 +165,7 @@ export function actionSaga<Body>(spec: {
       await s.record('settle', async ctx => {
         await updateServer(ctx, input.server_id, { ...after, task_state: null }, { task_state: input.task })
         await spec.settled?.(ctx, input)
-        await ctx.events.emit(ctx, `${event}.end`, input.server_id, {})
+        await tell(ctx, input.server_id, `${event}.end`, told?.(input.body))
       })
     },
   )
@@ -143,6 +176,10 @@ export interface Begin<Body> {
   event: string
   saga: Saga<ActionInput<Body>>
   body: Body
+  /** What its first event tells besides. */
+  told?: EventFacts
+  /** Where that is not `<event>.start`. */
+  first?: string
 }
 
 /** Sets the task and starts the saga in one transaction, or says why not. */
@@ -150,8 +187,10 @@ export async function beginAction<Body>(ctx: Ctx, server: ServerRow, begin: Begi
   const host = requireHost(server)
   await ctx.transaction(async tx => {
     await claimTask(tx, server, begin.name)
-    await tx.events.emit(tx, `compute.instance.${begin.event}.start`, server.id, {})
-    const input = { server_id: server.id, host, task: allowed[begin.name].task, body: begin.body }
+    const { task } = allowed[begin.name]
+    const now = { ...server, task_state: task ?? server.task_state }
+    await tell(tx, now, begin.first ?? `${begin.event}.start`, begin.told)
+    const input = { server_id: server.id, host, task, body: begin.body }
     await tx.sagas.start(tx, begin.saga, input, server.id)
   })
 }

@@ -3,6 +3,7 @@ import { Gone } from '#kernel/errors.ts'
 import { type Operation, reply } from '#kernel/operation.ts'
 import { admin, projectMemberOrAdmin, rule } from '#kernel/policy/rule.ts'
 import { Type } from '#kernel/schema/builders.ts'
+import { tell } from '../events.ts'
 import { hostAgent } from '../host-agent.ts'
 import { actionOperation, recordAction, serverAction } from './action.ts'
 import { updateServer } from './store.ts'
@@ -20,7 +21,8 @@ const resetState = actionOperation({
     await ctx.transaction(async tx => {
       await recordAction(tx, 'resetState', server.id)
       await updateServer(tx, server.id, { vm_state: state, task_state: null })
-      await tx.events.emit(tx, 'compute.instance.update', server.id, { vm_state: state })
+      const old = { vm_state: server.vm_state, task_state: server.task_state }
+      await tell(tx, server.id, 'update', { old })
     })
     return reply(undefined, { status: 202 })
   },

@@ -21,6 +21,7 @@ interface Backup {
 const backupSaga = actionSaga<Backup>({
   name: 'createBackup',
   event: 'snapshot',
+  told: ({ image_id }) => ({ snapshot_image_id: image_id }),
   async run(s, { server_id: id, host, body: { image_id, format, kind, rotation } }) {
     const { ctx } = s
     await s.step(
@@ -67,7 +68,8 @@ export const createBackup: ServerAction = {
         const image = await snapshotImage(tx, server, { name: asked.name, image_type: 'backup', properties })
         const format = server.image?.disk_format ?? 'qcow2'
         const body = { image_id: image.id, format, kind, rotation }
-        await beginAction(tx, server, { name: 'createBackup', event: 'snapshot', saga: backupSaga, body })
+        const told = { snapshot_image_id: image.id }
+        await beginAction(tx, server, { name: 'createBackup', event: 'snapshot', saga: backupSaga, body, told })
         return image.id
       })
       if (ctx.atLeast('2.45')) return reply({ image_id }, { status: 202 })

@@ -24,6 +24,7 @@ interface Snapshot {
 const snapshotSaga = actionSaga<Snapshot>({
   name: 'createImage',
   event: 'snapshot',
+  told: ({ image_id }) => ({ snapshot_image_id: image_id }),
   async run(s, { server_id: id, host, body: { image_id, format } }) {
     await s.step(
       'snapshot guest',
@@ -77,7 +78,8 @@ async function createImageOf(ctx: Ctx, server: ServerRow, asked: { name: string;
     const { name: called, metadata: properties = {} } = asked
     const image = await snapshotImage(tx, server, { name: called, image_type: 'snapshot', properties })
     const body = { image_id: image.id, format }
-    await beginAction(tx, server, { name: 'createImage', event: 'snapshot', saga: snapshotSaga, body })
+    const told = { snapshot_image_id: image.id }
+    await beginAction(tx, server, { name: 'createImage', event: 'snapshot', saga: snapshotSaga, body, told })
     return image.id
   })
 }

@@ -4,6 +4,7 @@ import { messageOf } from '#kernel/errors.ts'
 import { type SagaRun, saga } from '#kernel/saga/saga.ts'
 import { computeConfig } from '../config.ts'
 import type { NicSpec } from '../drivers/driver.ts'
+import { faultFacts, tell } from '../events.ts'
 import { hostAgent, powerStates } from '../host-agent.ts'
 import { guestSpec } from './guest-spec.ts'
 import { place } from './placing.ts'
@@ -37,7 +38,7 @@ export const createSaga = saga<CreateInput>(
       const from = { vm_state: ['building', 'active'] } as const
       await updateServer(ctx, server_id, { vm_state: 'error', launched_at: null, ...gone, fault }, from)
       await forgetAdminPassword(ctx, server_id)
-      await ctx.events.emit(ctx, 'compute.instance.create.error', server_id, { message: fault.message })
+      await tell(ctx, server_id, 'create.error', { fault: faultFacts(error) })
     },
   },
   async (s, { server_id: id, host: first }) => {
@@ -56,7 +57,7 @@ export const createSaga = saga<CreateInput>(
         const active = { vm_state: 'active', task_state: null, power_state: powerStates.running, launched_at } as const
         await updateServer(ctx, id, active, { vm_state: 'building', task_state: 'spawning' })
         await forgetAdminPassword(ctx, id)
-        await ctx.events.emit(ctx, 'compute.instance.create.end', id, {})
+        await tell(ctx, id, 'create.end')
       },
       async ctx => {
         await updateServer(

@@ -6,6 +6,7 @@ import { operation, reply } from '#kernel/operation.ts'
 import { projectMemberOrAdmin, rule } from '#kernel/policy/rule.ts'
 import { Type } from '#kernel/schema/builders.ts'
 import { isTrue, linksSchema } from '../dialect.ts'
+import { tell } from '../events.ts'
 import { joinGroup } from '../server-groups/store.ts'
 import { type BuildRequest, buildRequest } from './build-request.ts'
 import { createSaga } from './create-saga.ts'
@@ -74,7 +75,6 @@ async function createServers(ctx: Ctx, asked: BuildRequest, project: string): Pr
     rows.map(row => row.id),
   )
   for (const [index, row] of rows.entries()) {
-    await ctx.events.emit(ctx, 'compute.instance.create.start', row.id, { display_name: row.display_name })
     if (!('hosts' in placing)) {
       const failed: ServerRow = {
         ...row,
@@ -84,11 +84,17 @@ async function createServers(ctx: Ctx, asked: BuildRequest, project: string): Pr
       }
       await insertServer(ctx, newServer(asked, failed, cell0))
       await keepExplanation(ctx, row.id, placing.explanation)
-      await ctx.events.emit(ctx, 'compute.instance.create.error', row.id, { message: failed.fault?.message })
+      await tell(ctx, row, 'create.start')
+      const { message, details } = failed.fault!
+      await tell(ctx, failed, 'create.error', {
+        fault: { exception: 'NoValidHost', message, step: 'choose a host', details },
+      })
       continue
     }
     const { host, node, zone } = placing.hosts[index]!
-    await insertServer(ctx, newServer(asked, { ...row, host, node, availability_zone: zone }, cell1))
+    const placed = { ...row, host, node, availability_zone: zone }
+    await insertServer(ctx, newServer(asked, placed, cell1))
+    await tell(ctx, placed, 'create.start')
     if (spec.group_id !== null) await joinGroup(ctx, spec.group_id, row.id)
     const owner = { server_id: row.id, hostname: row.hostname, project_id: project, availability_zone: zone }
     await ctx.services.network.claimPorts(ctx, owner, asked.networks, asked.security_groups)

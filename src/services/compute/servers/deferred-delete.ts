@@ -1,13 +1,10 @@
 /** Deferred deletion: a server that is deleted is switched off and kept for a while, so that it can be restored. */
 import type { Ctx } from '#kernel/context.ts'
-import { reply } from '#kernel/operation.ts'
 import { projectMemberOrAdmin, rule } from '#kernel/policy/rule.ts'
-import { anySaga } from '#kernel/saga/saga.ts'
-import { Type } from '#kernel/schema/builders.ts'
 import { computeConfig } from '../config.ts'
 import type { PowerState } from '../drivers/driver.ts'
 import { hostAgent, powerStates } from '../host-agent.ts'
-import { actionOperation, actionSaga, beginAction, requireAllowed, type ServerAction } from './action.ts'
+import { actionSaga, beginAction, begunAction } from './action.ts'
 import { admitted } from './quota.ts'
 import type { Recovery, ServerRow, VmState } from './server.ts'
 import { allowed } from './states.ts'
@@ -106,23 +103,16 @@ const restoreSaga = actionSaga<Before>({
   undone: (ctx, { server_id, body }) => putBack(ctx, server_id, body),
 })
 
-export const restore: ServerAction = {
-  saga: anySaga(restoreSaga),
-  operation: actionOperation({
-    id: 'compute.servers.restore',
-    key: 'restore',
-    summary: 'Bring a server back whose deletion was deferred',
-    policy: rule('os_compute_api:os-deferred-delete:restore', projectMemberOrAdmin),
-    body: Type.Unknown(),
-    async handle(ctx, server) {
-      requireAllowed(ctx, server, 'restore')
-      const { vm_state, recovery, vcpus, memory_mb } = server
-      const body = { vm_state, recovery }
-      await ctx.transaction(async tx => {
-        await admitted(tx, server.project_id, { vcpus, ram: memory_mb, min_count: 1, max_count: 1 })
-        await beginAction(tx, server, { name: 'restore', event: 'restore', saga: restoreSaga, body })
-      })
-      return reply(undefined, { status: 202 })
-    },
-  }),
-}
+export const restore = begunAction({
+  id: 'compute.servers.restore',
+  name: 'restore',
+  summary: 'Bring a server back whose deletion was deferred',
+  policy: rule('os_compute_api:os-deferred-delete:restore', projectMemberOrAdmin),
+  saga: restoreSaga,
+  async begin(tx, server) {
+    const { vm_state, recovery, vcpus, memory_mb } = server
+    await admitted(tx, server.project_id, { vcpus, ram: memory_mb, min_count: 1, max_count: 1 })
+    const body = { vm_state, recovery }
+    await beginAction(tx, server, { name: 'restore', event: 'restore', saga: restoreSaga, body })
+  },
+})

@@ -6,6 +6,7 @@ import { reconciler } from '#kernel/reconcile.ts'
 import { saga } from '#kernel/saga/saga.ts'
 import { Type } from '#kernel/schema/builders.ts'
 import { computeConfig } from '../config.ts'
+import { tell, tellAll } from '../events.ts'
 import { loadServer, requireUnlocked } from './access.ts'
 import { actionOperation } from './action.ts'
 import { beginSoftDelete, defers } from './deferred-delete.ts'
@@ -46,8 +47,11 @@ export const deleteSaga = saga<DeleteInput>(
       }
       const shelved = server?.recovery?.shelved?.image_id
       if (shelved !== undefined) await ctx.services.image.remove(ctx, shelved)
-      if (server) await removeServer(ctx, server)
-      await ctx.events.emit(ctx, 'compute.instance.delete.end', server_id, {})
+      if (!server) return
+      await removeServer(ctx, server)
+      if (server.host !== null) await tell(ctx, server, 'shutdown.end')
+      const terminated_at = new Date(ctx.clock.now()).toISOString()
+      await tell(ctx, { ...server, terminated_at, task_state: null }, 'delete.end')
     })
   },
 )
@@ -70,7 +74,8 @@ export async function beginDelete(ctx: Ctx, server: ServerRow): Promise<void> {
     if (!now || now.task_state === 'deleting') return
     await updateServer(tx, server.id, { task_state: 'deleting' })
     await tx.sagas.cancel(tx, server.id)
-    await tx.events.emit(tx, 'compute.instance.delete.start', server.id, {})
+    const deleting = { ...now, task_state: 'deleting' } as const
+    await tellAll(tx, deleting, now.host === null ? ['delete.start'] : ['delete.start', 'shutdown.start'])
     await tx.sagas.start(tx, deleteSaga, { server_id: server.id }, server.id)
   })
 }

@@ -66,7 +66,7 @@ async function plugIn(ctx: Ctx, { id, host, port_id }: Plugged, signal: AbortSig
 
 const attachSaga = actionSaga<{ port_id: string }>({
   name: 'attach_interface',
-  event: 'interface.attach',
+  event: 'interface_attach',
   async run(s, { server_id: id, host, body: { port_id } }) {
     const { ctx } = s
     await s.step(
@@ -83,7 +83,7 @@ const endsGuest = ['deleting', 'rebuilding']
 
 const detachSaga = actionSaga<{ port_id: string }>({
   name: 'detach_interface',
-  event: 'interface.detach',
+  event: 'interface_detach',
   async run(s, { server_id: id, host, body: { port_id } }) {
     const { ctx } = s
     await s.step(
@@ -162,7 +162,7 @@ async function beginAttach(ctx: Ctx, server: ServerRow, request: NetworkRequest)
     const [port] = await network.claimPorts(tx, owner, request, [])
     if (!port) throw new BadRequest('No network was found that the server could be attached to.')
     await network.bindPorts(tx, server_id, host)
-    const event = 'interface.attach'
+    const event = 'interface_attach'
     const input = { port_id: port.id }
     await beginAction(tx, server, { name: 'attach_interface', event, saga: attachSaga, body: input })
     return port.id
@@ -225,7 +225,7 @@ export const interfaceOperations: Operation[] = [
     async handle(ctx, { target, params: { port_id } }) {
       requireAllowed(ctx, target, 'detach_interface')
       await portOf(ctx, target, port_id)
-      const event = 'interface.detach'
+      const event = 'interface_detach'
       const input = { port_id }
       await beginAction(ctx, target, { name: 'detach_interface', event, saga: detachSaga, body: input })
       return reply(undefined, { status: 202 })

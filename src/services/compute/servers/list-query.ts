@@ -1,55 +1,16 @@
 /** The query of server lists: which filters and sort keys there are, who may use them, and what they ask of the database. */
-import type { Expression, SqlBool } from 'kysely'
 import type { Ctx } from '#kernel/context.ts'
-import type { AnyBuilder, ListOptions, Where } from '#kernel/db/rows.ts'
+import type { ListOptions, Where } from '#kernel/db/rows.ts'
 import { BadRequest, Forbidden } from '#kernel/errors.ts'
 import { admin, rule } from '#kernel/policy/rule.ts'
 import { Type } from '#kernel/schema/builders.ts'
 import { since } from '#kernel/schema/marks.ts'
 import { booleanOf, isAdmin, pageQuery, query } from '../dialect.ts'
-import { likeCondition, matcher } from '../name-pattern.ts'
+import { addColumnFilter, type Conditions, columnFilters } from './column-filters.ts'
 import { type ServerRow, statesOf } from './server.ts'
 import { tagCondition } from './store-tags.ts'
 
 export const allFilters = rule('os_compute_api:servers:allow_all_filters', admin)
-
-interface ColumnFilter {
-  column: keyof ServerRow & string
-  /** `text`: part of the value, as a pattern. */
-  as?: 'text' | 'number' | 'flag'
-}
-
-const columnFilters: Record<string, ColumnFilter> = {
-  user_id: { column: 'user_id' },
-  project_id: { column: 'project_id' },
-  tenant_id: { column: 'project_id' },
-  launch_index: { column: 'launch_index', as: 'number' },
-  image: { column: 'image_ref' },
-  image_ref: { column: 'image_ref' },
-  hostname: { column: 'hostname', as: 'text' },
-  key_name: { column: 'key_name', as: 'text' },
-  power_state: { column: 'power_state', as: 'number' },
-  vm_state: { column: 'vm_state' },
-  task_state: { column: 'task_state' },
-  host: { column: 'host' },
-  node: { column: 'node', as: 'text' },
-  flavor: { column: 'flavor_id' },
-  reservation_id: { column: 'reservation_id', as: 'text' },
-  availability_zone: { column: 'availability_zone', as: 'text' },
-  name: { column: 'display_name', as: 'text' },
-  display_name: { column: 'display_name', as: 'text' },
-  description: { column: 'display_description', as: 'text' },
-  display_description: { column: 'display_description', as: 'text' },
-  locked_by: { column: 'locked_by', as: 'text' },
-  uuid: { column: 'id' },
-  root_device_name: { column: 'root_device_name', as: 'text' },
-  access_ip_v4: { column: 'access_ip_v4', as: 'text' },
-  access_ip_v6: { column: 'access_ip_v6', as: 'text' },
-  config_drive: { column: 'config_drive', as: 'flag' },
-  progress: { column: 'progress', as: 'number' },
-  created_at: { column: 'created_at', as: 'text' },
-  launched_at: { column: 'launched_at', as: 'text' },
-}
 
 /** Filters for everyone, by the version from which on they are. */
 const openFilters = {
@@ -161,9 +122,8 @@ export const listQuery = query({
 
 type Query = Record<string, string | string[] | number | undefined>
 
-export interface ListRequest {
+export interface ListRequest extends Conditions {
   where: Where<ServerRow>
-  also: ((eb: AnyBuilder) => Expression<SqlBool>)[]
   orderBy: NonNullable<ListOptions<ServerRow>['orderBy']>
   allTenants: boolean
   /** Deleted servers: only them, none of them, or both. */
@@ -173,8 +133,6 @@ export interface ListRequest {
   changesBefore: string | undefined
   /** Patterns that one of a server's addresses has to contain. */
   addresses: string[]
-  /** What the database cannot tell: a row is listed when all of these hold. */
-  checks: ((row: ServerRow) => boolean)[]
   /** True when a filter can match nothing. */
   nothing: boolean
 }
@@ -237,39 +195,6 @@ function allTenantsOf(asked: Query): boolean {
 function isoOf(value: Query[string]): string | undefined {
   const text = textOf(value)
   return text === undefined ? undefined : new Date(/[zZ]|[+-]\d\d:?\d\d$/.test(text) ? text : `${text}Z`).toISOString()
-}
-
-function addColumnFilter(request: ListRequest, name: string, values: string[]): void {
-  const filter = Object.hasOwn(columnFilters, name) ? columnFilters[name] : undefined
-  if (!filter || values.length === 0) return
-  const { column, as } = filter
-  if (as === 'text') addPatterns(request, column, values)
-  else if (as === 'flag')
-    request.also.push(eb =>
-      eb(
-        column,
-        'in',
-        values.map(value => (booleanOf(value) ? 1 : 0)),
-      ),
-    )
-  else if (as === 'number') request.also.push(eb => eb(column, 'in', values.map(Number)))
-  else
-    request.also.push(eb =>
-      eb.or(values.map(value => (value === 'None' ? eb(column, 'is', null) : eb(column, '=', value)))),
-    )
-}
-
-/** No text that is searched is longer. */
-const longestPattern = 255
-
-function addPatterns(request: ListRequest, column: ColumnFilter['column'], patterns: string[]): void {
-  if (patterns.some(pattern => pattern.length > longestPattern))
-    throw new BadRequest(`A filter by text may have ${longestPattern} characters.`)
-  request.also.push(eb => eb.and(patterns.map(pattern => likeCondition(eb, column, pattern))))
-  for (const pattern of patterns) {
-    const matches = matcher(pattern)
-    if (matches) request.checks.push(row => matches(String(row[column] ?? '')))
-  }
 }
 
 function addStatus(ctx: Ctx, request: ListRequest, statuses: string[]): void {

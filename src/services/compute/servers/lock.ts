@@ -4,6 +4,7 @@ import { type Operation, reply } from '#kernel/operation.ts'
 import { admin, projectMemberOrAdmin, rule } from '#kernel/policy/rule.ts'
 import { Type } from '#kernel/schema/builders.ts'
 import { byVersion } from '#kernel/schema/marks.ts'
+import { tell } from '../events.ts'
 import { actionOperation, recordAction } from './action.ts'
 import type { ServerRow } from './server.ts'
 import { updateServer } from './store.ts'
@@ -32,7 +33,7 @@ export const lockOperations: Operation[] = [
       await ctx.transaction(async tx => {
         await recordAction(tx, 'lock', server.id)
         await updateServer(tx, server.id, { locked_by: lockerOf(tx, server), locked_reason })
-        await tx.events.emit(tx, 'compute.instance.lock', server.id, {})
+        await tell(tx, server.id, 'lock')
       })
       return reply(undefined, { status: 202 })
     },
@@ -50,7 +51,7 @@ export const lockOperations: Operation[] = [
       await ctx.transaction(async tx => {
         await recordAction(tx, 'unlock', server.id)
         await updateServer(tx, server.id, { locked_by: null, locked_reason: null })
-        await tx.events.emit(tx, 'compute.instance.unlock', server.id, {})
+        await tell(tx, server.id, 'unlock')
       })
       return reply(undefined, { status: 202 })
     },

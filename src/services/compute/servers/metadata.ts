@@ -5,6 +5,7 @@ import { type Operation, operation } from '#kernel/operation.ts'
 import { projectMemberOrAdmin, projectReaderOrAdmin, rule } from '#kernel/policy/rule.ts'
 import { Type } from '#kernel/schema/builders.ts'
 import { body, metadata } from '../dialect.ts'
+import { tell } from '../events.ts'
 import { loadServer, requireUnlocked } from './access.ts'
 import { stateConflict } from './action.ts'
 import { checkContents } from './quota.ts'
@@ -29,7 +30,7 @@ async function change(ctx: Ctx, server: ServerRow, action: string, to: (items: I
     const changed = to(now.metadata)
     await checkContents(tx, server.project_id, changed, [])
     await updateServer(tx, server.id, { metadata: changed })
-    await tx.events.emit(tx, 'compute.instance.update', server.id, { metadata: changed })
+    await tell(tx, server.id, 'update')
     return changed
   })
 }

@@ -133,3 +133,23 @@ test('a guest without NUMA nodes of its own has an empty topology, from 2.78 on'
   assert.deepEqual((await s.cloud.api(s.demo, 'GET', path)).body, { nodes: [], pagesize_kb: null })
   assert.equal((await s.cloud.api(s.demo, 'GET', path, undefined, '2.77')).status, 404)
 })
+
+test('a server gets one more address in its network, and gives it back', async () => {
+  await using cloud = await serverCloud()
+  const demo = await cloud.project('p1')
+  const { id } = await cloud.boot(demo)
+  const act = async (body: unknown, version = '2.43') =>
+    (await cloud.api(demo, 'POST', `/servers/${id}/action`, body, version)).status
+  const addresses = async () =>
+    (await cloud.show(demo, id)).addresses.private.map((one: { addr: string }) => one.addr) as string[]
+  const [first] = await addresses()
+  assert.equal(await act({ addFixedIp: { networkId: cloud.network } }), 202)
+  const both = await addresses()
+  assert.deepEqual([both.length, both.includes(first!)], [2, true])
+  const added = both.find(address => address !== first)!
+  assert.equal(await act({ removeFixedIp: { address: added } }), 202)
+  assert.deepEqual(await addresses(), [first])
+  assert.equal(await act({ removeFixedIp: { address: added } }), 400)
+  assert.equal(await act({ addFixedIp: { networkId: '00000000-0000-4000-8000-000000000001' } }), 404)
+  assert.equal(await act({ addFixedIp: { networkId: cloud.network } }, '2.44'), 400, 'from 2.44 on ports are the way')
+})

@@ -4,7 +4,7 @@ import { projectMemberOrAdmin, projectReaderOrAdmin, rule } from '#kernel/policy
 import { Type } from '#kernel/schema/builders.ts'
 import { name } from '../dialect.ts'
 import { securityGroups } from '../network-proxies/network-proxy.ts'
-import { loadServer } from './access.ts'
+import { loadServer, requireUnlocked } from './access.ts'
 import { actionOperation } from './action.ts'
 
 function securityGroupOperation(verb: 'add' | 'remove', summary: string): Operation {
@@ -43,11 +43,46 @@ function floatingIpOperation(verb: 'add' | 'remove', summary: string): Operation
   })
 }
 
+const fixedIps = { versions: { max: '2.43' } } as const
+
+const addFixedIp = actionOperation({
+  ...fixedIps,
+  id: 'compute.servers.add_fixed_ip',
+  key: 'addFixedIp',
+  summary: 'Give a server one more address in a network',
+  policy: rule('os_compute_api:os-multinic:add', projectMemberOrAdmin),
+  body: Type.Object(
+    { networkId: Type.Unsafe<string | number>({ type: ['string', 'number'], minLength: 1, maxLength: 36 }) },
+    { additionalProperties: false },
+  ),
+  async handle(ctx, server, { networkId }) {
+    requireUnlocked(ctx, server)
+    await ctx.services.network.addFixedIp(ctx, server.id, String(networkId))
+    return reply(undefined, { status: 202 })
+  },
+})
+
+const removeFixedIp = actionOperation({
+  ...fixedIps,
+  id: 'compute.servers.remove_fixed_ip',
+  key: 'removeFixedIp',
+  summary: 'Take an address off a server',
+  policy: rule('os_compute_api:os-multinic:remove', projectMemberOrAdmin),
+  body: Type.Object({ address: Type.String({ format: 'ip' }) }, { additionalProperties: false }),
+  async handle(ctx, server, { address }) {
+    requireUnlocked(ctx, server)
+    await ctx.services.network.removeFixedIp(ctx, server.id, address)
+    return reply(undefined, { status: 202 })
+  },
+})
+
 export const networkProxyOperations: Operation[] = [
   securityGroupOperation('add', 'Put a server in a security group'),
   securityGroupOperation('remove', 'Take a server out of a security group'),
   floatingIpOperation('add', 'Lead a floating IP to a server'),
   floatingIpOperation('remove', 'Take a floating IP off a server'),
+  addFixedIp,
+  removeFixedIp,
   operation({
     id: 'compute.server_security_groups.list',
     method: 'GET',

@@ -27,8 +27,9 @@ import { evacuate } from './moves/evacuate.ts'
 import { moveListOperations, moveListRules } from './moves/list.ts'
 import { liveRules, migrateLive, serverMigrationOperations } from './moves/live.ts'
 import { migrate, moveRules, resize } from './moves/resize.ts'
-import { shelve, shelveOffload, shelveRules, unshelve } from './moves/shelve.ts'
+import { shelve, shelveOffload } from './moves/shelve.ts'
 import { tidySaga } from './moves/tidy.ts'
+import { unshelve, unshelveRules } from './moves/unshelve.ts'
 import { networkProxyOperations } from './network-proxies.ts'
 import { powerActions } from './power.ts'
 import { reboot } from './reboot.ts'
@@ -105,7 +106,7 @@ export const serverRules: Rule[] = [
   ...viewRules,
   ...rebuildRules,
   ...moveRules,
-  ...shelveRules,
+  ...unshelveRules,
   ...moveListRules,
   ...liveRules,
   ...listRules,

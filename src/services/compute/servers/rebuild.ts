@@ -173,7 +173,11 @@ export const rebuild: ServerAction = {
           },
           data: had ? pick(had, data) : {},
         }
-        await beginAction(tx, server, { name: 'rebuild', event: 'rebuild', saga: rebuildSaga, body: before })
+        await beginAction(
+          tx,
+          { ...server, ...row },
+          { name: 'rebuild', event: 'rebuild', saga: rebuildSaga, body: before },
+        )
         await updateServer(tx, server.id, row)
         await updateGuestData(tx, server.id, { ...data, admin_password })
       })

@@ -48,6 +48,7 @@ async function reshape(
 const rescueSaga = actionSaga<RescueInput>({
   name: 'rescue',
   event: 'rescue',
+  told: ({ image }) => ({ rescue_image_id: image.id }),
   async run(s, { server_id: id, host, body: { image, vm_state } }) {
     await s.step(
       'boot rescue disk',
@@ -95,7 +96,8 @@ export const rescue: ServerAction = {
       const admin_password = asked?.adminPass ?? randomPassword(ctx.ids, 12)
       await ctx.transaction(async tx => {
         const body = { image, vm_state: server.vm_state }
-        await beginAction(tx, server, { name: 'rescue', event: 'rescue', saga: rescueSaga, body })
+        const told = { rescue_image_id: image.id }
+        await beginAction(tx, server, { name: 'rescue', event: 'rescue', saga: rescueSaga, body, told })
         await updateGuestData(tx, server.id, { admin_password })
       })
       return reply({ adminPass: admin_password }, { status: 200 })

@@ -6,6 +6,7 @@ import { projectMemberOrAdmin, projectReaderOrAdmin, rule } from '#kernel/policy
 import { Type } from '#kernel/schema/builders.ts'
 import { problemOf } from '#kernel/schema/validate.ts'
 import { body } from '../dialect.ts'
+import { tell } from '../events.ts'
 import { loadServer } from './access.ts'
 import { stateConflict } from './action.ts'
 import { tag } from './create-schema.ts'
@@ -27,7 +28,7 @@ async function change(ctx: Ctx, server: ServerRow, action: string, to: (had: str
   return ctx.transaction(async tx => {
     const changed = [...new Set(to(await tagsOf(tx, server.id)))]
     await setTags(tx, server.id, changed)
-    await tx.events.emit(tx, 'compute.instance.update', server.id, { tags: changed })
+    await tell(tx, server.id, 'update', { tags: changed })
     return changed
   })
 }

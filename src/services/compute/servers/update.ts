@@ -6,6 +6,7 @@ import { projectMemberOrAdmin, rule } from '#kernel/policy/rule.ts'
 import { type Static, Type } from '#kernel/schema/builders.ts'
 import { since } from '#kernel/schema/marks.ts'
 import { description, name } from '../dialect.ts'
+import { tell } from '../events.ts'
 import { loadServer } from './access.ts'
 import { accessIp, diskConfig, hostname, keptIp } from './create-schema.ts'
 import type { ServerRow } from './server.ts'
@@ -50,7 +51,8 @@ export const updateServer = operation({
     await ctx.transaction(async tx => {
       if (server.pinned_availability_zone !== undefined) await pin(tx, target, server.pinned_availability_zone)
       await updateRow(tx, target.id, patch)
-      await tx.events.emit(tx, 'compute.instance.update', target.id, patch)
+      const old = patch.display_name === undefined ? {} : { display_name: target.display_name }
+      await tell(tx, target.id, 'update', { old })
     })
     const changed = { ...target, ...patch, updated_at: new Date(ctx.clock.now()).toISOString() }
     return { server: (await changedView(ctx, changed)) as Static<typeof changedSchema> }

@@ -1,6 +1,7 @@
 /** Begins a move: its record, the quota for it, the task and the saga, in one transaction. */
 import type { Ctx } from '#kernel/context.ts'
 import type { Saga } from '#kernel/saga/saga.ts'
+import type { EventFacts } from '../../events.ts'
 import { type ActionInput, beginAction, requireHost } from '../action.ts'
 import { admitGrowth } from '../quota.ts'
 import type { ServerFlavor, ServerRow } from '../server.ts'
@@ -17,6 +18,8 @@ export interface BeginMove<Body extends MoveBody> {
   to?: string | null
   saga: Saga<ActionInput<Body>>
   body: Omit<Body, 'move'>
+  told?: EventFacts
+  first?: string
   /** Changes of the server besides. */
   patch?: Partial<ServerRow>
 }
@@ -26,11 +29,13 @@ export async function beginMove<Body extends MoveBody>(
   server: ServerRow,
   begin: BeginMove<Body>,
 ): Promise<void> {
-  const { name, event, saga, type, flavor = server.flavor } = begin
+  const { name, event, saga, type, flavor = server.flavor, told = {} } = begin
   const source_host = requireHost(server)
   const uuid = ctx.ids.uuid()
   await ctx.transaction(async tx => {
-    await beginAction(tx, server, { name, event, saga, body: { ...begin.body, move: uuid } as Body })
+    const body = { ...begin.body, move: uuid } as Body
+    const first = begin.first ?? `${event}.start`
+    await beginAction(tx, server, { name, event, saga, body, told, first })
     const grown = larger(server.flavor, flavor)
     const more = { cores: grown.vcpus - server.vcpus, ram: grown.memory_mb - server.memory_mb }
     if (more.cores > 0 || more.ram > 0) await admitGrowth(tx, server.project_id, more)

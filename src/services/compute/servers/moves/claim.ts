@@ -1,14 +1,18 @@
 /** Chooses a server's target and claims room there: the move holds what the server has at its source, the server what it gets. */
 import type { Ctx } from '#kernel/context.ts'
 import { Conflict } from '#kernel/errors.ts'
+import type { SagaRun } from '#kernel/saga/saga.ts'
+import { tellAll } from '../../events.ts'
 import type { HostRow } from '../../hosts/host.ts'
 import { hosts } from '../../hosts/store.ts'
+import type { ActionInput } from '../action.ts'
 import { noValidHost } from '../explanation.ts'
 import { place } from '../placing.ts'
-import type { ServerRow } from '../server.ts'
+import type { ServerRow, TaskState } from '../server.ts'
 import { existingServer } from '../steps.ts'
-import { keepExplanation, requestSpecOf } from '../store.ts'
-import type { MoveRow, MoveStatus } from './move.ts'
+import { keepExplanation, requestSpecOf, updateServer } from '../store.ts'
+import type { MoveBody, MoveRow, MoveStatus } from './move.ts'
+import { makeRoom } from './steps.ts'
 import { existingMove, updateMove } from './store.ts'
 
 export type Claimed = { host: string; node: string; zone: string } | { refused: string }
@@ -25,7 +29,7 @@ export interface Wish {
 }
 
 /** In a transaction. A refusal is kept for those who ask why, and changes nothing else. */
-export async function claim(ctx: Ctx, moveId: string, wish: Wish): Promise<Claimed> {
+async function claim(ctx: Ctx, moveId: string, wish: Wish): Promise<Claimed> {
   const move = await existingMove(ctx, moveId)
   const server = await existingServer(ctx, move.server_id)
   const spec = await requestSpecOf(ctx, server.id)
@@ -48,7 +52,7 @@ export async function claim(ctx: Ctx, moveId: string, wish: Wish): Promise<Claim
 }
 
 /** Gives up the target: the server has what it had. */
-export async function unclaim(ctx: Ctx, moveId: string, claimed: Claimed): Promise<void> {
+async function unclaim(ctx: Ctx, moveId: string, claimed: Claimed): Promise<void> {
   if ('refused' in claimed) return
   const move = await existingMove(ctx, moveId)
   await ctx.services.placement.release(ctx, move.server_id)
@@ -95,6 +99,69 @@ export class NoValidHost extends Error {
 export function granted(claimed: Claimed): Exclude<Claimed, { refused: string }> {
   if ('refused' in claimed) throw new NoValidHost(claimed.refused)
   return claimed
+}
+
+export interface Target {
+  move: MoveRow
+  host: string
+  zone: string
+}
+
+/** What the server must be busy with for a step to go on, and what its task is from then on. */
+export interface Busy {
+  with: readonly TaskState[]
+  next?: TaskState
+  /** Told of it then. */
+  tell?: readonly string[]
+}
+
+/** The first steps of a move: room is claimed at its target, and made there. */
+export async function claimTarget(
+  s: SagaRun,
+  { server_id: id, body }: ActionInput<MoveBody>,
+  busy: Busy,
+  wish: (ctx: Ctx) => Wish,
+): Promise<Target> {
+  const claimed = await s.record(
+    'claim',
+    async tx => {
+      await stillBusy(tx, id, busy)
+      const claimed = await claim(tx, body.move, wish(tx))
+      if (!('refused' in claimed)) await tellMove(tx, body.move, busy)
+      return claimed
+    },
+    (tx, output) => unclaim(tx, body.move, output),
+  )
+  const { host, zone } = granted(claimed)
+  const move = await existingMove(s.ctx, body.move)
+  await s.step(`make room on ${host}`, signal => makeRoom(s.ctx, move, host, signal))
+  return { move, host, zone }
+}
+
+/** The ports of a server that moves are its target's from now on. */
+export async function bindToTarget(s: SagaRun, { move, host }: Target, busy: Busy, status?: MoveStatus): Promise<void> {
+  const { server_id: id, uuid, source_host } = move
+  await s.record(
+    `bind ports to ${host}`,
+    async tx => {
+      await stillBusy(tx, id, busy)
+      await tx.services.network.bindPorts(tx, id, host)
+      await tellMove(tx, uuid, busy)
+      if (status) await updateMove(tx, uuid, { status })
+    },
+    async tx => {
+      await tx.services.network.bindPorts(tx, id, source_host)
+    },
+  )
+}
+
+async function tellMove(ctx: Ctx, moveId: string, { tell: events = [] }: Busy): Promise<void> {
+  const { server_id, new_flavor } = await existingMove(ctx, moveId)
+  await tellAll(ctx, server_id, events, { new_flavor })
+}
+
+async function stillBusy(ctx: Ctx, id: string, { with: tasks, next }: Busy): Promise<void> {
+  requireChange(await updateServer(ctx, id, next ? { task_state: next } : {}, { task_state: tasks }), id)
 }
 
 /** Throws when a saga's server is not busy with it any more: someone reset its state. */

@@ -3,8 +3,9 @@ import type { Ctx } from '#kernel/context.ts'
 import { BadRequest, Conflict } from '#kernel/errors.ts'
 import { reply } from '#kernel/operation.ts'
 import { projectMemberOrAdmin, rule } from '#kernel/policy/rule.ts'
-import { anySaga, saga } from '#kernel/saga/saga.ts'
+import { saga } from '#kernel/saga/saga.ts'
 import { Type } from '#kernel/schema/builders.ts'
+import { faultFacts, tell } from '../../events.ts'
 import { powerStates } from '../../host-agent.ts'
 import { isUp } from '../../hosts/host.ts'
 import { hosts } from '../../hosts/store.ts'
@@ -12,10 +13,10 @@ import {
   type ActionInput,
   actionOperation,
   beginAction,
+  begunAction,
   claimTask,
   recordAction,
   requireAllowed,
-  type ServerAction,
 } from '../action.ts'
 import type { ServerRow } from '../server.ts'
 import { destroyGuest, existingServer, serverToUndo } from '../steps.ts'
@@ -32,11 +33,12 @@ const notResized = () => new BadRequest('Instance has not been resized.')
 /** In a transaction: the old guest's room is free, and its disks go soon. */
 export async function confirmMove(ctx: Ctx, server: ServerRow, move: MoveRow): Promise<void> {
   await recordAction(ctx, 'confirmResize', server.id)
+  await tell(ctx, server, 'resize.confirm.start')
   await ctx.services.placement.release(ctx, move.uuid)
   const vm_state = server.power_state === powerStates.shutdown ? 'stopped' : 'active'
   await updateServer(ctx, server.id, { vm_state, ...steps.amountsOf(server.flavor) }, { vm_state: 'resized' })
   await updateMove(ctx, move.uuid, { status: 'confirmed' })
-  await ctx.events.emit(ctx, 'compute.instance.resize.confirm.end', server.id, {})
+  await tell(ctx, server.id, 'resize.confirm.end')
   await beginTidy(ctx, { server_id: server.id, host: move.source_host })
 }
 
@@ -66,10 +68,10 @@ const revertSaga = saga<ActionInput<MoveBody>>(
   {
     revision: 1,
     deadline: deadlineMs,
-    async failed(ctx, { server_id }) {
+    async failed(ctx, { server_id }, error) {
       if (!(await serverToUndo(ctx, server_id))) return
       await updateServer(ctx, server_id, { task_state: null }, { task_state: 'resize_reverting' })
-      await ctx.events.emit(ctx, 'compute.instance.resize.revert.error', server_id, {})
+      await tell(ctx, server_id, 'resize.revert.error', { fault: faultFacts(error) })
     },
   },
   async (s, { server_id: id, body }) => {
@@ -94,29 +96,22 @@ const revertSaga = saga<ActionInput<MoveBody>>(
       await tx.services.placement.release(tx, id)
       await tx.services.placement.handOver(tx, move.uuid, consumer(server, id, 'INSTANCE'))
       await updateMove(tx, move.uuid, { status: 'reverted' })
-      await tx.events.emit(tx, 'compute.instance.resize.revert.end', id, {})
+      await tell(tx, id, 'resize.revert.end')
     })
   },
 )
 
-export const revertResize: ServerAction = {
-  saga: anySaga(revertSaga),
-  operation: actionOperation({
-    id: 'compute.servers.revert_resize',
-    key: 'revertResize',
-    summary: 'Make a resized server what it was',
-    policy: rule('os_compute_api:servers:revert_resize', projectMemberOrAdmin),
-    body: Type.Unknown(),
-    async handle(ctx, server) {
-      requireAllowed(ctx, server, 'revertResize')
-      await ctx.transaction(async tx => {
-        const move = await moveIn(tx, server.id, ['finished', 'reverting'])
-        if (!move) throw notResized()
-        const event = 'resize.revert'
-        await beginAction(tx, server, { name: 'revertResize', event, saga: revertSaga, body: { move: move.uuid } })
-        await updateMove(tx, move.uuid, { status: 'reverting' })
-      })
-      return reply(undefined, { status: 202 })
-    },
-  }),
-}
+export const revertResize = begunAction({
+  id: 'compute.servers.revert_resize',
+  name: 'revertResize',
+  summary: 'Make a resized server what it was',
+  policy: rule('os_compute_api:servers:revert_resize', projectMemberOrAdmin),
+  saga: revertSaga,
+  async begin(tx, server) {
+    const move = await moveIn(tx, server.id, ['finished', 'reverting'])
+    if (!move) throw notResized()
+    const body = { move: move.uuid }
+    await beginAction(tx, server, { name: 'revertResize', event: 'resize.revert', saga: revertSaga, body })
+    await updateMove(tx, move.uuid, { status: 'reverting' })
+  },
+})

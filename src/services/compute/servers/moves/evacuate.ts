@@ -9,6 +9,7 @@ import { anySaga, saga } from '#kernel/saga/saga.ts'
 import { Type } from '#kernel/schema/builders.ts'
 import { between, until } from '#kernel/schema/marks.ts'
 import { flag, hostName, isTrue } from '../../dialect.ts'
+import { tell } from '../../events.ts'
 import { hostAgent } from '../../host-agent.ts'
 import { isUp } from '../../hosts/host.ts'
 import { hosts } from '../../hosts/store.ts'
@@ -17,10 +18,10 @@ import { callOptions, destroyGuest, serverToUndo } from '../steps.ts'
 import { forgetAdminPassword, updateGuestData, updateServer } from '../store.ts'
 import { pendingCleanups, rememberCleanup } from '../store-cleanups.ts'
 import { beginMove } from './begin.ts'
-import { claim, granted, requireChange, unclaim } from './claim.ts'
+import { type Busy, bindToTarget, claimTarget, requireChange } from './claim.ts'
 import type { MoveBody } from './move.ts'
 import * as steps from './steps.ts'
-import { existingMove, moves, updateMove } from './store.ts'
+import { moves, updateMove } from './store.ts'
 
 interface EvacuateBody extends MoveBody {
   to: string | null
@@ -29,6 +30,9 @@ interface EvacuateBody extends MoveBody {
 }
 
 const task = { task_state: 'rebuilding' } as const
+const busy: Busy = { with: ['rebuilding'] }
+const claiming: Busy = { ...busy, tell: ['rebuild.scheduled'] }
+const binding: Busy = { ...busy, tell: ['rebuild.start'] }
 
 const evacuateSaga = saga<ActionInput<EvacuateBody>>(
   'compute.servers.evacuate',
@@ -36,33 +40,17 @@ const evacuateSaga = saga<ActionInput<EvacuateBody>>(
     revision: 1,
     deadline: steps.transferMs,
     async failed(ctx, input, error) {
-      await steps.moveFailed('evacuate', ['rebuilding'], 'failed')(ctx, input, error)
+      await steps.moveFailed(['rebuild.error'], ['rebuilding'], 'failed')(ctx, input, error)
       await forgetAdminPassword(ctx, input.server_id)
     },
   },
-  async (s, { server_id: id, body }) => {
+  async (s, input) => {
     const { ctx } = s
-    const claimed = await s.record(
-      'claim',
-      async tx => {
-        requireChange(await updateServer(tx, id, {}, task), id)
-        return claim(tx, body.move, { to: body.to, forced: body.forced, status: 'pre-migrating' })
-      },
-      (tx, output) => unclaim(tx, body.move, output),
-    )
-    const { host: target, zone } = granted(claimed)
-    const move = await existingMove(ctx, body.move)
-    await s.step(`make room on ${target}`, signal => steps.makeRoom(ctx, move, target, signal))
-    await s.record(
-      `bind ports to ${target}`,
-      async tx => {
-        requireChange(await updateServer(tx, id, {}, task), id)
-        await tx.services.network.bindPorts(tx, id, target)
-      },
-      async tx => {
-        await tx.services.network.bindPorts(tx, id, move.source_host)
-      },
-    )
+    const { server_id: id, body } = input
+    const { to, forced } = body
+    const at = await claimTarget(s, input, claiming, () => ({ to, forced, status: 'pre-migrating' }))
+    const { move, host: target, zone } = at
+    await bindToTarget(s, at, binding)
     const { power_on } = body
     await s.step(
       `spawn on ${target}`,
@@ -84,7 +72,7 @@ const evacuateSaga = saga<ActionInput<EvacuateBody>>(
         // The room at the source is held until the host has let go of the old guest.
         await updateMove(tx, move.uuid, { status: 'done' })
         await rememberCleanup(tx, move.source_host, id)
-        await tx.events.emit(tx, 'compute.instance.evacuate.end', id, {})
+        await tell(tx, id, 'rebuild.end')
       },
       async tx => {
         const back = steps.settledOn(move, 'source', move.old_zone)
@@ -133,7 +121,8 @@ export const evacuate: ServerAction = {
       await ctx.transaction(async tx => {
         const body = { to, forced, power_on }
         const saga = evacuateSaga
-        await beginMove(tx, server, { name: 'evacuate', event: 'evacuate', type: 'evacuation', to, saga, body })
+        const first = 'evacuate'
+        await beginMove(tx, server, { name: 'evacuate', event: first, first, type: 'evacuation', to, saga, body })
         await updateGuestData(tx, server.id, { admin_password: password })
       })
       return ctx.atLeast('2.14') ? reply(undefined, { status: 200 }) : reply({ adminPass: password }, { status: 200 })

@@ -1,15 +1,16 @@
 /** Moves a server while it runs. */
 import type { Ctx } from '#kernel/context.ts'
 import { saga } from '#kernel/saga/saga.ts'
+import { tellAll } from '../../events.ts'
 import { hostAgent, powerStates } from '../../host-agent.ts'
 import type { ActionInput } from '../action.ts'
 import { guestSpec } from '../guest-spec.ts'
 import { callOptions, existingServer, serverToUndo } from '../steps.ts'
 import { updateServer } from '../store.ts'
-import { claim, granted, requireChange, unclaim } from './claim.ts'
+import { type Busy, bindToTarget, claimTarget, requireChange, type Wish } from './claim.ts'
 import type { MoveBody, MoveRow } from './move.ts'
 import * as steps from './steps.ts'
-import { existingMove, updateMove } from './store.ts'
+import { updateMove } from './store.ts'
 import { beginTidy } from './tidy.ts'
 
 export interface LiveBody extends MoveBody {
@@ -18,6 +19,15 @@ export interface LiveBody extends MoveBody {
 }
 
 const task = { task_state: 'migrating' } as const
+const busy: Busy = { with: ['migrating'] }
+const binding: Busy = { ...busy, tell: ['live_migration.pre.end'] }
+
+/** What upstream tells of the end, by both hosts. */
+const ended = ['_post', 'post.dest'].flatMap(part => [`live_migration.${part}.start`, `live_migration.${part}.end`])
+const rolledBack = ['_rollback', 'rollback.dest'].flatMap(part => [
+  `live_migration.${part}.start`,
+  `live_migration.${part}.end`,
+])
 
 export const liveSaga = saga<ActionInput<LiveBody>>(
   'compute.servers.live-migration',
@@ -25,34 +35,17 @@ export const liveSaga = saga<ActionInput<LiveBody>>(
     revision: 1,
     deadline: steps.transferMs + 60 * 60_000,
     // Ended by those who may: an abort, or a delete, which looks after itself.
-    failed: steps.moveFailed('live_migration', ['migrating'], 'cancelled'),
+    failed: steps.moveFailed(rolledBack, ['migrating'], 'cancelled'),
   },
-  async (s, { server_id: id, body }) => {
+  async (s, input) => {
     const { ctx } = s
-    const claimed = await s.record(
-      'claim',
-      async tx => {
-        requireChange(await updateServer(tx, id, {}, task), id)
-        const { to, forced } = body
-        return claim(tx, body.move, { needs: 'live_migrate', to, forced, status: 'preparing' })
-      },
-      (tx, output) => unclaim(tx, body.move, output),
-    )
-    const { host: target, zone } = granted(claimed)
-    const move = await existingMove(ctx, body.move)
+    const { server_id: id, body } = input
+    const { to, forced } = body
+    const wish: Wish = { needs: 'live_migrate', to, forced, status: 'preparing' }
+    const at = await claimTarget(s, input, busy, () => wish)
+    const { move, host: target, zone } = at
     const source = move.source_host
-    await s.step(`make room on ${target}`, signal => steps.makeRoom(ctx, move, target, signal))
-    await s.record(
-      `bind ports to ${target}`,
-      async tx => {
-        requireChange(await updateServer(tx, id, {}, task), id)
-        await tx.services.network.bindPorts(tx, id, target)
-        await updateMove(tx, move.uuid, { status: 'running' })
-      },
-      async tx => {
-        await tx.services.network.bindPorts(tx, id, source)
-      },
-    )
+    await bindToTarget(s, at, binding, 'running')
     await s.step(
       `migrate to ${target}`,
       async signal => {
@@ -69,7 +62,7 @@ export const liveSaga = saga<ActionInput<LiveBody>>(
         requireChange(await updateServer(tx, id, { ...there, task_state: null, fault: null }, task), id)
         await tx.services.placement.release(tx, move.uuid)
         await updateMove(tx, move.uuid, { status: 'completed' })
-        await tx.events.emit(tx, 'compute.instance.live_migration.end', id, {})
+        await tellAll(tx, id, ended)
         await beginTidy(tx, { server_id: id, host: source })
       },
       async tx => {

@@ -8,6 +8,7 @@ import { Type } from '#kernel/schema/builders.ts'
 import { between, byVersion, since, until } from '#kernel/schema/marks.ts'
 import { flag, hostName, isTrue, naiveTime, numberedRow, query } from '../../dialect.ts'
 import type { MigrationProgress } from '../../drivers/driver.ts'
+import { tell, tellAll } from '../../events.ts'
 import { hostAgent } from '../../host-agent.ts'
 import { loadServer, requireUnlocked } from '../access.ts'
 import { actionOperation, recordAction, requireAllowed, type ServerAction, stateConflict } from '../action.ts'
@@ -52,7 +53,7 @@ export const migrateLive: ServerAction = {
       // Without a word on it, a host that is named was not questioned before 2.30.
       const forced = to !== null && (!ctx.atLeast('2.30') || isTrue(force))
       const body = { to, forced }
-      const event = 'live_migration'
+      const event = 'live_migration.pre'
       await beginMove(ctx, server, { name: 'os-migrateLive', event, type: 'live-migration', to, saga: liveSaga, body })
       return reply(undefined, { status: 202 })
     },
@@ -195,8 +196,12 @@ export const serverMigrationOperations: Operation[] = [
       requireMigrating(target.id, 'force_complete', target, ['active'])
       const row = await knownMove(ctx, target.id, id, message => new BadRequest(message))
       if (row.status !== 'running') throw wrongStatus(row, 'force complete')
-      await recordAction(ctx, 'live_migration_force_complete', target.id)
+      await ctx.transaction(async tx => {
+        await recordAction(tx, 'live_migration_force_complete', target.id)
+        await tell(tx, target, 'live.migration.force.complete.start')
+      })
       await hostAgent(ctx, row.source_host).call('forceMigration', { id: target.id }, { requestId: ctx.requestId })
+      await tell(ctx, target.id, 'live.migration.force.complete.end')
       return reply(undefined, { status: 202 })
     },
   }),
@@ -217,6 +222,7 @@ export const serverMigrationOperations: Operation[] = [
       await ctx.transaction(async tx => {
         await tx.sagas.cancel(tx, target.id)
         await recordAction(tx, 'live_migration_cancel', target.id)
+        await tellAll(tx, target, ['live.migration.abort.start', 'live.migration.abort.end'])
       })
       return reply(undefined, { status: 202 })
     },

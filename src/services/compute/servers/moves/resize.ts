@@ -62,12 +62,13 @@ export const resize: ServerAction = {
       const saga = resizeSaga
       await beginMove(ctx, server, {
         name: 'resize',
-        event: 'resize',
+        event: 'resize.prep',
         type: 'resize',
         flavor,
         saga,
         body,
         patch: { disk_config },
+        told: { new_flavor: flavor },
       })
       return reply(undefined, { status: 202 })
     },
@@ -99,11 +100,12 @@ export const migrate: ServerAction = {
       const body = { to, resize: false }
       await beginMove(ctx, server, {
         name: 'migrate',
-        event: 'migrate',
+        event: 'resize.prep',
         type: 'migration',
         to,
         saga: migrateSaga,
         body,
+        told: { new_flavor: server.flavor },
       })
       return reply(undefined, { status: 202 })
     },

@@ -1,46 +1,16 @@
-/** Shelving: a server is kept as an image and leaves its host; it comes back anywhere. */
+/** Shelving: a server is kept as an image and leaves its host. */
 import type { Ctx } from '#kernel/context.ts'
-import { BadRequest, Conflict } from '#kernel/errors.ts'
-import { reply } from '#kernel/operation.ts'
+import { Conflict } from '#kernel/errors.ts'
 import { admin, projectMemberOrAdmin, rule } from '#kernel/policy/rule.ts'
 import { reconciler } from '#kernel/reconcile.ts'
-import { anySaga, type Saga, saga } from '#kernel/saga/saga.ts'
-import { Type } from '#kernel/schema/builders.ts'
-import { byVersion } from '#kernel/schema/marks.ts'
 import { computeConfig } from '../../config.ts'
-import { name } from '../../dialect.ts'
 import { hostAgent, powerStates } from '../../host-agent.ts'
-import { zoneAvailable, zones } from '../../hosts/hosts.ts'
-import {
-  type ActionInput,
-  actionOperation,
-  actionSaga,
-  beginAction,
-  claimTask,
-  requireAllowed,
-  type ServerAction,
-} from '../action.ts'
+import { actionSaga, beginAction, begunAction } from '../action.ts'
 import { snapshotImage, storeDisk } from '../create-image.ts'
-import { noValidHost } from '../explanation.ts'
-import { guestSpec } from '../guest-spec.ts'
-import { shelvedImage } from '../image-of-server.ts'
-import { place } from '../placing.ts'
 import type { ServerRow, VmState } from '../server.ts'
-import {
-  callOptions,
-  currentSpec,
-  destroyGuest,
-  existingServer,
-  faultOf,
-  serverToUndo,
-  stopping,
-  toldMessage,
-} from '../steps.ts'
-import { findServer, keepExplanation, listServers, requestSpecOf, updateRequestSpec, updateServer } from '../store.ts'
-import { type Claimed, granted, requireChange } from './claim.ts'
-import { requireKnownHost } from './resize.ts'
+import { callOptions, currentSpec, destroyGuest, existingServer, serverToUndo, stopping } from '../steps.ts'
+import { findServer, listServers, updateServer } from '../store.ts'
 import * as steps from './steps.ts'
-import { beginTidy } from './tidy.ts'
 
 interface ShelveBody {
   image_id: string
@@ -87,29 +57,19 @@ const shelveSaga = actionSaga<ShelveBody>({
   },
 })
 
-export const shelve: ServerAction = {
-  saga: anySaga(shelveSaga),
-  operation: actionOperation({
-    id: 'compute.servers.shelve',
-    key: 'shelve',
-    summary: 'Put a server on the shelf: keep its disk as an image and free its host',
-    policy: rule('os_compute_api:os-shelve:shelve', projectMemberOrAdmin),
-    body: Type.Unknown(),
-    async handle(ctx, server) {
-      requireAllowed(ctx, server, 'shelve')
-      const format = server.image?.disk_format ?? 'qcow2'
-      await ctx.transaction(async tx => {
-        const image = await snapshotImage(tx, server, {
-          name: `${server.display_name}-shelved`,
-          image_type: 'snapshot',
-        })
-        const body = { image_id: image.id, format, vm_state: server.vm_state }
-        await beginAction(tx, server, { name: 'shelve', event: 'shelve', saga: shelveSaga, body })
-      })
-      return reply(undefined, { status: 202 })
-    },
-  }),
-}
+export const shelve = begunAction({
+  id: 'compute.servers.shelve',
+  name: 'shelve',
+  summary: 'Put a server on the shelf: keep its disk as an image and free its host',
+  policy: rule('os_compute_api:os-shelve:shelve', projectMemberOrAdmin),
+  saga: shelveSaga,
+  async begin(tx, server) {
+    const image = await snapshotImage(tx, server, { name: `${server.display_name}-shelved`, image_type: 'snapshot' })
+    const format = server.image?.disk_format ?? 'qcow2'
+    const body = { image_id: image.id, format, vm_state: server.vm_state }
+    await beginAction(tx, server, { name: 'shelve', event: 'shelve', saga: shelveSaga, body })
+  },
+})
 
 const offloadSaga = actionSaga<null>({
   name: 'shelveOffload',
@@ -140,21 +100,14 @@ async function beginOffload(ctx: Ctx, server: ServerRow): Promise<void> {
   await beginAction(ctx, server, { name: 'shelveOffload', event: 'shelve_offload', saga: offloadSaga, body })
 }
 
-export const shelveOffload: ServerAction = {
-  saga: anySaga(offloadSaga),
-  operation: actionOperation({
-    id: 'compute.servers.shelve_offload',
-    key: 'shelveOffload',
-    summary: 'Take a shelved server off its host',
-    policy: rule('os_compute_api:os-shelve:shelve_offload', admin),
-    body: Type.Unknown(),
-    async handle(ctx, server) {
-      requireAllowed(ctx, server, 'shelveOffload')
-      await beginOffload(ctx, server)
-      return reply(undefined, { status: 202 })
-    },
-  }),
-}
+export const shelveOffload = begunAction({
+  id: 'compute.servers.shelve_offload',
+  name: 'shelveOffload',
+  summary: 'Take a shelved server off its host',
+  policy: rule('os_compute_api:os-shelve:shelve_offload', admin),
+  saga: offloadSaga,
+  begin: beginOffload,
+})
 
 /** Takes shelved servers off their hosts when they have waited for long enough. */
 export const shelvedOffloads = reconciler({
@@ -173,165 +126,3 @@ export const shelvedOffloads = reconciler({
     }
   },
 })
-
-interface UnshelveBody {
-  /** The host that was asked for. */
-  to: string | null
-  /** False: it is on its host still. */
-  offloaded: boolean
-}
-
-const task = { task_state: 'unshelving' } as const
-
-const unshelveSaga: Saga<ActionInput<UnshelveBody>> = saga<ActionInput<UnshelveBody>>(
-  'compute.servers.unshelve',
-  {
-    revision: 1,
-    deadline: steps.transferMs,
-    async failed(ctx, { server_id: id }, error) {
-      if (!(await serverToUndo(ctx, id))) return
-      const fault = faultOf(ctx, toldMessage(error), error.details)
-      await updateServer(ctx, id, { task_state: null, fault }, task)
-      await ctx.events.emit(ctx, 'compute.instance.unshelve.error', id, { message: fault.message })
-    },
-  },
-  async (s, { server_id: id, host: home, body }) => {
-    const { ctx } = s
-    const claimed = body.offloaded
-      ? await s.record(
-          'claim',
-          tx => claimRoom(tx, id, body.to),
-          (tx, output) => releaseRoom(tx, id, output),
-        )
-      : { host: home, node: '', zone: '' }
-    const { host, node, zone } = granted(claimed)
-    if (body.offloaded) {
-      await s.step(`make room on ${host}`, () => destroyGuest(ctx, host, id))
-      await s.record(
-        `bind ports to ${host}`,
-        tx => tx.services.network.bindPorts(tx, id, host),
-        tx => tx.services.network.unbindPorts(tx, id),
-      )
-    }
-    await s.step(
-      `boot on ${host}`,
-      async signal => {
-        const server = await existingServer(ctx, id)
-        const agent = hostAgent(ctx, host)
-        const nics = await ctx.services.network.wire(ctx, id, host, signal)
-        const there = (await agent.call('state', { id }, callOptions(ctx, signal))) !== powerStates.nostate
-        // It may have been taken off its host half-way.
-        const image = there ? server.image : await shelvedImage(ctx, server)
-        const spec = await guestSpec(ctx, { ...server, image }, nics)
-        if (there) await agent.call('start', { spec }, callOptions(ctx, signal, 300_000))
-        else await agent.call('spawn', { spec, power_on: true }, callOptions(ctx, signal, 20 * 60_000))
-      },
-      async () => {
-        // A delete does not know of this host.
-        if (body.offloaded) return destroyGuest(ctx, host, id)
-        if (!(await serverToUndo(ctx, id))) return
-        await hostAgent(ctx, host).call('stop', { id, grace_seconds: 0 }, callOptions(ctx, undefined))
-      },
-    )
-    const before = (await findServer(ctx, id))?.recovery ?? null
-    await s.record(
-      'settle',
-      async tx => {
-        const launched_at = new Date(tx.clock.now()).toISOString()
-        const active = { vm_state: 'active', power_state: powerStates.running, launched_at, recovery: null } as const
-        const there = body.offloaded ? { host, node, availability_zone: zone } : {}
-        requireChange(await updateServer(tx, id, { ...active, ...there, task_state: null, fault: null }, task), id)
-        await tx.events.emit(tx, 'compute.instance.unshelve.end', id, {})
-        const image_id = before?.shelved?.image_id
-        if (image_id !== undefined) await beginTidy(tx, { server_id: id, image_id })
-        return before
-      },
-      async (tx, recovery) => {
-        const nowhere = body.offloaded ? { host: null, node: null } : {}
-        const vm_state = body.offloaded ? 'shelved_offloaded' : 'shelved'
-        const power_state = body.offloaded ? powerStates.nostate : powerStates.shutdown
-        await updateServer(tx, id, { ...nowhere, vm_state, power_state, recovery, ...task })
-      },
-    )
-  },
-)
-
-async function claimRoom(ctx: Ctx, id: string, to: string | null): Promise<Claimed> {
-  const { flavor, image, project_id, user_id } = await existingServer(ctx, id)
-  const spec = await requestSpecOf(ctx, id)
-  if (!spec) return { refused: `Nothing is known of what was asked for with instance ${id}.` }
-  const request = { flavor, image, project_id, user_id, ignore: [], spec: { ...spec, requested_host: to } }
-  const placing = await place(ctx, request, [id])
-  if ('hosts' in placing) {
-    const { host, node, zone } = placing.hosts[0]!
-    return { host, node, zone }
-  }
-  await keepExplanation(ctx, id, placing.explanation)
-  return { refused: noValidHost(ctx, placing.explanation).message }
-}
-
-async function releaseRoom(ctx: Ctx, id: string, claimed: Claimed): Promise<void> {
-  if (!('refused' in claimed)) await ctx.services.placement.release(ctx, id)
-}
-
-const unshelveTo = rule('os_compute_api:os-shelve:unshelve_to_host', admin)
-export const shelveRules = [unshelveTo]
-
-const inZone = Type.Union([Type.Object({ availability_zone: name }, { additionalProperties: false }), Type.Null()])
-const onHost = Type.Union([
-  Type.Object(
-    { availability_zone: Type.Optional(Type.Union([Type.String(), Type.Null()])), host: Type.Optional(Type.String()) },
-    { additionalProperties: false },
-  ),
-  Type.Null(),
-])
-
-export const unshelve: ServerAction = {
-  saga: anySaga(unshelveSaga),
-  operation: actionOperation({
-    id: 'compute.servers.unshelve',
-    key: 'unshelve',
-    summary: 'Bring a server back from the shelf',
-    policy: rule('os_compute_api:os-shelve:unshelve', projectMemberOrAdmin),
-    body: byVersion({ '2.1': Type.Unknown(), '2.77': inZone, '2.91': onHost }, onHost),
-    async handle(ctx, server, asked) {
-      const zone = ctx.atLeast('2.77') ? asked?.availability_zone : undefined
-      const to = (ctx.atLeast('2.91') ? asked?.host : undefined) ?? null
-      requireAllowed(ctx, server, 'unshelve')
-      const offloaded = server.vm_state === 'shelved_offloaded'
-      if ((zone !== undefined || to !== null) && !offloaded) {
-        throw new Conflict(
-          `Specifying an availability zone or a host when unshelving server "${server.id}" with status ` +
-            `"${server.vm_state}" is not supported. The server status must be SHELVED_OFFLOADED.`,
-        )
-      }
-      await ctx.transaction(async tx => {
-        await checkWish(tx, server, zone, to)
-        await claimTask(tx, server, 'unshelve')
-        await tx.events.emit(tx, 'compute.instance.unshelve.start', server.id, {})
-        const input = { server_id: server.id, host: server.host ?? '', task: task.task_state, body: { to, offloaded } }
-        await tx.sagas.start(tx, unshelveSaga, input, server.id)
-      })
-      return reply(undefined, { status: 202 })
-    },
-  }),
-}
-
-/** The zone must be there, the host in it; the server is pinned to the zone that is named from now on. */
-async function checkWish(ctx: Ctx, server: ServerRow, zone: string | null | undefined, to: string | null) {
-  if (zone && !(await zoneAvailable(ctx, zone))) {
-    throw new BadRequest('The requested availability zone is not available')
-  }
-  const spec = await requestSpecOf(ctx, server.id)
-  if (!spec) return
-  const pinned = zone === undefined ? spec.availability_zone : zone
-  if (to !== null) {
-    ctx.enforce(unshelveTo, { project_id: server.project_id, user_id: server.user_id })
-    await requireKnownHost(ctx, to)
-    const zoneOfHost = (await zones(ctx)).find(known => known.hosts.some(host => host.name === to))
-    if (pinned !== null && zoneOfHost?.name !== pinned) {
-      throw new Conflict(`Host "${to}" is not in the availability zone "${pinned}".`)
-    }
-  }
-  if (pinned !== spec.availability_zone) await updateRequestSpec(ctx, server.id, { ...spec, availability_zone: pinned })
-}

@@ -2,6 +2,7 @@
 import type { Ctx } from '#kernel/context.ts'
 import type { SagaError } from '#kernel/saga/saga.ts'
 import type { GuestSpec } from '../../drivers/driver.ts'
+import { faultFacts, tellAll } from '../../events.ts'
 import { hostAgent, powerStates } from '../../host-agent.ts'
 import { hosts } from '../../hosts/store.ts'
 import type { ActionInput } from '../action.ts'
@@ -85,7 +86,7 @@ export async function holdAgain(ctx: Ctx, move: MoveRow): Promise<void> {
 }
 
 /** Ends a move that was undone: the server is free again, with its own amounts of the quota. */
-export function moveFailed(event: string, tasks: readonly TaskState[], cancelled: MoveStatus = 'error') {
+export function moveFailed(events: readonly string[], tasks: readonly TaskState[], cancelled: MoveStatus = 'error') {
   return async (ctx: Ctx, { server_id, body }: ActionInput<MoveBody>, error: SagaError): Promise<void> => {
     const server = await serverToUndo(ctx, server_id)
     // A delete needs to know of the move, and ends it.
@@ -94,6 +95,6 @@ export function moveFailed(event: string, tasks: readonly TaskState[], cancelled
     const fault = faultOf(ctx, toldMessage(error), error.details)
     const patch = { task_state: null, ...amountsOf(server.flavor), ...(!error.cancelled && { fault }) }
     await updateServer(ctx, server_id, patch, { task_state: tasks })
-    await ctx.events.emit(ctx, `compute.instance.${event}.error`, server_id, { message: fault.message })
+    await tellAll(ctx, server_id, events, { fault: faultFacts(error) })
   }
 }

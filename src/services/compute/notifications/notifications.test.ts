@@ -1,0 +1,187 @@
+/** Stories of notifications: what is done to servers is told in both of upstream's formats, with its names and members. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Notification } from '#kernel/events/notification.ts'
+import { serverCloud } from '../servers/fixtures/server-cloud.ts'
+import { tiny } from '../servers/fixtures/world.ts'
+
+type Told = Notification & { payload: { 'nova_object.data': Record<string, unknown> } }
+
+async function listened(options: Parameters<typeof serverCloud>[0] = {}) {
+  const cloud = await serverCloud(options)
+  const [old, versioned]: [Notification[], Told[]] = [[], []]
+  cloud.env.bus.subscribe('notifications.*', payload => void old.push(payload as Notification))
+  cloud.env.bus.subscribe('versioned_notifications.*', payload => void versioned.push(payload as Told))
+  const demo = await cloud.project('p1')
+  return {
+    cloud,
+    demo,
+    admin: await cloud.admin(),
+    old,
+    versioned,
+    names: () => versioned.splice(0).map(told => told.event_type),
+    oldNames: () => old.splice(0).map(told => told.event_type),
+    async act(id: string, body: unknown, who = demo) {
+      const { status } = await cloud.api(who, 'POST', `/servers/${id}/action`, body)
+      await cloud.env.sagas.idle()
+      return status
+    },
+    async [Symbol.asyncDispose]() {
+      await cloud[Symbol.asyncDispose]()
+    },
+  }
+}
+
+const phases = (...actions: string[]) =>
+  actions.flatMap(action => [`instance.${action}.start`, `instance.${action}.end`])
+
+test('a server is created and deleted: start and end, with who asked, where it is and its addresses', async () => {
+  await using s = await listened()
+  const server = await s.cloud.boot(s.demo, { tags: ['blue'], metadata: { a: 'b' } })
+  const [start, end] = s.versioned
+  assert.deepEqual([start!.event_type, end!.event_type], phases('create'))
+  assert.deepEqual([start!.priority, start!.publisher_id], ['INFO', 'nova-compute:h1'])
+  assert.equal(end!.payload['nova_object.name' as never], 'InstanceCreatePayload')
+  const data = end!.payload['nova_object.data']
+  const expected = { uuid: server.id, tenant_id: s.demo.id, action_initiator_project: s.demo.id, host: 'h1' }
+  for (const [member, value] of Object.entries(expected)) assert.equal(data[member], value, member)
+  assert.deepEqual([data.state, data.power_state, data.task_state, data.image_uuid], ['active', 'running', null, tiny])
+  assert.deepEqual([data.tags, data.metadata, data.fault], [['blue'], { a: 'b' }, null])
+  const [ip] = data.ip_addresses as { 'nova_object.data': { address: string; label: string } }[]
+  assert.equal(ip!['nova_object.data'].address, server.addresses.private[0].addr)
+  assert.equal(end!._context_request_id, data.request_id)
+  assert.deepEqual(start!.payload['nova_object.data'].ip_addresses, [])
+  const [oldStart, oldEnd] = s.old
+  assert.deepEqual(
+    [oldStart!.event_type, oldEnd!.event_type],
+    ['compute.instance.create.start', 'compute.instance.create.end'],
+  )
+  assert.deepEqual(
+    [oldEnd!.payload.instance_id, oldEnd!.payload.state, oldEnd!.payload.memory_mb],
+    [server.id, 'active', 128],
+  )
+  assert.match(String(oldEnd!.payload.launched_at), /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}$/)
+
+  s.names()
+  s.oldNames()
+  await s.cloud.remove(s.demo, server.id)
+  const gone = s.versioned.at(-1)!.payload['nova_object.data']
+  assert.deepEqual([gone.state, gone.deleted_at !== null], ['deleted', true])
+  const names = ['instance.delete.start', 'instance.shutdown.start', 'instance.shutdown.end', 'instance.delete.end']
+  assert.deepEqual(s.names(), names)
+  assert.deepEqual(
+    s.oldNames(),
+    names.map(name => `compute.${name}`),
+  )
+})
+
+test('every action tells of its start and its end', async () => {
+  await using s = await listened({ hosts: ['h1', 'h2'] })
+  const { id } = await s.cloud.boot(s.demo)
+  const story: [unknown, string[]][] = [
+    [{ 'os-stop': null }, phases('power_off')],
+    [{ 'os-start': null }, phases('power_on')],
+    [{ pause: null }, phases('pause')],
+    [{ unpause: null }, phases('unpause')],
+    [{ suspend: null }, phases('suspend')],
+    [{ resume: null }, phases('resume')],
+    [{ reboot: { type: 'HARD' } }, phases('reboot')],
+    [{ rebuild: { imageRef: tiny } }, phases('rebuild')],
+    [{ rescue: null }, phases('rescue')],
+    [{ unrescue: null }, phases('unrescue')],
+    [{ createImage: { name: 'i' } }, phases('snapshot')],
+    [{ resize: { flavorRef: '84' } }, phases('resize_prep', 'resize', 'resize_finish')],
+    [{ revertResize: null }, phases('resize_revert')],
+    [{ resize: { flavorRef: '84' } }, phases('resize_prep', 'resize', 'resize_finish')],
+    [{ confirmResize: null }, phases('resize_confirm')],
+    [
+      { shelve: null },
+      ['shelve.start', 'shelve_offload.start', 'shelve.end', 'shelve_offload.end'].map(e => `instance.${e}`),
+    ],
+    [{ unshelve: null }, phases('unshelve')],
+    [{ lock: null }, ['instance.lock']],
+    [{ unlock: null }, ['instance.unlock']],
+  ]
+  s.names()
+  for (const [body, expected] of story) {
+    assert.ok((await s.act(id, body)) < 300, JSON.stringify(body))
+    assert.deepEqual(s.names().sort(), [...expected].sort(), JSON.stringify(body))
+  }
+  assert.equal(await s.act(id, { 'os-migrateLive': { host: null, block_migration: 'auto' } }, s.admin), 202)
+  assert.deepEqual(s.names(), phases('live_migration_pre', 'live_migration_post', 'live_migration_post_dest'))
+  await s.cloud.api(s.demo, 'PUT', `/servers/${id}`, { server: { name: 'renamed' } })
+  const renamed = s.versioned.at(-1)!
+  assert.equal(renamed.event_type, 'instance.update')
+  const data = renamed.payload['nova_object.data']
+  assert.deepEqual([data.display_name, data.old_display_name], ['renamed', 'vm'])
+})
+
+test('one failure is one error event and one fault, with the id of the request', async () => {
+  await using s = await listened({ faults: { h1: [{ method: 'pause', error: 'the host is on fire' }] } })
+  const { id } = await s.cloud.boot(s.demo)
+  s.names()
+  const answer = await s.cloud.api(s.demo, 'POST', `/servers/${id}/action`, { pause: null })
+  await s.cloud.env.sagas.idle()
+  const [start, error, ...more] = s.versioned
+  assert.deepEqual(
+    [start!.event_type, error!.event_type, more.length],
+    ['instance.pause.start', 'instance.pause.error', 0],
+  )
+  assert.equal(error!.priority, 'ERROR')
+  assert.equal(error!._context_request_id, answer.headers['x-openstack-request-id'])
+  const fault = error!.payload['nova_object.data'].fault as Told['payload']
+  assert.match(String(fault['nova_object.data'].exception_message), /on fire/)
+  assert.equal((await s.cloud.row(id)).fault?.code, 500)
+  assert.equal(s.old.filter(told => told.event_type.endsWith('.error')).length, 1)
+})
+
+test('a server that no host can take is told of as an error', async () => {
+  await using s = await listened({ memoryMb: 600 })
+  await s.cloud.boot(s.demo, { flavorRef: '3' })
+  assert.deepEqual(s.names(), ['instance.create.start', 'instance.create.error'])
+})
+
+test('aggregates, flavors, key pairs, groups and services are told of', async () => {
+  await using s = await listened()
+  s.names()
+  s.oldNames()
+  const { api } = s.cloud
+  const { body } = await api<{ aggregate: { id: number } }>(s.admin, 'POST', '/os-aggregates', {
+    aggregate: { name: 'a' },
+  })
+  const path = `/os-aggregates/${body.aggregate.id}`
+  await api(s.admin, 'POST', `${path}/action`, { add_host: { host: 'h1' } })
+  await api(s.admin, 'POST', `${path}/action`, { set_metadata: { metadata: { ssd: 'true' } } })
+  await api(s.admin, 'POST', `${path}/action`, { remove_host: { host: 'h1' } })
+  await api(s.admin, 'DELETE', path)
+  const both = (name: string) => [`${name}.start`, `${name}.end`]
+  const verbs = ['create', 'add_host', 'update_metadata', 'remove_host', 'delete']
+  assert.deepEqual(
+    s.names(),
+    verbs.flatMap(verb => both(`aggregate.${verb}`)),
+  )
+  assert.deepEqual(s.oldNames().slice(2, 4), both('aggregate.addhost'))
+
+  const flavor = { name: 'f', id: 'f', ram: 64, vcpus: 1, disk: 1 }
+  await api(s.admin, 'POST', '/flavors', { flavor })
+  await api(s.admin, 'DELETE', '/flavors/f')
+  assert.deepEqual(s.names(), ['flavor.create', 'flavor.delete'])
+  await api(s.demo, 'POST', '/os-keypairs', { keypair: { name: 'k' } }, '2.91')
+  await api(s.demo, 'DELETE', '/os-keypairs/k')
+  assert.deepEqual(s.names(), [...both('keypair.create'), ...both('keypair.delete')])
+  const group = { name: 'g', policy: 'anti-affinity', rules: { max_server_per_host: 2 } }
+  const made = await api<{ server_group: { id: string } }>(s.demo, 'POST', '/os-server-groups', { server_group: group })
+  const rules = s.versioned.at(-1)!.payload['nova_object.data'].rules
+  assert.deepEqual(rules, { max_server_per_host: '2' })
+  await api(s.demo, 'DELETE', `/os-server-groups/${made.body.server_group.id}`)
+  assert.deepEqual(s.names(), ['server_group.create', 'server_group.delete'])
+  const services = await api<{ services: { id: string }[] }>(s.admin, 'GET', '/os-services')
+  await api(s.admin, 'PUT', `/os-services/${services.body.services[0]!.id}`, { status: 'disabled' })
+  assert.deepEqual(s.names(), ['service.update'])
+})
+
+test('the configuration chooses the formats', async () => {
+  await using s = await listened({ set: ['events.notification_format=unversioned'] })
+  await s.cloud.boot(s.demo)
+  assert.deepEqual([s.names(), s.oldNames().length], [[], 2])
+})

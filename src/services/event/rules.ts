@@ -1,0 +1,6 @@
+/** Who may read events and have them sent: they tell of all projects. */
+import { admin, rule } from '#kernel/policy/rule.ts'
+
+export const readEvents = rule('event:events:list', admin)
+export const listWebhooks = rule('event:webhooks:list', admin)
+export const changeWebhooks = rule('event:webhooks:change', admin)
