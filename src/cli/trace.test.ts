@@ -1,12 +1,16 @@
 /** What the commands say of a request and of a server. */
 import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
+import { pino } from 'pino'
 import { onEachEngine } from '../../test/engines.ts'
 import { serverCloud } from '../services/compute/servers/fixtures/server-cloud.ts'
 import { newWorld } from '../services/compute/servers/fixtures/world.ts'
 import { parseCommand } from './options.ts'
 import { whyLines } from './server-why.ts'
-import { timelineOf } from './trace.ts'
+import { logMoments, timelineOf } from './trace.ts'
 
 onEachEngine('a request is told with its sagas, their steps and its events', async database => {
   await using cloud = await serverCloud({ world: await newWorld(undefined, database) })
@@ -65,4 +69,46 @@ test('both commands take what they are about, and where the cloud is', () => {
     options: { data: '/x', server: 'id' },
   })
   assert.throws(() => parseCommand(['trace']), /say which: nephos trace REQUEST_ID/)
+})
+
+test("a request's lines of the log are told in their places, those of others are not", async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'nephos-trace-'))
+  try {
+    const file = join(dir, 'nephos.log')
+    const line = (request_id: string, more: object) =>
+      JSON.stringify({ level: 30, time: 1_767_225_600_000, request_id, ...more })
+    const lines = [
+      line('req-1', { operation: 'compute.servers.pause', status: 202, msg: 'request answered' }),
+      line('req-2', { msg: 'of another, which names req-1' }),
+      line('req-1', { host: 'h1', method: 'pause', ms: 3, msg: 'host: pause done' }),
+      '{"request_id":"req-1","half',
+    ]
+    writeFileSync(file, lines.join('\n'))
+    assert.deepEqual(await logMoments(file, 'req-1'), [
+      { at: '2026-01-01T00:00:00.000Z', text: 'log: request answered (operation=compute.servers.pause, status=202)' },
+      { at: '2026-01-01T00:00:00.000Z', text: 'log: host: pause done (host=h1, method=pause, ms=3)' },
+    ])
+    assert.deepEqual(await logMoments(join(dir, 'none'), 'req-1'), [])
+  } finally {
+    rmSync(dir, { recursive: true })
+  }
+})
+
+test('what a request did is in the log: the answer, and the work of the host, never what it was given', async () => {
+  const lines: string[] = []
+  const log = pino({ base: null }, { write: (text: string) => void lines.push(text) })
+  await using cloud = await serverCloud({ log })
+  const demo = await cloud.project('p1')
+  const { id } = await cloud.boot(demo)
+  const body = { changePassword: { adminPass: 'a word that nobody may read' } }
+  const { headers } = await cloud.api(demo, 'POST', `/servers/${id}/action`, body)
+  await cloud.env.sagas.idle()
+  const own = lines
+    .map(text => JSON.parse(text))
+    .filter(entry => entry.request_id === headers['x-openstack-request-id'])
+  assert.deepEqual(own.map(entry => entry.operation ?? entry.method).sort(), [
+    'changePassword',
+    'compute.servers.change_password',
+  ])
+  assert.ok(!lines.join('').includes('nobody may read'))
 })

@@ -1,4 +1,7 @@
-/** `nephos trace`: what came of a request, from the records that the cloud keeps: its sagas with their steps, and its events. */
+/** `nephos trace`: what came of a request, from what the cloud keeps: its sagas with their steps, its events, and its lines of the log. */
+import { createReadStream, existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import type { Db } from '#kernel/db/database.ts'
 import { eventsOfRequest } from '#kernel/events/events.ts'
 import { journal, type SagaRow, type StepRow } from '#kernel/saga/journal.ts'
@@ -34,13 +37,47 @@ export async function timelineOf(db: Db, request: string): Promise<Moment[]> {
   }
   for (const { at, type, resource_id } of await eventsOfRequest(db, request))
     moments.push({ at, text: `event ${type}${resource_id ? ` of ${resource_id}` : ''}` })
-  return moments.sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0))
+  return inOrder(moments)
 }
+
+/** Members of a line of the log that say nothing of their own in a timeline. */
+const knownMembers = ['level', 'time', 'msg', 'request_id', 'user_id']
+
+/** The lines of a log file (JSON, one a line) that are about a request. */
+export async function logMoments(file: string, request: string): Promise<Moment[]> {
+  if (!existsSync(file)) return []
+  const moments: Moment[] = []
+  for await (const line of createInterface({ input: createReadStream(file) })) {
+    // Most lines are of others: they need not be read.
+    if (!line.includes(request)) continue
+    const entry = parsed(line)
+    if (entry?.request_id !== request || typeof entry.time !== 'number') continue
+    const more = Object.entries(entry).filter(([name]) => !knownMembers.includes(name))
+    const about = more.map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
+    moments.push({
+      at: new Date(entry.time).toISOString(),
+      text: `log: ${entry.msg} (${about.join(', ')})`.slice(0, 500),
+    })
+  }
+  return moments
+}
+
+/** The last line may be half-written. */
+function parsed(line: string): Record<string, unknown> | undefined {
+  try {
+    return JSON.parse(line)
+  } catch {
+    return undefined
+  }
+}
+
+const inOrder = (moments: Moment[]) => moments.sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0))
 
 /** Exit code 1 when nothing is known of the request. */
 export async function trace({ data, request }: { data: string; request: string }): Promise<number> {
   await using database = await configured(data)
-  const timeline = await timelineOf(database.root, request)
+  const logged = await logMoments(join(data, 'nephos.log'), request)
+  const timeline = inOrder([...(await timelineOf(database.root, request)), ...logged])
   const [first] = timeline
   if (!first) {
     console.error(

@@ -66,7 +66,14 @@ export async function dispatch(
     return sendFault(env, service, request, reply, error, ids, version)
   } finally {
     const labels = { service: service.type, operation: operation?.id ?? 'none', status: reply.statusCode }
-    env.metrics.httpRequest(labels, (env.clock.monotonic() - began) / 1000)
+    const ms = env.clock.monotonic() - began
+    env.metrics.httpRequest(labels, ms / 1000)
+    // What only reads leaves no trace, and would be most of the log.
+    if (operation && operation.method !== 'GET')
+      env.log.info(
+        { request_id: ids.requestId, operation: operation.id, status: reply.statusCode, ms: Math.round(ms) },
+        'request answered',
+      )
   }
 }
 

@@ -45,7 +45,7 @@ import { schedulerHintOperations } from './scheduler-hints/operations.ts'
 import { serverGroupOperations, serverGroupRules } from './server-groups/operations.ts'
 import { reclaims } from './servers/delete.ts'
 import { evacuatedSources } from './servers/moves/evacuate.ts'
-import { orphanMoves, unconfirmedResizes } from './servers/moves/reconcilers.ts'
+import { lostAsides, orphanMoves, unconfirmedResizes } from './servers/moves/reconcilers.ts'
 import { shelvedOffloads } from './servers/moves/shelve.ts'
 import { serverOperations, serverRules, serverSagas } from './servers/operations.ts'
 import { shareOperations } from './servers/shares.ts'
@@ -95,6 +95,7 @@ export const computeService = service({
     hostCleanups,
     orphanClaims,
     orphanMoves,
+    lostAsides,
     evacuatedSources,
     unconfirmedResizes,
     shelvedOffloads,

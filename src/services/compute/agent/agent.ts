@@ -152,8 +152,14 @@ export async function computeAgent(options: ComputeAgentOptions): Promise<AsyncD
   }
 }
 
+/** Asked often, and nothing is changed by them. */
+const questions = new Set(['facts', 'list', 'state', 'consoleLog', 'console', 'diagnostics', 'migrationProgress'])
+
 /** What the bus calls. Changes of one guest run one after another; questions are answered at once. */
-function methodsOf({ driver, uploads }: ComputeAgentOptions, changed: () => void): ComputeAgentMethods {
+function methodsOf(
+  { driver, uploads, clock, log, host }: ComputeAgentOptions,
+  changed: () => void,
+): ComputeAgentMethods {
   const { serialize, busy } = perGuest()
 
   async function change(id: string, context: CallContext, work: () => Promise<void>): Promise<null> {
@@ -173,6 +179,25 @@ function methodsOf({ driver, uploads }: ComputeAgentOptions, changed: () => void
       throw toldFault(error)
     }
   }
+
+  type Noted = (input: { id?: string; spec?: { id: string } }, context: CallContext) => Promise<unknown>
+
+  /** Says in the log what was done to which guest for which request, never with what: that may be a password. */
+  const noted =
+    (method: string, work: Noted): Noted =>
+    async (input, context) => {
+      const began = clock.monotonic()
+      const about = { host, request_id: context.requestId, server_id: input.id ?? input.spec?.id, method }
+      const ms = () => Math.round(clock.monotonic() - began)
+      try {
+        const answer = await work(input, context)
+        log.info({ ...about, ms: ms() }, `host: ${method} done`)
+        return answer
+      } catch (error) {
+        log.warn({ ...about, ms: ms(), err: messageOf(error) }, `host: ${method} failed`)
+        throw error
+      }
+    }
 
   // The bus hands each method its call's context, which the methods' interface does not name.
   type WithContext = {
@@ -235,7 +260,12 @@ function methodsOf({ driver, uploads }: ComputeAgentOptions, changed: () => void
         }
       }),
   }
-  return methods as ComputeAgentMethods
+  return Object.fromEntries(
+    Object.entries(methods).map(([name, method]) => [
+      name,
+      questions.has(name) ? method : noted(name, method as Noted),
+    ]),
+  ) as unknown as ComputeAgentMethods
 }
 
 /** A guest's failure as the bus carries it whole; `retry_elsewhere` says whether another host might do better. */

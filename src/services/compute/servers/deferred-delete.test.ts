@@ -117,3 +117,22 @@ test('a server that is busy with itself is kept as it was before', async () => {
   await s.act({ restore: null })
   assert.deepEqual([await s.status(), s.power()], ['ACTIVE', powerStates.running])
 })
+
+test('a resized server that is deleted for a while is confirmed first, and comes back with its new flavor', async () => {
+  await using cloud = await serverCloud({ hosts: ['h1', 'h2'], set: ['compute.reclaim_instance_seconds=3600'] })
+  const demo = await cloud.project('p1')
+  const { id } = await cloud.boot(demo)
+  const act = async (body: unknown) => {
+    assert.ok((await cloud.api(demo, 'POST', `/servers/${id}/action`, body)).status < 300, JSON.stringify(body))
+    await cloud.env.sagas.idle()
+  }
+  await act({ resize: { flavorRef: '84' } })
+  await cloud.remove(demo, id)
+  const admin = await cloud.admin()
+  assert.equal((await cloud.show(admin, id)).status, 'SOFT_DELETED')
+  assert.deepEqual([await cloud.openMoves(id), cloud.asides(id), cloud.guestHosts(id).length], [[], [], 1])
+  await act({ restore: null })
+  const back = await cloud.show(demo, id)
+  assert.deepEqual([back.status, back.flavor.original_name], ['ACTIVE', 'm1.micro'])
+  assert.deepEqual(Object.keys(await cloud.allocated(id)), [back['OS-EXT-SRV-ATTR:host'] ?? (await cloud.row(id)).host])
+})

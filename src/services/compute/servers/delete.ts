@@ -10,7 +10,8 @@ import { tell, tellAll } from '../events.ts'
 import { loadServer, requireUnlocked } from './access.ts'
 import { actionOperation } from './action.ts'
 import { beginSoftDelete, defers } from './deferred-delete.ts'
-import { openMoves, updateMove } from './moves/store.ts'
+import { confirmMove } from './moves/decide.ts'
+import { moveIn, openMoves, updateMove } from './moves/store.ts'
 import type { ServerRow } from './server.ts'
 import { destroyGuest, faultOfSaga, releaseClaims } from './steps.ts'
 import { findServer, listServers, removeServer, updateServer } from './store.ts'
@@ -90,13 +91,24 @@ export const deleteServer = operation({
   async handle(ctx, { target }) {
     requireUnlocked(ctx, target)
     await ctx.transaction(async tx => {
-      const now = await findServer(tx, target.id)
+      const now = await decided(tx, target.id)
       if (now && defers(tx, now)) await beginSoftDelete(tx, now)
       else await beginDelete(tx, target)
     })
     return undefined
   },
 })
+
+/** A resized server whose deletion is deferred comes back as what it was resized to. */
+async function decided(ctx: Ctx, id: string): Promise<ServerRow | undefined> {
+  const server = await findServer(ctx, id)
+  const deferred = ctx.config.of(computeConfig).reclaim_instance_seconds > 0
+  if (!deferred || server?.vm_state !== 'resized' || server.task_state !== null) return server
+  const move = await moveIn(ctx, id, ['finished'])
+  if (!move) return server
+  await confirmMove(ctx, server, move)
+  return findServer(ctx, id)
+}
 
 export const forceDelete = actionOperation({
   id: 'compute.servers.force_delete',

@@ -3,7 +3,7 @@ import type { Ctx } from '#kernel/context.ts'
 import { BadRequest, Fault, NotFound } from '#kernel/errors.ts'
 import { type Operation, operation, reply } from '#kernel/operation.ts'
 import { projectMemberOrAdmin, projectReaderOrAdmin, rule } from '#kernel/policy/rule.ts'
-import { anySaga, type Saga } from '#kernel/saga/saga.ts'
+import { anySaga, type Saga, saga } from '#kernel/saga/saga.ts'
 import { type Static, Type } from '#kernel/schema/builders.ts'
 import { since } from '#kernel/schema/marks.ts'
 import type { NetworkRequest, ServerPort } from '../../network/contract.ts'
@@ -11,7 +11,8 @@ import { hostAgent } from '../host-agent.ts'
 import { loadServer } from './access.ts'
 import { actionSaga, beginAction, requireAllowed, requireHost } from './action.ts'
 import { tag } from './create-schema.ts'
-import type { ServerRow } from './server.ts'
+import type { ServerRow, VmState } from './server.ts'
+import { callOptions } from './steps.ts'
 import { findServer } from './store.ts'
 
 const path = '/v2.1/servers/{server_id}/os-interface'
@@ -103,6 +104,32 @@ const detachSaga = actionSaga<{ port_id: string }>({
     return {}
   },
 })
+
+interface UnplugInput {
+  server_id: string
+  port_id: string
+}
+
+/** States in which a guest has its NICs; else it gets those that there are when it starts. */
+const plugged: readonly VmState[] = ['active', 'paused', 'rescued', 'resized']
+
+/** Not an action of the server: its port was deleted where ports are. */
+const unplugSaga = saga<UnplugInput>(
+  'compute.ports.unplug',
+  { revision: 1, deadline: 60 * 60_000 },
+  async (s, { server_id: id, port_id }) => {
+    await s.step('detach NIC', async signal => {
+      const server = await findServer(s.ctx, id)
+      if (!server || server.host === null || !plugged.includes(server.vm_state)) return
+      await hostAgent(s.ctx, server.host).call('detachNic', { id, port_id }, callOptions(s.ctx, signal))
+    })
+  },
+)
+
+/** In the transaction that deletes the port. */
+export async function beginUnplug(ctx: Ctx, input: UnplugInput): Promise<void> {
+  if (await findServer(ctx, input.server_id)) await ctx.sagas.start(ctx, unplugSaga, input, input.server_id)
+}
 
 /** Released by an earlier run of the same step. */
 function ignoreGone(error: unknown): void {
@@ -233,4 +260,4 @@ export const interfaceOperations: Operation[] = [
   }),
 ]
 
-export const interfaceSagas: Saga[] = [anySaga(attachSaga), anySaga(detachSaga)]
+export const interfaceSagas: Saga[] = [anySaga(attachSaga), anySaga(detachSaga), anySaga(unplugSaga)]

@@ -177,6 +177,8 @@ export const ports: Resource<PortRow> = resource<PortRow>({
     async remove(ctx, row) {
       if (await checks.isPartOf(ctx, row)) throw servicePortInUse(row.id, row.device_owner)
       await removePorts(ctx, [row])
+      const { id: port_id, device_id: server_id } = row
+      if (row.server_index !== null) await ctx.services.compute.portDeleted(ctx, { server_id, port_id })
     },
     view: viewPorts,
   },

@@ -1,12 +1,15 @@
-/** What goes on with moves by itself: resizes that nobody decides, and room that no move holds any more. */
+/** What goes on with moves by itself: resizes that nobody decides, room that no move holds any more, disks that were left aside. */
 import type { Ctx } from '#kernel/context.ts'
 import { messageOf } from '#kernel/errors.ts'
 import { reconciler } from '#kernel/reconcile.ts'
+import { journal } from '#kernel/saga/journal.ts'
 import { computeConfig } from '../../config.ts'
-import { findServer } from '../store.ts'
+import { findServer, updateServer } from '../store.ts'
+import { pendingCleanups } from '../store-cleanups.ts'
 import { confirmMove } from './decide.ts'
 import { openStatuses } from './move.ts'
-import { moves } from './store.ts'
+import { moves, openMoves } from './store.ts'
+import { beginTidy } from './tidy.ts'
 
 /** Confirms resizes that have waited for longer than the configuration has patience. */
 export const unconfirmedResizes = reconciler({
@@ -48,3 +51,25 @@ export const orphanMoves = reconciler({
     }
   },
 })
+
+/** Removes what is aside of servers that stayed on their hosts, where that could not be done at once. */
+export const lostAsides = reconciler({
+  id: 'compute.lost-asides',
+  every: 60_000,
+  async run(ctx) {
+    for (const { host, server_id } of await pendingCleanups(ctx)) {
+      if ((await findServer(ctx, server_id))?.host === host) await ctx.transaction(tx => tidyAgain(tx, host, server_id))
+    }
+  },
+})
+
+/** What is aside may be needed while something goes on with the server, or its move is not decided. */
+async function tidyAgain(ctx: Ctx, host: string, id: string): Promise<void> {
+  const server = await findServer(ctx, id)
+  if (server?.host !== host || server.task_state !== null) return
+  if ((await openMoves(ctx, id)).length > 0 || (await journal.unfinishedOf(ctx.db, id)).length > 0) return
+  // Of an action that begins at this moment one comes first: either it is seen here, or it runs after the tidying.
+  const { updated_at } = server
+  if (await updateServer(ctx, id, { updated_at }, { task_state: null, host, updated_at }))
+    await beginTidy(ctx, { server_id: id, host })
+}

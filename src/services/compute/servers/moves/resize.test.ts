@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type ServerCloudOptions, serverCloud } from '../fixtures/server-cloud.ts'
 import { tiny } from '../fixtures/world.ts'
+import { lostAsides } from './reconcilers.ts'
 
 async function stage(options: ServerCloudOptions = {}) {
   const cloud = await serverCloud({ hosts: ['h1', 'h2'], set: ['compute.allow_resize_to_same_host=false'], ...options })
@@ -169,4 +170,36 @@ test('a host that cannot be rid of what it had of the server is not moved to, an
   const stayed = await s.settled()
   assert.deepEqual([stayed.status, stayed['OS-EXT-SRV-ATTR:host']], ['ACTIVE', s.first])
   assert.equal((await s.cloud.held()).cleanups, 0)
+})
+
+test('disks that could not be removed at once go later, and never while they are needed', async () => {
+  await using cloud = await serverCloud({ hosts: ['h1'] })
+  const demo = await cloud.project('p1')
+  const { id } = await cloud.boot(demo)
+  const act = async (body: unknown) => {
+    assert.ok((await cloud.api(demo, 'POST', `/servers/${id}/action`, body)).status < 300, JSON.stringify(body))
+    await cloud.env.sagas.idle()
+  }
+  const later = async () => {
+    await cloud.reconcile(lostAsides.id)
+    await cloud.env.sagas.idle()
+  }
+  await act({ resize: { flavorRef: '84' } })
+  cloud.drivers.h1!.inject({ method: 'dropAside', error: 'the disk is busy' })
+  await act({ confirmResize: null })
+  assert.deepEqual(cloud.asides(id), ['h1'], 'the removal failed')
+  await later()
+  assert.deepEqual([cloud.asides(id), (await cloud.held()).cleanups], [[], 0])
+
+  // Lost again, and a second resize begins before anybody looks: what is aside now is what a revert needs.
+  await act({ resize: { flavorRef: '42' } })
+  cloud.drivers.h1!.inject({ method: 'dropAside', error: 'the disk is busy' })
+  await act({ confirmResize: null })
+  await act({ resize: { flavorRef: '84' } })
+  await later()
+  assert.deepEqual(cloud.asides(id), ['h1'])
+  await act({ revertResize: null })
+  assert.equal((await cloud.show(demo, id)).status, 'ACTIVE')
+  await later()
+  assert.deepEqual([cloud.asides(id), (await cloud.held()).cleanups], [[], 0])
 })

@@ -5,7 +5,7 @@ import { saga } from '#kernel/saga/saga.ts'
 import { hostAgent } from '../../host-agent.ts'
 import { callOptions, destroyGuest } from '../steps.ts'
 import { findServer } from '../store.ts'
-import { rememberCleanup } from '../store-cleanups.ts'
+import { forgetCleanup, rememberCleanup } from '../store-cleanups.ts'
 
 interface TidyInput {
   server_id: string
@@ -43,9 +43,10 @@ async function tidyHost(ctx: Ctx, id: string, host: string): Promise<void> {
   if ((await findServer(ctx, id))?.host !== host) return destroyGuest(ctx, host, id)
   try {
     await hostAgent(ctx, host).call('dropAside', { id }, callOptions(ctx, undefined))
+    await forgetCleanup(ctx, host, id)
   } catch (error) {
     if (ctx.sagas.stopping) throw error
-    // It goes with the guest, or before something else of it is set aside.
-    ctx.log.warn({ err: messageOf(error), host, server_id: id }, 'what is aside of a guest was not removed')
+    ctx.log.warn({ err: messageOf(error), host, server_id: id }, 'what is aside of a guest is removed later')
+    return rememberCleanup(ctx, host, id)
   }
 }

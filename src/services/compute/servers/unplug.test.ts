@@ -1,0 +1,54 @@
+/** Stories of ports that are deleted where ports are: the running guest loses its NIC. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { serverCloud } from './fixtures/server-cloud.ts'
+
+async function stage() {
+  const cloud = await serverCloud()
+  const demo = await cloud.project('p1')
+  const { id } = await cloud.boot(demo)
+  const nics = () => cloud.drivers.h1!.guests.get(id)!.nics.map(nic => nic.port_id)
+  return {
+    cloud,
+    demo,
+    id,
+    nics,
+    async deletePort(port: string) {
+      const { status } = await cloud.request('DELETE', `/network/v2.0/ports/${port}`, { token: demo.token })
+      await cloud.env.sagas.idle()
+      return status
+    },
+    async [Symbol.asyncDispose]() {
+      await cloud[Symbol.asyncDispose]()
+    },
+  }
+}
+
+test('a deleted port leaves the running guest, and is no action of the server', async () => {
+  await using s = await stage()
+  const [port] = s.nics()
+  const before = await s.cloud.api<{ instanceActions: unknown[] }>(
+    s.demo,
+    'GET',
+    `/servers/${s.id}/os-instance-actions`,
+  )
+  assert.equal(await s.deletePort(port!), 204)
+  assert.deepEqual(s.nics(), [])
+  assert.deepEqual((await s.cloud.show(s.demo, s.id)).addresses, {})
+  const after = await s.cloud.api<{ instanceActions: unknown[] }>(s.demo, 'GET', `/servers/${s.id}/os-instance-actions`)
+  assert.equal(after.body.instanceActions.length, before.body.instanceActions.length)
+  assert.equal((await s.cloud.show(s.demo, s.id)).status, 'ACTIVE')
+})
+
+test('a stopped server starts without the port that was deleted', async () => {
+  await using s = await stage()
+  const [port] = s.nics()
+  const act = async (body: unknown) => {
+    assert.equal((await s.cloud.api(s.demo, 'POST', `/servers/${s.id}/action`, body)).status, 202)
+    await s.cloud.env.sagas.idle()
+  }
+  await act({ 'os-stop': null })
+  assert.equal(await s.deletePort(port!), 204)
+  await act({ 'os-start': null })
+  assert.deepEqual(s.nics(), [])
+})
