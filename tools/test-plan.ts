@@ -106,7 +106,10 @@ export const parts: Part[] = [
     name: 'directories',
     what: 'users in a real LDAP server',
     files: /^src\/services\/identity\/directory\/.*\.real\.test\.ts$/,
-    needs: [{ program: 'slapd', package: 'slapd' }],
+    needs: [
+      { program: 'slapd', package: 'slapd' },
+      { program: 'openssl', package: 'openssl' },
+    ],
     minutes: 5,
   },
   { name: 'real', what: 'other tests that need the real thing', files: real, root: true, minutes: 10 },
