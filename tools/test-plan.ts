@@ -94,6 +94,14 @@ export const parts: Part[] = [
     minutes: 25,
   },
   {
+    name: 'chaos',
+    what: 'a real cloud, killed while clients work',
+    files: /^test\/chaos\//,
+    needs: clients.slice(0, 1),
+    root: true,
+    minutes: 10,
+  },
+  {
     name: 'nightly',
     what: 'a cloud image that is not ours; only when asked for',
     files: /^test\/nightly\//,
@@ -134,7 +142,7 @@ export const parts: Part[] = [
 /** The order in which parts run; `check` is tools/check.sh. */
 export const order = [
   ...['check', 'unit', 'postgres', 'packets', 'guests'],
-  ...['simulation', 'conformance', 'journeys', 'directories', 'real', 'bench', 'nightly'],
+  ...['simulation', 'conformance', 'journeys', 'chaos', 'directories', 'real', 'bench', 'nightly'],
 ]
 
 const quick = ['check', 'unit']

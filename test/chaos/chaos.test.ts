@@ -8,7 +8,7 @@ const [oneProcess] = plan
 
 test('killed fifteen times at work and while it starts, the cloud keeps what it accepted and leaks nothing', {
   skip: missingForClient(),
-  timeout: 300_000,
+  timeout: 540_000,
 }, async t => {
   const said: string[] = []
   const outcome = await oneProcess!.run(15, {

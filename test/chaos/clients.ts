@@ -77,8 +77,8 @@ export async function employClients(cloud: ChaosCloud, options: ClientsOptions):
         if (account.token === undefined) take(account, login(account), await cloud.ask(asked(account, login(account))))
         const answered = await cloud.ask(asked(account, request))
         if (answered.status === 401 && attempt === 0) account.token = undefined
-        // A process that has just been killed may still have been given the connection.
-        else if (answered.status === 0 && request.method === 'GET' && attempt < 3) await sleep(100)
+        // Where all API processes have been killed, nobody serves until another has started.
+        else if (answered.status === 0 && request.method === 'GET' && attempt < 200) await sleep(300)
         else if (answered.status >= 200 && answered.status < 300) return bodyOf(answered) as T
         else throw new Error(`${request.method} ${request.path}: ${answered.status} ${answered.body.slice(0, 500)}`)
       }

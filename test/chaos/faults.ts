@@ -83,7 +83,7 @@ export const startOnFullDisk: Fault = {
 /** A start that cannot be says why in a line, not with a stack. */
 async function startsOrSaysWhy(cloud: ChaosCloud, why: RegExp): Promise<Problem[]> {
   try {
-    await cloud.stage.up([...cloud.flags], { timeout: 30_000 })
+    await cloud.stage.up([...cloud.flags])
     return []
   } catch {
     const said = cloud.stage.output()

@@ -172,3 +172,12 @@ onEachEngine('a condition left open finds, changes and deletes nothing', async d
   await assert.rejects(things.remove(database.root, open), /"id" is undefined/)
   assert.equal((await things.list(database.root, open)).length, await things.count(database.root))
 })
+
+onEachEngine('a transaction that the engine has rolled back by itself fails for its own reason', async database => {
+  const diskFull = database.transaction(async tx => {
+    await sql`rollback`.execute(tx)
+    throw new Error('the disk is full')
+  })
+  await assert.rejects(diskFull, /the disk is full/)
+  assert.equal(await database.transaction(async () => 'the next one works'), 'the next one works')
+})

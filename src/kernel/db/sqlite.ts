@@ -52,6 +52,8 @@ export function connectSqlite(path: string): DatabaseSync {
   return db
 }
 
+const nothingChanged = { changes: 0, lastInsertRowid: 0 }
+
 export function sqliteDialect(db: DatabaseSync): Dialect {
   // Preparing costs about ten times an execution, so statements are kept; the oldest goes when there are too many.
   const cache = new Map<string, SqliteStatement>()
@@ -62,10 +64,14 @@ export function sqliteDialect(db: DatabaseSync): Dialect {
     const statement = db.prepare(sql === 'begin' ? 'begin immediate' : sql)
     statement.setReturnArrays(true)
     const shaped = shaper(statement)
+    // On a full disk SQLite rolls back by itself: to fail then would hide why.
+    const isRollback = sql === 'rollback'
     const made: SqliteStatement = {
       reader: statement.columns().length > 0,
       all: parameters => (statement.all(...bind(parameters)) as unknown as Values[]).map(shaped),
-      run: parameters => statement.run(...bind(parameters)),
+      run: isRollback
+        ? () => (db.isTransaction ? statement.run() : nothingChanged)
+        : parameters => statement.run(...bind(parameters)),
       *iterate(parameters) {
         for (const values of statement.iterate(...bind(parameters))) yield shaped(values as unknown as Values)
       },
