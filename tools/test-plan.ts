@@ -43,6 +43,8 @@ const clients: Program[] = [
   { program: 'chromium', package: 'chromium' },
 ]
 
+const openssl: Program = { program: 'openssl', package: 'openssl' }
+
 const debianBuild: Program[] = [
   { program: 'mmdebstrap', package: 'mmdebstrap' },
   { program: 'grub-mkimage', package: 'grub-common' },
@@ -88,7 +90,7 @@ export const parts: Part[] = [
     name: 'journeys',
     what: 'a cloud started as a user starts it, with the real client and real guests',
     files: /^test\/journeys\//,
-    needs: [...clients, ...qemu, ...packets],
+    needs: [...clients, openssl, ...qemu, ...packets],
     root: true,
     guest: true,
     minutes: 25,
@@ -114,10 +116,7 @@ export const parts: Part[] = [
     name: 'directories',
     what: 'users in a real LDAP server',
     files: /^src\/services\/identity\/directory\/.*\.real\.test\.ts$/,
-    needs: [
-      { program: 'slapd', package: 'slapd' },
-      { program: 'openssl', package: 'openssl' },
-    ],
+    needs: [{ program: 'slapd', package: 'slapd' }, openssl],
     minutes: 5,
   },
   { name: 'real', what: 'other tests that need the real thing', files: real, root: true, minutes: 10 },

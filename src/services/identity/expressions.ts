@@ -2,8 +2,8 @@
 import { createContext, Script } from 'node:vm'
 import { BadRequest } from '#kernel/errors.ts'
 
-/** All expressions on all values together. What is sensible takes a thousandth of it. */
-const mostMs = 50
+/** All expressions on all values together. What is sensible takes a millisecond. */
+const mostMs = 250
 
 const script = new Script('run()')
 let place: { run?: () => unknown } | undefined
