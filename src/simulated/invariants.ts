@@ -71,7 +71,7 @@ export const atRest: Record<string, string> = {
       where s.host is not null and s.vm_state <> 'error' and p.admin_state_up = 1 and p.status <> 'ACTIVE'`,
   'an error says why': `
     select id from compute_servers s where vm_state = 'error' and fault is null
-      and not exists (select 1 from kernel_sagas k where k.subject = s.id and k.saga = 'resetState')`,
+      and not exists (select 1 from kernel_sagas k where k.subject = s.id and k.saga = 'compute.servers.resetState')`,
 }
 
 /** A row that must not be. */
