@@ -95,5 +95,7 @@ export async function installation(
     'os-quota-class-sets': 'default',
     'os-security-groups': ids['security-groups']!,
     'os-volumes_boot': ids.servers!,
+    // The name is refused when it is resolved: nothing is sent there.
+    webhooks: await made('/event/v1/webhooks', 'webhook', { url: 'http://localhost:9/' }),
   }
 }
