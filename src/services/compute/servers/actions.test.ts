@@ -191,6 +191,9 @@ test('a server that is being stopped is deleted without waiting for its guest', 
   const driver = s.cloud.drivers.h1!
   driver.inject({ method: 'stop', delayMs: 3_600_000 })
   await s.cloud.api(s.demo, 'POST', `${s.path}/action`, { 'os-stop': null })
+  for (let i = 0; i < 1000 && driver.injected().some(fault => !fault.met); i++) {
+    await new Promise(resolve => setImmediate(resolve))
+  }
   await s.cloud.remove(s.demo, s.server.id)
   assert.deepEqual(await s.cloud.held(), nothingHeld)
 })
