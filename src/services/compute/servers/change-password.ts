@@ -1,12 +1,11 @@
 /** Sets the password of a running server's administrator, through the agent in the guest. */
-import { Conflict, Fault } from '#kernel/errors.ts'
 import { type Operation, reply } from '#kernel/operation.ts'
 import { projectMemberOrAdmin, rule } from '#kernel/policy/rule.ts'
 import { Type } from '#kernel/schema/builders.ts'
-import { hostAgent } from '../host-agent.ts'
 import { actionOperation, recordAction, requireAllowed, requireHost } from './action.ts'
+import { askHost } from './ask-host.ts'
 import type { ServerRow } from './server.ts'
-import { callOptions, isUnreachable } from './steps.ts'
+import { callOptions } from './steps.ts'
 
 /** As the image names the account; else what its system calls it. */
 function accountOf({ image }: ServerRow): string {
@@ -23,16 +22,10 @@ export const changePassword: Operation = actionOperation({
   body: Type.Object({ adminPass: Type.String() }, { additionalProperties: false }),
   async handle(ctx, server, { adminPass }) {
     requireAllowed(ctx, server, 'changePassword')
-    const host = requireHost(server)
+    requireHost(server)
     const input = { id: server.id, user: accountOf(server), password: adminPass }
     await recordAction(ctx, 'changePassword', server.id)
-    try {
-      await hostAgent(ctx, host).call('changePassword', input, callOptions(ctx, undefined, 30_000))
-    } catch (error) {
-      if (error instanceof Fault && error.type === 'GuestError') throw new Conflict(error.message, { cause: error })
-      if (!isUnreachable(error)) throw error
-      throw new Conflict(`The host of instance ${server.id} does not answer: try again later.`, { cause: error })
-    }
+    await askHost(ctx, server, agent => agent.call('changePassword', input, callOptions(ctx, undefined, 30_000)))
     return reply(undefined, { status: 202 })
   },
 })

@@ -156,6 +156,10 @@ test('counters are for admins, in the old form and in the one of 2.48', async ()
   const old = await read('2.47')
   assert.equal(typeof old.memory, 'number')
   assert.equal('cpu0_time' in old, true)
+  // Gone from its host a moment ago: the database has not heard of it yet.
+  s.cloud.world.guests.h1!.delete(s.server.id)
+  const gone = await s.cloud.api(admin, 'GET', `/servers/${s.server.id}/diagnostics`)
+  assert.equal(gone.status, 409)
 })
 
 test('what was done to a server can be read, newest first, with its events, and after its end', async () => {

@@ -1,35 +1,14 @@
 /** What a server's host says of its guest: console output and diagnostics. */
-import type { Client } from '#kernel/bus/methods.ts'
 import type { Ctx } from '#kernel/context.ts'
-import { Conflict, NotFound } from '#kernel/errors.ts'
+import { NotFound } from '#kernel/errors.ts'
 import { type Operation, operation } from '#kernel/operation.ts'
 import { admin, projectMemberOrAdmin, rule } from '#kernel/policy/rule.ts'
 import { Type } from '#kernel/schema/builders.ts'
-import type { ComputeAgentMethods } from '../agent/methods.ts'
-import { hostAgent } from '../host-agent.ts'
 import { loadServer } from './access.ts'
-import { actionOperation, requireHost, stateConflict } from './action.ts'
-import type { ServerRow } from './server.ts'
-import { isUnreachable } from './steps.ts'
+import { actionOperation, stateConflict } from './action.ts'
+import { askHost } from './ask-host.ts'
 
 const answerInMs = 20_000
-
-/** Asks the host; one that does not answer is a 409, since the server is there all the same. */
-async function askHost<T>(
-  ctx: Ctx,
-  server: ServerRow,
-  ask: (agent: Client<ComputeAgentMethods>) => Promise<T>,
-): Promise<T> {
-  const host = requireHost(server)
-  try {
-    return await ask(hostAgent(ctx, host))
-  } catch (error) {
-    if (isUnreachable(error)) {
-      throw new Conflict(`The host of instance ${server.id} does not answer: try again later.`, { cause: error })
-    }
-    throw error
-  }
-}
 
 const options = (ctx: Ctx) => ({ requestId: ctx.requestId, deadline: ctx.clock.now() + answerInMs })
 
