@@ -1,5 +1,6 @@
 /** Stories of the log of events: nothing is told twice, nothing is left out, what is old is forgotten. */
 import assert from 'node:assert/strict'
+import pg from 'pg'
 import { onEachEngine } from '../../../test/engines.ts'
 import { testCloud } from '../../../test/harness.ts'
 import { virtualClock } from '../clock.ts'
@@ -45,6 +46,25 @@ onEachEngine('what a transaction tells that ends late is not passed over', async
   await late
   const rest = await other.events.since(other, first.at(-1) ?? beginning, { limit: 10, types: ['story.*'] })
   assert.deepEqual([...first, ...rest].map(event => event.type).sort(), ['story.early', 'story.late'])
+})
+
+onEachEngine('a long transaction in another database of the server holds nothing up', async database => {
+  await using cloud = await testCloud({ database })
+  const ctx = cloud.ctx()
+  const elsewhere = database.engine === 'postgres' ? new pg.Client(process.env.NEPHOS_TEST_POSTGRES) : undefined
+  await elsewhere?.connect()
+  await elsewhere?.query('begin')
+  await elsewhere?.query('select pg_current_xact_id()')
+  try {
+    await ctx.events.emit(ctx, 'story.one', null, {})
+    const found = await ctx.events.since(ctx, beginning, { limit: 10, types: ['story.*'] })
+    assert.deepEqual(
+      found.map(event => event.type),
+      ['story.one'],
+    )
+  } finally {
+    await elsewhere?.end()
+  }
 })
 
 onEachEngine('events that are rolled back are never told; old ones are forgotten', async database => {

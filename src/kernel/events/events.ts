@@ -120,8 +120,20 @@ async function read(
   return (await table.list(ctx.db, {}, options)) as LoggedEvent[]
 }
 
-/** Transactions that began before this one and are not over may still write: what came after them is told when they are. */
-const settled = sql<SqlBool>`tx < pg_snapshot_xmin(pg_current_snapshot())::text::bigint`
+/**
+ * Transactions that began before this one and are not over may still write: what came after them is told when they are. Those of other databases
+ * of the server do not count, as far as we may see whose they are.
+ */
+const settled = sql<SqlBool>`tx < coalesce(
+  (
+    select min(running::text::bigint) from pg_snapshot_xip(pg_current_snapshot()) running
+    where not exists (
+      select 1 from pg_stat_activity other
+      where other.datname <> current_database() and other.backend_xid::text::bigint = running::text::bigint % 4294967296
+    )
+  ),
+  pg_snapshot_xmax(pg_current_snapshot())::text::bigint
+)`
 
 function ofTypes(eb: AnyBuilder, types: readonly string[]): Expression<SqlBool> {
   return eb.or(
