@@ -95,12 +95,16 @@ export const actions: Record<string, (world: Scene, account: Account) => Body | 
   'os-getRDPConsole': () => ({ type: 'rdp-html5' }),
   addSecurityGroup: () => ({ name: 'default' }),
   removeSecurityGroup: () => ({ name: 'default' }),
+  addFixedIp: ({ first }) => ({ networkId: first.network }),
+  removeFixedIp: ({ dice }) => ({ address: `10.0.0.${dice.between(2, 9)}` }),
   addFloatingIp: () => ({ address: '203.0.113.77' }),
   removeFloatingIp: () => ({ address: '203.0.113.77' }),
 }
 
 /** Asked for by old clients only: the newest version does not have them. */
-const old = new Set(['addFloatingIp', 'removeFloatingIp', 'resetNetwork', 'os-getRDPConsole'])
+const old = new Set([
+  ...['addFixedIp', 'removeFixedIp', 'addFloatingIp', 'removeFloatingIp', 'resetNetwork', 'os-getRDPConsole'],
+])
 /** Only admins may; they are let do it to anybody's servers. */
 const forAdmins = new Set([
   'os-resetState',
