@@ -58,6 +58,12 @@ export function newLedger(): Ledger {
     return forced ? entries.get(path.split('/').at(-2)!) : undefined
   }
 
+  /** Whether it may have gone with what it is in. */
+  function mayBeGoneWith({ within }: Entry): boolean {
+    const parent = within === undefined ? undefined : entries.get(within)
+    return parent !== undefined && (parent.gone || parent.asked > 0)
+  }
+
   const wrong = (invariant: string, { kind, id }: Entry, more = ''): Problem => ({
     invariant,
     about: `${kind} ${id}${more}`,
@@ -74,7 +80,7 @@ export function newLedger(): Ledger {
       const entry = removedBy(request)
       const fine = status >= 200 && status < 300
       if (entry) {
-        const lost = status === 404 && entry.asked === 1 && !entry.gone
+        const lost = status === 404 && entry.asked === 1 && !entry.gone && !mayBeGoneWith(entry)
         if (fine || status === 404) entry.gone = true
         else if (status >= 400 && status < 500) entry.asked--
         if (fine) accepted.deleted++
@@ -98,8 +104,7 @@ export function newLedger(): Ledger {
         if (entry.kind !== kind) return []
         const one = there.get(entry.id)
         if (entry.gone) return one ? [wrong('what was deleted is gone', entry)] : []
-        const parent = entry.within === undefined ? undefined : entries.get(entry.within)
-        if (entry.asked > 0 || (parent && (parent.gone || parent.asked > 0))) return []
+        if (entry.asked > 0 || mayBeGoneWith(entry)) return []
         if (!one) return [wrong('what was accepted is there', entry)]
         if (entry.whole && one.status !== 'active')
           return [wrong('an upload that was taken stays', entry, ` is ${one.status}`)]
