@@ -85,7 +85,7 @@ function write({ sections }: Table, load: number): void {
   const page = `# Performance
 
 Measured by \`npm run bench\` on ${cpus().length} cores (${cpus()[0]!.model}), Node ${process.versions.node}, with the load on the same machine: a cloud started as a user starts it
-(\`nephos up --simulated\`, 3 hosts; 50 where it grows), real HTTP on loopback, SQLite on disk with every commit synced. The load average before the run was ${load.toFixed(1)}.
+(\`nephos up --simulated\`, 8 hosts; 50 where it grows), real HTTP on loopback, SQLite on disk with every commit synced. The load average before the run was ${load.toFixed(1)}.
 In brackets are the least and the greatest median of five rounds of a run; expect 30 % of noise on a shared machine. *× baseline* compares the median with that of a Fastify
 route that answers a constant to as many clients, in the same run (for scheduling: with a prepared read of SQLite). The processor's time of a call includes the work that
 goes on after its answer. Beyond 10,000, servers are copies of one in the database.

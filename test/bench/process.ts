@@ -23,7 +23,7 @@ export async function stopAll(): Promise<void> {
 }
 
 /** Starts a simulated cloud on the data directory and waits until it is ready. */
-export async function start(data: string, hosts = 3): Promise<Started> {
+export async function start(data: string, hosts = 8): Promise<Started> {
   const began = performance.now()
   const words = ['up', '--data', data, '--simulated', '--hosts', String(hosts), '--port', String(port)]
   const child = spawn(join(root, 'nephos'), words, { stdio: ['ignore', 'pipe', 'inherit'] })

@@ -23,7 +23,7 @@ export async function measureStarts(table: Table, data: string, quick: boolean):
   await sleep(3000)
   const memory = `${memoryOf(last.child.pid!).toFixed(0)} MiB`
   table.note({ what: 'idle memory (PSS)', budget: '< 150 MB', measured: memory })
-  await noteIdle(table, last, 'idle cloud, 3 hosts')
+  await noteIdle(table, last, 'idle cloud, 8 hosts')
   return last
 }
 

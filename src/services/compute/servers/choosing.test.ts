@@ -66,6 +66,17 @@ test('a host takes as many servers as the configuration says', async () => {
   assert.deepEqual((await hostsOf(cloud, 3, demo)).sort(), ['h1', 'h2', 'none'])
 })
 
+test('of servers that do not fit together none is made, and the fault says what was lacking', async () => {
+  await using cloud = await serverCloud({ hosts: ['h1', 'h2'], vcpus: 1 })
+  const demo = await cloud.project('demo-1')
+  const id = await cloud.ask(demo, { min_count: 9 })
+  await cloud.env.sagas.idle()
+  const { status, fault } = await cloud.show(demo, id)
+  assert.equal(status, 'ERROR')
+  assert.match(fault!.message, /2 refused by VCPU/)
+  assert.equal((await cloud.held()).allocations, 0)
+})
+
 test('a daemon tells of a failing host: new servers avoid it as long as that is news', async () => {
   const clock = virtualClock()
   const world = await newWorld(clock)

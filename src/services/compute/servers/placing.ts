@@ -57,8 +57,10 @@ export async function place(ctx: Ctx, request: PlacingRequest, serverIds: readon
     const { best, refused } = await bestOf(ctx, wish, hosts, options)
     const host = await claimFirst(ctx, request, serverId, best, candidates)
     if (!host) {
+      // Before the others' room is given back: it is what was lacking.
+      const explanation = await explain(ctx, request, asked, refused)
       for (const id of serverIds.slice(0, chosen.length)) await ctx.services.placement.release(ctx, id)
-      return { explanation: await explain(ctx, request, asked, refused) }
+      return { explanation }
     }
     take(host, wish)
     chosen.push(host)
