@@ -4,9 +4,11 @@ import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { Readable } from 'node:stream'
+import { test } from 'node:test'
 import { virtualClock } from '#kernel/clock.ts'
 import { onEachEngine } from '../../../../test/engines.ts'
 import { type ImageCloud, imageCloud, listening, upload } from '../fixtures/image-cloud.ts'
+import { told } from './upload.ts'
 
 const show = async (s: ImageCloud, id: string) => (await s.call(s.mine, 'GET', `/v2/images/${id}`)).body
 const put = (s: ImageCloud, id: string, bytes: unknown, headers?: Record<string, string>) =>
@@ -195,4 +197,9 @@ onEachEngine('the files of deleted images are kept for as long as was asked', as
   await clock.advance(1_801_000)
   await s.cloud.reconcile('image.orphan-files')
   assert.deepEqual(await s.files(), [])
+})
+
+test('an upload whose file was removed under it tells that its image has gone', () => {
+  const error = Object.assign(new Error('no such file'), { code: 'ENOENT' })
+  assert.equal((told(error, 'an-image') as { status: number }).status, 410)
 })

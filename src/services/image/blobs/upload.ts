@@ -213,11 +213,15 @@ async function finish(
     }
     const after = changed > 0 ? await images.find(tx.db, { id: row.id }) : undefined
     if (after) return after
-    throw new Gone(
-      `Image ${row.id} could not be found after upload. The image may have been deleted during the upload, cleaning up the chunks uploaded.`,
-    )
+    throw goneMeanwhile(row.id)
   })
 }
+
+const goneMeanwhile = (id: string, cause?: unknown) =>
+  new Gone(
+    `Image ${id} could not be found after upload. The image may have been deleted during the upload, cleaning up the chunks uploaded.`,
+    { cause },
+  )
 
 /** The reconciler does it when this fails. */
 async function requeue(ctx: Ctx, id: string, blob: string): Promise<void> {
@@ -237,6 +241,8 @@ export function told(error: unknown, id: string): unknown {
       status: 413,
       cause: error,
     })
+  // Whoever deletes an image, or takes its upload over, removes what has come so far.
+  if (code === 'ENOENT') return goneMeanwhile(id, error)
   if (error instanceof StoreError)
     return new Unavailable('The image store does not take the bytes at present.', { cause: error })
   if (isInterruption(error))
