@@ -101,7 +101,7 @@ export function createMetrics(database: Pick<Database, 'statements'>, processNam
   }
 }
 
-/** Delays since the last reading, in seconds beyond the sampling interval. */
+/** Delays since the last reading, in seconds beyond the sampling interval. What holds the loop within 20 ms of a reading is not seen. */
 function eventLoopGauge(delay: ReturnType<typeof monitorEventLoopDelay>, registers: Registry[]): void {
   const seconds = (nanoseconds: number) => Math.max(0, nanoseconds / 1e9 - 0.02)
   const { Gauge } = onDemand.prometheus()

@@ -149,16 +149,16 @@ export const computeConfig = section(
           default: [],
           description: 'Ids of images that run on isolated_hosts only, by IsolatedHostsFilter.',
         }),
+        restrict_isolated_hosts_to_isolated_images: Type.Boolean({
+          default: true,
+          description: 'Whether isolated_hosts take nothing else.',
+        }),
         wanted_signals: Type.Array(Type.String({ pattern: '^[a-z][a-z0-9_]{0,63} .+$' }), {
           default: [],
           description:
             'What daemons may say of a host that gets servers, such as "temperature <= 60" or "raid s!= degraded". A host of which nothing is said gets them too.',
         }),
         signal_seconds: Type.Integer({ default: 300, minimum: 1, description: 'How long a signal counts.' }),
-        restrict_isolated_hosts_to_isolated_images: Type.Boolean({
-          default: true,
-          description: 'Whether isolated_hosts take nothing else.',
-        }),
         max_candidates: Type.Integer({
           default: 1000,
           minimum: 1,

@@ -122,7 +122,7 @@ export const identityConfig = section(
       }),
       directory_entries: Type.Integer({
         default: 10_000,
-        minimum: 1,
+        minimum: 1000,
         description: 'Users or groups that one question to an LDAP server may bring.',
       }),
       limit_enforcement_model: Type.Union([Type.Literal('flat'), Type.Literal('strict_two_level')], {

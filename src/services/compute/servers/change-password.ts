@@ -22,6 +22,7 @@ export const changePassword: Operation = actionOperation({
   body: Type.Object({ adminPass: Type.String() }, { additionalProperties: false }),
   async handle(ctx, server, { adminPass }) {
     requireAllowed(ctx, server, 'changePassword')
+    // Before it is recorded as done to the server.
     requireHost(server)
     const input = { id: server.id, user: accountOf(server), password: adminPass }
     await recordAction(ctx, 'changePassword', server.id)

@@ -33,7 +33,7 @@ export function follow(ctx: Ctx, options: Follow): Readable {
 }
 
 async function* frames(ctx: Ctx, { after, types, view, goesOn, signal }: Follow): AsyncGenerator<string> {
-  await using hints = listen(ctx)
+  await using hints = listen(ctx, signal)
   let place = after
   let beat = ctx.clock.monotonic()
   yield ': events follow\n\n'
@@ -43,12 +43,11 @@ async function* frames(ctx: Ctx, { after, types, view, goesOn, signal }: Follow)
       place = event
       yield frame(event, view(event))
     }
-    if (found.length === page) continue
-    await hints.next(lookAgainMs, signal)
+    if (found.length < page) await hints.next(lookAgainMs)
     if (ctx.clock.monotonic() - beat < heartbeatMs) continue
     if (!(await goesOn())) return
     beat = ctx.clock.monotonic()
-    yield ': nothing new\n\n'
+    yield ': still here\n\n'
   }
 }
 
@@ -56,21 +55,21 @@ async function* frames(ctx: Ctx, { after, types, view, goesOn, signal }: Follow)
 const frame = (event: LoggedEvent, data: unknown) =>
   `id: ${positionText(event)}\nevent: ${event.type}\ndata: ${JSON.stringify(data)}\n\n`
 
-/** Tells when something was announced since the last time. */
-function listen({ bus, clock }: Ctx) {
+/** Tells when something was announced since the last time, or the reader is gone. */
+function listen({ bus, clock }: Ctx, signal: AbortSignal) {
   let announced = false
   let wake = () => {}
   const subscription = bus.subscribe('events.>', () => {
     announced = true
     wake()
   })
+  signal.addEventListener('abort', () => wake(), { once: true })
   return {
-    async next(ms: number, signal: AbortSignal): Promise<void> {
+    async next(ms: number): Promise<void> {
       if (!announced && !signal.aborted) {
         const { promise, resolve } = Promise.withResolvers<void>()
         wake = resolve
         using _timer = clock.after(ms, resolve)
-        signal.addEventListener('abort', () => resolve(), { once: true })
         await promise
       }
       announced = false

@@ -2,13 +2,13 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
+import { rm } from 'node:fs/promises'
 import { connect } from 'node:net'
+import { join } from 'node:path'
 import { Readable } from 'node:stream'
-import { test } from 'node:test'
 import { virtualClock } from '#kernel/clock.ts'
 import { onEachEngine } from '../../../../test/engines.ts'
 import { type ImageCloud, imageCloud, listening, upload } from '../fixtures/image-cloud.ts'
-import { told } from './upload.ts'
 
 const show = async (s: ImageCloud, id: string) => (await s.call(s.mine, 'GET', `/v2/images/${id}`)).body
 const put = (s: ImageCloud, id: string, bytes: unknown, headers?: Record<string, string>) =>
@@ -199,7 +199,24 @@ onEachEngine('the files of deleted images are kept for as long as was asked', as
   assert.deepEqual(await s.files(), [])
 })
 
-test('an upload whose file was removed under it tells that its image has gone', () => {
-  const error = Object.assign(new Error('no such file'), { code: 'ENOENT' })
-  assert.equal((told(error, 'an-image') as { status: number }).status, 410)
-})
+onEachEngine(
+  'an upload whose file is removed under it fails; when its image was deleted it says so',
+  async database => {
+    await using s = await imageCloud(database)
+    for (const [deleted, status] of [
+      [true, 410],
+      [false, 500],
+    ] as const) {
+      const { id } = await s.make()
+      const slow = new Readable({ read() {} })
+      const answer = put(s, id, slow)
+      slow.push('bytes')
+      while ((await s.files()).length === 0) await s.cloud.env.clock.sleep(5)
+      if (deleted) assert.equal((await s.call(s.mine, 'DELETE', `/v2/images/${id}`)).status, 204)
+      for (const name of await s.files()) await rm(join(s.directory, name), { force: true })
+      slow.push(null)
+      assert.equal((await answer).status, status)
+      assert.deepEqual(await s.files(), [])
+    }
+  },
+)

@@ -77,7 +77,8 @@ async function take(
     })
   } catch (error) {
     if (keeps(error)) await images.update(ctx.db, { id, blob, status }, { alive_at: isoNow(ctx) })
-    else await requeue(ctx, id, blob)
+    // Whoever deletes an image, or takes its upload over, may remove the file while it is worked on.
+    else if (!(await requeue(ctx, id, blob)) && isMissing(error)) throw goneMeanwhile(id, error)
     throw told(error, id)
   }
 }
@@ -223,13 +224,16 @@ const goneMeanwhile = (id: string, cause?: unknown) =>
     { cause },
   )
 
-/** The reconciler does it when this fails. */
-async function requeue(ctx: Ctx, id: string, blob: string): Promise<void> {
+const isMissing = (error: unknown) => (error as { code?: string }).code === 'ENOENT'
+
+/** False when the image is no longer of this upload. The reconciler does it when this fails. */
+async function requeue(ctx: Ctx, id: string, blob: string): Promise<boolean> {
   const queued = { ...noBytes, status: 'queued', alive_at: null, updated_at: isoNow(ctx) }
   try {
-    await images.update(ctx.db, { id, status: ['saving', 'uploading', 'importing'], blob }, queued)
+    return (await images.update(ctx.db, { id, status: ['saving', 'uploading', 'importing'], blob }, queued)) > 0
   } catch (error) {
     ctx.log.warn({ err: error, image: id }, 'an image whose upload failed could not be queued again')
+    return true
   }
 }
 
@@ -241,8 +245,6 @@ export function told(error: unknown, id: string): unknown {
       status: 413,
       cause: error,
     })
-  // Whoever deletes an image, or takes its upload over, removes what has come so far.
-  if (code === 'ENOENT') return goneMeanwhile(id, error)
   if (error instanceof StoreError)
     return new Unavailable('The image store does not take the bytes at present.', { cause: error })
   if (isInterruption(error))
