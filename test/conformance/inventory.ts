@@ -13,6 +13,7 @@ export interface Known {
   path: string
   action?: string
   name: string
+  max_version?: string
   /** The release or status since which it is gone upstream. */
   removed?: string | number
 }
@@ -34,7 +35,7 @@ export function answering(known: Known): string[] {
   if (!service) return []
   const shape = new RegExp(`^${shapeOf(known.path)}$`)
   const fitting = (asked: Known) => service.operations.filter(operation => fits(operation, asked, shape))
-  const own = fitting(known)
+  const own = [...fitting(known), ...byWord(service.operations, known)]
   // As the server does: a HEAD that has no operation of its own is its GET without a body.
   const found = own.length > 0 || known.method !== 'HEAD' ? own : fitting({ ...known, method: 'GET' })
   return found.map(operation => operation.id)
@@ -43,6 +44,14 @@ export function answering(known: Known): string[] {
 function fits(operation: Operation, known: Known, shape: RegExp): boolean {
   const path = operation.path.replace(/\{[^}]+\}/g, '{}').replace(/(.)\/$/, '$1')
   return operation.method === known.method && (operation.action ?? '') === (known.action ?? '') && shape.test(path)
+}
+
+/** Older operations that differ by a word where newer ones have an id (`os-services/enable`): one operation with a parameter answers them. */
+function byWord(operations: readonly Operation[], { method, path, max_version }: Known): Operation[] {
+  if (max_version === undefined) return []
+  const shape = new RegExp(`^${shapeOf(path.replace(/\/[^/{}]+$/, '/{word}'))}$`)
+  const fitting = operations.filter(one => fits(one, { service: '', method, path, name: '' }, shape))
+  return fitting.filter(one => one.versions?.max === max_version)
 }
 
 /** `{resource_type}` stands for the name of any collection. */

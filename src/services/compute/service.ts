@@ -53,6 +53,7 @@ import { usageAuditOperations } from './usage-audits/operations.ts'
 import { usageOperations } from './usages/operations.ts'
 import { versionOperations } from './versions/operations.ts'
 import { volumesBootOperations } from './versions/volumes-boot.ts'
+import { volumeProxyOperations } from './volume-proxies/operations.ts'
 
 export const computeService = service({
   type: 'compute',
@@ -86,6 +87,7 @@ export const computeService = service({
     ...imageProxyOperations,
     ...networkOperationsOfCompute,
     ...securityGroupOperations,
+    ...volumeProxyOperations,
     ...consoleOperations,
   ]),
   rules: [...serverRules, ...keypairRules, ...serverGroupRules, ...limitRules],
