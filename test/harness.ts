@@ -3,7 +3,7 @@ import { appendFileSync } from 'node:fs'
 import type { InjectOptions } from 'fastify'
 import { type Cloud, createCloud, sections } from '../src/cloud.ts'
 import { inProcessBus } from '../src/kernel/bus/in-process.ts'
-import { type Clock, systemClock } from '../src/kernel/clock.ts'
+import { type Clock, keepAlive, systemClock } from '../src/kernel/clock.ts'
 import { loadConfig } from '../src/kernel/config/load.ts'
 import type { Database } from '../src/kernel/db/database.ts'
 import { openSqlite } from '../src/kernel/db/sqlite.ts'
@@ -42,6 +42,8 @@ export interface TestProject {
 }
 
 export interface TestCloud extends Cloud {
+  /** Timers keep no process alive, so this does while the cloud is there. A story that abandons its cloud disposes of it. */
+  readonly alive: Disposable
   /** A token of `admin` (role admin on project admin) or `demo` (role member on project demo); their passwords are their names. */
   login(user: string, scope?: unknown): Promise<string>
   /** A project of its own, with a user who has the role there (by default member) and the user's token. */
@@ -65,6 +67,8 @@ const testSettings = [
 const endpointPaths: Record<string, string> = { compute: '/compute/v2.1', volume: '/volume/v3' }
 
 export async function testCloud(options: TestCloudOptions = {}): Promise<TestCloud> {
+  using stack = new DisposableStack()
+  stack.use(keepAlive())
   const clock = options.clock ?? systemClock()
   const log = options.log ?? (options.verbose ? createLog({ level: 'debug' }) : silentLog())
   const database = options.database ?? openSqlite(':memory:')
@@ -88,6 +92,7 @@ export async function testCloud(options: TestCloudOptions = {}): Promise<TestClo
   })
   const harness: TestCloud = {
     ...cloud,
+    alive: stack.move(),
     async login(name, scope) {
       const user = { name, domain: { id: 'default' }, password: name }
       const auth = { identity: { methods: ['password'], password: { user } }, ...(scope !== undefined && { scope }) }
@@ -124,6 +129,7 @@ export async function testCloud(options: TestCloudOptions = {}): Promise<TestClo
       }
     },
     async [Symbol.asyncDispose]() {
+      using _alive = harness.alive
       if (process.env.NEPHOS_TEST_CALLS) await noteCalls(cloud, process.env.NEPHOS_TEST_CALLS)
       await cloud[Symbol.asyncDispose]()
       await bus[Symbol.asyncDispose]()

@@ -104,6 +104,7 @@ async function stage() {
     begin: (way: Way) => way.begin(call, site.url),
     async restart() {
       process.life.kill()
+      process.cloud.alive[Symbol.dispose]()
       probe = () => {}
       process = await boot()
       await process.cloud.begin()
