@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { answering, inventory, type Known } from './inventory.ts'
+import { refusals } from './refusals.ts'
 import { type Suite, seenBy, suites } from './results.ts'
 
 const page = join(import.meta.dirname, '../../docs/coverage.md')
@@ -34,7 +35,7 @@ const introduction = `# Coverage of the APIs
 
 Written by \`npm run conformance\`, from the inventory in \`test/conformance/inventory/\` (the operations of OpenStack's APIs), the operations of \`src/\`, and the calls that
 suites were seen to make. *Tests* are the project's own (\`src/\`, \`test/\`), *tempest*, *cli* and *sdk* the suites of \`npm run conformance\`. What upstream has removed, and answers with 410,
-counts as implemented when it does so here. A service of which nothing is there yet has its count only.
+counts as implemented when it does so here. What can only refuse says why; that it does is tested as well. A service of which nothing is there yet has its count only.
 `
 
 function table(services: { service: string; lines: Line[] }[]): string {
@@ -47,11 +48,17 @@ function table(services: { service: string; lines: Line[] }[]): string {
   return [head, `|---|---|---|${suites.map(() => '---|').join('')}`, ...rows, ''].join('\n')
 }
 
+/** Why an operation that no suite can have a good answer from has none. */
+function refused(ids: string[]): string {
+  const reasons = ids.map(id => refusals[id]?.why)
+  return reasons.every(why => why !== undefined) ? [...new Set(reasons)].join('; ') : ''
+}
+
 function serviceText(service: string, lines: Line[]): string {
   const rows = lines.map(({ known, ids, seen }) => {
     const what = `${known.method} ${known.path}${known.action ? ` (${known.action})` : ''}`
     const state = ids.length > 0 ? 'yes' : known.removed ? 'removed upstream' : '**no**'
-    const own = seen.filter(suite => suite !== 'tempest').join(', ')
+    const own = seen.filter(suite => suite !== 'tempest').join(', ') || refused(ids)
     return `| \`${what}\` | ${state} | ${own} | ${seen.includes('tempest') ? 'yes' : ''} |`
   })
   return [

@@ -139,6 +139,7 @@ test('a server, by the old path of servers that boot from volumes', async () => 
     { [name]: value },
   ]
   await walk(cloud, ids, [
+    ['compute.volumes_boot.create', { server: { name: 'proof', imageRef: tiny, flavorRef: '42', networks: 'none' } }],
     ['compute.volumes_boot.update', { server: { name: 'changed' } }],
     body('stop', 'os-stop'),
     body('start', 'os-start'),
@@ -146,6 +147,10 @@ test('a server, by the old path of servers that boot from volumes', async () => 
     body('trigger_crash_dump', 'trigger_crash_dump'),
     body('create_image', 'createImage', { name: 'proof' }),
     body('rebuild', 'rebuild', { imageRef: tiny }),
+    body('resize', 'resize', { flavorRef: '84' }),
+    body('revert_resize', 'revertResize'),
+    body('resize', 'resize', { flavorRef: '84' }),
+    body('confirm_resize', 'confirmResize'),
     ['compute.servers.reset_network', { resetNetwork: null }],
     ['compute.removed.os-getRDPConsole', { 'os-getRDPConsole': { type: 'rdp-html5' } }],
     ['compute.volumes_boot.delete'],

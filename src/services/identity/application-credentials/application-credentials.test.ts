@@ -92,6 +92,25 @@ test('access rules hold a token to some requests, also a token made from it', as
   }
 })
 
+test('an access rule stays as long as a credential needs it, and is deleted after that', async () => {
+  await using cloud = await testCloud()
+  const owner = await cloud.project('owner')
+  const made = await create(cloud, owner, {
+    access_rules: [{ service: 'compute', method: 'GET', path: '/v2.1/flavors' }],
+  })
+  const user = `/identity/v3/users/${owner.user_id}`
+  const rules = async () =>
+    (await cloud.request<{ access_rules: { id: string }[] }>('GET', `${user}/access_rules`, owner)).body.access_rules
+  const [rule] = await rules()
+  const remove = async () => (await cloud.request('DELETE', `${user}/access_rules/${rule!.id}`, owner)).status
+  assert.equal(await remove(), 403)
+  const { id } = made.body.application_credential
+  assert.equal((await cloud.request('DELETE', `${user}/application_credentials/${id}`, owner)).status, 204)
+  assert.equal(await remove(), 204)
+  assert.deepEqual(await rules(), [])
+  assert.equal(await remove(), 404)
+})
+
 test('attack 9: a restricted credential makes no other secrets; one that may, does', async () => {
   await using cloud = await testCloud()
   const owner = await cloud.project('owner')

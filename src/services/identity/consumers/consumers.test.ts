@@ -103,8 +103,14 @@ onEachEngine('a program acts for a user with the roles it was given, until the u
     [keys.id],
   )
   assert.ok(!JSON.stringify(list.body).includes(keys.secret))
-  const roles = await cloud.request<{ roles: object[] }>('GET', `${own}/${keys.id}/roles`, { token })
+  const shown = await cloud.request<{ access_token: object }>('GET', `${own}/${keys.id}`, { token })
+  assert.deepEqual(shown.body.access_token, list.body.access_tokens[0])
+  const roles = await cloud.request<{ roles: { id: string }[] }>('GET', `${own}/${keys.id}/roles`, { token })
   assert.equal(roles.body.roles.length, 1)
+  const [role] = roles.body.roles
+  const one = await cloud.request<{ role: object }>('GET', `${own}/${keys.id}/roles/${role!.id}`, { token })
+  assert.deepEqual(one.body.role, role)
+  assert.equal((await cloud.request('GET', `${own}/${keys.id}/roles/${consumer.id}`, { token })).status, 404)
   assert.equal((await cloud.request('DELETE', `${own}/${keys.id}`, { token })).status, 204)
   assert.equal(await cloud.env.authenticate(delegated), undefined)
   assert.equal((await logIn(cloud, consumer, keys)).status, 401)

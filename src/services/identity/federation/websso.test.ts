@@ -64,8 +64,8 @@ async function loginAtProvider(address: string, login: string): Promise<URL> {
   return next
 }
 
-const begin = (cloud: TestCloud, path = ofCompany, origin: string | undefined = dashboard) =>
-  cloud.request<string>('GET', `${path}${origin === undefined ? '' : `?origin=${encodeURIComponent(origin)}`}`)
+const begin = (cloud: TestCloud, path = ofCompany, origin: string | undefined = dashboard, method = 'GET') =>
+  cloud.request<string>(method, `${path}${origin === undefined ? '' : `?origin=${encodeURIComponent(origin)}`}`)
 
 const cookieOf = (headers: Record<string, string>) => String(headers['set-cookie']).split(';')[0]!
 
@@ -74,6 +74,8 @@ test('a browser goes to the provider and comes back to the dashboard with a toke
   const choice = await begin(cloud, `${sso}/websso/openid`)
   assert.equal(choice.status, 302)
   assert.match(choice.headers.location!, new RegExp(`^http://cloud.test${ofCompany}\\?origin=`))
+  const posted = await begin(cloud, `${sso}/websso/openid`, dashboard, 'POST')
+  assert.deepEqual([posted.status, posted.headers.location], [302, choice.headers.location])
   const sent = await begin(cloud)
   assert.equal(sent.status, 302)
   const asked = new URL(sent.headers.location!)

@@ -81,6 +81,10 @@ test('attack 10: nobody else uses it, and its token leads to no other', async ()
   assert.equal((await use(cloud, eve.token, id)).status, 403)
   assert.equal((await cloud.request('GET', `/identity/v3/OS-TRUST/trusts/${id}`, eve)).status, 403)
   assert.equal((await cloud.request('DELETE', `/identity/v3/OS-TRUST/trusts/${id}`, bob)).status, 403)
+  for (const party of [alice, bob]) {
+    const { body } = await cloud.request<{ trust: Trust }>('GET', `/identity/v3/OS-TRUST/trusts/${id}`, party)
+    assert.deepEqual([body.trust.id, body.trust.roles.map(role => role.name)], [id, ['member']])
+  }
   const delegated = await tokenOf(cloud, bob.token, id)
   assert.equal((await use(cloud, delegated, id)).status, 403)
   const body = { auth: { identity: { methods: ['token'], token: { id: delegated } } } }
