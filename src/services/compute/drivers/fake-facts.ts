@@ -1,6 +1,7 @@
 /** What the fake driver says of its host and of its guests. */
 import { type HostFacts, powerStates } from './driver.ts'
 import type { FakeDriverOptions, FakeGuest } from './fake.ts'
+import { filesystems } from './fake-agent.ts'
 
 export function hostFacts(options: FakeDriverOptions): HostFacts {
   return {
@@ -61,5 +62,6 @@ export function diagnostics(guest: FakeGuest, now: number): Record<string, unkno
       tx_octets: 0,
       tx_packets: 0,
     })),
+    filesystems: filesystems(guest),
   }
 }

@@ -11,6 +11,7 @@ import {
   powerStates,
   type VirtDriver,
 } from './driver.ts'
+import { quiesce } from './fake-agent.ts'
 import { fakeConsoles } from './fake-consoles.ts'
 import { disksOf, emptyQcow2, type FakeDisks } from './fake-disk.ts'
 import { diagnostics, hostFacts } from './fake-facts.ts'
@@ -26,6 +27,8 @@ export interface FakeGuest {
   disks: FakeDisks
   /** Passwords set by the agent. */
   passwords?: Record<string, string>
+  /** What the agent in the guest was told, where its image promises one. */
+  agent?: string[]
   /** Of a guest that is aside: it runs on another host already. */
   moved?: boolean
 }
@@ -267,6 +270,7 @@ export function fakeDriver(options: FakeDriverOptions): FakeDriver {
       }),
     snapshot: (id, format) =>
       call('snapshot', id, () => {
+        quiesce(existing(id))
         const size = Math.max(1, existing(id).spec.disks[0]?.size_gb ?? 0) * gigabyte
         return Readable.from([format === 'qcow2' ? emptyQcow2(size) : Buffer.alloc(1024 * 1024)])
       }),
