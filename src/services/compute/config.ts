@@ -23,6 +23,29 @@ export const computeConfig = section(
         minimum: 1,
         description: 'How many hosts are tried for a new server.',
       }),
+      plans: Type.Object(
+        {
+          batch: Type.Integer({
+            default: 20,
+            minimum: 1,
+            maximum: 200,
+            description: 'Servers that are placed in one transaction; a request for more becomes a plan.',
+          }),
+          attempts: Type.Integer({ default: 10, minimum: 1, description: 'How many hosts are tried for each server.' }),
+          timeout_seconds: Type.Integer({
+            default: 7200,
+            minimum: 1,
+            description: 'How long it may take until all are built; then all of them are deleted again.',
+          }),
+          failures_percent: Type.Integer({
+            default: 100,
+            minimum: 0,
+            maximum: 100,
+            description: 'How many of a hundred may end in ERROR; when more do, all of them are deleted again.',
+          }),
+        },
+        { description: 'Requests for many servers at once.' },
+      ),
       allow_resize_to_same_host: Type.Boolean({
         default: true,
         description:

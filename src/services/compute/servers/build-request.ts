@@ -53,6 +53,7 @@ export async function buildRequest(ctx: Ctx, body: CreateBody, project: string):
   const spec = await requestSpec(ctx, body)
   refuseVolumes(server)
   const networks = networksOf(ctx, server)
+  if (counts.max_count > 1) refuseSharedPorts(networks)
   const flavor = await flavorOfServer(ctx, String(server.flavorRef))
   const metadata = server.metadata ?? {}
   await checkContents(ctx, project, metadata, server.personality ?? [])
@@ -191,6 +192,18 @@ function imageRefOf(server: ServerBody): string {
   const id = server.imageRef || server.block_device_mapping_v2?.[0]?.uuid
   if (!id) throw new BadRequest('Invalid imageRef provided.')
   return id
+}
+
+/** A port, and an address, is one server's. */
+function refuseSharedPorts(networks: NetworkRequest): void {
+  if (typeof networks === 'string') return
+  const refusal = (reason: string) => new BadRequest(`Failed to launch instances: ${reason}`)
+  if (networks.some(({ port_id, fixed_ip }) => port_id === undefined && fixed_ip !== undefined))
+    throw refusal('max_count cannot be greater than 1 if an fixed_ip is specified.')
+  if (networks.some(({ port_id }) => port_id !== undefined))
+    throw refusal(
+      'Unable to launch multiple instances with a single configured port ID. Please launch your instance one by one with different ports.',
+    )
 }
 
 function networksOf(ctx: Ctx, { networks }: ServerBody): NetworkRequest {

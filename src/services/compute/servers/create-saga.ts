@@ -15,9 +15,10 @@ export interface CreateInput {
   server_id: string
   /** Where room was claimed when the request was taken. */
   host: string
+  /** How many hosts are tried; absent: as the configuration says. */
+  attempts?: number
 }
 
-const deadlineMs = 30 * 60_000
 const spawnTimeoutMs = 20 * 60_000
 
 /** What a host did of its part: the value, or why another host should try. */
@@ -27,7 +28,7 @@ export const createSaga = saga<CreateInput>(
   'compute.servers.create',
   {
     revision: 1,
-    deadline: deadlineMs,
+    deadline: 30 * 60_000,
     async failed(ctx, { server_id }, error) {
       // The delete that ended it takes care of the rest.
       if (error.cancelled) return
@@ -41,14 +42,14 @@ export const createSaga = saga<CreateInput>(
       await tell(ctx, server_id, 'create.error', { fault: faultFacts(error) })
     },
   },
-  async (s, { server_id: id, host: first }) => {
+  async (s, { server_id: id, host: first, attempts }) => {
     const tried: string[] = []
     for (let host = first; ; ) {
       tried.push(host)
       const failed = await buildOn(s, id, host)
       if (failed === undefined) break
       await s.step(`clean up ${host}`, () => destroyGuest(s.ctx, host, id))
-      host = await s.record(`choose instead of ${host}`, ctx => chooseAgain(ctx, id, tried, failed))
+      host = await s.record(`choose instead of ${host}`, ctx => chooseAgain(ctx, id, tried, failed, attempts))
     }
     await s.record(
       'activate',
@@ -70,6 +71,12 @@ export const createSaga = saga<CreateInput>(
     )
   },
 )
+
+/** Begins to build a server that has its host, in the caller's transaction. */
+export async function buildServer(ctx: Ctx, input: CreateInput): Promise<void> {
+  const deadline = ctx.config.of(computeConfig).build_timeout_seconds * 1000
+  await ctx.sagas.start(ctx, { ...createSaga, deadline }, input, input.server_id)
+}
 
 /** Why the host could not build it; undefined when it did. */
 async function buildOn(s: SagaRun, id: string, host: string): Promise<string | undefined> {
@@ -113,10 +120,15 @@ async function attempt<T>(signal: AbortSignal, work: () => Promise<T>): Promise<
 }
 
 /** Claims room on a host that has not been tried, in place of the present claim. */
-async function chooseAgain(ctx: Ctx, id: string, tried: string[], failure: string): Promise<string> {
+async function chooseAgain(
+  ctx: Ctx,
+  id: string,
+  tried: string[],
+  failure: string,
+  most = ctx.config.of(computeConfig).schedule_attempts,
+): Promise<string> {
   const server = await existingServer(ctx, id)
   const spec = await requestSpecOf(ctx, id)
-  const most = ctx.config.of(computeConfig).schedule_attempts
   if (tried.length >= most || !spec) {
     throw new NoValidHost(
       `Exceeded maximum number of retries. Exceeded max scheduling attempts ${most} for instance ${id}. Last exception: ${failure}`,

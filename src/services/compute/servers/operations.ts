@@ -31,6 +31,7 @@ import { shelve, shelveOffload } from './moves/shelve.ts'
 import { tidySaga } from './moves/tidy.ts'
 import { unshelve, unshelveRules } from './moves/unshelve.ts'
 import { networkProxyOperations } from './network-proxies.ts'
+import { planSaga } from './plan.ts'
 import { powerActions } from './power.ts'
 import { reboot } from './reboot.ts'
 import { rebuild, rebuildRules } from './rebuild.ts'
@@ -94,6 +95,7 @@ export const serverOperations: Operation[] = [
 
 export const serverSagas: Saga[] = [
   anySaga(createSaga),
+  anySaga(planSaga),
   anySaga(deleteSaga),
   anySaga(softDeleteSaga),
   anySaga(tidySaga),

@@ -50,20 +50,28 @@ export async function place(ctx: Ctx, request: PlacingRequest, serverIds: readon
   const limit = ctx.config.of(computeConfig).scheduler.max_candidates
   const candidates = asked ? await ctx.services.placement.candidates(ctx, { ...asked, limit }) : []
   const options = schedulerOptions(ctx, request.forced)
-  const hosts = await hostsForScheduling(ctx, candidates, await aroundHosts(ctx, request, options))
+  let hosts = await hostsForScheduling(ctx, candidates, await aroundHosts(ctx, request, options))
   const wish = await scheduleRequest(ctx, request, serverIds)
   const chosen: HostState[] = []
   for (const serverId of serverIds) {
-    const { best, refused } = await bestOf(ctx, wish, hosts, options)
-    const host = await claimFirst(ctx, request, serverId, best, candidates)
-    if (!host) {
+    for (;;) {
+      const { best, refused } = await bestOf(ctx, wish, hosts, options)
+      const host = await claimFirst(ctx, request, serverId, best, candidates)
+      if (host) {
+        take(host, wish)
+        chosen.push(host)
+        break
+      }
+      if (best.length > 0) {
+        // The room of all of them is taken: those after them are tried.
+        hosts = hosts.filter(one => !best.includes(one))
+        continue
+      }
       // Before the others' room is given back: it is what was lacking.
       const explanation = await explain(ctx, request, asked, refused)
       for (const id of serverIds.slice(0, chosen.length)) await ctx.services.placement.release(ctx, id)
       return { explanation }
     }
-    take(host, wish)
-    chosen.push(host)
   }
   return { hosts: chosen }
 }
