@@ -145,6 +145,7 @@ export const computeConfig = section(
             'SameHostFilter',
             'DifferentHostFilter',
             'HostSignalsFilter',
+            'PlaceFilter',
           ],
           description: 'Rules that a host must pass to take a server, in this order.',
         }),

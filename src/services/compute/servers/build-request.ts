@@ -9,9 +9,11 @@ import { integerOf, isTrue } from '../dialect.ts'
 import { flavorFor } from '../flavors/store.ts'
 import { hostNamed, zoneAvailable } from '../hosts/hosts.ts'
 import { keypairs } from '../keypairs/store.ts'
+import { requireLevels } from '../places/place.ts'
 import { groupOf } from '../server-groups/store.ts'
 import { type BlockDevice, type CreateBody, keptIp } from './create-schema.ts'
 import { imageOfServer } from './image-of-server.ts'
+import { levelsOf } from './nearness.ts'
 import { checkContents } from './quota.ts'
 import type { GuestDataRow, RequestSpec, ServerFlavor, ServerImage } from './server.ts'
 
@@ -111,6 +113,7 @@ async function requestSpec(ctx: Ctx, body: CreateBody): Promise<RequestSpec> {
   if (group_id !== null && !(await groupOf(ctx, group_id))) {
     throw new BadRequest(`Instance group ${group_id} could not be found.`)
   }
+  await requireLevels(ctx, levelsOf(scheduler_hints))
   return { availability_zone: zone, requested_host: host, scheduler_hints, group_id }
 }
 

@@ -2,6 +2,7 @@
 import { type Static, type TSchema, Type } from '#kernel/schema/builders.ts'
 import { byVersion, since, until } from '#kernel/schema/marks.ts'
 import { description, flag, hostName, metadata, name, wholeNumber } from '../dialect.ts'
+import { levelPattern } from '../places/place.ts'
 
 const uuid = Type.String({ format: 'uuid' })
 const address = Type.String({ format: 'ip' })
@@ -84,6 +85,8 @@ const blockDevice = Type.Object(
 
 const oneOrMany = (item: TSchema) => Type.Unsafe<string | string[]>({ anyOf: [item, { type: 'array', items: item }] })
 
+const level = Type.String({ pattern: levelPattern })
+
 const hints = Type.Object({
   group: Type.Optional(oneOrMany(uuid)),
   same_host: Type.Optional(oneOrMany(uuid)),
@@ -91,6 +94,11 @@ const hints = Type.Object({
   query: Type.Optional(Type.Unknown()),
   build_near_host_ip: Type.Optional(address),
   cidr: Type.Optional(Type.String({ pattern: '^/[0-9a-f.:]+$' })),
+  same_place: Type.Optional(oneOrMany(level)),
+  prefer_same_place: Type.Optional(oneOrMany(level)),
+  spread_over: Type.Optional(oneOrMany(level)),
+  prefer_spread_over: Type.Optional(oneOrMany(level)),
+  related_servers: Type.Optional(oneOrMany(uuid)),
 })
 
 export const personality = Type.Array(

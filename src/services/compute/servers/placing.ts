@@ -7,6 +7,7 @@ import { freshSignals } from '../host-signals/store.ts'
 import { hostNamed } from '../hosts/hosts.ts'
 import { type Around, hostsForScheduling, recheck } from '../hosts/steps.ts'
 import { hosts as hostRows } from '../hosts/store.ts'
+import { placeSignals } from '../places/store.ts'
 import { loadFilters } from '../scheduler/filters.ts'
 import { queryOf } from '../scheduler/json-filter.ts'
 import {
@@ -20,8 +21,10 @@ import {
 } from '../scheduler/scheduler.ts'
 import { asksForSignals } from '../scheduler/signals-filter.ts'
 import { loadWeights } from '../scheduler/weighers.ts'
+import type { Group } from '../server-groups/server-group.ts'
 import { groupOf } from '../server-groups/store.ts'
 import type { Explanation } from './explanation.ts'
+import { nearnessFor } from './nearness.ts'
 import type { RequestSpec, ServerFlavor, ServerImage } from './server.ts'
 import { hostsOfServers, loadsOfHosts } from './store.ts'
 
@@ -47,11 +50,39 @@ const alternates = 8
 /** Claims room for all of the servers, or for none. In a transaction. */
 export async function place(ctx: Ctx, request: PlacingRequest, serverIds: readonly string[]): Promise<Placing> {
   const asked = await candidateRequest(ctx, request)
+  const options = schedulerOptions(ctx, request.forced)
+  // Places that turned out to be too small, by level.
+  const shut: Record<string, string[]> = {}
+  for (;;) {
+    const wish = await scheduleRequest(ctx, request, serverIds)
+    const nearness = (wish.nearness ?? []).map(near => ({ ...near, shut: shut[near.level] ?? [] }))
+    const open = nearness.find(({ kind, hard, members }) => kind === 'together' && hard && isEmpty(members))
+    const placing = await claimAll(ctx, { request, asked, options, wish: { ...wish, nearness } }, serverIds)
+    if ('hosts' in placing) return placing
+    const tried = open && Object.keys(open.members)[0]
+    if (open === undefined || tried === undefined) return placing
+    // The first of them chose a place that has no room for all: another one may.
+    shut[open.level] = [...(shut[open.level] ?? []), tried]
+  }
+}
+
+const isEmpty = (record: object) => Object.keys(record).length === 0
+
+interface Choice {
+  request: PlacingRequest
+  asked: CandidateRequest | undefined
+  options: SchedulerOptions
+  wish: ScheduleRequest
+}
+
+async function claimAll(
+  ctx: Ctx,
+  { request, asked, options, wish }: Choice,
+  serverIds: readonly string[],
+): Promise<Placing> {
   const limit = ctx.config.of(computeConfig).scheduler.max_candidates
   const candidates = asked ? await ctx.services.placement.candidates(ctx, { ...asked, limit }) : []
-  const options = schedulerOptions(ctx, request.forced)
   let hosts = await hostsForScheduling(ctx, candidates, await aroundHosts(ctx, request, options))
-  const wish = await scheduleRequest(ctx, request, serverIds)
   const chosen: HostState[] = []
   for (const serverId of serverIds) {
     for (;;) {
@@ -138,7 +169,7 @@ async function aroundHosts(
     (spec.scheduler_hints.query !== undefined && filters.includes('JsonFilter'))
   return {
     ...(loadMatters && { loads: await loadsOfHosts(ctx) }),
-    ...(signalsMatter && { signals: await freshSignals(ctx) }),
+    ...(signalsMatter && { signals: await freshSignals(ctx), placeSignals: await placeSignals.list(ctx.db) }),
   }
 }
 
@@ -198,18 +229,19 @@ async function scheduleRequest(
     different_host: different_host ? Object.keys(await hostsOfServers(ctx, different_host)) : [],
     query: text === undefined ? undefined : { text, read: queryOf(text) },
     near: address === undefined ? undefined : { address, prefix: Number(cidr?.[0]?.slice(1) ?? 24) },
-    group: group && {
-      policy: group.policy,
-      max_per_host: group.max_per_host,
-      // A server that moves does not stand in its own way.
-      members: await hostsOfServers(
-        ctx,
-        group.members.filter(member => !serverIds.includes(member)),
-      ),
-    },
+    nearness: await nearnessFor(ctx, spec, group, serverIds),
+    group: group?.rules.level === undefined ? await groupByHost(ctx, group, serverIds) : undefined,
     ignore,
     ...(unfit && { unfit }),
   }
+}
+
+async function groupByHost(ctx: Ctx, group: Group | undefined, serverIds: readonly string[]) {
+  if (!group) return undefined
+  // A server that moves does not stand in its own way.
+  const others = group.members.filter(member => !serverIds.includes(member))
+  const max_per_host = group.rules.max_server_per_host ?? 1
+  return { policy: group.policy, max_per_host, members: await hostsOfServers(ctx, others) }
 }
 
 /** What was asked, and of each host which rule refused it: placement's, then the filters'. */

@@ -243,6 +243,13 @@ export async function statesOfServers(ctx: Ctx, ids: readonly string[]): Promise
   return counts
 }
 
+/** Ids of the servers that were asked for in one request with the first of these; none while it is being made. */
+export async function siblingsOf(ctx: Ctx, ids: readonly string[]): Promise<string[]> {
+  const row = ids[0] === undefined ? undefined : await findServer(ctx, ids[0])
+  if (!row) return []
+  return (await listServers(ctx, { reservation_id: row.reservation_id })).map(({ id }) => id)
+}
+
 const busyTasks: readonly TaskState[] = [
   ...(['rebuilding', 'resize_prep', 'resize_migrating', 'rescuing', 'unshelving'] as const),
   ...(['image_snapshot', 'image_backup'] as const),
