@@ -91,6 +91,11 @@ export const computeConfig = section(
         default: 'novalocal',
         description: "Domain after a server's name in its metadata; empty for none.",
       }),
+      max_local_block_devices: Type.Integer({
+        default: 3,
+        minimum: -1,
+        description: "Most disks of a server on its host, its root disk and the flavor's among them; -1 is no limit.",
+      }),
       max_page: Type.Integer({ default: 1000, minimum: 1, description: 'Most servers in one answer of a list.' }),
       orphan_grace_seconds: Type.Integer({
         default: 600,

@@ -33,6 +33,7 @@ import { guestPasswordsAndConsoles } from './migrations/0003-guest-passwords-and
 import { usageAudits } from './migrations/0004-usage-audits.ts'
 import { moves } from './migrations/0005-moves.ts'
 import { hostSignalsTable } from './migrations/0006-host-signals.ts'
+import { blockDevices } from './migrations/0007-block-devices.ts'
 import { placeSignalsTable } from './migrations/0008-place-signals.ts'
 import { networkOperationsOfCompute } from './network-proxies/networks.ts'
 import { securityGroupOperations } from './network-proxies/security-groups.ts'
@@ -114,6 +115,7 @@ export const computeService = service({
     usageAudits,
     moves,
     hostSignalsTable,
+    blockDevices,
     placeSignalsTable,
   ],
   config: computeConfig,

@@ -2,6 +2,7 @@
 import { Readable } from 'node:stream'
 import type { Clock } from '#kernel/clock.ts'
 import {
+  type DiskSpec,
   GuestError,
   type GuestEvent,
   type GuestSpec,
@@ -182,6 +183,11 @@ export function fakeDriver(options: FakeDriverOptions): FakeDriver {
     }
   }
 
+  function setDisks(guest: FakeGuest, disks: DiskSpec[]) {
+    guest.spec = { ...guest.spec, disks }
+    guest.disks = disksOf(guest.spec, guest.disks)
+  }
+
   const cache = (image: ImageSpec) => images.set(image.id, { size: image.size, used_at: clock.now() })
 
   function happen(id: string, power_state: PowerState, reason: string) {
@@ -267,6 +273,29 @@ export function fakeDriver(options: FakeDriverOptions): FakeDriver {
       call('detachNic', id, () => {
         const guest = existing(id)
         guest.nics = guest.nics.filter(nic => nic.port_id !== portId)
+      }),
+    attachDisk: (id, disk) =>
+      call('attachDisk', id, () => {
+        const guest = existing(id)
+        if (!guest.spec.disks.some(has => has.id === disk.id)) setDisks(guest, [...guest.spec.disks, disk])
+      }),
+    detachDisk: (id, diskId) =>
+      call('detachDisk', id, () => {
+        const guest = existing(id)
+        setDisks(
+          guest,
+          guest.spec.disks.filter(disk => disk.id !== diskId),
+        )
+      }),
+    swapDisk: (id, diskId, disk) =>
+      call('swapDisk', id, () => {
+        const guest = running(id)
+        const { contents = [] } = guest.disks[diskId] ?? guest.disks[disk.id] ?? {}
+        setDisks(
+          guest,
+          guest.spec.disks.map(has => (has.id === diskId ? disk : has)),
+        )
+        guest.disks[disk.id]!.contents = contents
       }),
     snapshot: (id, format) =>
       call('snapshot', id, () => {

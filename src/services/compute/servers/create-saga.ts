@@ -10,6 +10,7 @@ import { guestSpec } from './guest-spec.ts'
 import { place } from './placing.ts'
 import { destroyGuest, existingServer, faultOfSaga, mayRetryElsewhere, releaseClaims } from './steps.ts'
 import { forgetAdminPassword, keepExplanation, requestSpecOf, updateServer } from './store.ts'
+import { completeVolumes, volumesReady } from './volumes.ts'
 
 export interface CreateInput {
   server_id: string
@@ -58,6 +59,7 @@ export const createSaga = saga<CreateInput>(
         const active = { vm_state: 'active', task_state: null, power_state: powerStates.running, launched_at } as const
         await updateServer(ctx, id, active, { vm_state: 'building', task_state: 'spawning' })
         await forgetAdminPassword(ctx, id)
+        await completeVolumes(ctx, id)
         await tell(ctx, id, 'create.end')
       },
       async ctx => {
@@ -95,9 +97,12 @@ async function buildOn(s: SagaRun, id: string, host: string): Promise<string | u
   const spawned = await s.step(
     `spawn on ${host}`,
     async signal => {
-      await updateServer(s.ctx, id, { task_state: 'spawning' }, { vm_state: 'building', task_state: buildTasks })
+      const mapping = { task_state: 'block_device_mapping' } as const
+      await updateServer(s.ctx, id, mapping, { vm_state: 'building', task_state: buildTasks })
       return attempt<null>(signal, async () => {
-        const spec = await guestSpec(s.ctx, await existingServer(s.ctx, id), wired.done)
+        await volumesReady(s.ctx, id, signal)
+        await updateServer(s.ctx, id, { task_state: 'spawning' }, { vm_state: 'building', task_state: buildTasks })
+        const spec = await guestSpec(s.ctx, await existingServer(s.ctx, id), wired.done, host, signal)
         const options = { signal, requestId: s.ctx.requestId, deadline: s.ctx.clock.now() + spawnTimeoutMs }
         return hostAgent(s.ctx, host).call('spawn', { spec, power_on: true }, options)
       })
@@ -107,7 +112,7 @@ async function buildOn(s: SagaRun, id: string, host: string): Promise<string | u
   return 'failed' in spawned ? spawned.failed : undefined
 }
 
-const buildTasks = ['scheduling', 'networking', 'spawning'] as const
+const buildTasks = ['scheduling', 'networking', 'block_device_mapping', 'spawning'] as const
 
 /** Failures that are the host's own become values, so that the saga can go on with another host. */
 async function attempt<T>(signal: AbortSignal, work: () => Promise<T>): Promise<Attempt<T>> {

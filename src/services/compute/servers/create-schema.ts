@@ -53,32 +53,36 @@ const networksField = byVersion(
   networks,
 )
 
+const deviceText = Type.Optional(Type.String({ maxLength: 255 }))
+const anyDevice = {
+  device_name: Type.Optional(Type.String({ minLength: 1, maxLength: 255, pattern: '^[a-zA-Z0-9._/-]*$' })),
+  virtual_name: deviceText,
+  volume_id: deviceText,
+  snapshot_id: deviceText,
+  volume_size: Type.Optional(wholeNumber(0)),
+  delete_on_termination: Type.Optional(flag),
+  no_device: Type.Optional(Type.Unknown()),
+  connection_info: Type.Optional(Type.String({ maxLength: 65_535 })),
+}
+
+/** From before `block_device_mapping_v2`. */
+const oldBlockDevice = Type.Object(anyDevice, { additionalProperties: false })
+
 const blockDevice = Type.Object(
   {
+    ...anyDevice,
     source_type: Type.Optional(Type.Unsafe<string>({ type: 'string', enum: ['volume', 'image', 'snapshot', 'blank'] })),
     destination_type: Type.Optional(Type.Unsafe<string>({ type: 'string', enum: ['local', 'volume'] })),
     uuid: Type.Optional(Type.String({ minLength: 1, maxLength: 255, pattern: '^[a-zA-Z0-9._-]*$' })),
     boot_index: Type.Optional(
       Type.Unsafe<number | string | null>({ type: ['integer', 'string', 'null'], pattern: '^-?[0-9]+$' }),
     ),
-    volume_size: Type.Optional(wholeNumber(0)),
-    delete_on_termination: Type.Optional(flag),
+    image_id: deviceText,
+    guest_format: deviceText,
+    device_type: deviceText,
+    disk_bus: deviceText,
     tag: since('2.32', tag),
     volume_type: since('2.67', Type.Union([Type.String({ maxLength: 255 }), Type.Null()])),
-    ...Object.fromEntries(
-      [
-        'volume_id',
-        'snapshot_id',
-        'image_id',
-        'device_name',
-        'virtual_name',
-        'guest_format',
-        'device_type',
-        'disk_bus',
-      ].map(key => [key, Type.Optional(Type.String({ maxLength: 255 }))]),
-    ),
-    no_device: Type.Optional(Type.Unknown()),
-    connection_info: Type.Optional(Type.String({ maxLength: 65_535 })),
   },
   { additionalProperties: false },
 )
@@ -126,7 +130,7 @@ const properties = {
   accessIPv6: Type.Optional(accessIp('ipv6')),
   personality: until('2.56', personality),
   availability_zone: Type.Optional(name),
-  block_device_mapping: Type.Optional(Type.Array(Type.Object({}), { maxItems: 64 })),
+  block_device_mapping: Type.Optional(Type.Array(oldBlockDevice, { maxItems: 64 })),
   block_device_mapping_v2: Type.Optional(Type.Array(blockDevice, { maxItems: 64 })),
   config_drive: Type.Optional(flag),
   key_name: Type.Optional(name),
@@ -171,3 +175,4 @@ export interface CreateBody {
 }
 
 export type BlockDevice = Static<typeof blockDevice>
+export type OldBlockDevice = Static<typeof oldBlockDevice>

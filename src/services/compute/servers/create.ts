@@ -20,6 +20,7 @@ import type { ServerRow } from './server.ts'
 import { insertServer, insertServers, keepExplanation, type NewServer } from './store.ts'
 import { cell0, cell1 } from './store-cells.ts'
 import { serverLinks } from './view.ts'
+import { claimDevices } from './volumes.ts'
 
 export const createServer = operation({
   id: 'compute.servers.create',
@@ -84,6 +85,7 @@ async function planServers(ctx: Ctx, asked: BuildRequest, rows: ServerRow[]): Pr
     rows.map(row => newServer(asked, row, cell1)),
   )
   if (spec.group_id !== null) for (const row of rows) await joinGroup(ctx, spec.group_id, row.id)
+  for (const row of rows) await claimDevices(ctx, row, asked.devices)
   await beginPlan(ctx, rows, { networks, security_groups })
 }
 
@@ -119,6 +121,7 @@ async function placeServers(ctx: Ctx, asked: BuildRequest, project: string, rows
     if (spec.group_id !== null) await joinGroup(ctx, spec.group_id, row.id)
     const owner = { server_id: row.id, hostname: row.hostname, project_id: project, availability_zone: zone }
     await ctx.services.network.claimPorts(ctx, owner, asked.networks, asked.security_groups)
+    await claimDevices(ctx, placed, asked.devices)
     await buildServer(ctx, { server_id: row.id, host })
   }
 }
@@ -147,7 +150,7 @@ function newRows(ctx: Ctx, asked: BuildRequest, project: string, count: number):
       node: null,
       availability_zone: asked.spec.availability_zone,
       image: asked.image,
-      image_ref: asked.image.id,
+      image_ref: asked.image?.id ?? null,
       flavor: asked.flavor,
       flavor_id: asked.flavor.id,
       vcpus: asked.flavor.vcpus,

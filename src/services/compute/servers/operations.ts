@@ -42,7 +42,8 @@ import { tagOperations } from './tags.ts'
 import { serverTopology } from './topology.ts'
 import { updateServer } from './update.ts'
 import { viewRules } from './view.ts'
-import { volumeAttachmentOperations } from './volume-attachments.ts'
+import { volumeAttachmentOperations, volumeAttachmentRules } from './volume-attachments.ts'
+import { volumeSagas } from './volume-sagas.ts'
 
 const actions = [
   ...powerActions,
@@ -101,6 +102,7 @@ export const serverSagas: Saga[] = [
   anySaga(tidySaga),
   ...actions.map(action => action.saga),
   ...interfaceSagas,
+  ...volumeSagas,
 ]
 
 /** Rules that handlers check. */
@@ -113,6 +115,7 @@ export const serverRules: Rule[] = [
   ...liveRules,
   ...listRules,
   ...instanceActionRules,
+  ...volumeAttachmentRules,
   allFilters,
   unlockOverride,
   forcedHost,

@@ -178,7 +178,8 @@ export function resourcesOf({ flavor, image }: Pick<PlacingRequest, 'flavor' | '
   const resources: Record<string, number> = {
     VCPU: flavor.vcpus,
     MEMORY_MB: flavor.ram,
-    DISK_GB: flavor.disk + flavor.ephemeral + Math.ceil(flavor.swap / 1024),
+    // A server without an image boots from a volume.
+    DISK_GB: (image ? flavor.disk : 0) + flavor.ephemeral + Math.ceil(flavor.swap / 1024),
   }
   const traits = { required: [] as string[], forbidden: [] as string[] }
   for (const [key, value] of [...Object.entries(image?.properties ?? {}), ...Object.entries(flavor.extra_specs)]) {
@@ -218,7 +219,7 @@ async function scheduleRequest(
   return {
     vcpus: flavor.vcpus,
     ram_mb: flavor.ram,
-    disk_gb: flavor.disk + flavor.ephemeral,
+    disk_gb: (image ? flavor.disk : 0) + flavor.ephemeral,
     project_id,
     flavor: flavor.name,
     image_id: image?.id,

@@ -208,6 +208,15 @@ export async function qemuDriver(options: QemuDriverOptions): Promise<VirtDriver
         } else forgetNic(record.machine, portId)
         await writeRecord(guest.files, record)
       }),
+    async attachDisk() {
+      throw noVolumes()
+    },
+    async detachDisk() {
+      throw noVolumes()
+    },
+    async swapDisk() {
+      throw noVolumes()
+    },
     snapshot: (id, format) =>
       guests.locked(id, async (guest, gone) => {
         const { machine } = await existing(guest)
@@ -307,6 +316,8 @@ async function prepareHost(options: QemuDriverOptions): Promise<QemuHost> {
   await prepareDirs(host)
   return host
 }
+
+const noVolumes = () => new GuestError('Volumes cannot be attached on this host.')
 
 const staysHere = () => new GuestError('Guests of this host cannot be moved to another one.')
 
