@@ -2,9 +2,11 @@
 import { mkdir, symlink, unlink } from 'node:fs/promises'
 import type { Bus } from '#kernel/bus/bus.ts'
 import type { Clock } from '#kernel/clock.ts'
+import type { Config } from '#kernel/config/load.ts'
 import type { Log } from '#kernel/log.ts'
 import type { SnapshotSink } from './services/compute/agent/agent.ts'
 import { computeAgent } from './services/compute/agent/agent.ts'
+import { computeConfig } from './services/compute/config.ts'
 import type { ImageSource, VirtDriver } from './services/compute/drivers/driver.ts'
 import { networkAgent } from './services/network/agent/agent.ts'
 import type { DataPlane } from './services/network/drivers/driver.ts'
@@ -58,6 +60,7 @@ export interface RealDrivers {
   /** Begins the names of all that the data plane makes on this machine. */
   prefix: string
   physicalNetworks: Readonly<Record<string, PhysicalNetwork>>
+  config: Config
 }
 
 /** QEMU's sockets are made below the guests' folder and a socket's path may have 107 bytes: long folders get a short name. */
@@ -74,7 +77,8 @@ export async function makeDriver(kind: 'qemu' | 'fake', options: RealDrivers): P
   if (kind === 'fake') {
     const { fakeDriver } = await import('./services/compute/drivers/fake.ts')
     const { keptGuests } = await import('./services/compute/drivers/fake-guests.ts')
-    return fakeDriver({ clock, hostname: host, ...keptGuests(options.dir) })
+    const machine = options.config.of(computeConfig).simulated
+    return fakeDriver({ clock, hostname: host, machine, ...keptGuests(options.dir) })
   }
   await mkdir(options.dir, { recursive: true })
   const dir = await shortPath(options.dir, options.prefix)

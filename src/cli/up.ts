@@ -159,6 +159,7 @@ async function start({ options, drivers, dir, stack, clock, workers }: Start): P
       prefix: prefixOf(dir.path),
       probeKernel,
       images: { open: (image, signal) => cloud.env.services.image.open(cloud.env, image.id, signal) },
+      config,
       physicalNetworks: cloud.env.services.network.physicalNetworks(cloud.env),
     }
     const uploads = {

@@ -28,6 +28,9 @@ export const always: Record<string, string> = {
   'a server without a host has no room anywhere': `
     select id, vm_state, task_state from compute_servers s where host is null and exists (
       select 1 from placement_allocations a where a.consumer = s.id)`,
+  'cells, CPUs and devices are those of servers and moves that have amounts': `
+    select consumer from (select consumer from compute_guest_cells union select consumer from compute_pinned_cpus
+      union select consumer from compute_claimed_devices) held where consumer not in (select consumer from placement_allocations)`,
   'who is busy has a saga that is not done': `
     select id, vm_state, task_state from compute_servers s where (task_state is not null or vm_state = 'building')
       and not exists (select 1 from kernel_sagas k where k.subject = s.id and k.state in ('running', 'unwinding'))`,

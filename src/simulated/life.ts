@@ -1,4 +1,5 @@
 /** One life of a simulated cloud: a database, hosts, and the control plane over them. A reset kills it and begins another in its place. */
+
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
@@ -19,6 +20,7 @@ import { databaseFile } from '../cli/database.ts'
 import { ensureTinyImage } from '../cli/tiny-image.ts'
 import { type Cloud, createCloud, untilHealthy } from '../cloud.ts'
 import { ensureFirstContents } from '../first-contents.ts'
+import { computeConfig } from '../services/compute/config.ts'
 import { type FakeDriver, type FakeGuest, fakeDriver } from '../services/compute/drivers/fake.ts'
 import { keptGuests } from '../services/compute/drivers/fake-guests.ts'
 import { type FakePlane, fakePlane } from '../services/network/drivers/fake.ts'
@@ -80,7 +82,7 @@ export async function beginLife(place: Place, beginning: Beginning): Promise<Lif
   const ids: Ids = systemIds()
   const bus = inProcessBus(clock, log)
   const connection = openDatabase(place, beginning.from)
-  const database = databaseOf('sqlite', sqliteDialect(connection), { breathes: true })
+  const database = databaseOf('sqlite', sqliteDialect(connection))
   const cloud = await createCloud({
     ...{ config, database, bus, clock, ids, log, policyOverrides, services, around, sagaProbe },
   })
@@ -95,7 +97,8 @@ export async function beginLife(place: Place, beginning: Beginning): Promise<Lif
       kept.guests.set(id, structuredClone(guest))
       kept.changed(id)
     }
-    const driver = fakeDriver({ clock, hostname: name, ...kept })
+    const machine = config.of(computeConfig).simulated
+    const driver = fakeDriver({ clock, hostname: name, machine, ...kept })
     const plane = fakePlane({ clock })
     const uploads = {
       put: async (imageId: string, bytes: Readable) =>

@@ -2,7 +2,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { type DatabaseConnection, type Dialect, type Driver, Kysely, sql, type Transaction } from 'kysely'
 import { systemClock } from '../clock.ts'
-import { breather } from './breather.ts'
 
 /** Every table by name. Each store adds its own by declaration merging. */
 // biome-ignore lint/suspicious/noEmptyInterface: merged into by the stores
@@ -76,14 +75,10 @@ function inner(connection: DatabaseConnection): DatabaseConnection {
   return innerOf.get(connection) ?? connection
 }
 
-/** Called before each statement. */
-type Before = () => Promise<void> | undefined
-
-function watchedConnection(connection: DatabaseConnection, before: Before): DatabaseConnection {
+function countingConnection(connection: DatabaseConnection, count: () => void): DatabaseConnection {
   const counted: DatabaseConnection = {
     async executeQuery(query) {
-      const pause = before()
-      if (pause) await pause
+      count()
       try {
         return await patiently(() => connection.executeQuery(query))
       } catch (error) {
@@ -97,14 +92,14 @@ function watchedConnection(connection: DatabaseConnection, before: Before): Data
 }
 
 /** Wraps a dialect's driver so that a query on the root connection inside a transaction fails instead of waiting for ever. */
-function guardedDriver(driver: Driver, before: Before): Driver {
+function guardedDriver(driver: Driver, count: () => void): Driver {
   return {
     init: () => driver.init(),
     async acquireConnection() {
       if (insideTransaction.getStore()) {
         throw new Error("query on the root database inside a transaction: use the transaction's ctx.db")
       }
-      return watchedConnection(await driver.acquireConnection(), before)
+      return countingConnection(await driver.acquireConnection(), count)
     },
     beginTransaction: (c, settings) => patiently(() => driver.beginTransaction(inner(c), settings)),
     commitTransaction: c => driver.commitTransaction(inner(c)),
@@ -114,20 +109,15 @@ function guardedDriver(driver: Driver, before: Before): Driver {
   }
 }
 
-/**
- * Builds a `Database` from a Kysely dialect; used by `sqlite.ts` and `postgres.ts`. `breathes`: gives the event loop turns between statements;
- * not for who steers time by the loop's turns.
- */
-export function databaseOf(engine: Engine, dialect: Dialect, { breathes = false } = {}): Database {
+/** Builds a `Database` from a Kysely dialect; used by `sqlite.ts` and `postgres.ts`. */
+export function databaseOf(engine: Engine, dialect: Dialect): Database {
   let statements = 0
-  const breathe = breathes ? breather() : undefined
   const root = new Kysely<Tables>({
     dialect: {
       createAdapter: () => dialect.createAdapter(),
       createDriver: () =>
         guardedDriver(dialect.createDriver(), () => {
           statements++
-          return breathe?.()
         }),
       createIntrospector: db => dialect.createIntrospector(db),
       createQueryCompiler: () => dialect.createQueryCompiler(),

@@ -23,29 +23,6 @@ export const computeConfig = section(
         minimum: 1,
         description: 'How many hosts are tried for a new server.',
       }),
-      plans: Type.Object(
-        {
-          batch: Type.Integer({
-            default: 20,
-            minimum: 1,
-            maximum: 200,
-            description: 'Servers that are placed in one transaction; a request for more becomes a plan.',
-          }),
-          attempts: Type.Integer({ default: 10, minimum: 1, description: 'How many hosts are tried for each server.' }),
-          timeout_seconds: Type.Integer({
-            default: 7200,
-            minimum: 1,
-            description: 'How long it may take until all are built; then all of them are deleted again.',
-          }),
-          failures_percent: Type.Integer({
-            default: 100,
-            minimum: 0,
-            maximum: 100,
-            description: 'How many of a hundred may end in ERROR; when more do, all of them are deleted again.',
-          }),
-        },
-        { description: 'Requests for many servers at once.' },
-      ),
       allow_resize_to_same_host: Type.Boolean({
         default: true,
         description:
@@ -91,11 +68,6 @@ export const computeConfig = section(
         default: 'novalocal',
         description: "Domain after a server's name in its metadata; empty for none.",
       }),
-      max_local_block_devices: Type.Integer({
-        default: 3,
-        minimum: -1,
-        description: "Most disks of a server on its host, its root disk and the flavor's among them; -1 is no limit.",
-      }),
       max_page: Type.Integer({ default: 1000, minimum: 1, description: 'Most servers in one answer of a list.' }),
       orphan_grace_seconds: Type.Integer({
         default: 600,
@@ -119,6 +91,47 @@ export const computeConfig = section(
           default: 512,
           minimum: 0,
           description: 'Memory of a host that guests do not get.',
+        }),
+        cpu_dedicated_set: Type.String({
+          default: '',
+          description:
+            'CPUs of each host that are given out one by one to vCPUs with hw:cpu_policy dedicated: "4-15,^8".',
+        }),
+        cpu_shared_set: Type.String({
+          default: '',
+          description:
+            'CPUs that all other vCPUs share. Without it these are all CPUs, or none where some are dedicated.',
+        }),
+      }),
+      simulated: Type.Object({
+        numa_cells: Type.Integer({
+          default: 0,
+          minimum: 0,
+          maximum: 16,
+          description: 'NUMA cells of each simulated host; 0: it says nothing of them.',
+        }),
+        threads_per_core: Type.Integer({
+          default: 1,
+          minimum: 1,
+          maximum: 8,
+          description: 'CPUs of each of its cores.',
+        }),
+        huge_pages: Type.Integer({ default: 0, minimum: 0, description: 'Pages of 2 MiB in each of its cells.' }),
+        devices: Type.Array(Type.String({ pattern: '^[0-9a-f]{4}:[0-9a-f]{4}$' }), {
+          default: [],
+          description: 'PCI devices of each simulated host by vendor and product, such as "8086:1563".',
+        }),
+      }),
+      pci: Type.Object({
+        device_spec: Type.Array(Type.String(), {
+          default: [],
+          description:
+            "Devices of hosts that guests may have, each a JSON object in upstream's words: vendor_id, product_id, address (with *), resource_class, traits.",
+        }),
+        alias: Type.Array(Type.String(), {
+          default: [],
+          description:
+            'Names under which flavors ask for them in pci_passthrough:alias, each a JSON object: name, vendor_id and product_id or resource_class, traits, numa_policy, live_migratable.',
         }),
       }),
       usage_audit: Type.Object({
@@ -150,7 +163,8 @@ export const computeConfig = section(
             'SameHostFilter',
             'DifferentHostFilter',
             'HostSignalsFilter',
-            'PlaceFilter',
+            'NUMATopologyFilter',
+            'PciPassthroughFilter',
           ],
           description: 'Rules that a host must pass to take a server, in this order.',
         }),

@@ -13,6 +13,8 @@ export interface InventorySpec {
 export interface ProviderSpec {
   uuid: string
   name: string
+  /** The provider above it; what changes of a child counts as a change of it. */
+  parent?: string
   /** By resource class. */
   inventories: Record<string, InventorySpec>
   traits: string[]
@@ -62,9 +64,11 @@ export interface ConsumerSpec {
 export interface PlacementContract {
   /** The names that mean the same in every cloud. */
   standardNames: { traits: ReadonlySet<string>; resourceClasses: ReadonlySet<string> }
-  /** Makes or changes a provider so that it is as said; traits and inventories that are not named go, those in use stay. */
+  /** Makes or changes a provider so that it is as said; traits and inventories that are not named go, those in use stay. Custom classes and traits are made. */
   ensureProvider(ctx: Ctx, provider: ProviderSpec): Promise<void>
-  /** Removes a provider without allocations. */
+  /** The providers right below one. */
+  childrenOf(ctx: Ctx, uuid: string): Promise<{ uuid: string; name: string }[]>
+  /** Removes a provider without allocations and without children. Throws `Conflict` when it has some, and nothing is changed then. */
   removeProvider(ctx: Ctx, uuid: string): Promise<void>
   candidates(ctx: Ctx, request: CandidateRequest): Promise<Candidate[]>
   /** For each provider that is no candidate, the first constraint that it failed. */

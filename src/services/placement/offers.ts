@@ -6,6 +6,7 @@ import { amountsOf, replaceAllocations } from './allocations/allocation.ts'
 import { consumers } from './allocations/store.ts'
 import { explain } from './candidates/explain.ts'
 import { type RequestGroup, search } from './candidates/search.ts'
+import { createClass, unknownClasses } from './classes/class.ts'
 import { standardClasses } from './classes/standard-classes.ts'
 import { choiceOf } from './config.ts'
 import type { CandidateRequest, PlacementContract, ProviderSpec } from './contract.ts'
@@ -19,6 +20,8 @@ import { createTrait, replaceTraits, unknownTraits } from './traits/trait.ts'
 export const placementContract: PlacementContract = {
   standardNames: { traits: standardTraits, resourceClasses: new Set(standardClasses) },
   ensureProvider: (ctx, provider) => ctx.transaction(tx => ensure(tx, provider)),
+  childrenOf: async (ctx, parent_uuid) =>
+    (await providers.list(ctx.db, { parent_uuid })).map(({ uuid, name }) => ({ uuid, name })),
   removeProvider: (ctx, uuid) =>
     ctx.transaction(async tx => {
       if (await providers.find(tx.db, { uuid })) await removeProvider(tx, uuid)
@@ -69,14 +72,17 @@ function groupOf(request: CandidateRequest): RequestGroup {
 }
 
 /** Hosts report themselves often, so nothing is written when nothing changed. */
-async function ensure(ctx: Ctx, { uuid, name, inventories: wanted, traits }: ProviderSpec): Promise<void> {
+async function ensure(ctx: Ctx, { uuid, name, parent, inventories: wanted, traits }: ProviderSpec): Promise<void> {
   const known = (await lockProviders(ctx, [uuid])).get(uuid)
-  if (!known) await createProvider(ctx, { uuid, name })
+  if (!known) await createProvider(ctx, { uuid, name, parent_uuid: parent ?? null })
+  for (const resourceClass of await unknownClasses(ctx, Object.keys(wanted))) await createClass(ctx, resourceClass)
   for (const trait of await unknownTraits(ctx, traits)) await createTrait(ctx, trait)
   const inventoriesChanged = await replaceInventories(ctx, uuid, wanted, { keepUsed: true })
   const traitsChanged = await replaceTraits(ctx, uuid, traits)
   const renamed = known !== undefined && known.name !== name
-  if (inventoriesChanged || traitsChanged || renamed) await touchProvider(ctx, uuid, { patch: renamed ? { name } : {} })
+  if (!inventoriesChanged && !traitsChanged && !renamed) return
+  await touchProvider(ctx, uuid, { patch: renamed ? { name } : {} })
+  if (parent) await touchProvider(ctx, parent)
 }
 
 const same = (a: string[], b: string[]) => a.length === new Set(b).size && a.every(item => b.includes(item))

@@ -70,9 +70,57 @@ export interface GuestSpec {
   config_drive?: Record<string, DriveFile>
   /** Flavor extra specs. */
   extra_specs: Record<string, string>
+  /** How the guest sees its vCPUs; absent: a socket each. */
+  cpu_topology?: { sockets: number; cores: number; threads: number }
+  /** Where its memory and vCPUs lie; absent: wherever the host likes. */
+  cells?: GuestCellSpec[]
+  /** CPUs of the host for all of it that no cell binds; absent: all of them. */
+  floating_cpus?: number[]
+  /** vCPUs that run before all else on their CPU. */
+  realtime_vcpus?: number[]
+  /** Its memory is never swapped out. */
+  locked_memory?: boolean
+  /** PCI devices of the host, by address. */
+  devices?: string[]
+}
+
+/** A NUMA cell of a guest. */
+export interface GuestCellSpec {
+  id: number
+  vcpus: number[]
+  memory_mb: number
+  host_cell: number
+  /** Size of its pages in KiB; absent: ordinary ones. */
+  page_kb?: number
+  /** CPUs of the host by vCPU. */
+  pins: Record<number, number>
+  /** CPUs of the host for its other vCPUs. */
+  shared_cpus: number[]
 }
 
 export type RebootType = 'soft' | 'hard'
+
+/** A NUMA cell of a host: CPUs with the memory that is near them. */
+export interface HostCell {
+  id: number
+  socket: number
+  cpus: number[]
+  /** CPUs of one core each. */
+  siblings: number[][]
+  memory_mb: number
+  /** Pages that are larger than ordinary ones. */
+  pages: { size_kb: number; total: number }[]
+}
+
+/** A PCI device of a host. */
+export interface HostDevice {
+  address: string
+  /** Four hexadecimal digits each. */
+  vendor_id: string
+  product_id: string
+  /** The NUMA cell that it is next to, where the host knows. */
+  cell?: number
+}
 
 export interface HostFacts {
   hypervisor_type: string
@@ -88,6 +136,9 @@ export interface HostFacts {
     features: string[]
     topology: { cells: number; sockets: number; cores: number; threads: number }
   }
+  /** Absent: nothing is known of it, and no guest is bound to cells or CPUs. */
+  cells?: HostCell[]
+  devices?: HostDevice[]
   /** Placement traits such as `COMPUTE_NODE`, `HW_CPU_X86_AVX2`, `COMPUTE_STATUS_DISABLED` is the control plane's. */
   traits: string[]
   /** What this host can do; operations that need an absent one are refused with 409/400 as upstream does. */
@@ -155,12 +206,6 @@ export interface VirtDriver extends AsyncDisposable {
   console(id: string, type: 'vnc' | 'serial'): Promise<ConsoleEndpoint>
   attachNic(id: string, nic: NicSpec): Promise<void>
   detachNic(id: string, portId: string): Promise<void>
-  /** Gives a guest one more disk, by its id; a running guest at once. */
-  attachDisk(id: string, disk: DiskSpec): Promise<void>
-  /** A disk of the host is removed with what is on it; a volume is only let go. */
-  detachDisk(id: string, diskId: string): Promise<void>
-  /** Copies what is on the disk to `disk`, which takes its place; the guest runs and sees nothing of it. */
-  swapDisk(id: string, diskId: string, disk: DiskSpec): Promise<void>
   /** Writes the guest's root disk, flattened, as `format`; the guest may run. The stream is read to its end by the caller. */
   snapshot(id: string, format: 'raw' | 'qcow2'): Promise<Readable>
   /** Counters of Nova's diagnostics. */

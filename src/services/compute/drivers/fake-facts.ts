@@ -1,23 +1,28 @@
 /** What the fake driver says of its host and of its guests. */
+
 import { type HostFacts, powerStates } from './driver.ts'
 import type { FakeDriverOptions, FakeGuest } from './fake.ts'
-import { filesystems } from './fake-agent.ts'
+import { type FakeMachine, fakeMachine } from './fake-machine.ts'
 
 export function hostFacts(options: FakeDriverOptions): HostFacts {
+  const { vcpus = 64, memory_mb = 256 * 1024, machine } = options
+  const { cells, devices } = machine ? fakeMachine({ vcpus, memory_mb }, machine) : {}
   return {
     hypervisor_type: 'fake',
     hypervisor_version: 1000000,
     hypervisor_hostname: options.hostname,
-    vcpus: options.vcpus ?? 64,
-    memory_mb: options.memory_mb ?? 256 * 1024,
+    vcpus,
+    memory_mb,
     disk_gb: options.disk_gb ?? 4096,
     cpu_info: {
       arch: 'x86_64',
       model: 'simulated',
       vendor: 'none',
       features: [],
-      topology: { cells: 1, sockets: 1, cores: options.vcpus ?? 64, threads: 1 },
+      topology: topologyOf(vcpus, machine),
     },
+    ...(cells && { cells }),
+    ...(devices && { devices }),
     traits: ['COMPUTE_NODE', 'COMPUTE_NET_ATTACH_INTERFACE', 'COMPUTE_IMAGE_TYPE_QCOW2', 'COMPUTE_IMAGE_TYPE_RAW'],
     capabilities: {
       suspend: true,
@@ -31,6 +36,12 @@ export function hostFacts(options: FakeDriverOptions): HostFacts {
       spice: false,
     },
   }
+}
+
+function topologyOf(vcpus: number, machine: FakeMachine | undefined) {
+  const { numa_cells, threads_per_core: threads } = machine ?? { numa_cells: 1, threads_per_core: 1 }
+  const sockets = Math.max(1, numa_cells)
+  return { cells: sockets, sockets, cores: Math.floor(vcpus / sockets / threads), threads }
 }
 
 export function diagnostics(guest: FakeGuest, now: number): Record<string, unknown> {
@@ -62,6 +73,5 @@ export function diagnostics(guest: FakeGuest, now: number): Record<string, unkno
       tx_octets: 0,
       tx_packets: 0,
     })),
-    filesystems: filesystems(guest),
   }
 }

@@ -12,10 +12,11 @@ import { computeConfig } from '../config.ts'
 import { body, flag, hostName, isTrue, naiveTime, numberedRow, query } from '../dialect.ts'
 import { hostSignals } from '../host-signals/store.ts'
 import { tellService } from '../resource-events.ts'
+import { forgetRooms } from '../rooms/store.ts'
 import { listServers } from '../servers/store.ts'
 import { hasOpenMoves, wasEvacuated } from '../servers/store-moves.ts'
 import { computeBinary, type HostRow, isUp } from './host.ts'
-import { keepProvider } from './provider.ts'
+import { keepProvider, removeProviders } from './provider.ts'
 import { hosts, inOrder } from './store.ts'
 
 const rules = {
@@ -198,7 +199,8 @@ const remove = operation({
         )
       await aggregateHosts.remove(tx.db, { host: row.name })
       await hostSignals.remove(tx.db, { host: row.name })
-      await tx.services.placement.removeProvider(tx, row.provider_uuid)
+      await forgetRooms(tx, row.name)
+      await removeProviders(tx, row.provider_uuid)
       await hosts.remove(tx.db, { id: row.id })
       await tellService(tx, 'delete', row)
     })

@@ -5,10 +5,12 @@ import { type AggregateRow, zoneKey } from '../aggregates/aggregate.ts'
 import { aggregateHosts, aggregates } from '../aggregates/store.ts'
 import { computeConfig } from '../config.ts'
 import type { Signals } from '../host-signals/store.ts'
-import { placesIn } from '../places/place.ts'
-import type { PlaceSignalRow } from '../places/store.ts'
+import { takenOf } from '../rooms/store.ts'
+import type { Fit, FitHost } from '../scheduler/fit.ts'
 import type { HostState } from '../scheduler/scheduler.ts'
 import { type HostRow, isUp } from './host.ts'
+import { cpuCounts, fitHost, type OfferedCell, offeredCells } from './numa.ts'
+import { cellProviderId, deviceProviderId, pageClass } from './provider.ts'
 import { hosts } from './store.ts'
 
 /** What goes on with hosts, by name: servers, and those of them that are being built, copied or moved. */
@@ -21,8 +23,8 @@ const silent = {}
 export interface Around {
   loads?: Loads
   signals?: Signals
-  /** What is said of whole racks, rows and the like. */
-  placeSignals?: readonly PlaceSignalRow[]
+  /** Whether NUMA cells and devices matter. */
+  numa?: boolean
 }
 
 /** What was read of a provider when it had this generation. */
@@ -43,7 +45,7 @@ const memoryOf = perCloud(() => new Map<string, Known>())
 export async function hostsForScheduling(
   ctx: Ctx,
   candidates: readonly Candidate[],
-  { loads = new Map(), signals = new Map(), placeSignals = [] }: Around = {},
+  { loads = new Map(), signals = new Map(), numa = false }: Around = {},
 ): Promise<HostState[]> {
   const memory = memoryOf(ctx)
   const changed = candidates.filter(({ root, generation }) => memory.get(root)?.generation !== generation)
@@ -54,32 +56,66 @@ export async function hostsForScheduling(
   const { hosts: ratios, default_availability_zone: fallback } = ctx.config.of(computeConfig)
   const groups = await aggregatesInOrder(ctx)
   const found: HostState[] = []
+  const taken = numa ? await takenOf(ctx, namesOf(candidates, memory)) : undefined
   for (const { root, used } of candidates) {
     const known = memory.get(root)
     if (!known?.row) continue
-    const { vcpus, memory_mb, disk_gb } = known.row.facts
+    const { memory_mb, disk_gb } = known.row.facts
     // For weighing: placement alone says whether something fits.
-    const free_vcpus = vcpus * ratios.cpu_allocation_ratio - (used.VCPU ?? 0)
+    const { shared, dedicated } = cpuCounts(ctx, known.row.facts)
+    const free_vcpus = shared * ratios.cpu_allocation_ratio + dedicated - (used.VCPU ?? 0) - (used.PCPU ?? 0)
     const free_ram_mb = (memory_mb - ratios.reserved_memory_mb) * ratios.ram_allocation_ratio - (used.MEMORY_MB ?? 0)
     const free_disk_gb = disk_gb * ratios.disk_allocation_ratio - (used.DISK_GB ?? 0)
     const { name } = known.row
-    const its = groupsOf(known, groups)
     const moving = {
       ...{ up: true, free_vcpus, free_ram_mb, free_disk_gb },
       ...(loads.get(name) ?? idle),
-      signals: signalsOf(signals.get(name) ?? silent, placeSignals, its),
+      signals: signals.get(name) ?? silent,
+      numa: taken && fitHost(ctx, known.row.facts, taken.get(name)),
     }
-    found.push(stateOf(known.row, its, fallback, moving))
+    found.push(stateOf(known.row, groupsOf(known, groups), fallback, moving))
   }
   return found
 }
 
-/** What is said of the host itself counts more than what is said of its rack. */
-function signalsOf(own: HostState['signals'], ofPlaces: readonly PlaceSignalRow[], groups: readonly AggregateRow[]) {
-  if (ofPlaces.length === 0) return own
-  const places = new Map(groups.toReversed().flatMap(placesIn))
-  const there = ofPlaces.filter(({ level, place }) => places.get(level) === place)
-  return { ...Object.fromEntries(there.map(({ name, value }) => [name, value])), ...own }
+const namesOf = (candidates: readonly Candidate[], memory: ReadonlyMap<string, Known>) =>
+  candidates.flatMap(({ root }) => memory.get(root)?.row?.name ?? [])
+
+/** What of a host's cells, CPUs and devices is free now. */
+export async function freeNow(ctx: Ctx, name: string): Promise<FitHost> {
+  const row = await hosts.find(ctx.db, { name })
+  const taken = (await takenOf(ctx, [name])).get(name)
+  return row ? fitHost(ctx, row.facts, taken) : { cells: [], devices: [], cpu_ratio: 1, ram_ratio: 1 }
+}
+
+export { configuredCpus } from './numa.ts'
+
+/** The NUMA cells that a host offers. */
+export async function cellsOfHost(ctx: Ctx, name: string): Promise<OfferedCell[]> {
+  const row = await hosts.find(ctx.db, { name })
+  return row ? offeredCells(ctx, row.facts) : []
+}
+
+/** A fit in the amounts of placement, by provider. */
+export function amountsOfFit(
+  { provider, node }: Pick<HostState, 'provider' | 'node'>,
+  { cells, emulator, devices }: Fit,
+): Record<string, Record<string, number>> {
+  const ofCells = cells.map(({ id, host_cell, memory_mb, page_kb, pins }) => {
+    const threads = Object.keys(pins).length + (id === 0 ? emulator.length : 0)
+    const amounts = {
+      NUMA_MEMORY_MB: memory_mb,
+      ...(threads > 0 && { NUMA_THREAD: threads }),
+      // Ordinary pages have no inventory of their own.
+      ...(page_kb !== undefined && page_kb > 4 && { [pageClass(page_kb)]: (memory_mb * 1024) / page_kb }),
+    }
+    return [cellProviderId(provider, node, host_cell), amounts] as const
+  })
+  const ofDevices = devices.map(({ device }) => {
+    const amounts = { [device.resource_class]: 1 }
+    return [deviceProviderId(provider, node, device.address), amounts] as const
+  })
+  return Object.fromEntries([...ofCells, ...ofDevices])
 }
 
 /** Reads anew all of the hosts but their room and load, in place; those that are gone are left out. */
@@ -121,7 +157,10 @@ const none: readonly AggregateRow[] = []
 const groupsOf = ({ aggregates: ids }: Known, groups: readonly AggregateRow[]) =>
   ids.size === 0 ? none : groups.filter(group => ids.has(group.id))
 
-type Moving = Pick<HostState, 'up' | 'free_vcpus' | 'free_ram_mb' | 'free_disk_gb' | 'servers' | 'io_ops' | 'signals'>
+type Moving = Pick<
+  HostState,
+  'up' | 'free_vcpus' | 'free_ram_mb' | 'free_disk_gb' | 'servers' | 'io_ops' | 'signals' | 'numa'
+>
 
 function stateOf(row: HostRow, groups: readonly AggregateRow[], fallback: string, moving: Moving): HostState {
   const aggregate_metadata: Record<string, string[]> = {}
@@ -147,6 +186,7 @@ function stateOf(row: HostRow, groups: readonly AggregateRow[], fallback: string
     servers: moving.servers,
     io_ops: moving.io_ops,
     signals: moving.signals,
+    numa: moving.numa,
     aggregate_metadata,
   }
 }

@@ -2,6 +2,7 @@
 import type { Ctx } from '#kernel/context.ts'
 import { computeConfig } from '../config.ts'
 import type { HostRow } from './host.ts'
+import { cpuCounts } from './numa.ts'
 
 export interface HostUsage {
   vcpus: number
@@ -20,15 +21,16 @@ export interface HostUsage {
 /** What is reserved for the host itself counts as used, as upstream counts it. */
 export async function usageOfHost(ctx: Ctx, row: HostRow): Promise<HostUsage> {
   const used = await ctx.services.placement.usagesOf(ctx, row.provider_uuid)
-  const { vcpus, memory_mb, disk_gb } = row.facts
-  const of = (name: 'VCPU' | 'MEMORY_MB' | 'DISK_GB') => used[name] ?? 0
+  const { memory_mb, disk_gb } = row.facts
+  const { shared, dedicated } = cpuCounts(ctx, row.facts)
+  const of = (name: 'VCPU' | 'PCPU' | 'MEMORY_MB' | 'DISK_GB') => used[name] ?? 0
   const memory_mb_used = of('MEMORY_MB') + ctx.config.of(computeConfig).hosts.reserved_memory_mb
   const free_disk_gb = disk_gb - of('DISK_GB')
   return {
-    vcpus,
+    vcpus: shared + dedicated,
     memory_mb,
     local_gb: disk_gb,
-    vcpus_used: of('VCPU'),
+    vcpus_used: of('VCPU') + of('PCPU'),
     memory_mb_used,
     local_gb_used: of('DISK_GB'),
     free_ram_mb: memory_mb - memory_mb_used,

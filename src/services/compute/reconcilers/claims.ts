@@ -1,6 +1,8 @@
 /** Frees ports and allocations of servers that are not there. A claim is one transaction with its server, so this finds what people and bugs left. */
+
 import type { Ctx } from '#kernel/context.ts'
 import { reconciler } from '#kernel/reconcile.ts'
+import { releaseRoom } from '../rooms/steps.ts'
 import { cellOf, existing } from '../servers/store-cells.ts'
 
 export const orphanClaims = reconciler({
@@ -8,7 +10,7 @@ export const orphanClaims = reconciler({
   every: 600_000,
   async run(ctx) {
     const { network, placement } = ctx.services
-    await free(ctx, 'allocations', await placement.consumersOf(ctx, 'INSTANCE'), placement.release)
+    await free(ctx, 'allocations', await placement.consumersOf(ctx, 'INSTANCE'), releaseRoom)
     await free(ctx, 'ports', await network.serversWithPorts(ctx), network.releasePorts)
   },
 })

@@ -1,6 +1,8 @@
 /** Chooses hosts: filters drop those that cannot take a server, weighers order the rest. Pure: a snapshot in, verdicts out. */
 import { type Filter, type FilterSettings, filtersByName } from './filters.ts'
-import { type Nearness, occupy } from './places.ts'
+import type { FitHost } from './fit.ts'
+import type { GuestTopology } from './guest-topology.ts'
+import type { PciRequest } from './pci.ts'
 import { bestOf, type Weights } from './weighers.ts'
 
 /** A host as the scheduler sees it. */
@@ -31,6 +33,8 @@ export interface HostState {
   io_ops: number
   /** What daemons said of it lately. Read when somebody asks; else nothing. */
   signals: Readonly<Record<string, string | number | boolean>>
+  /** Its NUMA cells and devices, with what is taken of them. Read when somebody asks for such; else nothing. */
+  numa?: FitHost | undefined
   /** Metadata of the host's aggregates, all values of a key. */
   aggregate_metadata: Record<string, string[]>
 }
@@ -50,6 +54,9 @@ export interface ScheduleRequest {
   image_id: string | undefined
   image_properties: Record<string, string>
   extra_specs: Record<string, string>
+  /** The NUMA cells of its guest; undefined: whatever the host gives. */
+  topology?: GuestTopology | undefined
+  devices?: readonly PciRequest[]
   /** Hosts that servers named in hints are on. */
   same_host: string[] | undefined
   different_host: string[]
@@ -60,8 +67,6 @@ export interface ScheduleRequest {
   group:
     | { policy: GroupPolicy; max_per_host: number /** Members by host. */; members: Record<string, number> }
     | undefined
-  /** Where it is to be, and would like to be, as seen from servers that it belongs to. */
-  nearness?: Nearness[]
   /** Hosts that have been tried already. */
   ignore: string[]
   /** Hosts that cannot take this server for a reason of its own, with the reason. */
@@ -135,7 +140,6 @@ export function take(host: HostState, request: ScheduleRequest): void {
   host.free_disk_gb -= request.disk_gb
   host.servers++
   host.io_ops++
-  occupy(host, request)
   if (request.group) {
     const { members } = request.group
     members[host.host] = (members[host.host] ?? 0) + 1

@@ -1,4 +1,5 @@
 /** Delete a server: always wins, whatever the server is doing and in whatever state it is; deferred when the configuration says so. */
+
 import type { Ctx } from '#kernel/context.ts'
 import { operation, reply } from '#kernel/operation.ts'
 import { projectMemberOrAdmin, rule } from '#kernel/policy/rule.ts'
@@ -7,6 +8,7 @@ import { saga } from '#kernel/saga/saga.ts'
 import { Type } from '#kernel/schema/builders.ts'
 import { computeConfig } from '../config.ts'
 import { tell, tellAll } from '../events.ts'
+import { releaseRoom } from '../rooms/steps.ts'
 import { loadServer, requireUnlocked } from './access.ts'
 import { actionOperation } from './action.ts'
 import { beginSoftDelete, defers } from './deferred-delete.ts'
@@ -43,7 +45,7 @@ export const deleteSaga = saga<DeleteInput>(
       const server = await findServer(ctx, server_id)
       await releaseClaims(ctx, server_id)
       for (const { uuid, status } of await openMoves(ctx, server_id)) {
-        await ctx.services.placement.release(ctx, uuid)
+        await releaseRoom(ctx, uuid)
         await updateMove(ctx, uuid, { status: status === 'finished' ? 'confirmed' : 'error' })
       }
       const shelved = server?.recovery?.shelved?.image_id

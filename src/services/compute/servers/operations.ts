@@ -31,7 +31,6 @@ import { shelve, shelveOffload } from './moves/shelve.ts'
 import { tidySaga } from './moves/tidy.ts'
 import { unshelve, unshelveRules } from './moves/unshelve.ts'
 import { networkProxyOperations } from './network-proxies.ts'
-import { planSaga } from './plan.ts'
 import { powerActions } from './power.ts'
 import { reboot } from './reboot.ts'
 import { rebuild, rebuildRules } from './rebuild.ts'
@@ -39,11 +38,10 @@ import { remoteConsoleOperations } from './remote-consoles.ts'
 import { rescue, unrescue } from './rescue.ts'
 import { showServer } from './show.ts'
 import { tagOperations } from './tags.ts'
-import { serverTopology } from './topology.ts'
+import { serverTopology, topologyHost } from './topology.ts'
 import { updateServer } from './update.ts'
 import { viewRules } from './view.ts'
-import { volumeAttachmentOperations, volumeAttachmentRules } from './volume-attachments.ts'
-import { volumeSagas } from './volume-sagas.ts'
+import { volumeAttachmentOperations } from './volume-attachments.ts'
 
 const actions = [
   ...powerActions,
@@ -96,13 +94,11 @@ export const serverOperations: Operation[] = [
 
 export const serverSagas: Saga[] = [
   anySaga(createSaga),
-  anySaga(planSaga),
   anySaga(deleteSaga),
   anySaga(softDeleteSaga),
   anySaga(tidySaga),
   ...actions.map(action => action.saga),
   ...interfaceSagas,
-  ...volumeSagas,
 ]
 
 /** Rules that handlers check. */
@@ -113,9 +109,9 @@ export const serverRules: Rule[] = [
   ...unshelveRules,
   ...moveListRules,
   ...liveRules,
+  topologyHost,
   ...listRules,
   ...instanceActionRules,
-  ...volumeAttachmentRules,
   allFilters,
   unlockOverride,
   forcedHost,

@@ -1,13 +1,12 @@
 /** Chooses a host for each server of a request and claims its room there; or says why no host would do. */
 import type { Ctx } from '#kernel/context.ts'
 import { Conflict } from '#kernel/errors.ts'
-import type { Candidate, CandidateRequest } from '../../placement/contract.ts'
+import type { Candidate, CandidateRequest, ConsumerSpec } from '../../placement/contract.ts'
 import { computeConfig } from '../config.ts'
 import { freshSignals } from '../host-signals/store.ts'
-import { hostNamed } from '../hosts/hosts.ts'
 import { type Around, hostsForScheduling, recheck } from '../hosts/steps.ts'
 import { hosts as hostRows } from '../hosts/store.ts'
-import { placeSignals } from '../places/store.ts'
+import { claimRoom, releaseRoom } from '../rooms/steps.ts'
 import { loadFilters } from '../scheduler/filters.ts'
 import { queryOf } from '../scheduler/json-filter.ts'
 import {
@@ -21,10 +20,10 @@ import {
 } from '../scheduler/scheduler.ts'
 import { asksForSignals } from '../scheduler/signals-filter.ts'
 import { loadWeights } from '../scheduler/weighers.ts'
-import type { Group } from '../server-groups/server-group.ts'
 import { groupOf } from '../server-groups/store.ts'
 import type { Explanation } from './explanation.ts'
-import { nearnessFor } from './nearness.ts'
+import { type MachineWishes, machineWishes } from './machine.ts'
+import { candidateRequest, claimedAmounts } from './resources.ts'
 import type { RequestSpec, ServerFlavor, ServerImage } from './server.ts'
 import { hostsOfServers, loadsOfHosts } from './store.ts'
 
@@ -42,6 +41,8 @@ export interface PlacingRequest {
   user_id: string
 }
 
+type Wish = ScheduleRequest & MachineWishes
+
 export type Placing = { hosts: HostState[] } | { explanation: Explanation }
 
 /** How many hosts are tried when the room of the best ones is taken at the same moment. */
@@ -49,60 +50,25 @@ const alternates = 8
 
 /** Claims room for all of the servers, or for none. In a transaction. */
 export async function place(ctx: Ctx, request: PlacingRequest, serverIds: readonly string[]): Promise<Placing> {
-  const asked = await candidateRequest(ctx, request)
+  const wishes = machineWishes(ctx, request.flavor, request.image)
+  const asked = await candidateRequest(ctx, request, wishes)
+  const candidates = asked ? await candidatesOf(ctx, asked) : []
   const options = schedulerOptions(ctx, request.forced)
-  // Places that turned out to be too small, by level.
-  const shut: Record<string, string[]> = {}
-  for (;;) {
-    const wish = await scheduleRequest(ctx, request, serverIds)
-    const nearness = (wish.nearness ?? []).map(near => ({ ...near, shut: shut[near.level] ?? [] }))
-    const open = nearness.find(({ kind, hard, members }) => kind === 'together' && hard && isEmpty(members))
-    const placing = await claimAll(ctx, { request, asked, options, wish: { ...wish, nearness } }, serverIds)
-    if ('hosts' in placing) return placing
-    const tried = open && Object.keys(open.members)[0]
-    if (open === undefined || tried === undefined) return placing
-    // The first of them chose a place that has no room for all: another one may.
-    shut[open.level] = [...(shut[open.level] ?? []), tried]
-  }
-}
-
-const isEmpty = (record: object) => Object.keys(record).length === 0
-
-interface Choice {
-  request: PlacingRequest
-  asked: CandidateRequest | undefined
-  options: SchedulerOptions
-  wish: ScheduleRequest
-}
-
-async function claimAll(
-  ctx: Ctx,
-  { request, asked, options, wish }: Choice,
-  serverIds: readonly string[],
-): Promise<Placing> {
-  const limit = ctx.config.of(computeConfig).scheduler.max_candidates
-  const candidates = asked ? await ctx.services.placement.candidates(ctx, { ...asked, limit }) : []
-  let hosts = await hostsForScheduling(ctx, candidates, await aroundHosts(ctx, request, options))
+  const hosts = await hostsForScheduling(ctx, candidates, await aroundHosts(ctx, request, wishes, options))
+  const wish = await scheduleRequest(ctx, request, wishes, serverIds)
   const chosen: HostState[] = []
   for (const serverId of serverIds) {
-    for (;;) {
-      const { best, refused } = await bestOf(ctx, wish, hosts, options)
-      const host = await claimFirst(ctx, request, serverId, best, candidates)
-      if (host) {
-        take(host, wish)
-        chosen.push(host)
-        break
-      }
-      if (best.length > 0) {
-        // The room of all of them is taken: those after them are tried.
-        hosts = hosts.filter(one => !best.includes(one))
-        continue
-      }
+    const { best, refused } = await bestOf(ctx, wish, hosts, options)
+    const consumer = { id: serverId, project_id: request.project_id, user_id: request.user_id, type: 'INSTANCE' }
+    const host = await claimFirst(ctx, consumer, wish, best, candidates, refused)
+    if (!host) {
       // Before the others' room is given back: it is what was lacking.
       const explanation = await explain(ctx, request, asked, refused)
-      for (const id of serverIds.slice(0, chosen.length)) await ctx.services.placement.release(ctx, id)
+      for (const id of serverIds.slice(0, chosen.length)) await releaseRoom(ctx, id)
       return { explanation }
     }
+    take(host, wish)
+    chosen.push(host)
   }
   return { hosts: chosen }
 }
@@ -119,19 +85,27 @@ async function bestOf(
   return sure.best.length > 0 ? sure : schedule(wish, await recheck(ctx, hosts), options)
 }
 
+/** Of each host one: it may have several ways to give what is asked for. */
+async function candidatesOf(ctx: Ctx, asked: CandidateRequest): Promise<Candidate[]> {
+  const limit = ctx.config.of(computeConfig).scheduler.max_candidates
+  const found = await ctx.services.placement.candidates(ctx, { ...asked, limit })
+  return [...new Map(found.map(candidate => [candidate.root, candidate])).values()]
+}
+
 async function claimFirst(
   ctx: Ctx,
-  { project_id, user_id }: PlacingRequest,
-  serverId: string,
+  consumer: ConsumerSpec,
+  wish: Wish,
   best: HostState[],
   candidates: readonly Candidate[],
+  refused: Refused[],
 ): Promise<HostState | undefined> {
   for (const host of best) {
     try {
-      const consumer = { id: serverId, project_id, user_id, type: 'INSTANCE' }
       const { allocations } = candidates.find(candidate => candidate.root === host.provider)!
-      await ctx.services.placement.claim(ctx, consumer, allocations())
-      return host
+      const refusal = await claimRoom(ctx, consumer, host, wish, claimedAmounts(allocations(), wish))
+      if (!refusal) return host
+      refused.push({ host: host.host, filter: 'claim', asked: 'cells, CPUs and devices', had: refusal.lacks })
     } catch (error) {
       if (!(error instanceof Conflict)) throw error
     }
@@ -160,6 +134,7 @@ function schedulerOptions(ctx: Ctx, forced = false): SchedulerOptions {
 async function aroundHosts(
   ctx: Ctx,
   { flavor, spec }: PlacingRequest,
+  { topology, devices }: MachineWishes,
   { filters, settings, weights }: SchedulerOptions,
 ): Promise<Around> {
   const loadMatters = loadWeights.some(name => weights[name] !== 0) || loadFilters.some(name => filters.includes(name))
@@ -169,57 +144,25 @@ async function aroundHosts(
     (spec.scheduler_hints.query !== undefined && filters.includes('JsonFilter'))
   return {
     ...(loadMatters && { loads: await loadsOfHosts(ctx) }),
-    ...(signalsMatter && { signals: await freshSignals(ctx), placeSignals: await placeSignals.list(ctx.db) }),
+    ...(signalsMatter && { signals: await freshSignals(ctx) }),
+    numa: topology !== undefined || devices.length > 0,
   }
-}
-
-/** What placement is asked for: amounts by the flavor (its extra specs may say otherwise), traits of flavor and image. */
-export function resourcesOf({ flavor, image }: Pick<PlacingRequest, 'flavor' | 'image'>) {
-  const resources: Record<string, number> = {
-    VCPU: flavor.vcpus,
-    MEMORY_MB: flavor.ram,
-    // A server without an image boots from a volume.
-    DISK_GB: (image ? flavor.disk : 0) + flavor.ephemeral + Math.ceil(flavor.swap / 1024),
-  }
-  const traits = { required: [] as string[], forbidden: [] as string[] }
-  for (const [key, value] of [...Object.entries(image?.properties ?? {}), ...Object.entries(flavor.extra_specs)]) {
-    const trait = /^trait:([A-Z0-9_]+)$/.exec(key)?.[1]
-    if (trait && (value === 'required' || value === 'forbidden')) traits[value].push(trait)
-  }
-  for (const [key, value] of Object.entries(flavor.extra_specs)) {
-    const resource = /^resources:([A-Z0-9_]+)$/.exec(key)?.[1]
-    if (resource && /^\d+$/.test(value)) resources[resource] = Number(value)
-  }
-  return { resources: Object.fromEntries(Object.entries(resources).filter(([, amount]) => amount > 0)), traits }
-}
-
-/** Undefined when the host that was named does not exist. */
-async function candidateRequest(ctx: Ctx, request: PlacingRequest): Promise<CandidateRequest | undefined> {
-  const { resources, traits } = resourcesOf(request)
-  const asked: CandidateRequest = {
-    resources,
-    required_traits: traits.required,
-    forbidden_traits: traits.forbidden,
-    member_of: [],
-  }
-  const named = request.spec.requested_host
-  if (named === null) return asked
-  const host = await hostNamed(ctx, named)
-  return host && { ...asked, in_tree: host.provider_uuid }
 }
 
 async function scheduleRequest(
   ctx: Ctx,
   { flavor, image, spec, ignore, unfit, project_id }: PlacingRequest,
+  wishes: MachineWishes,
   serverIds: readonly string[],
-): Promise<ScheduleRequest> {
+): Promise<Wish> {
   const { same_host, different_host, query, build_near_host_ip, cidr } = spec.scheduler_hints
   const [text, address] = [query?.[0], build_near_host_ip?.[0]]
   const group = spec.group_id === null ? undefined : await groupOf(ctx, spec.group_id)
   return {
+    ...wishes,
     vcpus: flavor.vcpus,
     ram_mb: flavor.ram,
-    disk_gb: (image ? flavor.disk : 0) + flavor.ephemeral,
+    disk_gb: flavor.disk + flavor.ephemeral,
     project_id,
     flavor: flavor.name,
     image_id: image?.id,
@@ -230,19 +173,18 @@ async function scheduleRequest(
     different_host: different_host ? Object.keys(await hostsOfServers(ctx, different_host)) : [],
     query: text === undefined ? undefined : { text, read: queryOf(text) },
     near: address === undefined ? undefined : { address, prefix: Number(cidr?.[0]?.slice(1) ?? 24) },
-    nearness: await nearnessFor(ctx, spec, group, serverIds),
-    group: group?.rules.level === undefined ? await groupByHost(ctx, group, serverIds) : undefined,
+    group: group && {
+      policy: group.policy,
+      max_per_host: group.max_per_host,
+      // A server that moves does not stand in its own way.
+      members: await hostsOfServers(
+        ctx,
+        group.members.filter(member => !serverIds.includes(member)),
+      ),
+    },
     ignore,
     ...(unfit && { unfit }),
   }
-}
-
-async function groupByHost(ctx: Ctx, group: Group | undefined, serverIds: readonly string[]) {
-  if (!group) return undefined
-  // A server that moves does not stand in its own way.
-  const others = group.members.filter(member => !serverIds.includes(member))
-  const max_per_host = group.rules.max_server_per_host ?? 1
-  return { policy: group.policy, max_per_host, members: await hostsOfServers(ctx, others) }
 }
 
 /** What was asked, and of each host which rule refused it: placement's, then the filters'. */

@@ -1,4 +1,5 @@
 /** Rebuild a server: a new root disk from an image, with the same id, ports and host. The old disks are kept until the new guest is there. */
+import { isDeepStrictEqual } from 'node:util'
 import type { Ctx } from '#kernel/context.ts'
 import { BadRequest } from '#kernel/errors.ts'
 import { randomPassword } from '#kernel/ids.ts'
@@ -14,9 +15,10 @@ import { keypairOf } from './build-request.ts'
 import { accessIp, diskConfig, hostname, keptIp, personality, trustedCertificates } from './create-schema.ts'
 import { guestSpec } from './guest-spec.ts'
 import { imageOfServer } from './image-of-server.ts'
+import { machineWishes } from './machine.ts'
 import { beginTidy } from './moves/tidy.ts'
 import { checkContents } from './quota.ts'
-import type { GuestDataRow, ServerRow } from './server.ts'
+import type { GuestDataRow, ServerImage, ServerRow } from './server.ts'
 import { changedSchema } from './server-schema.ts'
 import { callOptions, currentSpec, serverToUndo, stopping } from './steps.ts'
 import { findServer, forgetAdminPassword, guestDataOf, updateGuestData, updateServer } from './store.ts'
@@ -108,9 +110,8 @@ async function bringBack(ctx: Ctx, id: string, host: string, row: Partial<Server
   const agent = hostAgent(ctx, host)
   await agent.call('bringBack', { id }, callOptions(ctx, undefined))
   if (!onBefore(row)) return
-  const { signal } = new AbortController()
-  const nics = await ctx.services.network.wire(ctx, id, host, signal)
-  const spec = await guestSpec(ctx, { ...server, ...row }, nics, host, signal)
+  const nics = await ctx.services.network.wire(ctx, id, host, new AbortController().signal)
+  const spec = await guestSpec(ctx, { ...server, ...row }, nics)
   await agent.call('start', { spec }, callOptions(ctx, undefined, 300_000))
 }
 
@@ -118,8 +119,18 @@ function pick<T extends object>(from: T, like: Partial<T>): Partial<T> {
   return Object.fromEntries(Object.keys(like).map(key => [key, from[key as keyof T]])) as Partial<T>
 }
 
+/** It stays on its host, on the CPUs and in the cells that it has. */
+function checkMachine(ctx: Ctx, { flavor, image }: ServerRow, next: ServerImage): void {
+  const { topology } = machineWishes(ctx, flavor, next)
+  if (image?.id === next.id || isDeepStrictEqual(topology, machineWishes(ctx, flavor, image).topology)) return
+  throw new BadRequest(
+    "An instance's NUMA topology cannot be changed as part of a rebuild. The image provided is invalid for this instance.",
+  )
+}
+
 async function rowPatch(ctx: Ctx, server: ServerRow, asked: Asked): Promise<Partial<ServerRow>> {
   const image = await imageOfServer(ctx, asked.imageRef, server.flavor, 'Cannot find image for rebuild')
+  checkMachine(ctx, server, image)
   const has = (key: keyof Asked) => asked[key] !== undefined
   return {
     image,
@@ -160,7 +171,6 @@ export const rebuild: ServerAction = {
       if (asked.trusted_image_certificates !== undefined) ctx.enforce(certificates, target)
       requireAllowed(ctx, server, 'rebuild')
       requireHost(server)
-      if (!server.image) throw new BadRequest('Unable to rebuild with a different image for a volume-backed server.')
       await checkContents(ctx, server.project_id, asked.metadata ?? {}, asked.personality ?? [])
       const admin_password = asked.adminPass ?? randomPassword(ctx.ids, 12)
       const row = await rowPatch(ctx, server, asked)

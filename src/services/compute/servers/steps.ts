@@ -1,4 +1,5 @@
 /** Acts that several sagas of servers share: on the server's host, its ports and its row. */
+
 import { CallTimeout, NoResponder } from '#kernel/bus/bus.ts'
 import type { Ctx } from '#kernel/context.ts'
 import { Fault, messageOf } from '#kernel/errors.ts'
@@ -6,11 +7,11 @@ import type { SagaError } from '#kernel/saga/saga.ts'
 import { computeConfig } from '../config.ts'
 import type { GuestSpec } from '../drivers/driver.ts'
 import { hostAgent } from '../host-agent.ts'
+import { releaseRoom } from '../rooms/steps.ts'
 import { guestSpec } from './guest-spec.ts'
 import type { ServerFault, ServerRow } from './server.ts'
 import { findServer } from './store.ts'
 import { forgetCleanup, rememberCleanup } from './store-cleanups.ts'
-import { releaseVolumes } from './volumes.ts'
 
 /** Tries at destroying a guest before it is left to the cleanup of its host. */
 const destroyAttempts = 3
@@ -44,7 +45,7 @@ export function stopping(ctx: Ctx): { grace_seconds: number; waitMs: number } {
 /** What the host needs to start the guest, with its ports as they are wired now. */
 export async function currentSpec(ctx: Ctx, id: string, host: string, signal: AbortSignal): Promise<GuestSpec> {
   const nics = await ctx.services.network.wire(ctx, id, host, signal)
-  return guestSpec(ctx, await existingServer(ctx, id), nics, host, signal)
+  return guestSpec(ctx, await existingServer(ctx, id), nics)
 }
 
 /** True when the host's agent does not answer: nothing is known of what it did. */
@@ -57,7 +58,6 @@ export async function destroyGuest(ctx: Ctx, host: string, id: string): Promise<
   for (let attempt = 1; ; attempt++) {
     try {
       await hostAgent(ctx, host).call('destroy', { id }, { requestId: ctx.requestId })
-      await ctx.services.volume?.disconnect(ctx, id, host)
       return await forgetCleanup(ctx, host, id)
     } catch (error) {
       if (ctx.sagas.stopping) throw error
@@ -71,11 +71,10 @@ export async function destroyGuest(ctx: Ctx, host: string, id: string): Promise<
   }
 }
 
-/** Frees what a server holds of the network, of volumes and of its host's room. */
+/** Frees what a server holds of the network and of its host's room. */
 export async function releaseClaims(ctx: Ctx, id: string): Promise<void> {
-  await releaseVolumes(ctx, id)
   await ctx.services.network.releasePorts(ctx, id)
-  await ctx.services.placement.release(ctx, id)
+  await releaseRoom(ctx, id)
 }
 
 /** Names of errors whose message was written for users. */

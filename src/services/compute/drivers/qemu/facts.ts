@@ -2,9 +2,10 @@
 import { execFile } from 'node:child_process'
 import { readFile, statfs } from 'node:fs/promises'
 import { cpus, totalmem } from 'node:os'
-import { GuestError, type HostFacts } from '../driver.ts'
+import { GuestError, type HostCell, type HostFacts } from '../driver.ts'
 import type { Accel } from './command-line.ts'
 import type { QemuHost } from './host.ts'
+import { hostCells, hostDevices } from './host-cells.ts'
 import { missing } from './run.ts'
 
 export interface QemuVersion {
@@ -29,13 +30,14 @@ export async function qemuVersion(host: QemuHost): Promise<QemuVersion> {
 export async function hostFacts(host: QemuHost, hostname: string, accel: Accel, sizes: Sizes): Promise<HostFacts> {
   const version = await qemuVersion(host)
   const features = accel === 'kvm' ? await hostFeatures() : await emulatedFeatures(host)
-  const cores = cpus().length
+  const count = cpus().length
+  const cells = await hostCells()
   const { blocks, bsize } = await statfs(host.dir)
   return {
     hypervisor_type: 'QEMU',
     hypervisor_version: version.number,
     hypervisor_hostname: hostname,
-    vcpus: sizes.vcpus ?? cores,
+    vcpus: sizes.vcpus ?? count,
     memory_mb: sizes.memory_mb ?? Math.floor(totalmem() / 1024 / 1024),
     disk_gb: sizes.disk_gb ?? Math.max(1, Math.floor((blocks * bsize) / 1024 ** 3)),
     cpu_info: {
@@ -43,8 +45,10 @@ export async function hostFacts(host: QemuHost, hostname: string, accel: Accel, 
       model: accel === 'kvm' ? 'host' : 'qemu64',
       vendor: /vendor_id\s*: (\S+)/.exec(await readFile('/proc/cpuinfo', 'utf8'))?.[1] ?? 'unknown',
       features,
-      topology: { cells: 1, sockets: 1, cores, threads: 1 },
+      topology: topologyOf(cells, count),
     },
+    ...(cells && { cells }),
+    devices: await hostDevices(),
     traits: [...computeTraits, ...cpuTraits(features)],
     capabilities: {
       suspend: true,
@@ -58,6 +62,15 @@ export async function hostFacts(host: QemuHost, hostname: string, accel: Accel, 
       spice: false,
     },
   }
+}
+
+/** As the kernel tells it; cores and threads are those of each socket and core. */
+function topologyOf(cells: HostCell[] | undefined, count: number): HostFacts['cpu_info']['topology'] {
+  if (!cells) return { cells: 1, sockets: 1, cores: count, threads: 1 }
+  const sockets = new Set(cells.map(({ socket }) => socket)).size
+  const cores = cells.flatMap(({ siblings }) => siblings)
+  const threads = Math.max(1, ...cores.map(core => core.length))
+  return { cells: cells.length, sockets, cores: Math.ceil(cores.length / sockets), threads }
 }
 
 const computeTraits = [

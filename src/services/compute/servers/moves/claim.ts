@@ -1,12 +1,15 @@
 /** Chooses a server's target and claims room there: the move holds what the server has at its source, the server what it gets. */
+
 import type { Ctx } from '#kernel/context.ts'
 import { Conflict } from '#kernel/errors.ts'
 import type { SagaRun } from '#kernel/saga/saga.ts'
 import { tellAll } from '../../events.ts'
 import type { HostRow } from '../../hosts/host.ts'
 import { hosts } from '../../hosts/store.ts'
+import { handOverRoom, releaseRoom } from '../../rooms/steps.ts'
 import type { ActionInput } from '../action.ts'
 import { noValidHost } from '../explanation.ts'
+import { hasFixedDevice } from '../machine.ts'
 import { place } from '../placing.ts'
 import type { ServerRow, TaskState } from '../server.ts'
 import { existingServer } from '../steps.ts'
@@ -34,14 +37,14 @@ async function claim(ctx: Ctx, moveId: string, wish: Wish): Promise<Claimed> {
   const server = await existingServer(ctx, move.server_id)
   const spec = await requestSpecOf(ctx, server.id)
   if (!spec) return { refused: `Nothing is known of what was asked for with instance ${server.id}.` }
-  await ctx.services.placement.handOver(ctx, server.id, consumer(server, moveId, 'MIGRATION'))
+  await handOverRoom(ctx, server.id, consumer(server, moveId, 'MIGRATION'))
   const { image, project_id, user_id } = server
   const unfit = await unfitHosts(ctx, server, wish)
   const request = { flavor: move.new_flavor, image, project_id, user_id, ignore: [], unfit }
   const forced = wish.forced ? { forced: true } : {}
   const placing = await place(ctx, { ...request, ...forced, spec: { ...spec, requested_host: wish.to } }, [server.id])
   if (!('hosts' in placing)) {
-    await ctx.services.placement.handOver(ctx, moveId, consumer(server, server.id, 'INSTANCE'))
+    await handOverRoom(ctx, moveId, consumer(server, server.id, 'INSTANCE'))
     await keepExplanation(ctx, server.id, placing.explanation)
     return { refused: noValidHost(ctx, placing.explanation).message }
   }
@@ -55,10 +58,8 @@ async function claim(ctx: Ctx, moveId: string, wish: Wish): Promise<Claimed> {
 async function unclaim(ctx: Ctx, moveId: string, claimed: Claimed): Promise<void> {
   if ('refused' in claimed) return
   const move = await existingMove(ctx, moveId)
-  await ctx.services.placement.release(ctx, move.server_id)
-  await ctx.services.placement.handOver(ctx, moveId, {
-    ...consumer(move, move.server_id, 'INSTANCE'),
-  })
+  await releaseRoom(ctx, move.server_id)
+  await handOverRoom(ctx, moveId, consumer(move, move.server_id, 'INSTANCE'))
 }
 
 export const consumer = (owner: Pick<MoveRow | ServerRow, 'project_id' | 'user_id'>, id: string, type: string) => ({
@@ -72,8 +73,9 @@ async function unfitHosts(ctx: Ctx, server: ServerRow, { needs, sameHost }: Wish
   const unfit: Record<string, string> = {}
   const rows = await hosts.list(ctx.db)
   const source = rows.find(row => row.name === server.host)
+  const fixed = needs === 'live_migrate' && hasFixedDevice(ctx, server) ? 'the server has a PCI device' : undefined
   for (const row of rows) {
-    const why = row.name === server.host ? atHome(sameHost) : away(row, source, needs)
+    const why = row.name === server.host ? atHome(sameHost) : (fixed ?? away(row, source, needs))
     if (why) unfit[row.name] = why
   }
   return unfit

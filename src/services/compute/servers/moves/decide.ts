@@ -1,4 +1,5 @@
 /** What becomes of a resized server: confirmed, it stays as it is; reverted, it is what it was. */
+
 import type { Ctx } from '#kernel/context.ts'
 import { BadRequest, Conflict } from '#kernel/errors.ts'
 import { reply } from '#kernel/operation.ts'
@@ -9,6 +10,7 @@ import { faultFacts, tell } from '../../events.ts'
 import { powerStates } from '../../host-agent.ts'
 import { isUp } from '../../hosts/host.ts'
 import { hosts } from '../../hosts/store.ts'
+import { handOverRoom, releaseRoom } from '../../rooms/steps.ts'
 import {
   type ActionInput,
   actionOperation,
@@ -34,7 +36,7 @@ const notResized = () => new BadRequest('Instance has not been resized.')
 export async function confirmMove(ctx: Ctx, server: ServerRow, move: MoveRow): Promise<void> {
   await recordAction(ctx, 'confirmResize', server.id)
   await tell(ctx, server, 'resize.confirm.start')
-  await ctx.services.placement.release(ctx, move.uuid)
+  await releaseRoom(ctx, move.uuid)
   const vm_state = server.power_state === powerStates.shutdown ? 'stopped' : 'active'
   await updateServer(ctx, server.id, { vm_state, ...steps.amountsOf(server.flavor) }, { vm_state: 'resized' })
   await updateMove(ctx, move.uuid, { status: 'confirmed' })
@@ -93,8 +95,8 @@ const revertSaga = saga<ActionInput<MoveBody>>(
       const back = { ...steps.settledOn(move, 'source', move.old_zone), ...steps.amountsOf(move.old_flavor) }
       const settled = { ...back, vm_state, power_state, task_state: null, fault: null }
       requireChange(await updateServer(tx, id, settled, { task_state: 'resize_reverting' }), id)
-      await tx.services.placement.release(tx, id)
-      await tx.services.placement.handOver(tx, move.uuid, consumer(server, id, 'INSTANCE'))
+      await releaseRoom(tx, id)
+      await handOverRoom(tx, move.uuid, consumer(server, id, 'INSTANCE'))
       await updateMove(tx, move.uuid, { status: 'reverted' })
       await tell(tx, id, 'resize.revert.end')
     })

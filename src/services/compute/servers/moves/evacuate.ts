@@ -1,4 +1,5 @@
 /** Evacuation: a server of a host that is down is built anew elsewhere; its old guest goes when the host is back. */
+
 import type { Ctx } from '#kernel/context.ts'
 import { BadRequest, NotFound } from '#kernel/errors.ts'
 import { randomPassword } from '#kernel/ids.ts'
@@ -13,6 +14,7 @@ import { tell } from '../../events.ts'
 import { hostAgent } from '../../host-agent.ts'
 import { isUp } from '../../hosts/host.ts'
 import { hosts } from '../../hosts/store.ts'
+import { releaseRoom } from '../../rooms/steps.ts'
 import { type ActionInput, actionOperation, requireAllowed, requireHost, type ServerAction } from '../action.ts'
 import { callOptions, destroyGuest, serverToUndo } from '../steps.ts'
 import { forgetAdminPassword, updateGuestData, updateServer } from '../store.ts'
@@ -146,7 +148,7 @@ export const evacuatedSources = reconciler({
     for (const { uuid, source_host, server_id } of done) {
       if (pending.has(`${source_host} ${server_id}`)) continue
       await ctx.transaction(async tx => {
-        await tx.services.placement.release(tx, uuid)
+        await releaseRoom(tx, uuid)
         await updateMove(tx, uuid, { status: 'completed' })
       })
     }

@@ -3,11 +3,12 @@ import type { Ctx } from '#kernel/context.ts'
 import { saga } from '#kernel/saga/saga.ts'
 import { tellAll } from '../../events.ts'
 import { hostAgent, powerStates } from '../../host-agent.ts'
+import { holdAgain, releaseHeld } from '../../rooms/steps.ts'
 import type { ActionInput } from '../action.ts'
 import { guestSpec } from '../guest-spec.ts'
 import { callOptions, existingServer, serverToUndo } from '../steps.ts'
 import { updateServer } from '../store.ts'
-import { type Busy, bindToTarget, claimTarget, requireChange, type Wish } from './claim.ts'
+import { type Busy, bindToTarget, claimTarget, consumer, requireChange, type Wish } from './claim.ts'
 import type { MoveBody, MoveRow } from './move.ts'
 import * as steps from './steps.ts'
 import { updateMove } from './store.ts'
@@ -60,15 +61,16 @@ export const liveSaga = saga<ActionInput<LiveBody>>(
       async tx => {
         const there = steps.settledOn(move, 'target', zone)
         requireChange(await updateServer(tx, id, { ...there, task_state: null, fault: null }, task), id)
-        await tx.services.placement.release(tx, move.uuid)
+        const held = await releaseHeld(tx, move.uuid)
         await updateMove(tx, move.uuid, { status: 'completed' })
         await tellAll(tx, id, ended)
         await beginTidy(tx, { server_id: id, host: source })
+        return held
       },
-      async tx => {
+      async (tx, held) => {
         const back = { ...steps.settledOn(move, 'source', move.old_zone), ...task }
         await updateServer(tx, id, back, { host: move.dest_host })
-        await steps.holdAgain(tx, move)
+        await holdAgain(tx, consumer(move, move.uuid, 'MIGRATION'), held)
       },
     )
   },
@@ -82,8 +84,7 @@ async function migrateBack(ctx: Ctx, move: MoveRow, target: string): Promise<voi
   const arrived = (await at(target)) !== powerStates.nostate
   const left = (await at(source)) === powerStates.nostate
   if (arrived && left) {
-    const { signal } = new AbortController()
-    const spec = await guestSpec(ctx, await existingServer(ctx, id), [], source, signal)
+    const spec = await guestSpec(ctx, await existingServer(ctx, id), [], move.uuid)
     await hostAgent(ctx, source).call('dropAside', { id }, callOptions(ctx, undefined))
     const to = await hostAgent(ctx, source).call('prepareIncoming', { spec }, callOptions(ctx, undefined))
     await hostAgent(ctx, target).call('migrateLive', { id, to }, callOptions(ctx, undefined, steps.transferMs))

@@ -12,6 +12,7 @@ import { tell, tellAll } from '../../events.ts'
 import { hostAgent } from '../../host-agent.ts'
 import { loadServer, requireUnlocked } from '../access.ts'
 import { actionOperation, recordAction, requireAllowed, type ServerAction, stateConflict } from '../action.ts'
+import { hasFixedDevice } from '../machine.ts'
 import { beginMove } from './begin.ts'
 import { liveSaga } from './live-saga.ts'
 import { liveStatuses, type MoveRow } from './move.ts'
@@ -49,6 +50,12 @@ export const migrateLive: ServerAction = {
       if (to !== null) await requireKnownHost(ctx, to)
       if (to !== null && to === server.host) {
         throw new BadRequest(`Unable to migrate instance (${server.id}) to current host (${to}).`)
+      }
+      // From then on it is found out when a host is chosen.
+      if (!ctx.atLeast('2.34') && hasFixedDevice(ctx, server)) {
+        throw new BadRequest(
+          'Migration pre-check error: non-VIF related PCI requests for instance are not allowed for live migration.',
+        )
       }
       // Without a word on it, a host that is named was not questioned before 2.30.
       const forced = to !== null && (!ctx.atLeast('2.30') || isTrue(force))

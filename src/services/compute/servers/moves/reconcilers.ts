@@ -1,9 +1,11 @@
 /** What goes on with moves by itself: resizes that nobody decides, room that no move holds any more, disks that were left aside. */
+
 import type { Ctx } from '#kernel/context.ts'
 import { messageOf } from '#kernel/errors.ts'
 import { reconciler } from '#kernel/reconcile.ts'
 import { journal } from '#kernel/saga/journal.ts'
 import { computeConfig } from '../../config.ts'
+import { releaseRoom } from '../../rooms/steps.ts'
 import { findServer, updateServer } from '../store.ts'
 import { pendingCleanups } from '../store-cleanups.ts'
 import { confirmMove } from './decide.ts'
@@ -45,7 +47,7 @@ export const orphanMoves = reconciler({
     for (const uuid of await ctx.services.placement.consumersOf(ctx, 'MIGRATION')) {
       await ctx.transaction(async tx => {
         if (await moves.find(tx.db, { uuid, status: openStatuses })) return
-        await tx.services.placement.release(tx, uuid)
+        await releaseRoom(tx, uuid)
         tx.log.warn({ move: uuid }, 'freed the allocations of a move that is over')
       })
     }

@@ -13,6 +13,7 @@ import { actionOperation, requireAllowed, requireHost, type ServerAction } from 
 import { flavorOfServer } from '../build-request.ts'
 import { diskConfig } from '../create-schema.ts'
 import { checkFlavor } from '../image-of-server.ts'
+import { machineWishes } from '../machine.ts'
 import type { ServerFlavor, ServerRow } from '../server.ts'
 import { beginMove } from './begin.ts'
 import { migrateSaga, resizeSaga } from './cold-saga.ts'
@@ -57,6 +58,7 @@ export const resize: ServerAction = {
       await requireSourceUp(ctx, server)
       const flavor = await flavorOfServer(ctx, String(asked.flavorRef))
       checkNewFlavor(server, flavor)
+      machineWishes(ctx, flavor, server.image)
       const disk_config = asked['OS-DCF:diskConfig'] ?? server.disk_config
       const body = { to: null, resize: true }
       const saga = resizeSaga

@@ -1,10 +1,12 @@
 /** Shelving: a server is kept as an image and leaves its host. */
+
 import type { Ctx } from '#kernel/context.ts'
 import { Conflict } from '#kernel/errors.ts'
 import { admin, projectMemberOrAdmin, rule } from '#kernel/policy/rule.ts'
 import { reconciler } from '#kernel/reconcile.ts'
 import { computeConfig } from '../../config.ts'
 import { hostAgent, powerStates } from '../../host-agent.ts'
+import { releaseRoom } from '../../rooms/steps.ts'
 import { actionSaga, beginAction, begunAction } from '../action.ts'
 import { snapshotImage, storeDisk } from '../create-image.ts'
 import type { ServerRow, VmState } from '../server.ts'
@@ -13,8 +15,7 @@ import { findServer, listServers, updateServer } from '../store.ts'
 import * as steps from './steps.ts'
 
 interface ShelveBody {
-  /** Absent: the root disk is a volume, and stays as it is. */
-  image_id?: string
+  image_id: string
   format: 'raw' | 'qcow2'
   vm_state: VmState
 }
@@ -37,15 +38,13 @@ const shelveSaga = actionSaga<ShelveBody>({
         await hostAgent(ctx, host).call('start', { spec }, callOptions(ctx, undefined, 300_000))
       },
     )
-    if (image_id !== undefined)
-      await s.step(
-        'store disk',
-        signal => storeDisk(ctx, host, { id, image_id, format }, signal),
-        () => ctx.services.image.remove(ctx, image_id),
-      )
+    await s.step(
+      'store disk',
+      signal => storeDisk(ctx, host, { id, image_id, format }, signal),
+      () => ctx.services.image.remove(ctx, image_id),
+    )
     const at = await s.record('look at the clock', async tx => new Date(tx.clock.now()).toISOString())
-    const shelved = { ...(image_id !== undefined && { image_id }), at }
-    return { vm_state: 'shelved', power_state: powerStates.shutdown, recovery: { shelved } }
+    return { vm_state: 'shelved', power_state: powerStates.shutdown, recovery: { shelved: { image_id, at } } }
   },
   async settled(ctx, { server_id: id }) {
     if (ctx.config.of(computeConfig).shelved_offload_seconds !== 0) return
@@ -67,18 +66,12 @@ export const shelve = begunAction({
   policy: rule('os_compute_api:os-shelve:shelve', projectMemberOrAdmin),
   saga: shelveSaga,
   async begin(tx, server) {
-    const body = { ...(await imageToFill(tx, server)), vm_state: server.vm_state }
+    const image = await snapshotImage(tx, server, { name: `${server.display_name}-shelved`, image_type: 'snapshot' })
+    const format = server.image?.disk_format ?? 'qcow2'
+    const body = { image_id: image.id, format, vm_state: server.vm_state }
     await beginAction(tx, server, { name: 'shelve', event: 'shelve', saga: shelveSaga, body })
   },
 })
-
-/** For the root disk, when that is on the host. */
-async function imageToFill(ctx: Ctx, server: ServerRow): Promise<Pick<ShelveBody, 'image_id' | 'format'>> {
-  const format = server.image?.disk_format ?? 'qcow2'
-  if (!server.image) return { format }
-  const asked = { name: `${server.display_name}-shelved`, image_type: 'snapshot' } as const
-  return { format, image_id: (await snapshotImage(ctx, server, asked)).id }
-}
 
 const offloadSaga = actionSaga<null>({
   name: 'shelveOffload',
@@ -95,7 +88,7 @@ const offloadSaga = actionSaga<null>({
     })
     await s.record('free the host', async tx => {
       await tx.services.network.unbindPorts(tx, id)
-      await tx.services.placement.release(tx, id)
+      await releaseRoom(tx, id)
       const nowhere = { host: null, node: null, vm_state: 'shelved_offloaded' } as const
       await updateServer(tx, id, nowhere, { task_state: 'shelving_offloading' })
     })

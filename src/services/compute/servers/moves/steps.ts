@@ -4,10 +4,8 @@ import type { SagaError } from '#kernel/saga/saga.ts'
 import type { GuestSpec } from '../../drivers/driver.ts'
 import { faultFacts, tellAll } from '../../events.ts'
 import { hostAgent, powerStates } from '../../host-agent.ts'
-import { hosts } from '../../hosts/store.ts'
 import type { ActionInput } from '../action.ts'
 import { guestSpec } from '../guest-spec.ts'
-import { resourcesOf } from '../placing.ts'
 import type { ServerRow, TaskState } from '../server.ts'
 import { callOptions, destroyGuest, existingServer, faultOf, serverToUndo, stopping, toldMessage } from '../steps.ts'
 import { updateServer } from '../store.ts'
@@ -22,7 +20,7 @@ export const transferMs = 6 * 60 * 60_000
 export async function specThere(ctx: Ctx, move: MoveRow, host: string, signal: AbortSignal): Promise<GuestSpec> {
   const nics = await ctx.services.network.wire(ctx, move.server_id, host, signal)
   const server = await existingServer(ctx, move.server_id)
-  return guestSpec(ctx, { ...server, flavor: move.new_flavor }, nics, host, signal)
+  return guestSpec(ctx, { ...server, flavor: move.new_flavor }, nics)
 }
 
 /** Nothing of the guest may be there from an earlier time, and no cleanup from then may be due: it would take what comes now. */
@@ -46,9 +44,8 @@ export async function bringBack(ctx: Ctx, move: MoveRow): Promise<void> {
   const agent = hostAgent(ctx, host)
   await agent.call('bringBack', { id }, callOptions(ctx, undefined))
   if (move.old_vm_state !== 'active') return
-  const { signal } = new AbortController()
-  const nics = await ctx.services.network.wire(ctx, id, host, signal)
-  const spec = await guestSpec(ctx, { ...server, flavor: move.old_flavor }, nics, host, signal)
+  const nics = await ctx.services.network.wire(ctx, id, host, new AbortController().signal)
+  const spec = await guestSpec(ctx, { ...server, flavor: move.old_flavor }, nics, move.uuid)
   await agent.call('start', { spec }, callOptions(ctx, undefined, 300_000))
 }
 
@@ -72,19 +69,6 @@ export function settledOn(move: MoveRow, where: 'source' | 'target', zone: strin
 }
 
 export const amountsOf = ({ vcpus, ram }: { vcpus: number; ram: number }) => ({ vcpus, memory_mb: ram })
-
-/** After an undone end of a move: the move holds the source's room again, as it was. */
-export async function holdAgain(ctx: Ctx, move: MoveRow): Promise<void> {
-  const provider = (await hosts.find(ctx.db, { name: move.source_host }))?.provider_uuid
-  if (provider === undefined) return
-  const { resources } = resourcesOf({
-    flavor: move.old_flavor,
-    image: (await existingServer(ctx, move.server_id)).image,
-  })
-  const { project_id, user_id } = move
-  const consumer = { id: move.uuid, type: 'MIGRATION', project_id, user_id }
-  await ctx.services.placement.claim(ctx, consumer, { [provider]: resources })
-}
 
 /** Ends a move that was undone: the server is free again, with its own amounts of the quota. */
 export function moveFailed(events: readonly string[], tasks: readonly TaskState[], cancelled: MoveStatus = 'error') {

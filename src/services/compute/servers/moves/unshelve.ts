@@ -1,4 +1,5 @@
 /** Unshelving: a server comes back from its image, anywhere; or where it is, when it was not taken off its host. */
+
 import type { Ctx } from '#kernel/context.ts'
 import { BadRequest, Conflict } from '#kernel/errors.ts'
 import { reply } from '#kernel/operation.ts'
@@ -10,6 +11,7 @@ import { name } from '../../dialect.ts'
 import { faultFacts, tell } from '../../events.ts'
 import { hostAgent, powerStates } from '../../host-agent.ts'
 import { zoneAvailable, zones } from '../../hosts/hosts.ts'
+import { releaseRoom } from '../../rooms/steps.ts'
 import { type ActionInput, actionOperation, claimTask, requireAllowed, type ServerAction } from '../action.ts'
 import { noValidHost } from '../explanation.ts'
 import { guestSpec } from '../guest-spec.ts'
@@ -50,7 +52,7 @@ const unshelveSaga = saga<ActionInput<UnshelveBody>>(
       ? await s.record(
           'claim',
           tx => claimRoom(tx, id, body.to),
-          (tx, output) => releaseRoom(tx, id, output),
+          (tx, output) => unclaim(tx, id, output),
         )
       : { host: home, node: '', zone: '' }
     const { host, node, zone } = granted(claimed)
@@ -71,7 +73,7 @@ const unshelveSaga = saga<ActionInput<UnshelveBody>>(
         const there = (await agent.call('state', { id }, callOptions(ctx, signal))) !== powerStates.nostate
         // It may have been taken off its host half-way.
         const image = there ? server.image : await shelvedImage(ctx, server)
-        const spec = await guestSpec(ctx, { ...server, image }, nics, host, signal)
+        const spec = await guestSpec(ctx, { ...server, image }, nics)
         if (there) await agent.call('start', { spec }, callOptions(ctx, signal, 300_000))
         else await agent.call('spawn', { spec, power_on: true }, callOptions(ctx, signal, 20 * 60_000))
       },
@@ -119,8 +121,8 @@ async function claimRoom(ctx: Ctx, id: string, to: string | null): Promise<Claim
   return { refused: noValidHost(ctx, placing.explanation).message }
 }
 
-async function releaseRoom(ctx: Ctx, id: string, claimed: Claimed): Promise<void> {
-  if (!('refused' in claimed)) await ctx.services.placement.release(ctx, id)
+async function unclaim(ctx: Ctx, id: string, claimed: Claimed): Promise<void> {
+  if (!('refused' in claimed)) await releaseRoom(ctx, id)
 }
 
 const unshelveTo = rule('os_compute_api:os-shelve:unshelve_to_host', admin)

@@ -1,0 +1,65 @@
+/** What guests have of hosts, claimed, passed on and freed: amounts in placement, and with them cells, CPUs and devices. */
+import type { Ctx } from '#kernel/context.ts'
+import { lock } from '#kernel/db/database.ts'
+import type { ConsumerSpec } from '../../placement/contract.ts'
+import { amountsOfFit, freeNow } from '../hosts/steps.ts'
+import { fitOnHost } from '../scheduler/fit.ts'
+import type { HostState, ScheduleRequest } from '../scheduler/scheduler.ts'
+import { dropRoom, passRoom, putRoom, type Room, roomFor, roomOf } from './store.ts'
+
+type Amounts = Record<string, Record<string, number>>
+
+/**
+ * Claims what a guest needs of a host, in the caller's transaction. Throws `Conflict` when placement lacks the amounts; says what is lacking
+ * when the host's cells, CPUs or devices have gone to others.
+ */
+export async function claimRoom(
+  ctx: Ctx,
+  consumer: ConsumerSpec,
+  host: HostState,
+  { topology, devices = [] }: Pick<ScheduleRequest, 'topology' | 'devices'>,
+  amounts: Amounts,
+): Promise<{ lacks: string } | undefined> {
+  if (!topology && devices.length === 0) {
+    await ctx.services.placement.claim(ctx, consumer, amounts)
+    return undefined
+  }
+  // Who chooses CPUs of a host does so alone: it must see what the last one took.
+  await lock(ctx.db, ctx.database.engine, `compute/room/${host.host}`)
+  const fitted = fitOnHost(topology, devices, await freeNow(ctx, host.host))
+  if ('lacks' in fitted) return fitted
+  await ctx.services.placement.claim(ctx, consumer, { ...amounts, ...amountsOfFit(host, fitted.fit) })
+  await putRoom(ctx, roomFor(consumer.id, host.host, fitted.fit))
+  host.numa = await freeNow(ctx, host.host)
+  return undefined
+}
+
+/** Gives all that one consumer has to another one. */
+export async function handOverRoom(ctx: Ctx, from: string, to: ConsumerSpec): Promise<void> {
+  await ctx.services.placement.handOver(ctx, from, to)
+  await passRoom(ctx, from, to.id)
+}
+
+/** Unknown consumers are fine. */
+export async function releaseRoom(ctx: Ctx, consumer: string): Promise<void> {
+  await ctx.services.placement.release(ctx, consumer)
+  await dropRoom(ctx, consumer)
+}
+
+/** What a consumer has, to be had again after an undone release. */
+export interface Held {
+  amounts: Amounts
+  room: Room
+}
+
+export async function releaseHeld(ctx: Ctx, consumer: string): Promise<Held> {
+  const held = { amounts: await ctx.services.placement.allocationsOf(ctx, consumer), room: await roomOf(ctx, consumer) }
+  await releaseRoom(ctx, consumer)
+  return held
+}
+
+/** Throws when others have taken it meanwhile. */
+export async function holdAgain(ctx: Ctx, consumer: ConsumerSpec, { amounts, room }: Held): Promise<void> {
+  await ctx.services.placement.claim(ctx, consumer, amounts)
+  await putRoom(ctx, room)
+}
