@@ -135,5 +135,19 @@ export function writeClouds(cloudsFile: string, url: string, region: string, pas
     'nephos-admin': user('admin', passwords.admin, project('admin')),
     'nephos-system': user('admin', passwords.admin, { system_scope: 'all' }),
   }
-  writeFile(cloudsFile, onDemand.yaml().stringify({ clouds }))
+  writeFile(cloudsFile, yamlOf({ clouds }))
+}
+
+interface Nested {
+  [key: string]: string | number | Nested
+}
+
+/** Plain enough to be written without the package, which would be loaded at every start for it: text in quotes is the same in JSON and YAML. */
+function yamlOf(value: Nested, indent = ''): string {
+  const lines = Object.entries(value).map(([key, member]) =>
+    typeof member === 'object'
+      ? `${indent}${key}:\n${yamlOf(member, `${indent}  `)}`
+      : `${indent}${key}: ${JSON.stringify(member)}\n`,
+  )
+  return lines.join('')
 }

@@ -3,6 +3,7 @@
 import type { Ctx } from './context.ts'
 import { BadRequest } from './errors.ts'
 import { type TSchema, Type } from './schema/builders.ts'
+import { fitsPlainly } from './schema/plainly.ts'
 import { problemOf, pythonic } from './schema/validate.ts'
 
 export interface Attribute {
@@ -85,6 +86,7 @@ export const id = (options: Omit<Attribute, 'schema'> = {}): Attribute => ({
 /** Checks one value; returns it converted. */
 export function checkedValue(name: string, attribute: Attribute, sent: unknown): unknown {
   const value = attribute.convert ? attribute.convert(sent) : sent
+  if (fitsPlainly(attribute.schema, value)) return value
   const problem = problemOf(attribute.schema, value)
   if (!problem) return value
   const shown = pythonic(problem.value)

@@ -6,6 +6,7 @@ import type { Static, TObject } from 'typebox'
 import { messageOf } from '../errors.ts'
 import { didYouMean } from '../near-miss.ts'
 import { onDemand } from '../on-demand.ts'
+import { fitsPlainly } from '../schema/plainly.ts'
 import { choicesOf, type Schema, type Section } from './section.ts'
 import { type Assignment, ConfigError, fromEnvironment, fromOverrides, fromYaml } from './sources.ts'
 
@@ -40,12 +41,21 @@ export function loadConfig(sections: readonly Section[], sources: ConfigSources 
     ...fromOverrides(sources.overrides ?? [], root),
   ]
   const { tree, origins } = merge(assignments)
-  const touched = new Set(Object.keys(tree))
-  for (const [name, schema] of Object.entries(root.properties ?? {})) {
+  const known = root.properties ?? {}
+  const unknown = Object.keys(tree).filter(name => !Object.hasOwn(known, name))
+  const suspects: Record<string, Schema> = {}
+  for (const [name, schema] of Object.entries(known)) {
     tree[name] ??= Object.create(null)
-    if (!fillDefaults(schema, tree[name])) touched.add(name)
+    const part = narrowed(schema, tree[name])
+    const isComplete = fillDefaults(schema, tree[name])
+    if (!isComplete || part !== sound) suspects[name] = isComplete ? part : schema
   }
-  validate(root, tree, touched, origins)
+  const problems = unknown.map(
+    name => `${originOf([name], origins)}: ${name} is not a known section.${didYouMean(name, Object.keys(known))}`,
+  )
+  if (Object.keys(suspects).length > 0)
+    problems.push(...problemsIn({ type: 'object', properties: suspects }, tree, origins))
+  if (problems.length > 0) throw new ConfigError([...new Set(problems)])
   const values = structuredClone(tree)
   hideSecrets(values, root)
   return {
@@ -126,21 +136,18 @@ function fillDefaults(schema: Schema, value: unknown): boolean {
   return complete
 }
 
-/** Checks only the sections that a source touched or that lack something: compiling all schemas costs a fifth of start-up. */
-function validate(root: Schema, tree: Tree, touched: ReadonlySet<string>, origins: ReadonlyMap<string, string>): void {
-  const known = root.properties ?? {}
-  const names = [...touched]
-  const problems = names
-    .filter(name => !Object.hasOwn(known, name))
-    .map(name => {
-      const origin = originOf([name], origins)
-      return `${origin}: ${name} is not a known section.${didYouMean(name, Object.keys(known))}`
-    })
-  const properties = Object.fromEntries(
-    names.flatMap(name => (Object.hasOwn(known, name) ? [[name, known[name]!]] : [])),
+/** A schema for what needs no check. */
+const sound: Schema = {}
+
+/** Of a schema what is needed to check the settings that were given: defaults are right, and compiling all schemas is a third of a start. */
+function narrowed(schema: Schema, given: unknown): Schema {
+  if (!schema.properties || !isTree(given)) return fitsPlainly(schema, given) ? sound : schema
+  const properties = Object.entries(schema.properties).map(
+    ([key, child]) => [key, given[key] === undefined ? sound : narrowed(child, given[key])] as const,
   )
-  if (names.length > 0) problems.push(...problemsIn({ type: 'object', properties }, tree, origins))
-  if (problems.length > 0) throw new ConfigError([...new Set(problems)])
+  const isKnown = (key: string) => Object.hasOwn(schema.properties!, key)
+  if (Object.keys(given).every(isKnown) && properties.every(([, child]) => child === sound)) return sound
+  return { ...schema, properties: Object.fromEntries(properties) }
 }
 
 function problemsIn(schema: Schema, tree: Tree, origins: ReadonlyMap<string, string>): string[] {

@@ -73,6 +73,7 @@ export function fromOverrides(overrides: readonly string[], root: Schema): Assig
 function fromText(schema: Schema | undefined, text: string, origin: string): unknown {
   if (schema === undefined || schema.type === 'string') return text
   if (choicesOf(schema)?.includes(text)) return text
+  if ((schema.type === 'integer' || schema.type === 'number') && /^-?\d{1,15}$/.test(text)) return Number(text)
   if (schema.type === 'array' && !text.trimStart().startsWith('[')) {
     if (text.trim() === '') return []
     return text.split(',').map(item => fromText(schema.items, item.trim(), origin))

@@ -1,8 +1,9 @@
 /** Microversion marks and validation. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Type } from './builders.ts'
+import { type TSchema, Type } from './builders.ts'
 import { byVersion, prune, schemaAt, since, until, unversioned } from './marks.ts'
+import { fitsPlainly } from './plainly.ts'
 import { problemOf } from './validate.ts'
 import { ordinal } from './version.ts'
 
@@ -90,4 +91,36 @@ test('answers are cut to the version asked for', () => {
   prune(value, either, ordinal('2.8'))
   assert.equal(JSON.stringify(value), '{"b":"y"}')
   assert.ok(unversioned(Type.Object({ id: Type.String() })))
+})
+
+test('what fits plainly is what Ajv takes as it is, whatever the schema and the value', () => {
+  const values: unknown[] = [
+    ...['', 'a', 'aa', '😀', '10.0.0.1', '6a1f2c3d-0000-4000-8000-00000000beef', 0, 1, 1.5, -1, true, false, null],
+    ...[[], ['a'], ['a', 'a'], ['a', 1], [{}], {}, { a: 'a' }, { a: 1 }, { b: 1 }, { a: 'a', b: 1 }, { a: { a: 'a' } }],
+  ]
+  const leaves: TSchema[] = [
+    ...[Type.String(), Type.String({ maxLength: 1 }), Type.String({ minLength: 1 }), Type.String({ minLength: 2 })],
+    ...[Type.String({ format: 'ip' }), Type.String({ format: 'uuid' }), Type.String({ pattern: '^a$' })],
+    ...[Type.Integer(), Type.Number({ minimum: 0, maximum: 1 }), Type.Boolean(), Type.Null(), Type.Literal('a')],
+    ...[Type.Unsafe({ enum: ['a', 1] }), Type.Unsafe({ type: ['string', 'integer'] }), Type.Unknown()],
+  ]
+  const schemas = [
+    ...leaves,
+    ...leaves.map(leaf => Type.Union([Type.Null(), leaf])),
+    ...leaves.map(leaf => Type.Array(leaf, { uniqueItems: true, maxItems: 1 })),
+    ...leaves.map(leaf => Type.Object({ a: leaf, b: Type.Optional(Type.Integer()) })),
+    ...leaves.map(leaf => Type.Object({ a: Type.Optional(leaf) }, { additionalProperties: false })),
+    Type.Object({ a: Type.String({ default: 'b' }) }),
+  ]
+  let fitting = 0
+  for (const schema of schemas) {
+    for (const value of values) {
+      if (!fitsPlainly(schema, value)) continue
+      const copy = structuredClone(value)
+      assert.equal(problemOf(schema, copy), undefined, `${JSON.stringify(schema)} ${JSON.stringify(value)}`)
+      assert.deepEqual(copy, value)
+      fitting++
+    }
+  }
+  assert.ok(fitting > 100, `${fitting} fit`)
 })

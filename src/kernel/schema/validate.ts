@@ -30,7 +30,7 @@ export function isCidr(value: string): boolean {
   return Number(length) <= (isIPv4(address) ? 32 : isIPv6(address) ? 128 : -1)
 }
 
-const formats: Record<string, (value: string) => boolean> = {
+export const formats: Record<string, (value: string) => boolean> = {
   uuid: isUuid,
   ip: value => isIP(value) !== 0,
   ipv4: isIPv4,
