@@ -114,9 +114,9 @@ export const parts: Part[] = [
   },
   {
     name: 'directories',
-    what: 'users in a real LDAP server',
-    files: /^src\/services\/identity\/directory\/.*\.real\.test\.ts$/,
-    needs: [{ program: 'slapd', package: 'slapd' }, openssl],
+    what: 'users and codes in real servers of others: OpenLDAP, RADIUS',
+    files: /^src\/services\/identity\/.*\.real\.test\.ts$/,
+    needs: [{ program: 'slapd', package: 'slapd' }, { program: 'freeradius', package: 'freeradius' }, openssl],
     minutes: 5,
   },
   { name: 'real', what: 'other tests that need the real thing', files: real, root: true, minutes: 10 },

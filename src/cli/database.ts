@@ -13,7 +13,7 @@ import { configOf, readSettings } from './settings.ts'
 
 /** `file`: where it is SQLite. A server that is not there is missed now, in words for whoever has to start it. */
 export async function openDatabase(config: { database_url: string }, file: string): Promise<Database> {
-  if (!config.database_url) return openSqlite(file)
+  if (!config.database_url) return openSqlite(file, { breathes: true })
   const database = openPostgres(config.database_url)
   try {
     await sql`select 1`.execute(database.root)

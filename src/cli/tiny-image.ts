@@ -20,7 +20,7 @@ export async function ensureTinyImage(
     container_format: 'bare',
     min_disk: 1,
     min_ram: 64,
-    properties: { os_distro: 'nephos-tiny' },
+    properties: { os_distro: 'nephos-tiny', ...(!simulated && { hw_qemu_guest_agent: 'yes' }) },
   })
 }
 

@@ -127,9 +127,18 @@ function requireSense(fault: NewFault): void {
   if (ofRequests && ofWork) throw wrong('is about requests or about work, not both.')
   if (work === undefined && (step !== undefined || !about[kind].some(one => one !== 'work')))
     throw wrong("needs to know which work: work: 'compute.servers.create', say, or '*'.")
+  if (fault.kind === 'answer') requireOwnHeaders(fault.headers)
   if (kind === 'answer' && fault.status === undefined) throw wrong('needs a status.')
   if (kind === 'delay' && fault.seconds === undefined) throw wrong('needs seconds.')
   if (kind === 'error' && fault.message === undefined) throw wrong('needs a message.')
+}
+
+/** How an answer is framed is not the test's: one that contradicts its body would leave the client waiting. */
+const framing = ['connection', 'content-length', 'keep-alive', 'trailer', 'transfer-encoding', 'upgrade']
+
+function requireOwnHeaders(headers: Record<string, string> = {}): void {
+  const found = Object.keys(headers).find(name => framing.includes(name.toLowerCase()))
+  if (found !== undefined) throw new BadRequest(`The header ${found} is the server's own: leave it out.`)
 }
 
 function requireKnown(what: string, pattern: string | undefined, names: readonly string[]): void {

@@ -82,7 +82,7 @@ export async function beginLife(place: Place, beginning: Beginning): Promise<Lif
   const ids: Ids = systemIds()
   const bus = inProcessBus(clock, log)
   const connection = openDatabase(place, beginning.from)
-  const database = databaseOf('sqlite', sqliteDialect(connection))
+  const database = databaseOf('sqlite', sqliteDialect(connection), { breathes: true })
   const cloud = await createCloud({
     ...{ config, database, bus, clock, ids, log, policyOverrides, services, around, sagaProbe },
   })

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { systemClock } from '#kernel/clock.ts'
 import type { Config } from '#kernel/config/load.ts'
+import { BadRequest, messageOf } from '#kernel/errors.ts'
 import type { Log } from '#kernel/log.ts'
 import type { CheckSource } from '#kernel/policy/rule.ts'
 import { type Passwords, StartError } from '../cli/data-dir.ts'
@@ -112,6 +113,15 @@ export async function startSimulated(options: SimulatedOptions): Promise<Simulat
     passwords = beginning.passwords
     front.serve(life.cloud.http)
   }
+  async function restore(whole: Snapshot): Promise<void> {
+    try {
+      await begin(whole)
+    } catch (cause) {
+      await first()
+      const why = `No cloud can begin with this snapshot, and this one is as new: ${messageOf(cause)}`
+      throw new BadRequest(why, { cause })
+    }
+  }
   async function fill(preset: Preset): Promise<Filled> {
     const { cloud, hosts, addHosts } = present()
     const more = Array.from({ length: preset.hosts ?? 0 }, (_, i) => `host-${hosts.length + i + 1}`)
@@ -138,7 +148,7 @@ export async function startSimulated(options: SimulatedOptions): Promise<Simulat
     },
     fill: preset => inTurn(() => fill(preset)),
     snapshot: () => inTurn(async () => fileOf(await snapshot())),
-    restore: file => inTurn(() => begin(snapshotIn(file))),
+    restore: file => inTurn(() => restore(snapshotIn(file))),
     reset: () => inTurn(first),
   }
   const place: Place = {

@@ -1,6 +1,8 @@
 /** A snapshot as one file: the cloud's own SQLite database, with a table for all else. */
 import { DatabaseSync } from 'node:sqlite'
 import { BadRequest } from '#kernel/errors.ts'
+import { type TSchema, Type } from '#kernel/schema/builders.ts'
+import { problemOf } from '#kernel/schema/validate.ts'
 import type { Passwords } from '../cli/data-dir.ts'
 import type { Beginning } from './life.ts'
 import type { Snapshot } from './snapshot.ts'
@@ -16,6 +18,19 @@ interface About {
   passwords: Passwords
   time: Snapshot['time']
 }
+
+/** Hosts and guests have files of these names. */
+const fileName = '^[\\w-][\\w.-]{0,250}$'
+
+const named = (value: TSchema) =>
+  Type.Record(Type.String({ pattern: fileName }), value, { additionalProperties: false })
+
+const aboutSchema = Type.Object({
+  format: Type.Integer(),
+  hosts: named(named(Type.Object({}))),
+  passwords: Type.Object({ admin: Type.String(), demo: Type.String() }),
+  time: Type.Optional(Type.Object({ now: Type.Number(), speed: Type.Number({ minimum: 0 }) })),
+})
 
 export function fileOf({ beginning, images, time }: Snapshot): Uint8Array {
   using file = new DatabaseSync(':memory:')
@@ -42,10 +57,15 @@ function read(bytes: Uint8Array): Snapshot {
   using file = new DatabaseSync(':memory:')
   file.deserialize(bytes)
   const parts = file.prepare(`select name, content from ${table}`).all() as { name: string; content: Uint8Array }[]
-  const about = parts.find(({ name }) => name === 'about')!
-  const { format: written, hosts, passwords, time } = JSON.parse(Buffer.from(about.content).toString()) as About
-  if (written !== format)
-    throw new BadRequest(`The snapshot is of format ${written} and this version reads ${format}: take it anew.`)
+  const part = parts.find(({ name }) => name === 'about')!
+  const about = JSON.parse(Buffer.from(part.content).toString()) as About
+  if (about.format !== format)
+    throw new BadRequest(`The snapshot is of format ${about.format} and this version reads ${format}: take it anew.`)
+  const problem = problemOf(aboutSchema, about)
+  if (problem) throw new BadRequest(`What the snapshot says of itself makes no sense: ${problem.message}`)
+  const { integrity_check } = file.prepare('pragma integrity_check(1)').get() as { integrity_check: string }
+  if (integrity_check !== 'ok') throw new BadRequest('The snapshot is damaged: take it anew.')
+  const { hosts, passwords, time } = about
   const images = parts.filter(({ name }) => name.startsWith(imagePrefix))
   file.exec(`drop table ${table}`)
   return {

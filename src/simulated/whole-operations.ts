@@ -80,18 +80,21 @@ const restore = controlOperation({
   path: '/snapshot',
   summary: 'Make the cloud what it was when a snapshot was taken',
   raw: true,
-  async handle(controls, { stream }) {
-    await controls.restore(await bytesOf(stream))
+  async handle(controls, { stream, headers }) {
+    await controls.restore(await bytesOf(stream, Number(headers['content-length'] ?? 0)))
     return undefined
   },
 })
 
-async function bytesOf(stream: Readable): Promise<Uint8Array> {
+/** `announced`: the length that the client says it has. */
+async function bytesOf(stream: Readable, announced: number): Promise<Uint8Array> {
+  const tooLarge = () => new PayloadTooLarge(`A snapshot has ${mostBytes} bytes at most.`)
+  if (announced > mostBytes) throw tooLarge()
   const pieces: Buffer[] = []
   let size = 0
   for await (const piece of stream as AsyncIterable<Buffer>) {
     size += piece.length
-    if (size > mostBytes) throw new PayloadTooLarge(`A snapshot has ${mostBytes} bytes at most.`)
+    if (size > mostBytes) throw tooLarge()
     pieces.push(piece)
   }
   return Buffer.concat(pieces)

@@ -43,6 +43,9 @@ export async function installation(
   const providers = await ask('GET', '/placement/resource_providers')
   await ask('PUT', '/placement/resource_classes/CUSTOM_PROOF')
   await ask('POST', '/compute/v2.1/flavors/42/os-extra_specs', { extra_specs: { 'hw:cpu_policy': 'shared' } })
+  const aggregate = String(await made('/compute/v2.1/os-aggregates', 'aggregate', { name: 'proof' }))
+  const metadata = { 'place:rack': 'r1' }
+  await ask('POST', `/compute/v2.1/os-aggregates/${aggregate}/action`, { set_metadata: { metadata } })
   return {
     ...ids,
     'os-host-signals': 'h1',
@@ -88,7 +91,8 @@ export async function installation(
     resource_classes: 'CUSTOM_PROOF',
     flavors: '42',
     'os-extra_specs': 'hw:cpu_policy',
-    'os-aggregates': String(await made('/compute/v2.1/os-aggregates', 'aggregate', { name: 'proof' })),
+    'os-aggregates': aggregate,
+    'os-places': 'rack=r1',
     'os-services': (await mine('os-services')).id,
     'os-hosts': 'h1',
     'os-hypervisors': (await mine('os-hypervisors')).id,

@@ -13,7 +13,6 @@ const nothing = '00000000-0000-4000-8000-000000000001'
 const noVolumes = 'refuses: there is no volume service'
 const noShares = 'refuses: there is no file service'
 const noNodes = { why: 'refuses: there is no bare-metal service', status: 400, says: /Please use Ironic command/ }
-const notAttached = { why: noVolumes, status: 404, says: /is not attached to volume/ }
 const noShare = { why: noShares, status: 404, says: /^Share .* could not be found/ }
 
 export const refusals: Record<string, Refusal> = {
@@ -24,15 +23,6 @@ export const refusals: Record<string, Refusal> = {
     body: { snapshot: { volume_id: nothing, create_info: { snapshot_id: nothing, type: 'qcow2', new_file: 'x' } } },
   },
   'compute.assisted_volume_snapshots.delete': { why: noVolumes, status: 400, says: /^'delete_info'$/ },
-  'compute.volume_attachments.create': {
-    why: noVolumes,
-    status: 404,
-    says: /^Volume .* could not be found/,
-    body: { volumeAttachment: { volumeId: nothing } },
-  },
-  'compute.volume_attachments.show': notAttached,
-  'compute.volume_attachments.update': { ...notAttached, body: { volumeAttachment: { volumeId: nothing } } },
-  'compute.volume_attachments.delete': notAttached,
   'compute.server_shares.create': { ...noShare, body: { share: { share_id: nothing } } },
   'compute.server_shares.show': noShare,
   'compute.server_shares.delete': noShare,

@@ -16,10 +16,16 @@ export const guestPackages = [
   'libcom-err2',
   'libcrypt1',
   'libext2fs2',
+  'libglib2.0-0',
   'libgmp10',
+  'libnuma1',
+  'libpcre2-8-0',
   'libtomcrypt1',
   'libtommath1',
+  'libudev1',
+  'liburing2',
   'libuuid1',
+  'qemu-guest-agent', // the cloud's hand in the guest: passwords, freezing for snapshots, figures
   'zlib1g',
 ]
 
@@ -27,7 +33,9 @@ export const guestPackages = [
 export const toolPackages = ['dosfstools', 'liblz4-1', 'lz4', 'mtools', 'syslinux', 'syslinux-common']
 
 /** Programs of the guest besides busybox. */
-export const guestPrograms = ['usr/sbin/dropbear', 'usr/bin/dropbearkey', 'usr/bin/dbclient', 'sbin/resize2fs']
+export const guestPrograms = [
+  ...['usr/sbin/dropbear', 'usr/bin/dropbearkey', 'usr/bin/dbclient', 'sbin/resize2fs', 'usr/sbin/qemu-ga'],
+]
 
 /** Programs of the initramfs besides busybox. */
 export const bootPrograms = ['sbin/resize2fs']

@@ -2,6 +2,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { type DatabaseConnection, type Dialect, type Driver, Kysely, sql, type Transaction } from 'kysely'
 import { systemClock } from '../clock.ts'
+import { breather } from './breather.ts'
 
 /** Every table by name. Each store adds its own by declaration merging. */
 // biome-ignore lint/suspicious/noEmptyInterface: merged into by the stores
@@ -75,10 +76,14 @@ function inner(connection: DatabaseConnection): DatabaseConnection {
   return innerOf.get(connection) ?? connection
 }
 
-function countingConnection(connection: DatabaseConnection, count: () => void): DatabaseConnection {
+/** Called before each statement. */
+type Before = () => Promise<void> | undefined
+
+function watchedConnection(connection: DatabaseConnection, before: Before): DatabaseConnection {
   const counted: DatabaseConnection = {
     async executeQuery(query) {
-      count()
+      const pause = before()
+      if (pause) await pause
       try {
         return await patiently(() => connection.executeQuery(query))
       } catch (error) {
@@ -92,14 +97,14 @@ function countingConnection(connection: DatabaseConnection, count: () => void): 
 }
 
 /** Wraps a dialect's driver so that a query on the root connection inside a transaction fails instead of waiting for ever. */
-function guardedDriver(driver: Driver, count: () => void): Driver {
+function guardedDriver(driver: Driver, before: Before): Driver {
   return {
     init: () => driver.init(),
     async acquireConnection() {
       if (insideTransaction.getStore()) {
         throw new Error("query on the root database inside a transaction: use the transaction's ctx.db")
       }
-      return countingConnection(await driver.acquireConnection(), count)
+      return watchedConnection(await driver.acquireConnection(), before)
     },
     beginTransaction: (c, settings) => patiently(() => driver.beginTransaction(inner(c), settings)),
     commitTransaction: c => driver.commitTransaction(inner(c)),
@@ -109,15 +114,20 @@ function guardedDriver(driver: Driver, count: () => void): Driver {
   }
 }
 
-/** Builds a `Database` from a Kysely dialect; used by `sqlite.ts` and `postgres.ts`. */
-export function databaseOf(engine: Engine, dialect: Dialect): Database {
+/**
+ * Builds a `Database` from a Kysely dialect; used by `sqlite.ts` and `postgres.ts`. `breathes`: gives the event loop turns between statements;
+ * not for who steers time by the loop's turns.
+ */
+export function databaseOf(engine: Engine, dialect: Dialect, { breathes = false } = {}): Database {
   let statements = 0
+  const breathe = breathes ? breather() : undefined
   const root = new Kysely<Tables>({
     dialect: {
       createAdapter: () => dialect.createAdapter(),
       createDriver: () =>
         guardedDriver(dialect.createDriver(), () => {
           statements++
+          return breathe?.()
         }),
       createIntrospector: db => dialect.createIntrospector(db),
       createQueryCompiler: () => dialect.createQueryCompiler(),

@@ -1,10 +1,12 @@
 /** The database on both engines: rows, transactions, constraints, migrations. */
 import assert from 'node:assert/strict'
+import { test } from 'node:test'
 import { sql } from 'kysely'
 import { onEachEngine } from '../../../test/engines.ts'
 import { type Database, UniqueViolation } from './database.ts'
 import { migrate, pendingMigrations } from './migrate.ts'
 import { rows } from './rows.ts'
+import { openSqlite } from './sqlite.ts'
 
 interface Thing {
   id: string
@@ -180,4 +182,17 @@ onEachEngine('a transaction that the engine has rolled back by itself fails for 
   })
   await assert.rejects(diskFull, /the disk is full/)
   assert.equal(await database.transaction(async () => 'the next one works'), 'the next one works')
+})
+
+test('a chain of statements lets the event loop turn, inside a transaction too', async () => {
+  await using database = openSqlite(':memory:', { breathes: true })
+  let turns = 0
+  const tick = () => {
+    if (++turns < 3) setImmediate(tick)
+  }
+  setImmediate(tick)
+  await database.transaction(async tx => {
+    for (let i = 0; i < 1_000_000 && turns < 3; i++) await sql`select 1`.execute(tx)
+  })
+  assert.equal(turns, 3)
 })

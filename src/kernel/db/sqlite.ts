@@ -37,8 +37,8 @@ function literal(names: string[]): (values: Values) => Row {
 }
 
 /** Opens (and makes) the database file; `:memory:` is gone when closed. */
-export function openSqlite(path: string): Database {
-  return databaseOf('sqlite', sqliteDialect(connectSqlite(path)))
+export function openSqlite(path: string, options: { breathes?: boolean } = {}): Database {
+  return databaseOf('sqlite', sqliteDialect(connectSqlite(path)), options)
 }
 
 /** The connection that a cloud wants: a 2xx is on disk. */

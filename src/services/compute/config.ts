@@ -23,6 +23,29 @@ export const computeConfig = section(
         minimum: 1,
         description: 'How many hosts are tried for a new server.',
       }),
+      plans: Type.Object(
+        {
+          batch: Type.Integer({
+            default: 20,
+            minimum: 1,
+            maximum: 200,
+            description: 'Servers that are placed in one transaction; a request for more becomes a plan.',
+          }),
+          attempts: Type.Integer({ default: 10, minimum: 1, description: 'How many hosts are tried for each server.' }),
+          timeout_seconds: Type.Integer({
+            default: 7200,
+            minimum: 1,
+            description: 'How long it may take until all are built; then all of them are deleted again.',
+          }),
+          failures_percent: Type.Integer({
+            default: 100,
+            minimum: 0,
+            maximum: 100,
+            description: 'How many of a hundred may end in ERROR; when more do, all of them are deleted again.',
+          }),
+        },
+        { description: 'Requests for many servers at once.' },
+      ),
       allow_resize_to_same_host: Type.Boolean({
         default: true,
         description:
@@ -67,6 +90,11 @@ export const computeConfig = section(
       dhcp_domain: Type.String({
         default: 'novalocal',
         description: "Domain after a server's name in its metadata; empty for none.",
+      }),
+      max_local_block_devices: Type.Integer({
+        default: 3,
+        minimum: -1,
+        description: "Most disks of a server on its host, its root disk and the flavor's among them; -1 is no limit.",
       }),
       max_page: Type.Integer({ default: 1000, minimum: 1, description: 'Most servers in one answer of a list.' }),
       orphan_grace_seconds: Type.Integer({
@@ -163,6 +191,7 @@ export const computeConfig = section(
             'SameHostFilter',
             'DifferentHostFilter',
             'HostSignalsFilter',
+            'PlaceFilter',
             'NUMATopologyFilter',
             'PciPassthroughFilter',
           ],

@@ -35,6 +35,9 @@ export interface EventFacts {
   fault?: FaultFacts
   snapshot_image_id?: string
   rescue_image_id?: string
+  volume_id?: string
+  /** Of a volume that takes another's place. */
+  new_volume_id?: string
   new_flavor?: ServerFlavor
   tags?: string[]
   public_key?: { text: string; type: string } | null

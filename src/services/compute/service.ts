@@ -33,10 +33,13 @@ import { guestPasswordsAndConsoles } from './migrations/0003-guest-passwords-and
 import { usageAudits } from './migrations/0004-usage-audits.ts'
 import { moves } from './migrations/0005-moves.ts'
 import { hostSignalsTable } from './migrations/0006-host-signals.ts'
-import { rooms } from './migrations/0007-rooms.ts'
+import { blockDevices } from './migrations/0007-block-devices.ts'
+import { placeSignalsTable } from './migrations/0008-place-signals.ts'
+import { rooms } from './migrations/0009-rooms.ts'
 import { networkOperationsOfCompute } from './network-proxies/networks.ts'
 import { securityGroupOperations } from './network-proxies/security-groups.ts'
 import { computeNotifications } from './notifications/notification.ts'
+import { placeOperations } from './places/operations.ts'
 import { quotaOperations } from './quotas/operations.ts'
 import { orphanClaims } from './reconcilers/claims.ts'
 import { hostCleanups } from './reconcilers/cleanups.ts'
@@ -78,6 +81,7 @@ export const computeService = service({
     ...serverGroupOperations,
     ...schedulerHintOperations,
     ...hostSignalOperations,
+    ...placeOperations,
     ...quotaOperations,
     ...limitOperations,
     ...usageOperations,
@@ -105,7 +109,17 @@ export const computeService = service({
     reclaims,
     usageAuditing,
   ],
-  migrations: [initial, hostsAndFlavors, guestPasswordsAndConsoles, usageAudits, moves, hostSignalsTable, rooms],
+  migrations: [
+    initial,
+    hostsAndFlavors,
+    guestPasswordsAndConsoles,
+    usageAudits,
+    moves,
+    hostSignalsTable,
+    blockDevices,
+    placeSignalsTable,
+    rooms,
+  ],
   config: computeConfig,
   contract: computeContract,
   upgrades: { [websocketPath]: consoleUpgrade },

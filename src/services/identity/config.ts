@@ -2,6 +2,7 @@
 
 import { section } from '#kernel/config/section.ts'
 import { Type } from '#kernel/schema/builders.ts'
+import { certificateSettings, factorSettings } from './factor-providers/config.ts'
 import { federationSettings } from './federation/config.ts'
 import { ldapSettings } from './ldap-options.ts'
 
@@ -144,6 +145,8 @@ export const identityConfig = section(
         minimum: 0,
         description: 'Application credentials a user may have; 0 is no limit.',
       }),
+      factors: factorSettings,
+      client_certificates: certificateSettings,
       federation: federationSettings,
     },
     { description: 'Users, tokens and passwords.' },

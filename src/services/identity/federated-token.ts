@@ -6,7 +6,6 @@ import { forbiddenAction } from './faults.ts'
 import type { Login } from './federation/login.ts'
 import { needsMore } from './tokens/factors.ts'
 import { factsOf } from './tokens/facts.ts'
-import { knownMethods } from './tokens/methods.ts'
 import { mint } from './tokens/mint.ts'
 import { federatedMethod } from './tokens/token.ts'
 import { checkToken } from './tokens/validate.ts'
@@ -20,8 +19,7 @@ export async function federatedToken(
   const facts = await factsOf(ctx, { user_id, scope })
   if (!facts) throw new Unauthorized()
   const method = federatedMethod(protocol_id)
-  const known = new Set([...knownMethods, method])
-  const { answer } = await needsMore(ctx, user_id, [method], undefined, known, generation)
+  const { answer } = await needsMore(ctx, { user_id, methods: [method], generation })
   if (answer) return answer
   return mint(ctx, { user_id, scope, facts, generation, methods: [method], withCatalog: false })
 }

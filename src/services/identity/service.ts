@@ -40,6 +40,7 @@ import { federation } from './migrations/0008-federation.ts'
 import { federatedUsers } from './migrations/0009-federated-users.ts'
 import { revocationEvents } from './migrations/0010-revocation-events.ts'
 import { directories } from './migrations/0011-directories.ts'
+import { factorCodes } from './migrations/0012-factor-codes.ts'
 import { closeDirectories, refreshDirectories } from './mirror.ts'
 import { policyOperations } from './policies/operations.ts'
 import { baseRules } from './policy.ts'
@@ -146,6 +147,7 @@ export const identityService = service({
     federatedUsers,
     revocationEvents,
     directories,
+    factorCodes,
   ],
   config: identityConfig,
   contract: identityContract,

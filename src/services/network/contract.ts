@@ -82,8 +82,11 @@ interface ComputeNetworkProxies {
 
 export interface NetworkContract {
   computeApi: ComputeNetworkProxies
-  /** Checks a request before anything is made: unknown or foreign networks and ports, ports in use, ambiguous choice. Throws with Nova's words and codes. */
-  validate(ctx: Ctx, request: NetworkRequest, projectId: string): Promise<void>
+  /**
+   * Checks a request before anything is made: unknown or foreign networks and ports, ports in use, ambiguous choice, and for more than one server
+   * whether the project may have so many ports. Throws with Nova's words and codes.
+   */
+  validate(ctx: Ctx, request: NetworkRequest, projectId: string, servers?: number): Promise<void>
   /** Makes the ports of a new server (or takes over those it named): addresses are allocated, nothing is bound yet. `securityGroups` are names or ids. */
   claimPorts(ctx: Ctx, owner: PortOwner, request: NetworkRequest, securityGroups: string[]): Promise<ServerPort[]>
   /** Binds a server's ports to a host and asks its agent to wire them after the commit. */

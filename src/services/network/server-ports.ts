@@ -11,9 +11,11 @@ import { checkAllocatable, type ResolvedNic, resolveGroups, resolveNetworks } fr
 import { serverPortRows, serverPorts } from './server-view.ts'
 import { allocate } from './topologies/steps.ts'
 
-export async function validate(ctx: Ctx, request: NetworkRequest, projectId: string): Promise<void> {
+export async function validate(ctx: Ctx, request: NetworkRequest, projectId: string, servers = 1): Promise<void> {
   const nics = await resolveNetworks(ctx, request, projectId)
   if (request === 'auto' && nics.length === 0) await checkAllocatable(ctx, projectId)
+  // One server's ports are counted when they are made.
+  if (servers > 1) await reservePorts(ctx, projectId, servers * Math.max(nics.length, request === 'auto' ? 1 : 0))
 }
 
 export async function claimPorts(

@@ -230,6 +230,9 @@ function methodsOf(
     resume: ({ spec }, context) => change(spec.id, context, () => driver.resume(spec)),
     attachNic: ({ id, nic }, context) => change(id, context, () => driver.attachNic(id, nic)),
     detachNic: ({ id, port_id }, context) => change(id, context, () => driver.detachNic(id, port_id)),
+    attachDisk: ({ id, disk }, context) => change(id, context, () => driver.attachDisk(id, disk)),
+    detachDisk: ({ id, disk_id }, context) => change(id, context, () => driver.detachDisk(id, disk_id)),
+    swapDisk: ({ id, disk_id, disk }, context) => change(id, context, () => driver.swapDisk(id, disk_id, disk)),
     cacheImage: ({ image }, context) => ask(() => driver.cacheImage(image, context.signal)),
     injectNmi: ({ id }, context) => change(id, context, () => driver.injectNmi(id)),
     changePassword: ({ id, user, password }, context) =>

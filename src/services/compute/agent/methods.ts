@@ -1,6 +1,7 @@
 /** What a host's compute agent does when called over the bus: `host.<name>.compute`. Versioned, idempotent. */
 import type {
   ConsoleEndpoint,
+  DiskSpec,
   GuestSpec,
   GuestState,
   HostFacts,
@@ -35,6 +36,9 @@ export interface ComputeAgentMethods {
   console(input: { id: string; type: 'vnc' | 'serial' }): Promise<ConsoleEndpoint>
   attachNic(input: { id: string; nic: NicSpec }): Promise<null>
   detachNic(input: { id: string; port_id: string }): Promise<null>
+  attachDisk(input: { id: string; disk: DiskSpec }): Promise<null>
+  detachDisk(input: { id: string; disk_id: string }): Promise<null>
+  swapDisk(input: { id: string; disk_id: string; disk: DiskSpec }): Promise<null>
   /** Uploads the guest's root disk as the image's bytes. */
   snapshot(input: { id: string; image_id: string; format: 'raw' | 'qcow2' }): Promise<null>
   diagnostics(input: { id: string }): Promise<Record<string, unknown>>

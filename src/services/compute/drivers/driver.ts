@@ -206,6 +206,12 @@ export interface VirtDriver extends AsyncDisposable {
   console(id: string, type: 'vnc' | 'serial'): Promise<ConsoleEndpoint>
   attachNic(id: string, nic: NicSpec): Promise<void>
   detachNic(id: string, portId: string): Promise<void>
+  /** Gives a guest one more disk, by its id; a running guest at once. */
+  attachDisk(id: string, disk: DiskSpec): Promise<void>
+  /** A disk of the host is removed with what is on it; a volume is only let go. */
+  detachDisk(id: string, diskId: string): Promise<void>
+  /** Copies what is on the disk to `disk`, which takes its place; the guest runs and sees nothing of it. */
+  swapDisk(id: string, diskId: string, disk: DiskSpec): Promise<void>
   /** Writes the guest's root disk, flattened, as `format`; the guest may run. The stream is read to its end by the caller. */
   snapshot(id: string, format: 'raw' | 'qcow2'): Promise<Readable>
   /** Counters of Nova's diagnostics. */

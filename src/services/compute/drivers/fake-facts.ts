@@ -2,6 +2,7 @@
 
 import { type HostFacts, powerStates } from './driver.ts'
 import type { FakeDriverOptions, FakeGuest } from './fake.ts'
+import { filesystems } from './fake-agent.ts'
 import { type FakeMachine, fakeMachine } from './fake-machine.ts'
 
 export function hostFacts(options: FakeDriverOptions): HostFacts {
@@ -73,5 +74,6 @@ export function diagnostics(guest: FakeGuest, now: number): Record<string, unkno
       tx_octets: 0,
       tx_packets: 0,
     })),
+    filesystems: filesystems(guest),
   }
 }

@@ -2,6 +2,7 @@
 import { Readable } from 'node:stream'
 import type { Clock } from '#kernel/clock.ts'
 import {
+  type DiskSpec,
   GuestError,
   type GuestEvent,
   type GuestSpec,
@@ -11,6 +12,7 @@ import {
   powerStates,
   type VirtDriver,
 } from './driver.ts'
+import { quiesce } from './fake-agent.ts'
 import { fakeConsoles } from './fake-consoles.ts'
 import { disksOf, emptyQcow2, type FakeDisks } from './fake-disk.ts'
 import { diagnostics, hostFacts } from './fake-facts.ts'
@@ -27,6 +29,8 @@ export interface FakeGuest {
   disks: FakeDisks
   /** Passwords set by the agent. */
   passwords?: Record<string, string>
+  /** What the agent in the guest was told, where its image promises one. */
+  agent?: string[]
   /** Of a guest that is aside: it runs on another host already. */
   moved?: boolean
 }
@@ -182,6 +186,11 @@ export function fakeDriver(options: FakeDriverOptions): FakeDriver {
     }
   }
 
+  function setDisks(guest: FakeGuest, disks: DiskSpec[]) {
+    guest.spec = { ...guest.spec, disks }
+    guest.disks = disksOf(guest.spec, guest.disks)
+  }
+
   const cache = (image: ImageSpec) => images.set(image.id, { size: image.size, used_at: clock.now() })
 
   function happen(id: string, power_state: PowerState, reason: string) {
@@ -268,8 +277,32 @@ export function fakeDriver(options: FakeDriverOptions): FakeDriver {
         const guest = existing(id)
         guest.nics = guest.nics.filter(nic => nic.port_id !== portId)
       }),
+    attachDisk: (id, disk) =>
+      call('attachDisk', id, () => {
+        const guest = existing(id)
+        if (!guest.spec.disks.some(has => has.id === disk.id)) setDisks(guest, [...guest.spec.disks, disk])
+      }),
+    detachDisk: (id, diskId) =>
+      call('detachDisk', id, () => {
+        const guest = existing(id)
+        setDisks(
+          guest,
+          guest.spec.disks.filter(disk => disk.id !== diskId),
+        )
+      }),
+    swapDisk: (id, diskId, disk) =>
+      call('swapDisk', id, () => {
+        const guest = running(id)
+        const { contents = [] } = guest.disks[diskId] ?? guest.disks[disk.id] ?? {}
+        setDisks(
+          guest,
+          guest.spec.disks.map(has => (has.id === diskId ? disk : has)),
+        )
+        guest.disks[disk.id]!.contents = contents
+      }),
     snapshot: (id, format) =>
       call('snapshot', id, () => {
+        quiesce(existing(id))
         const size = Math.max(1, existing(id).spec.disks[0]?.size_gb ?? 0) * gigabyte
         return Readable.from([format === 'qcow2' ? emptyQcow2(size) : Buffer.alloc(1024 * 1024)])
       }),

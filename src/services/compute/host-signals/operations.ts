@@ -4,15 +4,14 @@ import { type Operation, operation } from '#kernel/operation.ts'
 import { admin, adminOrService, rule } from '#kernel/policy/rule.ts'
 import { Type } from '#kernel/schema/builders.ts'
 import { hosts } from '../hosts/store.ts'
+import { mostSignals, saidSignals, signalName, signalValue } from './host-signal.ts'
 import { type HostSignalRow, hostSignals, isFresh, putSignals } from './store.ts'
 
-const value = Type.Union([Type.String({ maxLength: 255 }), Type.Number(), Type.Boolean()])
-const name = '^[a-z][a-z0-9_]{0,63}$'
-const signal = Type.Object({ value, reported_at: Type.String(), counts: Type.Boolean() })
-const signalsOfHost = Type.Object({ host: Type.String(), signals: Type.Record(Type.String({ pattern: name }), signal) })
-
-/** Of one host. */
-const mostSignals = 100
+const signal = Type.Object({ value: signalValue, reported_at: Type.String(), counts: Type.Boolean() })
+const signalsOfHost = Type.Object({
+  host: Type.String(),
+  signals: Type.Record(Type.String({ pattern: signalName }), signal),
+})
 
 const list = operation({
   id: 'compute.host_signals.list',
@@ -43,16 +42,7 @@ const put = operation({
   path: '/v2.1/os-host-signals/{host}',
   summary: 'Tell something of a host',
   policy: rule('os_compute_api:os-host-signals:put', adminOrService),
-  request: Type.Object(
-    {
-      signals: Type.Record(Type.String({ pattern: name }), Type.Union([value, Type.Null()]), {
-        minProperties: 1,
-        maxProperties: mostSignals,
-        additionalProperties: false,
-      }),
-    },
-    { additionalProperties: false },
-  ),
+  request: Type.Object({ signals: saidSignals }, { additionalProperties: false }),
   status: 204,
   async handle(ctx, { params: { host }, body: { signals } }) {
     if (!(await hosts.find(ctx.db, { name: host }))) throw new NotFound(`Compute host ${host} could not be found.`)

@@ -5,6 +5,8 @@ import { type AggregateRow, zoneKey } from '../aggregates/aggregate.ts'
 import { aggregateHosts, aggregates } from '../aggregates/store.ts'
 import { computeConfig } from '../config.ts'
 import type { Signals } from '../host-signals/store.ts'
+import { placesIn } from '../places/place.ts'
+import type { PlaceSignalRow } from '../places/store.ts'
 import { takenOf } from '../rooms/store.ts'
 import type { Fit, FitHost } from '../scheduler/fit.ts'
 import type { HostState } from '../scheduler/scheduler.ts'
@@ -23,6 +25,8 @@ const silent = {}
 export interface Around {
   loads?: Loads
   signals?: Signals
+  /** What is said of whole racks, rows and the like. */
+  placeSignals?: readonly PlaceSignalRow[]
   /** Whether NUMA cells and devices matter. */
   numa?: boolean
 }
@@ -45,7 +49,7 @@ const memoryOf = perCloud(() => new Map<string, Known>())
 export async function hostsForScheduling(
   ctx: Ctx,
   candidates: readonly Candidate[],
-  { loads = new Map(), signals = new Map(), numa = false }: Around = {},
+  { loads = new Map(), signals = new Map(), placeSignals = [], numa = false }: Around = {},
 ): Promise<HostState[]> {
   const memory = memoryOf(ctx)
   const changed = candidates.filter(({ root, generation }) => memory.get(root)?.generation !== generation)
@@ -67,15 +71,24 @@ export async function hostsForScheduling(
     const free_ram_mb = (memory_mb - ratios.reserved_memory_mb) * ratios.ram_allocation_ratio - (used.MEMORY_MB ?? 0)
     const free_disk_gb = disk_gb * ratios.disk_allocation_ratio - (used.DISK_GB ?? 0)
     const { name } = known.row
+    const its = groupsOf(known, groups)
     const moving = {
       ...{ up: true, free_vcpus, free_ram_mb, free_disk_gb },
       ...(loads.get(name) ?? idle),
-      signals: signals.get(name) ?? silent,
+      signals: signalsOf(signals.get(name) ?? silent, placeSignals, its),
       numa: taken && fitHost(ctx, known.row.facts, taken.get(name)),
     }
-    found.push(stateOf(known.row, groupsOf(known, groups), fallback, moving))
+    found.push(stateOf(known.row, its, fallback, moving))
   }
   return found
+}
+
+/** What is said of the host itself counts more than what is said of its rack. */
+function signalsOf(own: HostState['signals'], ofPlaces: readonly PlaceSignalRow[], groups: readonly AggregateRow[]) {
+  if (ofPlaces.length === 0) return own
+  const places = new Map(groups.toReversed().flatMap(placesIn))
+  const there = ofPlaces.filter(({ level, place }) => places.get(level) === place)
+  return { ...Object.fromEntries(there.map(({ name, value }) => [name, value])), ...own }
 }
 
 const namesOf = (candidates: readonly Candidate[], memory: ReadonlyMap<string, Known>) =>

@@ -16,8 +16,19 @@ const versionedStems: Record<string, string> = {
   'live.migration.force.complete': 'live_migration_force_complete',
 }
 
+/** Told once in the old format, at their end. */
+const oldOnce: Record<string, string> = { 'volume_attach.end': 'volume.attach', 'volume_detach.end': 'volume.detach' }
 /** Of these the old format knows nothing. */
-const versionedOnly = ['interface_attach', 'interface_detach', 'lock', 'unlock', 'trigger_crash_dump']
+const versionedOnly = [
+  'interface_attach',
+  'interface_detach',
+  'lock',
+  'unlock',
+  'trigger_crash_dump',
+  'volume_attach',
+  'volume_detach',
+  'volume_swap',
+]
 /** Our own: no versioned notification has these names. */
 const unversionedOnly = ['inject_network_info', 'change_password']
 
@@ -38,8 +49,13 @@ export function namesOf(stem: string): Names {
   const versioned = `${versionedStems[action] ?? action}${phase}`
   return {
     action,
-    unversioned: versionedOnly.includes(action) ? undefined : `compute.instance.${stem}`,
+    unversioned: oldName(stem, action),
     versioned: unversionedOnly.includes(action) ? undefined : `instance.${versioned}`,
     source: ofTheApi.includes(action) ? 'api' : 'compute',
   }
+}
+
+function oldName(stem: string, action: string): string | undefined {
+  if (Object.hasOwn(oldOnce, stem)) return `compute.instance.${oldOnce[stem]}`
+  return versionedOnly.includes(action) ? undefined : `compute.instance.${stem}`
 }

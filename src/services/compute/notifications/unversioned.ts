@@ -13,6 +13,7 @@ export function unversionedPayload(action: string, told: ServerEvent): Record<st
     ...(action !== 'update' && { fixed_ips: addresses(told) }),
     ...(fault && { exception: { kwargs: {}, type: fault.exception }, message: fault.message, code: 500 }),
     ...(action === 'snapshot' && { snapshot_image_id: told.snapshot_image_id }),
+    ...(told.volume_id !== undefined && { volume_id: told.volume_id }),
     ...(action === 'rescue' && { rescue_image_name: told.rescue_image_id }),
     ...(action === 'resize.prep' && {
       new_instance_type: told.new_flavor?.name,

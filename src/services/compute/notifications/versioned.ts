@@ -36,6 +36,13 @@ export function versionedPayload(action: string, told: ServerEvent, event: Event
     }
     case 'rescue':
       return object('InstanceActionRescuePayload', '1.4', { ...acted, rescue_image_ref: told.rescue_image_id ?? null })
+    case 'volume_attach':
+    case 'volume_detach':
+      return object('InstanceActionVolumePayload', '1.7', { ...acted, volume_id: told.volume_id })
+    case 'volume_swap': {
+      const volumes = { old_volume_id: told.volume_id, new_volume_id: told.new_volume_id }
+      return object('InstanceActionVolumeSwapPayload', '1.9', { ...acted, ...volumes })
+    }
     case 'resize.prep':
       return object('InstanceActionResizePrepPayload', '1.4', { ...acted, new_flavor: flavor(told.new_flavor!) })
     case 'snapshot':

@@ -23,6 +23,7 @@ async function cleanHost(ctx: Ctx, rows: CleanupRow[]): Promise<void> {
     if ((await findServer(ctx, id))?.host === host) continue
     try {
       await hostAgent(ctx, host).call('destroy', { id }, { requestId: ctx.requestId })
+      await ctx.services.volume?.disconnect(ctx, id, host)
       await forgetCleanup(ctx, host, id)
       ctx.log.info({ host, server_id: id }, 'a guest that was left behind is destroyed')
     } catch (error) {

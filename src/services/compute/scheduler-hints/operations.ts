@@ -43,6 +43,15 @@ const hints: Hint[] = [
     filters: ['SimpleCIDRAffinityFilter'],
     description: 'How large the range of build_near_host_ip is; /24 unless told.',
   },
+  ...(
+    [
+      ['same_place', 'Levels of places, such as rack: the servers of this request share one'],
+      ['prefer_same_place', 'The same, where there is room'],
+      ['spread_over', 'Levels of places, such as pdu: each gets as many servers of this request as any other'],
+      ['prefer_spread_over', 'The same, where there is room'],
+      ['related_servers', 'Ids of servers that count in these, as members of the group do'],
+    ] as const
+  ).map(([name, description]) => ({ name, filters: ['PlaceFilter'], description: `${description}.` })),
 ]
 
 const hint = Type.Object({ name: Type.String(), description: Type.String() })

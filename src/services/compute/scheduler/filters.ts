@@ -9,6 +9,7 @@ import {
 import { type CapabilityValue, satisfies } from './extra-specs.ts'
 import { jsonFilter } from './json-filter.ts'
 import { aggregateIoOpsFilter, aggregateNumInstancesFilter, ioOpsFilter, numInstancesFilter } from './load-filters.ts'
+import { placeFilter } from './places.ts'
 import type { HostState, ScheduleRequest } from './scheduler.ts'
 import { hostSignalsFilter } from './signals-filter.ts'
 import { numaTopologyFilter, pciPassthroughFilter } from './topology-filters.ts'
@@ -142,6 +143,7 @@ export const filtersByName: Record<string, Filter> = {
   IsolatedHostsFilter: isolatedHostsFilter,
   JsonFilter: jsonFilter,
   HostSignalsFilter: hostSignalsFilter,
+  PlaceFilter: placeFilter,
   SimpleCIDRAffinityFilter: simpleCidrAffinityFilter,
   ImagePropertiesFilter: imagePropertiesFilter,
   NUMATopologyFilter: numaTopologyFilter,

@@ -3,6 +3,7 @@ import { type Filter, type FilterSettings, filtersByName } from './filters.ts'
 import type { FitHost } from './fit.ts'
 import type { GuestTopology } from './guest-topology.ts'
 import type { PciRequest } from './pci.ts'
+import { type Nearness, occupy } from './places.ts'
 import { bestOf, type Weights } from './weighers.ts'
 
 /** A host as the scheduler sees it. */
@@ -67,6 +68,8 @@ export interface ScheduleRequest {
   group:
     | { policy: GroupPolicy; max_per_host: number /** Members by host. */; members: Record<string, number> }
     | undefined
+  /** Where it is to be, and would like to be, as seen from servers that it belongs to. */
+  nearness?: Nearness[]
   /** Hosts that have been tried already. */
   ignore: string[]
   /** Hosts that cannot take this server for a reason of its own, with the reason. */
@@ -140,6 +143,7 @@ export function take(host: HostState, request: ScheduleRequest): void {
   host.free_disk_gb -= request.disk_gb
   host.servers++
   host.io_ops++
+  occupy(host, request)
   if (request.group) {
     const { members } = request.group
     members[host.host] = (members[host.host] ?? 0) + 1

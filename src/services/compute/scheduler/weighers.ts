@@ -2,6 +2,7 @@
  * Orders the hosts that passed: each weigher's figures are spread over 0 to 1 and summed with their multipliers. An aggregate may set a
  * multiplier for its hosts, as `ram_weight_multiplier`: so one pool can be packed while another is spread.
  */
+import { nearnessOf } from './places.ts'
 import type { HostState, ScheduleRequest } from './scheduler.ts'
 
 export interface Weights {
@@ -60,15 +61,12 @@ function scoresOf(hosts: readonly HostState[], request: ScheduleRequest, weights
     if (weights[name] === 0 && isOfLoad(name)) continue
     addNormalized(scores, hosts, host => weigher(host, request), multiplierOf(name, weights[name]))
   }
+  const wishes = (request.nearness ?? [])
+    .filter(wish => !wish.hard)
+    .map(wish => (host: HostState) => nearnessOf(host, wish))
+  if (request.group) wishes.push(host => groupWeigher(host, request))
   // A wish of the user's counts more than the operator's spreading.
-  if (request.group) {
-    addNormalized(
-      scores,
-      hosts,
-      host => groupWeigher(host, request),
-      () => 10,
-    )
-  }
+  for (const wish of wishes) addNormalized(scores, hosts, wish, () => 10)
   return scores
 }
 

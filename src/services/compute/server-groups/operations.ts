@@ -7,6 +7,7 @@ import { admin, projectMemberOrAdmin, projectReaderOrAdmin, rule } from '#kernel
 import { type Static, Type } from '#kernel/schema/builders.ts'
 import { byVersion, since, until } from '#kernel/schema/marks.ts'
 import { body, integerOf, isAdmin, name, query, wholeNumber } from '../dialect.ts'
+import { levelPattern, requireLevels } from '../places/place.ts'
 import { quotaLimits, within } from '../quotas/quota.ts'
 import { tellGroup } from '../resource-events.ts'
 import { type GroupPolicy, groupPolicies, type ServerGroupRow } from './server-group.ts'
@@ -21,7 +22,7 @@ const groupSchema = Type.Object({
   policies: until('2.63', Type.Array(Type.String())),
   metadata: until('2.63', Type.Object({})),
   policy: since('2.64', Type.String()),
-  rules: since('2.64', Type.Record(Type.String(), Type.Integer())),
+  rules: since('2.64', Type.Record(Type.String(), Type.Union([Type.Integer(), Type.String()]))),
   members: Type.Array(Type.String()),
   project_id: since('2.13', Type.String()),
   user_id: since('2.13', Type.String()),
@@ -96,7 +97,14 @@ const newest = body(
       name,
       policy: onePolicy(groupPolicies),
       rules: Type.Optional(
-        Type.Object({ max_server_per_host: Type.Optional(wholeNumber(1)) }, { additionalProperties: false }),
+        Type.Object(
+          {
+            max_server_per_host: Type.Optional(wholeNumber(1)),
+            level: Type.Optional(Type.String({ pattern: levelPattern })),
+            max_server_per_place: Type.Optional(wholeNumber(1)),
+          },
+          { additionalProperties: false },
+        ),
       ),
     },
     { additionalProperties: false },
@@ -107,15 +115,28 @@ const request = byVersion(
   newest,
 )
 
+type Asked = Static<typeof newest>['server_group'] & { policies?: GroupPolicy[] }
+
 /** Both forms of the body: a list of one policy until 2.63, a policy and its rules since. */
-function wish(asked: Static<typeof newest>['server_group'] & { policies?: GroupPolicy[] }) {
-  const policy = asked.policies?.[0] ?? asked.policy
-  const limit = asked.rules?.max_server_per_host
-  if (limit !== undefined && policy !== 'anti-affinity')
-    throw new BadRequest('Only anti-affinity policy supports rules.')
+function wish({ policies, policy: alone, rules = {} }: Asked): Pick<ServerGroupRow, 'policy' | 'rules'> {
+  const policy = policies?.[0] ?? alone
+  const { level, max_server_per_host: perHost, max_server_per_place: perPlace } = rules
+  // Members that share a rack may still be kept on different hosts of it.
+  if (perHost !== undefined && policy !== (level === undefined ? 'anti-affinity' : 'affinity'))
+    throw new BadRequest(
+      level === undefined
+        ? 'Only anti-affinity policy supports rules.'
+        : 'With a level, max_server_per_host goes with policy affinity, and max_server_per_place with anti-affinity.',
+    )
+  if (perPlace !== undefined && (level === undefined || policy !== 'anti-affinity'))
+    throw new BadRequest('max_server_per_place goes with a level and policy anti-affinity.')
   return {
     policy,
-    rules: limit === undefined ? {} : { max_server_per_host: integerOf(limit, 'max_server_per_host', 1) },
+    rules: {
+      ...(perHost !== undefined && { max_server_per_host: integerOf(perHost, 'max_server_per_host', 1) }),
+      ...(level !== undefined && { level }),
+      ...(perPlace !== undefined && { max_server_per_place: integerOf(perPlace, 'max_server_per_place', 1) }),
+    },
   }
 }
 
@@ -128,13 +149,15 @@ const create = operation({
   request,
   response: body('server_group', groupSchema),
   async handle(ctx, { body: { server_group: asked } }) {
+    const wanted = wish(asked)
+    if (wanted.rules.level !== undefined) await requireLevels(ctx, [wanted.rules.level])
     const project_id = ctx.identity.project_id ?? ''
     const row: ServerGroupRow = {
       id: ctx.ids.uuid(),
       name: asked.name,
       project_id,
       user_id: ctx.identity.user_id,
-      ...wish(asked),
+      ...wanted,
       created_at: new Date(ctx.clock.now()).toISOString(),
     }
     await ctx.transaction(async tx => {

@@ -9,6 +9,22 @@ export interface ServerGroupRow {
   project_id: string
   user_id: string
   policy: GroupPolicy
-  rules: { max_server_per_host?: number }
+  rules: GroupRules
   created_at: string
+}
+
+export interface GroupRules {
+  max_server_per_host?: number
+  /** What the policy is about instead of hosts: racks, or another level of places. */
+  level?: string
+  /** Of anti-affinity at a level. */
+  max_server_per_place?: number
+}
+
+/** A group as the scheduler needs it. */
+export interface Group {
+  policy: GroupPolicy
+  rules: GroupRules
+  /** Ids of servers. */
+  members: string[]
 }

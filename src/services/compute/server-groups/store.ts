@@ -6,7 +6,7 @@ import { NotFound, OverQuota } from '#kernel/errors.ts'
 import { isAdmin } from '../dialect.ts'
 import { quotaLimits, within } from '../quotas/quota.ts'
 import { tellGroup } from '../resource-events.ts'
-import type { GroupPolicy, ServerGroupRow } from './server-group.ts'
+import type { Group, ServerGroupRow } from './server-group.ts'
 
 interface MemberRow {
   /** A server is in one group at most. */
@@ -43,14 +43,10 @@ export async function membersOf(ctx: Ctx, groupIds: string[]): Promise<Map<strin
 }
 
 /** A group as the scheduler needs it; undefined when the caller has no such group. */
-export async function groupOf(
-  ctx: Ctx,
-  id: string,
-): Promise<{ policy: GroupPolicy; max_per_host: number; members: string[] } | undefined> {
+export async function groupOf(ctx: Ctx, id: string): Promise<Group | undefined> {
   const row = await serverGroups.find(ctx.db, { id })
   if (!row || (row.project_id !== ctx.identity.project_id && !isAdmin(ctx))) return undefined
-  const members = (await membersOf(ctx, [id])).get(id)!
-  return { policy: row.policy, max_per_host: row.rules.max_server_per_host ?? 1, members }
+  return { policy: row.policy, rules: row.rules, members: (await membersOf(ctx, [id])).get(id)! }
 }
 
 /** Ids of the groups that a server is in: none or one. */

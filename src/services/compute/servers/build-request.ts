@@ -9,10 +9,14 @@ import { integerOf, isTrue } from '../dialect.ts'
 import { flavorFor } from '../flavors/store.ts'
 import { hostNamed, zoneAvailable } from '../hosts/hosts.ts'
 import { keypairs } from '../keypairs/store.ts'
+import { requireLevels } from '../places/place.ts'
 import { groupOf } from '../server-groups/store.ts'
-import { type BlockDevice, type CreateBody, keptIp } from './create-schema.ts'
+import { isRoot } from './block-device.ts'
+import { askedDevices, checkedDevices, type WantedDevice } from './block-devices.ts'
+import { type CreateBody, keptIp } from './create-schema.ts'
 import { imageOfServer } from './image-of-server.ts'
 import { machineWishes } from './machine.ts'
+import { levelsOf } from './nearness.ts'
 import { checkContents } from './quota.ts'
 import type { GuestDataRow, RequestSpec, ServerFlavor, ServerImage } from './server.ts'
 
@@ -27,7 +31,9 @@ export interface BuildRequest {
   /** Undefined: made of the name. */
   hostname: string | undefined
   flavor: ServerFlavor
-  image: ServerImage
+  /** Null when it boots from a volume. */
+  image: ServerImage | null
+  devices: WantedDevice[]
   networks: NetworkRequest
   security_groups: string[]
   spec: RequestSpec
@@ -52,17 +58,20 @@ export async function buildRequest(ctx: Ctx, body: CreateBody, project: string):
     throw new BadRequest('Unable to allocate a single hostname to multiple instances')
   }
   const spec = await requestSpec(ctx, body)
-  refuseVolumes(server)
+  const asked = askedDevices(server)
   const networks = networksOf(ctx, server)
+  if (counts.max_count > 1) refuseSharedPorts(networks)
   const flavor = await flavorOfServer(ctx, String(server.flavorRef))
   const metadata = server.metadata ?? {}
   await checkContents(ctx, project, metadata, server.personality ?? [])
-  const image = await imageOfServer(ctx, imageRefOf(server), flavor)
+  const devices = await checkedDevices(ctx, asked, { server, flavor, count: counts.max_count })
+  const fromVolume = devices.some(device => isRoot(device) && device.kind === 'volume')
+  const image = fromVolume ? null : await imageOfServer(ctx, imageRefOf(server), flavor)
   machineWishes(ctx, flavor, image)
   await ctx.services.network.validate(ctx, networks, project)
   const key = await keypairOf(ctx, server.key_name)
   const groups = (server.security_groups ?? []).flatMap(group => (group.name === undefined ? [] : [group.name]))
-  const forced = ctx.config.of(computeConfig).force_config_drive || image.properties.img_config_drive === 'mandatory'
+  const forced = ctx.config.of(computeConfig).force_config_drive || image?.properties.img_config_drive === 'mandatory'
   return {
     ...counts,
     name: server.name,
@@ -70,6 +79,7 @@ export async function buildRequest(ctx: Ctx, body: CreateBody, project: string):
     hostname,
     flavor,
     image,
+    devices,
     networks,
     security_groups: groups.length > 0 ? [...new Set(groups)] : ['default'],
     spec,
@@ -112,6 +122,7 @@ async function requestSpec(ctx: Ctx, body: CreateBody): Promise<RequestSpec> {
   if (group_id !== null && !(await groupOf(ctx, group_id))) {
     throw new BadRequest(`Instance group ${group_id} could not be found.`)
   }
+  await requireLevels(ctx, levelsOf(scheduler_hints))
   return { availability_zone: zone, requested_host: host, scheduler_hints, group_id }
 }
 
@@ -159,40 +170,22 @@ export async function keypairOf(ctx: Ctx, name: string | undefined) {
   return found
 }
 
-const badDevice = (details: string) => new BadRequest(`Block Device Mapping is Invalid: ${details}`)
-
-/** Volumes come later: for now the only disk that may be described is the boot disk made of the image. */
-function refuseVolumes(server: ServerBody): void {
-  if (server.block_device_mapping && server.block_device_mapping.length > 0) {
-    throw badDevice('block_device_mapping is about volumes, which are not supported yet.')
-  }
-  const devices = server.block_device_mapping_v2 ?? []
-  for (const device of devices) {
-    if (!isBootDisk(device, server.imageRef)) {
-      throw badDevice(
-        'only one device with source_type image, destination_type local and boot_index 0 is supported yet, no volumes.',
-      )
-    }
-  }
-  if (devices.length > 1)
-    throw badDevice('Boot sequence for the instance and image/block device mapping combination is not valid.')
-}
-
-function isBootDisk(device: BlockDevice, imageRef: string | undefined): boolean {
-  const image = device.uuid
-  return (
-    device.source_type === 'image' &&
-    (device.destination_type ?? 'local') === 'local' &&
-    Number(device.boot_index ?? 0) === 0 &&
-    image !== undefined &&
-    (!imageRef || image === imageRef)
-  )
-}
-
 function imageRefOf(server: ServerBody): string {
-  const id = server.imageRef || server.block_device_mapping_v2?.[0]?.uuid
+  const id = server.imageRef
   if (!id) throw new BadRequest('Invalid imageRef provided.')
   return id
+}
+
+/** A port, and an address, is one server's. */
+function refuseSharedPorts(networks: NetworkRequest): void {
+  if (typeof networks === 'string') return
+  const refusal = (reason: string) => new BadRequest(`Failed to launch instances: ${reason}`)
+  if (networks.some(({ port_id, fixed_ip }) => port_id === undefined && fixed_ip !== undefined))
+    throw refusal('max_count cannot be greater than 1 if an fixed_ip is specified.')
+  if (networks.some(({ port_id }) => port_id !== undefined))
+    throw refusal(
+      'Unable to launch multiple instances with a single configured port ID. Please launch your instance one by one with different ports.',
+    )
 }
 
 function networksOf(ctx: Ctx, { networks }: ServerBody): NetworkRequest {

@@ -2,40 +2,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { virtualClock } from '#kernel/clock.ts'
-import { type ServerCloud, serverCloud } from './fixtures/server-cloud.ts'
+import { aggregate, filters, hostsOf } from './fixtures/choosing.ts'
+import { serverCloud } from './fixtures/server-cloud.ts'
 import { newWorld } from './fixtures/world.ts'
 
 const hosts = ['h1', 'h2', 'h3', 'h4']
-const filters = (...more: string[]) =>
-  `compute.scheduler.filters=${['ComputeFilter', 'ServerGroupAntiAffinityFilter', ...more].join(',')}`
-
-async function aggregate(cloud: ServerCloud, name: string, members: string[], metadata: Record<string, string>) {
-  const admin = await cloud.admin()
-  const made = await cloud.api<{ aggregate: { id: number } }>(admin, 'POST', '/os-aggregates', { aggregate: { name } })
-  const act = async (body: object) => {
-    const answer = await cloud.api(admin, 'POST', `/os-aggregates/${made.body.aggregate.id}/action`, body)
-    assert.equal(answer.status, 200)
-  }
-  for (const host of members) await act({ add_host: { host } })
-  await act({ set_metadata: { metadata } })
-}
-
-async function hostsOf(
-  cloud: ServerCloud,
-  count: number,
-  who: { token: string },
-  hints: object = {},
-): Promise<string[]> {
-  const ids: string[] = []
-  for (let i = 0; i < count; i++) {
-    const body = { server: cloud.newServer(), 'os:scheduler_hints': hints }
-    const made = await cloud.api<{ server: { id: string } }>(who, 'POST', '/servers', body)
-    assert.equal(made.status, 202)
-    ids.push(made.body.server.id)
-    await cloud.env.sagas.idle()
-  }
-  return Promise.all(ids.map(async id => (await cloud.row(id)).host ?? 'none'))
-}
 
 test('one pool is packed while another is spread', async () => {
   const set = [

@@ -1,5 +1,6 @@
 /** Backups: images of a server's disk, of which the newest few of a kind are kept. */
 import type { Ctx } from '#kernel/context.ts'
+import { BadRequest } from '#kernel/errors.ts'
 import { reply } from '#kernel/operation.ts'
 import { projectMemberOrAdmin, rule } from '#kernel/policy/rule.ts'
 import { anySaga } from '#kernel/saga/saga.ts'
@@ -60,6 +61,7 @@ export const createBackup: ServerAction = {
     async handle(ctx, server, asked) {
       const rotation = integerOf(asked.rotation, 'rotation', 0)
       requireAllowed(ctx, server, 'createBackup')
+      if (!server.image) throw new BadRequest('Backup is not supported for volume-backed instances.')
       requireHost(server)
       if (!ctx.atLeast('2.39')) await checkContents(ctx, server.project_id, asked.metadata ?? {}, [])
       const kind = asked.backup_type

@@ -12,14 +12,16 @@ import { guestSpec } from './guest-spec.ts'
 import { place } from './placing.ts'
 import { destroyGuest, existingServer, faultOfSaga, mayRetryElsewhere, releaseClaims } from './steps.ts'
 import { forgetAdminPassword, keepExplanation, requestSpecOf, updateServer } from './store.ts'
+import { completeVolumes, volumesReady } from './volumes.ts'
 
 export interface CreateInput {
   server_id: string
   /** Where room was claimed when the request was taken. */
   host: string
+  /** How many hosts are tried; absent: as the configuration says. */
+  attempts?: number
 }
 
-const deadlineMs = 30 * 60_000
 const spawnTimeoutMs = 20 * 60_000
 
 /** What a host did of its part: the value, or why another host should try. */
@@ -29,7 +31,7 @@ export const createSaga = saga<CreateInput>(
   'compute.servers.create',
   {
     revision: 1,
-    deadline: deadlineMs,
+    deadline: 30 * 60_000,
     async failed(ctx, { server_id }, error) {
       // The delete that ended it takes care of the rest.
       if (error.cancelled) return
@@ -43,14 +45,14 @@ export const createSaga = saga<CreateInput>(
       await tell(ctx, server_id, 'create.error', { fault: faultFacts(error) })
     },
   },
-  async (s, { server_id: id, host: first }) => {
+  async (s, { server_id: id, host: first, attempts }) => {
     const tried: string[] = []
     for (let host = first; ; ) {
       tried.push(host)
       const failed = await buildOn(s, id, host)
       if (failed === undefined) break
       await s.step(`clean up ${host}`, () => destroyGuest(s.ctx, host, id))
-      host = await s.record(`choose instead of ${host}`, ctx => chooseAgain(ctx, id, tried, failed))
+      host = await s.record(`choose instead of ${host}`, ctx => chooseAgain(ctx, id, tried, failed, attempts))
     }
     await s.record(
       'activate',
@@ -59,6 +61,7 @@ export const createSaga = saga<CreateInput>(
         const active = { vm_state: 'active', task_state: null, power_state: powerStates.running, launched_at } as const
         await updateServer(ctx, id, active, { vm_state: 'building', task_state: 'spawning' })
         await forgetAdminPassword(ctx, id)
+        await completeVolumes(ctx, id)
         await tell(ctx, id, 'create.end')
       },
       async ctx => {
@@ -72,6 +75,12 @@ export const createSaga = saga<CreateInput>(
     )
   },
 )
+
+/** Begins to build a server that has its host, in the caller's transaction. */
+export async function buildServer(ctx: Ctx, input: CreateInput): Promise<void> {
+  const deadline = ctx.config.of(computeConfig).build_timeout_seconds * 1000
+  await ctx.sagas.start(ctx, { ...createSaga, deadline }, input, input.server_id)
+}
 
 /** Why the host could not build it; undefined when it did. */
 async function buildOn(s: SagaRun, id: string, host: string): Promise<string | undefined> {
@@ -90,9 +99,12 @@ async function buildOn(s: SagaRun, id: string, host: string): Promise<string | u
   const spawned = await s.step(
     `spawn on ${host}`,
     async signal => {
-      await updateServer(s.ctx, id, { task_state: 'spawning' }, { vm_state: 'building', task_state: buildTasks })
+      const mapping = { task_state: 'block_device_mapping' } as const
+      await updateServer(s.ctx, id, mapping, { vm_state: 'building', task_state: buildTasks })
       return attempt<null>(signal, async () => {
-        const spec = await guestSpec(s.ctx, await existingServer(s.ctx, id), wired.done)
+        await volumesReady(s.ctx, id, signal)
+        await updateServer(s.ctx, id, { task_state: 'spawning' }, { vm_state: 'building', task_state: buildTasks })
+        const spec = await guestSpec(s.ctx, await existingServer(s.ctx, id), wired.done, host, signal)
         const options = { signal, requestId: s.ctx.requestId, deadline: s.ctx.clock.now() + spawnTimeoutMs }
         return hostAgent(s.ctx, host).call('spawn', { spec, power_on: true }, options)
       })
@@ -102,7 +114,7 @@ async function buildOn(s: SagaRun, id: string, host: string): Promise<string | u
   return 'failed' in spawned ? spawned.failed : undefined
 }
 
-const buildTasks = ['scheduling', 'networking', 'spawning'] as const
+const buildTasks = ['scheduling', 'networking', 'block_device_mapping', 'spawning'] as const
 
 /** Failures that are the host's own become values, so that the saga can go on with another host. */
 async function attempt<T>(signal: AbortSignal, work: () => Promise<T>): Promise<Attempt<T>> {
@@ -115,10 +127,15 @@ async function attempt<T>(signal: AbortSignal, work: () => Promise<T>): Promise<
 }
 
 /** Claims room on a host that has not been tried, in place of the present claim. */
-async function chooseAgain(ctx: Ctx, id: string, tried: string[], failure: string): Promise<string> {
+async function chooseAgain(
+  ctx: Ctx,
+  id: string,
+  tried: string[],
+  failure: string,
+  most = ctx.config.of(computeConfig).schedule_attempts,
+): Promise<string> {
   const server = await existingServer(ctx, id)
   const spec = await requestSpecOf(ctx, id)
-  const most = ctx.config.of(computeConfig).schedule_attempts
   if (tried.length >= most || !spec) {
     throw new NoValidHost(
       `Exceeded maximum number of retries. Exceeded max scheduling attempts ${most} for instance ${id}. Last exception: ${failure}`,

@@ -2,6 +2,7 @@
 import { type Static, type TSchema, Type } from '#kernel/schema/builders.ts'
 import { byVersion, since, until } from '#kernel/schema/marks.ts'
 import { description, flag, hostName, metadata, name, wholeNumber } from '../dialect.ts'
+import { levelPattern } from '../places/place.ts'
 
 const uuid = Type.String({ format: 'uuid' })
 const address = Type.String({ format: 'ip' })
@@ -52,37 +53,43 @@ const networksField = byVersion(
   networks,
 )
 
+const deviceText = Type.Optional(Type.String({ maxLength: 255 }))
+const anyDevice = {
+  device_name: Type.Optional(Type.String({ minLength: 1, maxLength: 255, pattern: '^[a-zA-Z0-9._/-]*$' })),
+  virtual_name: deviceText,
+  volume_id: deviceText,
+  snapshot_id: deviceText,
+  volume_size: Type.Optional(wholeNumber(0)),
+  delete_on_termination: Type.Optional(flag),
+  no_device: Type.Optional(Type.Unknown()),
+  connection_info: Type.Optional(Type.String({ maxLength: 65_535 })),
+}
+
+/** From before `block_device_mapping_v2`. */
+const oldBlockDevice = Type.Object(anyDevice, { additionalProperties: false })
+
 const blockDevice = Type.Object(
   {
+    ...anyDevice,
     source_type: Type.Optional(Type.Unsafe<string>({ type: 'string', enum: ['volume', 'image', 'snapshot', 'blank'] })),
     destination_type: Type.Optional(Type.Unsafe<string>({ type: 'string', enum: ['local', 'volume'] })),
     uuid: Type.Optional(Type.String({ minLength: 1, maxLength: 255, pattern: '^[a-zA-Z0-9._-]*$' })),
     boot_index: Type.Optional(
       Type.Unsafe<number | string | null>({ type: ['integer', 'string', 'null'], pattern: '^-?[0-9]+$' }),
     ),
-    volume_size: Type.Optional(wholeNumber(0)),
-    delete_on_termination: Type.Optional(flag),
+    image_id: deviceText,
+    guest_format: deviceText,
+    device_type: deviceText,
+    disk_bus: deviceText,
     tag: since('2.32', tag),
     volume_type: since('2.67', Type.Union([Type.String({ maxLength: 255 }), Type.Null()])),
-    ...Object.fromEntries(
-      [
-        'volume_id',
-        'snapshot_id',
-        'image_id',
-        'device_name',
-        'virtual_name',
-        'guest_format',
-        'device_type',
-        'disk_bus',
-      ].map(key => [key, Type.Optional(Type.String({ maxLength: 255 }))]),
-    ),
-    no_device: Type.Optional(Type.Unknown()),
-    connection_info: Type.Optional(Type.String({ maxLength: 65_535 })),
   },
   { additionalProperties: false },
 )
 
 const oneOrMany = (item: TSchema) => Type.Unsafe<string | string[]>({ anyOf: [item, { type: 'array', items: item }] })
+
+const level = Type.String({ pattern: levelPattern })
 
 const hints = Type.Object({
   group: Type.Optional(oneOrMany(uuid)),
@@ -91,6 +98,11 @@ const hints = Type.Object({
   query: Type.Optional(Type.Unknown()),
   build_near_host_ip: Type.Optional(address),
   cidr: Type.Optional(Type.String({ pattern: '^/[0-9a-f.:]+$' })),
+  same_place: Type.Optional(oneOrMany(level)),
+  prefer_same_place: Type.Optional(oneOrMany(level)),
+  spread_over: Type.Optional(oneOrMany(level)),
+  prefer_spread_over: Type.Optional(oneOrMany(level)),
+  related_servers: Type.Optional(oneOrMany(uuid)),
 })
 
 export const personality = Type.Array(
@@ -118,7 +130,7 @@ const properties = {
   accessIPv6: Type.Optional(accessIp('ipv6')),
   personality: until('2.56', personality),
   availability_zone: Type.Optional(name),
-  block_device_mapping: Type.Optional(Type.Array(Type.Object({}), { maxItems: 64 })),
+  block_device_mapping: Type.Optional(Type.Array(oldBlockDevice, { maxItems: 64 })),
   block_device_mapping_v2: Type.Optional(Type.Array(blockDevice, { maxItems: 64 })),
   config_drive: Type.Optional(flag),
   key_name: Type.Optional(name),
@@ -163,3 +175,4 @@ export interface CreateBody {
 }
 
 export type BlockDevice = Static<typeof blockDevice>
+export type OldBlockDevice = Static<typeof oldBlockDevice>

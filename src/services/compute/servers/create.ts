@@ -5,19 +5,22 @@ import { BadRequest } from '#kernel/errors.ts'
 import { operation, reply } from '#kernel/operation.ts'
 import { projectMemberOrAdmin, rule } from '#kernel/policy/rule.ts'
 import { Type } from '#kernel/schema/builders.ts'
+import { computeConfig } from '../config.ts'
 import { isTrue, linksSchema } from '../dialect.ts'
 import { tell } from '../events.ts'
 import { joinGroup } from '../server-groups/store.ts'
 import { type BuildRequest, buildRequest } from './build-request.ts'
-import { createSaga } from './create-saga.ts'
+import { buildServer } from './create-saga.ts'
 import { type CreateBody, createRequest } from './create-schema.ts'
 import { noValidHost } from './explanation.ts'
 import { place } from './placing.ts'
+import { beginPlan } from './plan.ts'
 import { admitted } from './quota.ts'
 import type { ServerRow } from './server.ts'
-import { insertServer, keepExplanation, type NewServer } from './store.ts'
+import { insertServer, insertServers, keepExplanation, type NewServer } from './store.ts'
 import { cell0, cell1 } from './store-cells.ts'
 import { serverLinks } from './view.ts'
+import { claimDevices } from './volumes.ts'
 
 export const createServer = operation({
   id: 'compute.servers.create',
@@ -64,10 +67,30 @@ export const createServer = operation({
 })
 
 async function createServers(ctx: Ctx, asked: BuildRequest, project: string): Promise<ServerRow[]> {
-  const { flavor, image, spec } = asked
+  const { flavor } = asked
   const demand = { vcpus: flavor.vcpus, ram: flavor.ram, min_count: asked.min_count, max_count: asked.max_count }
   const count = await admitted(ctx, project, demand)
   const rows = newRows(ctx, asked, project, count)
+  if (count > ctx.config.of(computeConfig).plans.batch) await planServers(ctx, asked, rows)
+  else await placeServers(ctx, asked, project, rows)
+  return rows
+}
+
+/** Too many to be placed while the caller waits, and everybody else: the rows are here, a saga does the rest. */
+async function planServers(ctx: Ctx, asked: BuildRequest, rows: ServerRow[]): Promise<void> {
+  const { networks, security_groups, spec } = asked
+  await ctx.services.network.validate(ctx, networks, rows[0]!.project_id, rows.length)
+  await insertServers(
+    ctx,
+    rows.map(row => newServer(asked, row, cell1)),
+  )
+  if (spec.group_id !== null) for (const row of rows) await joinGroup(ctx, spec.group_id, row.id)
+  for (const row of rows) await claimDevices(ctx, row, asked.devices)
+  await beginPlan(ctx, rows, { networks, security_groups })
+}
+
+async function placeServers(ctx: Ctx, asked: BuildRequest, project: string, rows: ServerRow[]): Promise<void> {
+  const { flavor, image, spec } = asked
   const request = { flavor, image, spec, ignore: [], project_id: project, user_id: ctx.identity.user_id }
   const placing = await place(
     ctx,
@@ -98,9 +121,9 @@ async function createServers(ctx: Ctx, asked: BuildRequest, project: string): Pr
     if (spec.group_id !== null) await joinGroup(ctx, spec.group_id, row.id)
     const owner = { server_id: row.id, hostname: row.hostname, project_id: project, availability_zone: zone }
     await ctx.services.network.claimPorts(ctx, owner, asked.networks, asked.security_groups)
-    await ctx.sagas.start(ctx, createSaga, { server_id: row.id, host }, row.id)
+    await claimDevices(ctx, placed, asked.devices)
+    await buildServer(ctx, { server_id: row.id, host })
   }
-  return rows
 }
 
 function newServer(asked: BuildRequest, row: ServerRow, cell: string): NewServer {
@@ -127,7 +150,7 @@ function newRows(ctx: Ctx, asked: BuildRequest, project: string, count: number):
       node: null,
       availability_zone: asked.spec.availability_zone,
       image: asked.image,
-      image_ref: asked.image.id,
+      image_ref: asked.image?.id ?? null,
       flavor: asked.flavor,
       flavor_id: asked.flavor.id,
       vcpus: asked.flavor.vcpus,

@@ -2,17 +2,35 @@
 import type { Ctx } from '#kernel/context.ts'
 import type { DiskSpec, GuestSpec, ImageSpec, NicSpec } from '../drivers/driver.ts'
 import { configDrive } from '../metadata/metadata.ts'
+import {
+  type BlockDeviceRow,
+  diskId,
+  diskSpec,
+  isVolume,
+  layout,
+  localSize,
+  type VolumeDevice,
+} from './block-device.ts'
 import { machineSpec } from './machine-spec.ts'
 import type { ServerImage, ServerRow } from './server.ts'
+import { devicesOf } from './store-block-devices.ts'
+import { volumeService } from './volumes.ts'
 
-/** `holder`: whose room it lies in, when that is a move's. */
-export async function guestSpec(ctx: Ctx, server: ServerRow, nics: NicSpec[], holder = server.id): Promise<GuestSpec> {
+/** What `host` is told; its volumes can be reached from there afterwards. `holder`: whose room it lies in, when that is a move's. */
+export async function guestSpec(
+  ctx: Ctx,
+  server: ServerRow,
+  nics: NicSpec[],
+  host: string,
+  signal: AbortSignal,
+  holder = server.id,
+): Promise<GuestSpec> {
   return {
     id: server.id,
     name: server.display_name,
     vcpus: server.flavor.vcpus,
     memory_mb: server.flavor.ram,
-    disks: disksOf(server),
+    disks: withRescue(server, await disksOf(ctx, server, host, signal)),
     nics,
     ...(server.config_drive && { config_drive: await configDrive(ctx, server) }),
     extra_specs: server.flavor.extra_specs,
@@ -20,8 +38,7 @@ export async function guestSpec(ctx: Ctx, server: ServerRow, nics: NicSpec[], ho
   }
 }
 
-function disksOf(server: ServerRow): DiskSpec[] {
-  const own = ownDisks(server)
+function withRescue(server: ServerRow, own: DiskSpec[]): DiskSpec[] {
   const rescue = server.recovery?.rescue?.image
   if (!rescue) return own
   const { hw_rescue_bus, hw_rescue_device } = rescue.properties
@@ -32,17 +49,34 @@ function disksOf(server: ServerRow): DiskSpec[] {
   return hw_rescue_bus || hw_rescue_device ? [...others, disk] : [disk, ...others]
 }
 
-function ownDisks({ flavor, image }: ServerRow): DiskSpec[] {
-  const bus = image?.properties.hw_disk_bus
+async function disksOf(ctx: Ctx, server: ServerRow, host: string, signal: AbortSignal): Promise<DiskSpec[]> {
+  const devices = layout(server, await devicesOf(ctx, server.id))
   const disks: DiskSpec[] = []
-  if (image) {
-    const source = { type: 'image' as const, image: imageSpec(image) }
-    disks.push({ id: 'root', source, size_gb: flavor.disk, boot_index: 0, ...(bus && { bus }) })
+  for (const device of devices) {
+    if (isVolume(device)) disks.push(await volumeDisk(ctx, device, host, signal))
+    else if (device.kind !== 'root') disks.push(blankDisk(server, device, devices))
+    else if (server.image) disks.push(rootDisk(server, device, server.image))
   }
-  const blank = { source: { type: 'blank' as const }, boot_index: -1, ...(bus && { bus }) }
-  if (flavor.ephemeral > 0) disks.push({ id: 'ephemeral0', size_gb: flavor.ephemeral, ...blank })
-  if (flavor.swap > 0) disks.push({ id: 'swap', size_gb: flavor.swap / 1024, ...blank })
   return disks
+}
+
+const busOf = ({ image }: ServerRow) => image?.properties.hw_disk_bus
+
+function rootDisk(server: ServerRow, device: BlockDeviceRow, image: ServerImage): DiskSpec {
+  const source = { type: 'image' as const, image: imageSpec(image) }
+  return diskSpec(device, { id: 'root', source, size_gb: server.flavor.disk, bus: busOf(server) })
+}
+
+function blankDisk(server: ServerRow, device: BlockDeviceRow, all: readonly BlockDeviceRow[]): DiskSpec {
+  const size_gb = localSize(device, server.flavor)
+  return diskSpec(device, { id: diskId(device, all), source: { type: 'blank' }, size_gb, bus: busOf(server) })
+}
+
+/** Lets the host reach the volume. */
+export async function volumeDisk(ctx: Ctx, device: VolumeDevice, host: string, signal: AbortSignal): Promise<DiskSpec> {
+  const connection = await volumeService(ctx).connect(ctx, device.attachment_id, host, signal)
+  const source = { type: 'volume' as const, connection: { ...connection } }
+  return diskSpec(device, { id: device.volume_id, source, size_gb: device.size ?? 0, bus: undefined })
 }
 
 function imageSpec({

@@ -31,6 +31,7 @@ import { shelve, shelveOffload } from './moves/shelve.ts'
 import { tidySaga } from './moves/tidy.ts'
 import { unshelve, unshelveRules } from './moves/unshelve.ts'
 import { networkProxyOperations } from './network-proxies.ts'
+import { planSaga } from './plan.ts'
 import { powerActions } from './power.ts'
 import { reboot } from './reboot.ts'
 import { rebuild, rebuildRules } from './rebuild.ts'
@@ -41,7 +42,8 @@ import { tagOperations } from './tags.ts'
 import { serverTopology, topologyHost } from './topology.ts'
 import { updateServer } from './update.ts'
 import { viewRules } from './view.ts'
-import { volumeAttachmentOperations } from './volume-attachments.ts'
+import { volumeAttachmentOperations, volumeAttachmentRules } from './volume-attachments.ts'
+import { volumeSagas } from './volume-sagas.ts'
 
 const actions = [
   ...powerActions,
@@ -94,11 +96,13 @@ export const serverOperations: Operation[] = [
 
 export const serverSagas: Saga[] = [
   anySaga(createSaga),
+  anySaga(planSaga),
   anySaga(deleteSaga),
   anySaga(softDeleteSaga),
   anySaga(tidySaga),
   ...actions.map(action => action.saga),
   ...interfaceSagas,
+  ...volumeSagas,
 ]
 
 /** Rules that handlers check. */
@@ -112,6 +116,7 @@ export const serverRules: Rule[] = [
   topologyHost,
   ...listRules,
   ...instanceActionRules,
+  ...volumeAttachmentRules,
   allFilters,
   unlockOverride,
   forcedHost,

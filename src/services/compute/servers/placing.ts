@@ -6,6 +6,7 @@ import { computeConfig } from '../config.ts'
 import { freshSignals } from '../host-signals/store.ts'
 import { type Around, hostsForScheduling, recheck } from '../hosts/steps.ts'
 import { hosts as hostRows } from '../hosts/store.ts'
+import { placeSignals } from '../places/store.ts'
 import { claimRoom, releaseRoom } from '../rooms/steps.ts'
 import { loadFilters } from '../scheduler/filters.ts'
 import { queryOf } from '../scheduler/json-filter.ts'
@@ -20,9 +21,11 @@ import {
 } from '../scheduler/scheduler.ts'
 import { asksForSignals } from '../scheduler/signals-filter.ts'
 import { loadWeights } from '../scheduler/weighers.ts'
+import type { Group } from '../server-groups/server-group.ts'
 import { groupOf } from '../server-groups/store.ts'
 import type { Explanation } from './explanation.ts'
 import { type MachineWishes, machineWishes } from './machine.ts'
+import { nearnessFor } from './nearness.ts'
 import { candidateRequest, claimedAmounts } from './resources.ts'
 import type { RequestSpec, ServerFlavor, ServerImage } from './server.ts'
 import { hostsOfServers, loadsOfHosts } from './store.ts'
@@ -52,23 +55,60 @@ const alternates = 8
 export async function place(ctx: Ctx, request: PlacingRequest, serverIds: readonly string[]): Promise<Placing> {
   const wishes = machineWishes(ctx, request.flavor, request.image)
   const asked = await candidateRequest(ctx, request, wishes)
-  const candidates = asked ? await candidatesOf(ctx, asked) : []
   const options = schedulerOptions(ctx, request.forced)
-  const hosts = await hostsForScheduling(ctx, candidates, await aroundHosts(ctx, request, wishes, options))
-  const wish = await scheduleRequest(ctx, request, wishes, serverIds)
+  // Places that turned out to be too small, by level.
+  const shut: Record<string, string[]> = {}
+  for (;;) {
+    const wish = await scheduleRequest(ctx, request, wishes, serverIds)
+    const nearness = (wish.nearness ?? []).map(near => ({ ...near, shut: shut[near.level] ?? [] }))
+    const open = nearness.find(({ kind, hard, members }) => kind === 'together' && hard && isEmpty(members))
+    const placing = await claimAll(ctx, { request, asked, options, wish: { ...wish, nearness } }, serverIds)
+    if ('hosts' in placing) return placing
+    const tried = open && Object.keys(open.members)[0]
+    if (open === undefined || tried === undefined) return placing
+    // The first of them chose a place that has no room for all: another one may.
+    shut[open.level] = [...(shut[open.level] ?? []), tried]
+  }
+}
+
+const isEmpty = (record: object) => Object.keys(record).length === 0
+
+interface Choice {
+  request: PlacingRequest
+  asked: CandidateRequest | undefined
+  options: SchedulerOptions
+  wish: Wish
+}
+
+async function claimAll(
+  ctx: Ctx,
+  { request, asked, options, wish }: Choice,
+  serverIds: readonly string[],
+): Promise<Placing> {
+  const candidates = asked ? await candidatesOf(ctx, asked) : []
+  let hosts = await hostsForScheduling(ctx, candidates, await aroundHosts(ctx, request, wish, options))
   const chosen: HostState[] = []
   for (const serverId of serverIds) {
-    const { best, refused } = await bestOf(ctx, wish, hosts, options)
     const consumer = { id: serverId, project_id: request.project_id, user_id: request.user_id, type: 'INSTANCE' }
-    const host = await claimFirst(ctx, consumer, wish, best, candidates, refused)
-    if (!host) {
+    const lacking: Refused[] = []
+    for (;;) {
+      const { best, refused } = await bestOf(ctx, wish, hosts, options)
+      const host = await claimFirst(ctx, consumer, wish, best, candidates, lacking)
+      if (host) {
+        take(host, wish)
+        chosen.push(host)
+        break
+      }
+      if (best.length > 0) {
+        // The room of all of them is taken: those after them are tried.
+        hosts = hosts.filter(one => !best.includes(one))
+        continue
+      }
       // Before the others' room is given back: it is what was lacking.
-      const explanation = await explain(ctx, request, asked, refused)
+      const explanation = await explain(ctx, request, asked, [...refused, ...lacking])
       for (const id of serverIds.slice(0, chosen.length)) await releaseRoom(ctx, id)
       return { explanation }
     }
-    take(host, wish)
-    chosen.push(host)
   }
   return { hosts: chosen }
 }
@@ -144,7 +184,7 @@ async function aroundHosts(
     (spec.scheduler_hints.query !== undefined && filters.includes('JsonFilter'))
   return {
     ...(loadMatters && { loads: await loadsOfHosts(ctx) }),
-    ...(signalsMatter && { signals: await freshSignals(ctx) }),
+    ...(signalsMatter && { signals: await freshSignals(ctx), placeSignals: await placeSignals.list(ctx.db) }),
     numa: topology !== undefined || devices.length > 0,
   }
 }
@@ -162,7 +202,7 @@ async function scheduleRequest(
     ...wishes,
     vcpus: flavor.vcpus,
     ram_mb: flavor.ram,
-    disk_gb: flavor.disk + flavor.ephemeral,
+    disk_gb: (image ? flavor.disk : 0) + flavor.ephemeral,
     project_id,
     flavor: flavor.name,
     image_id: image?.id,
@@ -173,18 +213,19 @@ async function scheduleRequest(
     different_host: different_host ? Object.keys(await hostsOfServers(ctx, different_host)) : [],
     query: text === undefined ? undefined : { text, read: queryOf(text) },
     near: address === undefined ? undefined : { address, prefix: Number(cidr?.[0]?.slice(1) ?? 24) },
-    group: group && {
-      policy: group.policy,
-      max_per_host: group.max_per_host,
-      // A server that moves does not stand in its own way.
-      members: await hostsOfServers(
-        ctx,
-        group.members.filter(member => !serverIds.includes(member)),
-      ),
-    },
+    nearness: await nearnessFor(ctx, spec, group, serverIds),
+    group: group?.rules.level === undefined ? await groupByHost(ctx, group, serverIds) : undefined,
     ignore,
     ...(unfit && { unfit }),
   }
+}
+
+async function groupByHost(ctx: Ctx, group: Group | undefined, serverIds: readonly string[]) {
+  if (!group) return undefined
+  // A server that moves does not stand in its own way.
+  const others = group.members.filter(member => !serverIds.includes(member))
+  const max_per_host = group.rules.max_server_per_host ?? 1
+  return { policy: group.policy, max_per_host, members: await hostsOfServers(ctx, others) }
 }
 
 /** What was asked, and of each host which rule refused it: placement's, then the filters'. */

@@ -110,8 +110,9 @@ async function bringBack(ctx: Ctx, id: string, host: string, row: Partial<Server
   const agent = hostAgent(ctx, host)
   await agent.call('bringBack', { id }, callOptions(ctx, undefined))
   if (!onBefore(row)) return
-  const nics = await ctx.services.network.wire(ctx, id, host, new AbortController().signal)
-  const spec = await guestSpec(ctx, { ...server, ...row }, nics)
+  const { signal } = new AbortController()
+  const nics = await ctx.services.network.wire(ctx, id, host, signal)
+  const spec = await guestSpec(ctx, { ...server, ...row }, nics, host, signal)
   await agent.call('start', { spec }, callOptions(ctx, undefined, 300_000))
 }
 
@@ -171,6 +172,7 @@ export const rebuild: ServerAction = {
       if (asked.trusted_image_certificates !== undefined) ctx.enforce(certificates, target)
       requireAllowed(ctx, server, 'rebuild')
       requireHost(server)
+      if (!server.image) throw new BadRequest('Unable to rebuild with a different image for a volume-backed server.')
       await checkContents(ctx, server.project_id, asked.metadata ?? {}, asked.personality ?? [])
       const admin_password = asked.adminPass ?? randomPassword(ctx.ids, 12)
       const row = await rowPatch(ctx, server, asked)

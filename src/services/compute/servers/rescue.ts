@@ -40,7 +40,7 @@ async function reshape(
   const signal = options.signal ?? new AbortController().signal
   const server = await existingServer(ctx, id)
   const nics = await ctx.services.network.wire(ctx, id, host, signal)
-  const spec = await guestSpec(ctx, { ...server, recovery: rescue ? { rescue } : null }, nics)
+  const spec = await guestSpec(ctx, { ...server, recovery: rescue ? { rescue } : null }, nics, host, signal)
   const input = { spec, power_on: options.power_on, grace_seconds }
   await hostAgent(ctx, host).call('reshape', input, callOptions(ctx, options.signal, waitMs + 20 * 60_000))
 }
@@ -90,6 +90,7 @@ export const rescue: ServerAction = {
     async handle(ctx, server, asked) {
       requireAllowed(ctx, server, 'rescue')
       requireHost(server)
+      if (!server.image && !ctx.atLeast('2.87')) throw new BadRequest('Cannot rescue a volume-backed instance')
       const image = asked?.rescue_image_ref ? await rescueImage(ctx, asked.rescue_image_ref) : server.image
       if (!image)
         throw new BadRequest(`Instance ${server.id} cannot be rescued: it has no image; name one to rescue it with.`)

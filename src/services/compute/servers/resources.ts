@@ -12,13 +12,14 @@ interface Asked {
 }
 
 /** Extra specs may say otherwise. */
-function resourcesOf({ flavor }: Asked, { topology }: MachineWishes): Record<string, number> {
+function resourcesOf({ flavor, image }: Asked, { topology }: MachineWishes): Record<string, number> {
   const dedicated = topology?.cpu.dedicated.size ?? 0
   const resources: Record<string, number> = {
     VCPU: flavor.vcpus - dedicated,
     PCPU: dedicated + (topology?.cpu.emulator === 'isolate' ? 1 : 0),
     MEMORY_MB: flavor.ram,
-    DISK_GB: flavor.disk + flavor.ephemeral + Math.ceil(flavor.swap / 1024),
+    // A server without an image boots from a volume.
+    DISK_GB: (image ? flavor.disk : 0) + flavor.ephemeral + Math.ceil(flavor.swap / 1024),
   }
   for (const [key, value] of Object.entries(flavor.extra_specs)) {
     const resource = /^resources:([A-Z0-9_]+)$/.exec(key)?.[1]

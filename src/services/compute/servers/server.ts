@@ -19,6 +19,7 @@ export type VmState = (typeof vmStates)[number]
 export type TaskState =
   | 'scheduling'
   | 'networking'
+  | 'block_device_mapping'
   | 'spawning'
   | 'deleting'
   | 'powering-off'
@@ -85,8 +86,8 @@ export interface ServerFault {
 export interface Recovery {
   /** It runs from this image's disk, with its own beside. */
   rescue?: { image: ServerImage }
-  /** Its root disk was stored as this image. */
-  shelved?: { image_id: string; at: string }
+  /** Its root disk was stored as this image; without one it is a volume. */
+  shelved?: { image_id?: string; at: string }
   soft_deleted?: { vm_state: VmState; at: string }
 }
 

@@ -25,6 +25,10 @@ const hostTasks: TaskState[] = [
   ...['powering-off', 'powering-on', 'rebooting', 'rebooting_hard', 'pausing', 'unpausing', 'suspending'],
   ...['resuming', 'image_snapshot', 'image_backup', 'rebuilding', 'rescuing', 'unrescuing'],
 ] as TaskState[]
+/** Where volumes come and go: also on the shelf, from 2.20 on. */
+const withVolumes: VmState[] = [
+  ...(['active', 'paused', 'stopped', 'resized', 'soft-delete', 'shelved', 'shelved_offloaded'] as const),
+]
 const powerTasks: TaskState[] = ['rebooting', 'rebooting_hard', 'pausing', 'unpausing', 'suspending', 'resuming']
 
 const table = {
@@ -58,6 +62,9 @@ const table = {
   trigger_crash_dump: { from: ['active', 'paused', 'rescued', 'resized', 'error'], task: null },
   attach_interface: { from: ['active', 'paused', 'stopped'], task: null },
   detach_interface: { from: ['active', 'paused', 'stopped'], task: null },
+  attach_volume: { from: withVolumes, task: null },
+  detach_volume: { from: withVolumes, task: null },
+  swap_volume: { from: ['active', 'paused', 'resized'], task: null },
   injectNetworkInfo: { from: [...running, 'rescued', 'resized', 'error'], task: null },
   resize: {
     from: ['active', 'stopped'],

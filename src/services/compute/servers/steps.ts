@@ -12,6 +12,7 @@ import { guestSpec } from './guest-spec.ts'
 import type { ServerFault, ServerRow } from './server.ts'
 import { findServer } from './store.ts'
 import { forgetCleanup, rememberCleanup } from './store-cleanups.ts'
+import { releaseVolumes } from './volumes.ts'
 
 /** Tries at destroying a guest before it is left to the cleanup of its host. */
 const destroyAttempts = 3
@@ -45,7 +46,7 @@ export function stopping(ctx: Ctx): { grace_seconds: number; waitMs: number } {
 /** What the host needs to start the guest, with its ports as they are wired now. */
 export async function currentSpec(ctx: Ctx, id: string, host: string, signal: AbortSignal): Promise<GuestSpec> {
   const nics = await ctx.services.network.wire(ctx, id, host, signal)
-  return guestSpec(ctx, await existingServer(ctx, id), nics)
+  return guestSpec(ctx, await existingServer(ctx, id), nics, host, signal)
 }
 
 /** True when the host's agent does not answer: nothing is known of what it did. */
@@ -58,6 +59,7 @@ export async function destroyGuest(ctx: Ctx, host: string, id: string): Promise<
   for (let attempt = 1; ; attempt++) {
     try {
       await hostAgent(ctx, host).call('destroy', { id }, { requestId: ctx.requestId })
+      await ctx.services.volume?.disconnect(ctx, id, host)
       return await forgetCleanup(ctx, host, id)
     } catch (error) {
       if (ctx.sagas.stopping) throw error
@@ -71,8 +73,9 @@ export async function destroyGuest(ctx: Ctx, host: string, id: string): Promise<
   }
 }
 
-/** Frees what a server holds of the network and of its host's room. */
+/** Frees what a server holds of the network, of volumes and of its host's room. */
 export async function releaseClaims(ctx: Ctx, id: string): Promise<void> {
+  await releaseVolumes(ctx, id)
   await ctx.services.network.releasePorts(ctx, id)
   await releaseRoom(ctx, id)
 }

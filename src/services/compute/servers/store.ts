@@ -53,15 +53,33 @@ export interface NewServer {
 }
 
 /** Writes a new server: its cell's rows and the global ones. */
-export async function insertServer(ctx: Ctx, { row, cell, spec, guestData: data, tags: names }: NewServer) {
-  const db = ctx.cells.for(cell)
-  await mappings.insert(ctx.db, { server_id: row.id, cell, project_id: row.project_id })
-  await requestSpecs.insert(ctx.db, { server_id: row.id, spec })
-  await servers.insert(db, row)
-  await guestData.insert(db, { server_id: row.id, ...data })
+export const insertServer = (ctx: Ctx, server: NewServer): Promise<void> => insertServers(ctx, [server])
+
+/** Writes new servers, which are all in one cell. */
+export async function insertServers(ctx: Ctx, list: readonly NewServer[]): Promise<void> {
+  const [first] = list
+  if (!first) return
+  const db = ctx.cells.for(first.cell)
+  const of = <T>(make: (server: NewServer) => T) => list.map(make)
+  await mappings.insertMany(
+    ctx.db,
+    of(({ row, cell }) => ({ server_id: row.id, cell, project_id: row.project_id })),
+  )
+  await requestSpecs.insertMany(
+    ctx.db,
+    of(({ row, spec }) => ({ server_id: row.id, spec })),
+  )
+  await servers.insertMany(
+    db,
+    of(({ row }) => row),
+  )
+  await guestData.insertMany(
+    db,
+    of(({ row, guestData: data }) => ({ server_id: row.id, ...data })),
+  )
   await tags.insertMany(
     db,
-    names.map(tag => ({ server_id: row.id, tag })),
+    list.flatMap(server => server.tags.map(tag => ({ server_id: server.row.id, tag }))),
   )
 }
 
@@ -213,6 +231,23 @@ export async function hostsOfServers(ctx: Ctx, ids: readonly string[]): Promise<
     if (host !== null) counts[host] = (counts[host] ?? 0) + 1
   }
   return counts
+}
+
+/** How many of the servers are in each state; those that are gone are in none. */
+export async function statesOfServers(ctx: Ctx, ids: readonly string[]): Promise<Partial<Record<VmState, number>>> {
+  const counts: Partial<Record<VmState, number>> = {}
+  for (const db of cellDatabases(ctx.cells)) {
+    for (const { vm_state } of await servers.pick(db, ['vm_state'], { id: ids }))
+      counts[vm_state] = (counts[vm_state] ?? 0) + 1
+  }
+  return counts
+}
+
+/** Ids of the servers that were asked for in one request with the first of these; none while it is being made. */
+export async function siblingsOf(ctx: Ctx, ids: readonly string[]): Promise<string[]> {
+  const row = ids[0] === undefined ? undefined : await findServer(ctx, ids[0])
+  if (!row) return []
+  return (await listServers(ctx, { reservation_id: row.reservation_id })).map(({ id }) => id)
 }
 
 const busyTasks: readonly TaskState[] = [

@@ -7,9 +7,11 @@ import { isAdmin, joined, type Link, naiveTime, resourceLinks } from '../dialect
 import { type HostRow, isUp } from '../hosts/host.ts'
 import { hosts } from '../hosts/store.ts'
 import { groupsOf } from '../server-groups/store.ts'
+import { type BlockDeviceRow, isVolume } from './block-device.ts'
 import { shownProperties } from './image-properties.ts'
 import { type GuestDataRow, type RequestSpec, type ServerFault, type ServerRow, statusOf } from './server.ts'
 import { guestDataOfMany, requestSpecsOf } from './store.ts'
+import { devicesOfMany } from './store-block-devices.ts'
 import { tagsOfMany } from './store-tags.ts'
 
 export const extendedAttributes = rule('os_compute_api:os-extended-server-attributes', admin)
@@ -100,6 +102,7 @@ interface Around {
   guestData: Map<string, GuestDataRow>
   /** What was asked for, from 2.96 on. */
   specs: Map<string, RequestSpec>
+  devices: Map<string, BlockDeviceRow[]>
   hostStatus: Map<string, string>
   hostIds: Map<string, string>
   flavors: Map<ServerRow['flavor'], ReturnType<typeof flavorView>>
@@ -122,6 +125,7 @@ async function around(ctx: Ctx, servers: readonly ServerRow[]): Promise<Around> 
     guestData: may.seeExtended && ctx.atLeast('2.3') ? await guestDataOfMany(ctx, ids) : new Map(),
     specs: ctx.atLeast('2.96') ? await requestSpecsOf(ctx, ids) : new Map(),
     hostStatus: ctx.atLeast('2.16') && may.seeHostStatus ? await hostStatuses(ctx, servers) : new Map(),
+    devices: await devicesOfMany(ctx, ids),
     hostIds: new Map(),
     flavors: new Map(),
     imageLinks: new Map(),
@@ -197,7 +201,9 @@ function detailedView(ctx: Ctx, server: ServerRow, known: Around) {
     'OS-EXT-STS:task_state': server.task_state,
     'OS-EXT-STS:vm_state': status === 'DELETED' ? 'deleted' : server.vm_state,
     'OS-EXT-STS:power_state': server.power_state,
-    'os-extended-volumes:volumes_attached': [],
+    'os-extended-volumes:volumes_attached': (known.devices.get(server.id) ?? [])
+      .filter(isVolume)
+      .map(({ volume_id: id, delete_on_termination }) => ({ id, delete_on_termination })),
     host_status: known.may.seeHostStatus ? (known.hostStatus.get(server.host ?? '') ?? '') : undefined,
     'OS-EXT-SRV-ATTR:host': extended?.host,
     'OS-EXT-SRV-ATTR:instance_name': extended && `instance-${server.id.slice(0, 8)}`,

@@ -4,9 +4,9 @@ import type { Configuration } from 'openid-client'
 import { type Ctx, perCloud } from '#kernel/context.ts'
 import { messageOf, Unauthorized, Unavailable } from '#kernel/errors.ts'
 import { identityConfig } from '../config.ts'
+import { limitedFetch } from '../limited-fetch.ts'
 import type { OpenidSettings } from './config.ts'
 import type { Way } from './federation.ts'
-import { limitedFetch } from './limited-fetch.ts'
 
 export interface OpenidProvider {
   settings: OpenidSettings

@@ -10,7 +10,7 @@ import { removeDomain } from '../domains/domain.ts'
 import { notFound } from '../faults.ts'
 import { modelOf } from '../limits/limit.ts'
 import { collectionOf, first, inexact, isYes } from '../listing.ts'
-import { immutableOption } from '../options.ts'
+import { projectOptions } from '../options.ts'
 import { adminRequired, allScopes, identityRule, systemReader } from '../policy.ts'
 import { resource, type Values } from '../resource.ts'
 import { announce } from '../revocations/revocation.ts'
@@ -60,7 +60,7 @@ export const projectResource = resource<ProjectRow>({
     enabled: Type.Boolean(),
     description: Type.Union([Type.String(), Type.Null()]),
     tags: Type.Array(tagSchema, { maxItems: 80, uniqueItems: true }),
-    options: immutableOption,
+    options: projectOptions,
   },
   required: ['name'],
   fixed: ['domain_id', 'parent_id', 'is_domain'],

@@ -106,3 +106,88 @@ test('guessing codes locks as guessing passwords does', async () => {
   assert.equal((await logIn(cloud, totp(code(cloud)))).status, 401)
   assert.equal((await logIn(cloud, password)).status, 401)
 })
+
+/** A project that asks for more than its user does. */
+async function vault(cloud: TestCloud, options: object) {
+  const { admin, user_id } = await jane(cloud)
+  const ask = <T>(method: string, path: string, body?: object) =>
+    cloud.request<T>(method, `/identity/v3/${path}`, { token: admin, ...(body && { body }) })
+  const { project } = (await ask<{ project: { id: string } }>('POST', 'projects', { project: { name: 'vault' } })).body
+  const { roles } = (await ask<{ roles: { id: string }[] }>('GET', 'roles?name=member')).body
+  await ask('PUT', `projects/${project.id}/users/${user_id}/roles/${roles[0]!.id}`)
+  const set = (options: object) => ask('PATCH', `projects/${project.id}`, { project: { options } })
+  assert.equal((await set(options)).status, 200)
+  const enter = (identity: object, receipt?: string) =>
+    cloud.request<Answer>('POST', '/identity/v3/auth/tokens', {
+      body: { auth: { identity, scope: { project: { id: project.id } } } },
+      headers: receipt ? { 'openstack-auth-receipt': receipt } : {},
+    })
+  return { ask, set, enter, project, user_id }
+}
+
+const both = (cloud: TestCloud) => ({ ...password, ...totp(code(cloud)), methods: ['password', 'totp'] })
+
+onEachEngine('a project asks for more factors than its users, and says which are missing (S-282)', async database => {
+  await using cloud = await testCloud({ database, clock: virtualClock() })
+  const { enter, set, project } = await vault(cloud, { multi_factor_auth_rules: [['password', 'totp']] })
+  assert.equal((await logIn(cloud, password)).status, 201, 'for other scopes one is enough')
+  const first = await enter(password)
+  assert.equal(first.status, 401)
+  assert.deepEqual(first.body.required_auth_methods, [['password', 'totp']])
+  const second = await enter(totp(code(cloud)), first.headers['openstack-auth-receipt'])
+  assert.equal(second.status, 201, JSON.stringify(second.body))
+  const token = second.headers['x-subject-token']!
+  assert.ok(await cloud.env.authenticate(token))
+
+  assert.equal((await set({ multi_factor_auth_rules: null, multi_factor_auth_count: 3 })).status, 200)
+  assert.equal(await cloud.env.authenticate(token), undefined, 'a token of two is no longer one for the project')
+  const two = await enter(both(cloud))
+  assert.equal(two.status, 401)
+  assert.deepEqual(two.body.receipt?.methods.sort(), ['password', 'totp'])
+  assert.deepEqual(two.body.required_auth_methods, [], 'there is no third here')
+  const other = (await logIn(cloud, both(cloud))).headers['x-subject-token']!
+  assert.equal((await enter({ methods: ['token'], token: { id: other } })).status, 401, 'nor by way of another token')
+  assert.equal((await set({ multi_factor_auth_count: 2 })).status, 200)
+  assert.equal((await enter({ methods: ['token'], token: { id: other } })).status, 201)
+  for (const wrong of [{ multi_factor_auth_count: 0 }, { multi_factor_auth_rules: [[]] }, { multi_factor: 1 }]) {
+    assert.equal((await set(wrong)).status, 400, `${project.id} ${JSON.stringify(wrong)}`)
+  }
+})
+
+test('a method that is not there opens no project', async () => {
+  await using cloud = await testCloud({ clock: virtualClock() })
+  const { enter } = await vault(cloud, { multi_factor_auth_rules: [['password', 'telepathy']] })
+  const { status, body } = await enter(both(cloud))
+  assert.equal(status, 401)
+  assert.deepEqual(body.required_auth_methods, [['password', 'telepathy']])
+})
+
+test('a default project that asks for more is not entered unasked', async () => {
+  await using cloud = await testCloud({ clock: virtualClock() })
+  const { ask, project, user_id } = await vault(cloud, { multi_factor_auth_count: 2 })
+  await ask('PATCH', `users/${user_id}`, { user: { default_project_id: project.id } })
+  const { status, body } = await logIn(cloud, password)
+  assert.equal(status, 201)
+  assert.ok(!('project' in body.token!))
+  assert.ok('project' in (await logIn(cloud, both(cloud))).body.token!)
+})
+
+test('an application credential is one factor, unless the project says that it will do', async () => {
+  await using cloud = await testCloud({ clock: virtualClock() })
+  const { enter, set, user_id } = await vault(cloud, { multi_factor_auth_count: 2 })
+  const token = (await enter(both(cloud))).headers['x-subject-token']!
+  const made = await cloud.request<{ application_credential: { id: string; secret: string } }>(
+    'POST',
+    `/identity/v3/users/${user_id}/application_credentials`,
+    { token, body: { application_credential: { name: 'robot' } } },
+  )
+  assert.equal(made.status, 201, JSON.stringify(made.body))
+  const { id, secret } = made.body.application_credential
+  const robot = { methods: ['application_credential'], application_credential: { id, secret } }
+  const refused = await logIn(cloud, robot)
+  assert.equal(refused.status, 401)
+  assert.equal(refused.headers['openstack-auth-receipt'], undefined)
+  const rules = [['password', 'totp'], ['application_credential']]
+  await set({ multi_factor_auth_count: null, multi_factor_auth_rules: rules })
+  assert.equal((await logIn(cloud, robot)).status, 201)
+})

@@ -3,12 +3,14 @@ import { decode, encode } from '@msgpack/msgpack'
 import { isoMicros } from '#kernel/clock.ts'
 import type { Ctx } from '#kernel/context.ts'
 import { Unauthorized } from '#kernel/errors.ts'
-import { reply } from '#kernel/operation.ts'
+import { type Reply, reply } from '#kernel/operation.ts'
 import { identityConfig } from '../config.ts'
 import { open, seal } from '../fernet.ts'
 import { keysFor } from '../keys/key.ts'
-import { projects } from '../projects/store.ts'
+import { type ProjectRow, projects } from '../projects/store.ts'
 import { type UserRow, users } from '../users/store.ts'
+import { type Demand, demandOf, isMet, waysOn } from './demand.ts'
+import { knownFactors, knownMethods } from './methods.ts'
 
 /** Tells a receipt from a token: both are sealed with the same keys. */
 const layout = 'receipt'
@@ -21,11 +23,12 @@ interface Receipt {
   expires_at: number
 }
 
-/** The user's rules, without methods that this cloud does not know: nobody is locked out by a word. */
-function rulesOf({ options }: UserRow, known: ReadonlySet<string>): string[][] {
-  const rules = options.multi_factor_auth_rules
-  if (options.multi_factor_auth_enabled === false || !Array.isArray(rules)) return []
-  return (rules as string[][]).map(rule => rule.filter(method => known.has(method))).filter(rule => rule.length > 0)
+/** What the user's options ask for, without methods that this cloud does not know: nobody is locked out by a word. */
+function demandOfUser({ options }: UserRow, known: ReadonlySet<string>): Demand {
+  if (options.multi_factor_auth_enabled === false) return demandOf({})
+  const { rules, count } = demandOf(options)
+  const possible = rules.map(rule => rule.filter(method => known.has(method))).filter(rule => rule.length > 0)
+  return { rules: possible, count }
 }
 
 /** The methods of the receipt that the request carries; none without one. */
@@ -45,23 +48,53 @@ async function readReceipt(ctx: Ctx, text: string): Promise<Receipt | undefined>
   return ctx.clock.now() < expires_at ? { user_id, methods, generation, expires_at } : undefined
 }
 
+export interface Shown {
+  user_id: string
+  methods: readonly string[]
+  /** Of an earlier request. */
+  receipt?: string | undefined
+  generation: number
+  /** Factors whose code is on its way to the user. */
+  begun?: readonly string[]
+}
+
 /** The answer to a login that needs more, or nothing when it is enough. */
-export async function needsMore(
+export async function needsMore(ctx: Ctx, { receipt, begun = [], ...shown }: Shown) {
+  const user = (await users.find(ctx.db, { id: shown.user_id }))!
+  const methods = [...new Set([...shown.methods, ...(await receiptMethods(ctx, user, receipt))])]
+  if (methods.length === 0) throw new Unauthorized()
+  const demand = demandOfUser(user, new Set([...knownMethods(ctx), ...methods]))
+  if (isMet(demand, methods)) {
+    if (begun.length === 0) return { methods }
+    return { methods, answer: await withReceipt(ctx, user, { ...shown, methods }, [[...methods, ...begun]]) }
+  }
+  const ways = waysOn(demand, methods, knownFactors(ctx))
+  return { methods, answer: await withReceipt(ctx, user, { ...shown, methods }, ways) }
+}
+
+/** The same for the project that a token is wanted for. Who comes by a delegation cannot show more. */
+export async function projectNeedsMore(
   ctx: Ctx,
-  userId: string,
-  shown: readonly string[],
-  receiptText: string | undefined,
-  known: ReadonlySet<string>,
-  generation: number,
-) {
-  const user = (await users.find(ctx.db, { id: userId }))!
-  const methods = [...new Set([...shown, ...(await receiptMethods(ctx, user, receiptText))])]
-  const rules = rulesOf(user, known)
-  if (rules.length === 0 || rules.some(rule => rule.every(method => methods.includes(method)))) return { methods }
+  shown: Shown,
+  project: ProjectRow | undefined,
+  isDelegated: boolean,
+): Promise<Reply | undefined> {
+  const demand = demandOf(project?.options ?? {})
+  if (isMet(demand, shown.methods)) return undefined
+  const ways = waysOn(demand, shown.methods, knownFactors(ctx))
+  if (isDelegated || shown.methods.length === 0) {
+    throw new Unauthorized(`The project ${project!.id} asks for more factors: ${JSON.stringify(ways)}.`)
+  }
+  const methods = shown.methods.filter(method => method !== 'token')
+  return withReceipt(ctx, (await users.find(ctx.db, { id: shown.user_id }))!, { ...shown, methods }, ways)
+}
+
+/** A refusal that says what would do, with a receipt for what was shown. */
+async function withReceipt(ctx: Ctx, user: UserRow, { methods, generation }: Shown, ways: string[][]): Promise<Reply> {
   const now = ctx.clock.now()
   const expires_at = now + ctx.config.of(identityConfig).receipt_lifetime_seconds * 1000
   const [key] = await keysFor(ctx, 'token')
-  const fields = [layout, userId, methods, generation, expires_at]
+  const fields = [layout, user.id, methods, generation, expires_at]
   const text = seal(key!, encode(fields), Math.floor(now / 1000), ctx.ids.bytes(16))
   const domain = await projects.find(ctx.db, { id: user.domain_id })
   const body = {
@@ -71,7 +104,7 @@ export async function needsMore(
       expires_at: isoMicros(expires_at),
       issued_at: isoMicros(now),
     },
-    required_auth_methods: rules.filter(rule => rule.some(method => methods.includes(method))),
+    required_auth_methods: ways,
   }
-  return { methods, answer: reply(body, { status: 401, headers: { 'openstack-auth-receipt': text } }) }
+  return reply(body, { status: 401, headers: { 'openstack-auth-receipt': text } })
 }

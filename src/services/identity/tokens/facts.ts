@@ -11,6 +11,7 @@ import { tokenRoles, withImplied } from '../roles/role.ts'
 import type { TrustRow } from '../trusts/store.ts'
 import { chainOf, rolesOfTrustor } from '../trusts/trust.ts'
 import { type UserRow, users } from '../users/store.ts'
+import { demandOf, isMet } from './demand.ts'
 import { type Behind, readBehind } from './store.ts'
 import type { Claims } from './token.ts'
 
@@ -190,6 +191,8 @@ export async function unrevokedFacts(ctx: Ctx, claims: Claims): Promise<(Facts &
   if (behind.revoked || claims.generation < behind.scope_after) return undefined
   const facts = await factsOf(ctx, claims, behind)
   if (!facts || facts.basis.some(one => claims.generation < one.tokens_after)) return undefined
+  // A project may have come to ask for more since.
+  if (facts.target && !isMet(demandOf(facts.target.options), claims.methods)) return undefined
   for (const userId of new Set(facts.holders)) {
     if (userId === user_id) continue
     if (claims.generation < (await scopeTokensAfter(ctx, userId, scope))) return undefined

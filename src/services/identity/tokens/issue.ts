@@ -9,9 +9,10 @@ import { freshGeneration } from '../revocations/revocation.ts'
 import { unlessGuessing } from '../sources.ts'
 import { consumeUse } from '../trusts/store.ts'
 import { users } from '../users/store.ts'
-import { needsMore } from './factors.ts'
+import { demandOf, isMet } from './demand.ts'
+import { needsMore, projectNeedsMore } from './factors.ts'
 import { type Facts, factsOf } from './facts.ts'
-import { type AuthIdentity, knownMethods, type Proof, prove } from './methods.ts'
+import { type AuthIdentity, type Proof, prove } from './methods.ts'
 import { kept, mint } from './mint.ts'
 import { type AskedScope, unscoped, type Wanted, wantedScope } from './scope.ts'
 
@@ -88,7 +89,7 @@ interface Granted extends Wanted {
 }
 
 /** The scope with all that is behind it, when the user may have it. */
-async function grant(ctx: Ctx, proof: Proof, wanted: Wanted | undefined): Promise<Granted> {
+async function grant(ctx: Ctx, proof: Proof, wanted: Wanted | undefined, methods: readonly string[]): Promise<Granted> {
   const { user_id, applicationCredential, accessToken } = proof
   if (accessToken) {
     const own: Wanted = { scope: { type: 'project', id: accessToken.project_id } }
@@ -108,11 +109,11 @@ async function grant(ctx: Ctx, proof: Proof, wanted: Wanted | undefined): Promis
     if (wanted.trust_id !== undefined) throw new Forbidden('Trustee has no delegated roles.')
     throw new Unauthorized()
   }
-  // Nothing said: the user's own project when it may be used, and no scope otherwise.
+  // Nothing said: the user's own project when it may be used with these methods, and no scope otherwise.
   const id = (await users.find(ctx.db, { id: user_id }))?.default_project_id
   const own: Wanted = { scope: id ? { type: 'project', id } : unscoped }
   const ownFacts = await factsOf(ctx, { ...own, user_id })
-  if (ownFacts) return { ...own, facts: ownFacts }
+  if (ownFacts && isMet(demandOf(ownFacts.target?.options ?? {}), methods)) return { ...own, facts: ownFacts }
   const facts = await factsOf(ctx, { user_id, scope: unscoped })
   if (!facts) throw new Unauthorized()
   return { scope: unscoped, facts }
@@ -129,15 +130,22 @@ export const issueToken = operation({
     // Before anything is looked at: what is revoked from here on does not spare the new token.
     const before = await freshGeneration(ctx)
     const auth = body.auth as { identity: AuthIdentity; scope?: 'unscoped' | AskedScope }
-    const proof = await unlessGuessing(ctx, source, () => prove(ctx, auth.identity, { headers, method, url }))
+    const asked = { headers, method, url, source }
+    const { begun, ...proof } = await unlessGuessing(ctx, source, () => prove(ctx, auth.identity, asked))
     const generation = proof.generation ?? before
-    const shown = [...auth.identity.methods, ...(proof.parent?.methods ?? [])]
+    const { user_id } = proof
     const receipt = headers['openstack-auth-receipt']
-    const { methods, answer } = await needsMore(ctx, proof.user_id, shown, receipt, knownMethods, generation)
+    const own = auth.identity.methods.filter(name => !begun.some(factor => factor.method === name))
+    const shown = { user_id, methods: [...own, ...(proof.parent?.methods ?? [])], receipt, generation }
+    const { methods, answer } = await needsMore(ctx, { ...shown, begun: begun.map(factor => factor.method) })
+    for (const factor of begun) await factor.begin()
     if (answer) return answer
     const wanted = await wantedScope(ctx, auth.scope)
     checkParent(proof, wanted)
-    const { facts, ...granted } = await grant(ctx, proof, wanted)
+    const { facts, ...granted } = await grant(ctx, proof, wanted, methods)
+    const isDelegated = proof.applicationCredential !== undefined || granted.trust_id !== undefined || proof.accessToken
+    const more = await projectNeedsMore(ctx, { ...shown, methods }, facts.target, Boolean(isDelegated))
+    if (more) return more
     const { parent, applicationCredential, accessToken } = proof
     const { token, body: issued } = await mint(ctx, {
       ...granted,

@@ -1,12 +1,15 @@
 /** The ways to prove who one is. All failures look the same to the caller, and take about as long. */
 import type { Ctx } from '#kernel/context.ts'
 import { BadRequest, NotFound, Unauthorized } from '#kernel/errors.ts'
+import { type Static, Type } from '#kernel/schema/builders.ts'
+import { problemOf } from '#kernel/schema/validate.ts'
 import { type ApplicationCredentialRow, applicationCredentials } from '../application-credentials/store.ts'
 import { identityConfig } from '../config.ts'
 import { accessTokenOf, type SignedBy } from '../consumers/consumer.ts'
 import type { AccessTokenRow } from '../consumers/store.ts'
 import { blobOf } from '../credentials/credential.ts'
 import { credentials } from '../credentials/store.ts'
+import { type Factor, factorOf, factorUser, providedMethods } from '../factor-providers/factor-provider.ts'
 import { expecting } from '../faults.ts'
 import { directoryOf, seeUser } from '../mirror.ts'
 import { checkPassword } from '../password.ts'
@@ -16,6 +19,7 @@ import { freshGeneration } from '../revocations/revocation.ts'
 import { base32, isTotpCode } from '../totp.ts'
 import { type UserRow, users } from '../users/store.ts'
 import { admitted, checkUserPassword } from '../users/user.ts'
+import { namedByCertificate, takesCertificates } from './certificate.ts'
 import type { Claims } from './token.ts'
 import { checkToken } from './validate.ts'
 
@@ -31,6 +35,19 @@ export interface AuthIdentity {
   token?: { id: string } | undefined
   totp?: { user: Named & { passcode: string } } | undefined
   application_credential?: { id?: string; name?: string; secret: string; user?: Named } | undefined
+  /** Of methods that configuration adds. */
+  [method: string]: unknown
+}
+
+/** A request as methods look at it. */
+export interface Asked extends SignedBy {
+  source: string
+}
+
+/** A factor that the caller named without a code: it is to be sent. */
+export interface Begun {
+  method: string
+  begin(): Promise<void>
 }
 
 /** What a method finds out. */
@@ -41,6 +58,8 @@ export interface Proof {
   applicationCredential?: ApplicationCredentialRow
   /** Of OAuth1: it says the scope too. */
   accessToken?: AccessTokenRow
+  /** Of factors that are only begun, it proves nothing yet. */
+  begun?: Begun
   /** Of identity, when finding the user changed something: read after that, and before the proof was looked at. */
   generation?: number
 }
@@ -146,28 +165,71 @@ async function byOauth1(ctx: Ctx, _identity: AuthIdentity, request: SignedBy): P
   return { user_id: accessToken.user_id, accessToken }
 }
 
-const methods = new Map<string, (ctx: Ctx, identity: AuthIdentity, request: SignedBy) => Promise<Proof>>([
+async function byCertificate(ctx: Ctx, _identity: AuthIdentity, asked: Asked): Promise<Proof> {
+  const user = await findUser(ctx, await namedByCertificate(ctx, asked))
+  if (!user?.enabled || !(await admitted(ctx, user, true))) throw new Unauthorized()
+  return { user_id: user.id }
+}
+
+const text = Type.Optional(Type.String({ maxLength: 4096 }))
+const domain = Type.Optional(Type.Object({ id: text, name: text }))
+const shownToFactor = Type.Object({ user: Type.Object({ id: text, name: text, domain, passcode: text }) })
+
+/** By a factor of the configuration. Without a code, one is sent when the rest of the login is good. */
+async function byFactor(ctx: Ctx, identity: AuthIdentity, method: string, factor: Factor): Promise<Proof> {
+  if (problemOf(shownToFactor, identity[method])) throw expecting('user', method)
+  const given = identity[method] as Static<typeof shownToFactor>
+  const user = await findUser(ctx, given.user)
+  const known = user?.enabled ? await factorUser(ctx, method, user) : undefined
+  const { passcode } = given.user
+  if (user && passcode === undefined && factor.begin) {
+    const begin = async () => void (known && (await factor.begin!(known)))
+    return { user_id: user.id, begun: { method, begin } }
+  }
+  const right = known !== undefined && (await factor.isRight(known, passcode ?? ''))
+  if (!user || !(await admitted(ctx, user, right))) throw new Unauthorized()
+  return { user_id: user.id }
+}
+
+const methods = new Map<string, (ctx: Ctx, identity: AuthIdentity, asked: Asked) => Promise<Proof>>([
   ['password', byPassword],
   ['token', byToken],
   ['totp', byTotp],
   ['application_credential', byApplicationCredential],
   ['oauth1', byOauth1],
+  ['external', byCertificate],
 ])
 
+/** The methods that show something of their own, and so count as factors. */
+export function knownFactors(ctx: Ctx): string[] {
+  return ['password', 'totp', ...(takesCertificates(ctx) ? ['external'] : []), ...providedMethods(ctx)]
+}
+
 /** The names of all methods. */
-export const knownMethods: ReadonlySet<string> = new Set(methods.keys())
+export function knownMethods(ctx: Ctx): string[] {
+  return [...knownFactors(ctx), 'token', 'application_credential', 'oauth1']
+}
+
+async function proveBy(ctx: Ctx, identity: AuthIdentity, name: string, asked: Asked): Promise<Proof> {
+  const method = methods.get(name)
+  if (method) return method(ctx, identity, asked)
+  const factor = await factorOf(ctx, name)
+  if (!factor) throw new Unauthorized('Attempted to authenticate with an unsupported method.')
+  return byFactor(ctx, identity, name, factor)
+}
 
 /** Every method that the caller names must succeed, and for the same user. */
-export async function prove(ctx: Ctx, identity: AuthIdentity, request: SignedBy): Promise<Proof> {
+export async function prove(
+  ctx: Ctx,
+  identity: AuthIdentity,
+  asked: Asked,
+): Promise<Omit<Proof, 'begun'> & { begun: Begun[] }> {
   if (identity.methods.length === 0)
     throw new BadRequest("Invalid input for field 'identity/methods': [] should be non-empty")
   const proofs: Proof[] = []
-  for (const name of new Set(identity.methods)) {
-    const method = methods.get(name)
-    if (!method) throw new Unauthorized('Attempted to authenticate with an unsupported method.')
-    proofs.push(await method(ctx, identity, request))
-  }
+  for (const name of new Set(identity.methods)) proofs.push(await proveBy(ctx, identity, name, asked))
   const [first] = proofs
   if (proofs.some(proof => proof.user_id !== first!.user_id)) throw new Unauthorized()
-  return Object.assign({}, ...proofs) as Proof
+  const begun = proofs.flatMap(proof => proof.begun ?? [])
+  return { ...(Object.assign({}, ...proofs) as Proof), begun }
 }

@@ -1,7 +1,9 @@
 /** Making a token of facts. */
 import type { Ctx } from '#kernel/context.ts'
+import { Unauthorized } from '#kernel/errors.ts'
 import { identityConfig } from '../config.ts'
 import { tokenBody } from './body.ts'
+import { demandOf, isMet } from './demand.ts'
 import type { Facts } from './facts.ts'
 import { type Claims, fineness, newAuditId, writeToken } from './token.ts'
 
@@ -16,6 +18,9 @@ export interface ToMint extends Omit<Claims, 'expires_at' | 'issued_at' | 'audit
 }
 
 export async function mint(ctx: Ctx, { facts, parent, withCatalog, ...claimed }: ToMint) {
+  if (facts.target && !isMet(demandOf(facts.target.options), claimed.methods)) {
+    throw new Unauthorized(`The project ${facts.target.id} asks for more factors than were shown.`)
+  }
   const fine = fineness(ctx)
   const now = Math.floor(ctx.clock.now() / fine) * fine
   const end = now + ctx.config.of(identityConfig).token_lifetime_seconds * 1000

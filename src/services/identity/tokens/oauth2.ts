@@ -6,7 +6,7 @@ import { operation, type Reply, reply } from '#kernel/operation.ts'
 import { freshGeneration } from '../revocations/revocation.ts'
 import { needsMore } from './factors.ts'
 import { factsOf } from './facts.ts'
-import { knownMethods, prove } from './methods.ts'
+import { prove } from './methods.ts'
 import { mint } from './mint.ts'
 
 const longest = 65_536
@@ -45,7 +45,7 @@ async function tokenFor(ctx: Ctx, client: Client, request: Parameters<typeof pro
   const generation = await freshGeneration(ctx)
   const methods = ['application_credential']
   const proof = await prove(ctx, { methods, application_credential: client }, request)
-  const { answer } = await needsMore(ctx, proof.user_id, methods, undefined, knownMethods, generation)
+  const { answer } = await needsMore(ctx, { user_id: proof.user_id, methods, generation })
   const { id, project_id } = proof.applicationCredential!
   const claimed = {
     user_id: proof.user_id,
@@ -64,7 +64,7 @@ export const oauth2Token = operation({
   summary: 'Get an OAuth 2.0 access token for an application credential',
   policy: 'public',
   raw: true,
-  async handle(ctx, { stream, headers, method, url }) {
+  async handle(ctx, { stream, headers, method, url, source }) {
     const form = await formOf(stream)
     const kind = form.get('grant_type')
     if (kind === null) return refusal(ctx, 400, 'invalid_request', 'The parameter grant_type is required.')
@@ -75,7 +75,7 @@ export const oauth2Token = operation({
     const failed = 'Client authentication failed.'
     if (!client) return refusal(ctx, 401, 'invalid_client', failed)
     try {
-      const { token, body } = await tokenFor(ctx, client, { headers, method, url })
+      const { token, body } = await tokenFor(ctx, client, { headers, method, url, source })
       const left = Date.parse(body.token.expires_at) - ctx.clock.now()
       return reply(
         { access_token: token, token_type: 'Bearer', expires_in: Math.floor(left / 1000) },

@@ -37,6 +37,7 @@ const methodNames = [
   'mapped',
   'openid',
   'saml2',
+  'external',
 ]
 /** How a login by an identity provider is called in tokens. */
 const federatedMethods = ['mapped', 'openid', 'saml2']
@@ -47,6 +48,7 @@ function packId(id: string): Uint8Array | string {
   return /^([0-9a-f]{32}){1,2}$/.test(id) ? Buffer.from(id, 'hex') : id
 }
 
+const isNumbered = (method: string) => methodNames.includes(method)
 const packOptional = (id: string | undefined) => (id === undefined ? null : packId(id))
 
 function unpackId(packed: unknown): string {
@@ -55,10 +57,12 @@ function unpackId(packed: unknown): string {
 
 function pack(claims: Claims): Uint8Array {
   const { scope } = claims
+  // Of methods that configuration adds, the names.
+  const provided = claims.methods.filter(name => !isNumbered(name))
   return encode([
     layout,
     packId(claims.user_id),
-    claims.methods.reduce((bits, name) => bits | (1 << methodNames.indexOf(name)), 0),
+    claims.methods.reduce((bits, name) => bits | (isNumbered(name) ? 1 << methodNames.indexOf(name) : 0), 0),
     scopeTypes.indexOf(scope.type),
     'id' in scope ? packId(scope.id) : null,
     claims.expires_at,
@@ -68,6 +72,7 @@ function pack(claims: Claims): Uint8Array {
     packOptional(claims.application_credential_id),
     packOptional(claims.trust_id),
     packOptional(claims.access_token_id),
+    ...(provided.length > 0 ? [provided] : []),
   ])
 }
 
@@ -76,13 +81,14 @@ function unpack(plain: Uint8Array): Claims | undefined {
   if (!Array.isArray(fields) || fields[0] !== layout) return undefined
   const [, user, methods, scopeType, scopeId, expires_at, issued_at, auditIds, generation, ...delegations] = fields
   // Tokens of earlier versions end sooner.
-  const [application_credential_id, trust_id, access_token_id] = delegations.map(id =>
-    id === null ? undefined : unpackId(id),
-  )
+  const [application_credential_id, trust_id, access_token_id] = delegations
+    .slice(0, 3)
+    .map(id => (id === null ? undefined : unpackId(id)))
+  const provided = (delegations[3] ?? []) as string[]
   const type = scopeTypes[Number(scopeType)] ?? 'unscoped'
   return {
     user_id: unpackId(user),
-    methods: methodNames.filter((_, i) => Number(methods) & (1 << i)),
+    methods: [...methodNames.filter((_, i) => Number(methods) & (1 << i)), ...provided],
     scope: type === 'project' || type === 'domain' ? { type, id: unpackId(scopeId) } : { type },
     expires_at: Number(expires_at),
     issued_at: Number(issued_at),

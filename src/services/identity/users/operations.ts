@@ -7,6 +7,7 @@ import { Type } from '#kernel/schema/builders.ts'
 import { notFound } from '../faults.ts'
 import { first } from '../listing.ts'
 import { checkWritable, copyForList } from '../mirror.ts'
+import { factorOptions } from '../options.ts'
 import { checkOwnChange, checkShape, endOfPassword, keepFormer, passwordEnd } from '../password-rules.ts'
 import { adminRequired, systemReader } from '../policy.ts'
 import { projects } from '../projects/store.ts'
@@ -46,15 +47,7 @@ const options = Type.Object(
     ignore_user_inactivity: flag,
     lock_password: flag,
     multi_factor_auth_enabled: flag,
-    multi_factor_auth_rules: Type.Optional(
-      Type.Union([
-        Type.Array(Type.Array(Type.String({ maxLength: 64 }), { minItems: 1, uniqueItems: true, maxItems: 8 }), {
-          maxItems: 32,
-          uniqueItems: true,
-        }),
-        Type.Null(),
-      ]),
-    ),
+    ...factorOptions,
   },
   { additionalProperties: false },
 )

@@ -5,6 +5,7 @@ import { assignments } from '../assignments/store.ts'
 import { identityConfig } from '../config.ts'
 import { accessTokens, requestTokens } from '../consumers/store.ts'
 import { credentials } from '../credentials/store.ts'
+import { factorCodes } from '../factor-providers/store.ts'
 import { federatedMemberships, federatedUsers } from '../federation/store.ts'
 import { memberships } from '../groups/store.ts'
 import { linkTo } from '../listing.ts'
@@ -116,6 +117,7 @@ export async function removeUserTraces(ctx: Ctx, { id }: { id: string }): Promis
   await accessRules.remove(ctx.db, { user_id: id })
   await credentials.remove(ctx.db, { user_id: id })
   await formerPasswords.remove(ctx.db, { user_id: id })
+  await factorCodes.remove(ctx.db, { user_id: id })
   await requestTokens.remove(ctx.db, { user_id: id })
   await accessTokens.remove(ctx.db, { user_id: id })
   await federatedUsers.remove(ctx.db, { user_id: id })

@@ -17,12 +17,35 @@ export async function setPassword(clock: Clock, machine: Machine, files: GuestFi
   await askAgent(clock, join(files.dir, agentSocket), 'guest-set-user-password', args)
 }
 
-/** Asks the agent; throws when it refuses or does not answer. */
+export interface Filesystem {
+  mountpoint: string
+  type: string
+  used_bytes: number
+  total_bytes: number
+}
+
+const maxFilesystems = 64
+
+/** How full the guest's file systems are, as it says itself; none when it has no agent that answers. */
+export async function filesystems(clock: Clock, machine: Machine, files: GuestFiles): Promise<Filesystem[]> {
+  if (!machine.agent) return []
+  const socket = join(files.dir, agentSocket)
+  const told = await askAgent(clock, socket, 'guest-get-fsinfo', {}, answerMs).catch(() => [])
+  const list: Record<string, unknown>[] = Array.isArray(told) ? told : []
+  return list.slice(0, maxFilesystems).flatMap(found => {
+    const { mountpoint, type, 'used-bytes': used_bytes, 'total-bytes': total_bytes } = found ?? {}
+    if (!Number.isSafeInteger(used_bytes) || !Number.isSafeInteger(total_bytes)) return []
+    return { mountpoint: plain(mountpoint), type: plain(type), used_bytes, total_bytes } as Filesystem
+  })
+}
+
+/** Asks the agent; throws when it refuses or does not answer. An agent that is there may take `timeoutMs` for its work. */
 export async function askAgent(
   clock: Clock,
   path: string,
   command: string,
   args: Record<string, unknown>,
+  timeoutMs = answerMs,
 ): Promise<unknown> {
   const { promise, resolve, reject } = Promise.withResolvers<unknown>()
   const token = Math.floor(clock.now())
@@ -42,18 +65,24 @@ export async function askAgent(
   socket.write(`${JSON.stringify({ execute: 'guest-sync', arguments: { id: token } })}\n`)
 
   let synced = false
+  const tooLate = () => reject(new GuestError('The agent of the guest does not answer.'))
+  let silent = clock.after(answerMs, tooLate)
   function take(line: string) {
     const answer = parsed(line)
     if (!synced) {
       synced = answer?.return === token
-      if (synced) socket.write(`${JSON.stringify({ execute: command, arguments: args })}\n`)
+      if (synced) {
+        silent[Symbol.dispose]()
+        silent = clock.after(timeoutMs, tooLate)
+        socket.write(`${JSON.stringify({ execute: command, arguments: args })}\n`)
+      }
     } else if (answer?.error) reject(new GuestError(`The agent of the guest refused: ${reasonOf(answer.error)}`))
     else resolve(answer?.return)
   }
-  using _timer = clock.after(answerMs, () => reject(new GuestError('The agent of the guest does not answer.')))
   try {
     return await promise
   } finally {
+    silent[Symbol.dispose]()
     socket.destroy()
   }
 }
@@ -67,7 +96,9 @@ function parsed(line: string): { return?: unknown; error?: unknown } | undefined
   }
 }
 
-const reasonOf = (error: unknown) =>
-  String((error as { desc?: unknown }).desc ?? 'no reason given')
+const reasonOf = (error: unknown) => plain((error as { desc?: unknown }).desc ?? 'no reason given')
+
+const plain = (text: unknown) =>
+  String(text)
     .replace(/[^\x20-\x7e]/g, '?')
     .slice(0, 200)

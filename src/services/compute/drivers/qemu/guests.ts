@@ -8,6 +8,7 @@ import { trimConsoleLog, trimQemuLog } from './console-log.ts'
 import { exists, type GuestFiles, guestFiles, guestIds, type QemuHost } from './host.ts'
 import { launch } from './launch.ts'
 import { endTools, findProcesses, type GuestProcess, isAlive, killProcess } from './process.ts'
+import { thawed } from './quiesce.ts'
 import { type GuestRecord, readRecord, writeRecord } from './record.ts'
 import { diskFull } from './run.ts'
 import { openSession, type Session } from './session.ts'
@@ -141,6 +142,8 @@ export function guestsOf(host: QemuHost, emit: (event: GuestEvent) => void): Gue
     const { files } = guest
     if (!(await exists(files.dir))) return
     await abandonSnapshot(files, guest.session)
+    // It may have to wait for the guest, which must not hold up the others.
+    if (guest.session) void thawed(host, files)
     for (const name of await readdir(files.dir)) {
       if (/\.(part|tree)$/.test(name)) await rm(join(files.dir, name), { recursive: true, force: true })
     }

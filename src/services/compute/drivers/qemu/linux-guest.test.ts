@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
-import { createReadStream, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { createReadStream, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createConnection } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -12,6 +12,7 @@ import { systemIds } from '#kernel/ids.ts'
 import { silentLog } from '#kernel/log.ts'
 import { keptTinyImage } from '../../../../cli/image-build.ts'
 import { type GuestSpec, type ImageSpec, powerStates, type VirtDriver } from '../driver.ts'
+import { agentSocket, askAgent } from './guest-agent.ts'
 import { findProcesses, killProcess } from './process.ts'
 import { qemuDriver } from './qemu.ts'
 import { imageOf } from './test-guest.ts'
@@ -155,6 +156,48 @@ describe('QEMU driver with a Linux guest', { skip }, () => {
     assert.match(await driver.consoleLog(guest.id), /power down|Power down|poweroff|going down/i)
     await driver.destroy(guest.id)
     assert.deepEqual(readdirSync(join(dir, 'instances')), [])
+  })
+
+  it('has an agent: sets a password, tells how full it is, is frozen for a snapshot, and thawed by the next life', async () => {
+    const properties = { hw_qemu_guest_agent: 'yes', os_require_quiesce: 'yes' }
+    const guest = spec(image('disk', { disk_format: 'qcow2', properties }))
+    await driver.spawn(guest, { power_on: true })
+    await says(guest.id, /login: $/)
+    await driver.changePassword(guest.id, 'root', 'another: one')
+    await inGuest(guest.id, 'root', /Password: $/)
+    await inGuest(guest.id, 'another: one', /~ # \S*$/)
+
+    const used = async () => {
+      const { filesystems } = await driver.diagnostics(guest.id)
+      return (filesystems as { mountpoint: string; used_bytes: number }[]).find(each => each.mountpoint === '/')!
+        .used_bytes
+    }
+    const before = await used()
+    await inGuest(guest.id, 'dd if=/dev/zero of=/root/large bs=1M count=20; sync; echo written $?', /\nwritten 0/)
+    assert.ok((await used()) >= before + 20 * 1024 ** 2)
+
+    // Not written out by the guest itself: only the freeze does that.
+    await inGuest(guest.id, 'echo frozen-in > /root/fresh; echo said', /\nsaid/)
+    let text = ''
+    let found = false
+    for await (const part of await driver.snapshot(guest.id, 'raw')) {
+      text = text.slice(-16) + part.toString('latin1')
+      found ||= text.includes('frozen-in\n')
+    }
+    assert.ok(found, 'what was in memory is in the snapshot')
+    await inGuest(guest.id, 'touch /root/thawed && sync && echo goes on', /\ngoes on/)
+
+    // A process that ends between freezing and thawing.
+    const folder = join(dir, 'instances', guest.id)
+    const ask = (command: string) => askAgent(clock, join(folder, agentSocket), command, {})
+    writeFileSync(join(folder, 'run/frozen'), '')
+    await ask('guest-fsfreeze-freeze')
+    assert.equal(await ask('guest-fsfreeze-status'), 'frozen')
+    await driver[Symbol.asyncDispose]()
+    driver = await open()
+    await driver.recover()
+    await until('the thaw', async () => (await ask('guest-fsfreeze-status')) === 'thawed')
+    await driver.destroy(guest.id)
   })
 
   it('boots a kernel and a ramdisk of its own, and reboots when the guest says so', async () => {

@@ -18,7 +18,7 @@ import type { Accel, Machine } from './command-line.ts'
 import { lastLines, readConsoleLog } from './console-log.ts'
 import { readDiagnostics } from './diagnostics.ts'
 import { hostFacts, qemuVersion, type Sizes } from './facts.ts'
-import { setPassword } from './guest-agent.ts'
+import { filesystems, setPassword } from './guest-agent.ts'
 import { existing, type Guest, guestsOf } from './guests.ts'
 import { checkDir, exists, findUser, guestFiles, guestIds, prepareDirs, type QemuHost } from './host.ts'
 import { cachedName, imageCache } from './image-cache.ts'
@@ -208,18 +208,30 @@ export async function qemuDriver(options: QemuDriverOptions): Promise<VirtDriver
         } else forgetNic(record.machine, portId)
         await writeRecord(guest.files, record)
       }),
+    async attachDisk() {
+      throw noVolumes()
+    },
+    async detachDisk() {
+      throw noVolumes()
+    },
+    async swapDisk() {
+      throw noVolumes()
+    },
     snapshot: (id, format) =>
       guests.locked(id, async (guest, gone) => {
         const { machine } = await existing(guest)
         const root = rootDisk(machine.spec)
         const disk = machine.disks.find(each => each.id === root?.id)
         if (!disk) throw new GuestError(`Guest ${id} has no root disk on this host.`)
-        return await snapshotDisk(host, guest.files, guest.session, disk, format, gone)
+        return await snapshotDisk(host, guest.files, guest.session, machine, disk, format, gone)
       }),
     diagnostics: id =>
       guests.looking(id, async guest => {
         const { machine } = await existing(guest)
-        return await readDiagnostics(machine, await guests.running(guest))
+        const session = await guests.running(guest)
+        // A guest that is paused would not answer.
+        const told = session.status === 'running' ? await filesystems(clock, machine, guest.files) : []
+        return { ...(await readDiagnostics(machine, session)), filesystems: told }
       }),
     injectNmi: id =>
       guests.looking(id, async guest => {
@@ -304,6 +316,8 @@ async function prepareHost(options: QemuDriverOptions): Promise<QemuHost> {
   await prepareDirs(host)
   return host
 }
+
+const noVolumes = () => new GuestError('Volumes cannot be attached on this host.')
 
 const staysHere = () => new GuestError('Guests of this host cannot be moved to another one.')
 

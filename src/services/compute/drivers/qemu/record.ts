@@ -68,13 +68,15 @@ export function vifModel(spec: GuestSpec): string {
   throw new GuestError(`The NIC model ${JSON.stringify(model)} is not supported: use ${vifModels.join(', ')}.`)
 }
 
-export function imageProperty(spec: GuestSpec, name: string): string | undefined {
+export function imageProperty(spec: Pick<GuestSpec, 'disks'>, name: string): string | undefined {
   return rootImage(spec)?.properties[name]
 }
 
 /** Whether the image promises an agent in the guest. */
-export const hasAgent = (spec: Pick<GuestSpec, 'disks'>) =>
-  /^(yes|true|1|on)$/i.test(rootImage(spec)?.properties.hw_qemu_guest_agent ?? 'no')
+export const hasAgent = (spec: Pick<GuestSpec, 'disks'>) => isTrue(rootImage(spec)?.properties.hw_qemu_guest_agent)
+
+/** How image properties say yes. */
+export const isTrue = (value: string | undefined) => /^(yes|y|true|t|1|on)$/i.test(value ?? '')
 
 export function rootImage(spec: Pick<GuestSpec, 'disks'>) {
   const source = rootDisk(spec)?.source

@@ -4,9 +4,10 @@ import { open, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { GuestError } from '../driver.ts'
-import { blockdev, type DiskFile, diskNode } from './command-line.ts'
+import { blockdev, type DiskFile, diskNode, type Machine } from './command-line.ts'
 import { type GuestFiles, give, needSpace, type QemuHost } from './host.ts'
 import { checkOverlay, qcow2VirtualSize } from './qcow2.ts'
+import { whileFrozen } from './quiesce.ts'
 import { run } from './run.ts'
 import type { Session } from './session.ts'
 
@@ -18,13 +19,14 @@ export async function snapshotDisk(
   host: QemuHost,
   files: GuestFiles,
   session: Session | undefined,
+  machine: Machine,
   disk: DiskFile,
   format: 'raw' | 'qcow2',
   signal: AbortSignal,
 ): Promise<Readable> {
   await needSpace(files.dir, await allocated(files, disk), 'the snapshot')
   try {
-    if (session) await backup(host, files, session, disk, signal)
+    if (session) await backup(host, files, session, machine, disk, signal)
     else await convert(files, await overlay(files, disk), { as: copyName, format: 'qcow2' }, signal)
     // QEMU could write what it likes into the copy: it must be a plain disk before a tool of ours, or a user, gets it.
     await qcow2VirtualSize(join(files.dir, copyName))
@@ -52,17 +54,24 @@ async function removeSnapshots(files: GuestFiles) {
   }
 }
 
-/** QEMU copies the disk as it is at this instant, base included, while the guest writes on. */
-async function backup(host: QemuHost, files: GuestFiles, session: Session, disk: DiskFile, signal: AbortSignal) {
+/** QEMU copies the disk as it is when the job starts, base included, while the guest writes on: it need stand still for that moment only. */
+async function backup(
+  host: QemuHost,
+  files: GuestFiles,
+  session: Session,
+  machine: Machine,
+  disk: DiskFile,
+  signal: AbortSignal,
+) {
   await abandonSnapshot(files, session)
   await run('qemu-img', ['create', '-q', '-f', 'qcow2', copyName, String(disk.bytes)], { cwd: files.dir, signal })
   await give(host, join(files.dir, copyName), 0o600)
   const file = { driver: 'file', filename: copyName }
   await session.execute('blockdev-add', { driver: 'qcow2', 'node-name': node, backing: null, file })
   try {
-    await jobDone(session, signal, () =>
-      session.execute('blockdev-backup', { 'job-id': node, device: diskNode(disk.id), target: node, sync: 'full' }),
-    )
+    const job = { 'job-id': node, device: diskNode(disk.id), target: node, sync: 'full' }
+    const quiet = { host, files, machine, running: session.status === 'running' }
+    await jobDone(session, signal, () => whileFrozen(quiet, () => session.execute('blockdev-backup', job)))
   } finally {
     await session.execute('block-job-cancel', { device: node, force: true }).catch(() => {})
     await session.execute('blockdev-del', { 'node-name': node }).catch(error => {

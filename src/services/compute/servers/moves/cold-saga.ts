@@ -49,7 +49,8 @@ async function run(s: SagaRun, input: ActionInput<ColdBody>): Promise<void> {
   await s.step(
     `send to ${target}`,
     async signal => {
-      const spec = await guestSpec(ctx, { ...(await existingServer(ctx, id)), flavor: move.new_flavor }, [])
+      const server = { ...(await existingServer(ctx, id)), flavor: move.new_flavor }
+      const spec = await guestSpec(ctx, server, [], target, signal)
       const to = await hostAgent(ctx, target).call('prepareIncoming', { spec }, callOptions(ctx, signal))
       await hostAgent(ctx, source).call('sendAside', { id, to }, callOptions(ctx, signal, steps.transferMs))
     },

@@ -84,7 +84,8 @@ async function migrateBack(ctx: Ctx, move: MoveRow, target: string): Promise<voi
   const arrived = (await at(target)) !== powerStates.nostate
   const left = (await at(source)) === powerStates.nostate
   if (arrived && left) {
-    const spec = await guestSpec(ctx, await existingServer(ctx, id), [], move.uuid)
+    const { signal } = new AbortController()
+    const spec = await guestSpec(ctx, await existingServer(ctx, id), [], source, signal, move.uuid)
     await hostAgent(ctx, source).call('dropAside', { id }, callOptions(ctx, undefined))
     const to = await hostAgent(ctx, source).call('prepareIncoming', { spec }, callOptions(ctx, undefined))
     await hostAgent(ctx, target).call('migrateLive', { id, to }, callOptions(ctx, undefined, steps.transferMs))

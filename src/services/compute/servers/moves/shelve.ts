@@ -15,7 +15,8 @@ import { findServer, listServers, updateServer } from '../store.ts'
 import * as steps from './steps.ts'
 
 interface ShelveBody {
-  image_id: string
+  /** Absent: the root disk is a volume, and stays as it is. */
+  image_id?: string
   format: 'raw' | 'qcow2'
   vm_state: VmState
 }
@@ -38,13 +39,15 @@ const shelveSaga = actionSaga<ShelveBody>({
         await hostAgent(ctx, host).call('start', { spec }, callOptions(ctx, undefined, 300_000))
       },
     )
-    await s.step(
-      'store disk',
-      signal => storeDisk(ctx, host, { id, image_id, format }, signal),
-      () => ctx.services.image.remove(ctx, image_id),
-    )
+    if (image_id !== undefined)
+      await s.step(
+        'store disk',
+        signal => storeDisk(ctx, host, { id, image_id, format }, signal),
+        () => ctx.services.image.remove(ctx, image_id),
+      )
     const at = await s.record('look at the clock', async tx => new Date(tx.clock.now()).toISOString())
-    return { vm_state: 'shelved', power_state: powerStates.shutdown, recovery: { shelved: { image_id, at } } }
+    const shelved = { ...(image_id !== undefined && { image_id }), at }
+    return { vm_state: 'shelved', power_state: powerStates.shutdown, recovery: { shelved } }
   },
   async settled(ctx, { server_id: id }) {
     if (ctx.config.of(computeConfig).shelved_offload_seconds !== 0) return
@@ -66,12 +69,18 @@ export const shelve = begunAction({
   policy: rule('os_compute_api:os-shelve:shelve', projectMemberOrAdmin),
   saga: shelveSaga,
   async begin(tx, server) {
-    const image = await snapshotImage(tx, server, { name: `${server.display_name}-shelved`, image_type: 'snapshot' })
-    const format = server.image?.disk_format ?? 'qcow2'
-    const body = { image_id: image.id, format, vm_state: server.vm_state }
+    const body = { ...(await imageToFill(tx, server)), vm_state: server.vm_state }
     await beginAction(tx, server, { name: 'shelve', event: 'shelve', saga: shelveSaga, body })
   },
 })
+
+/** For the root disk, when that is on the host. */
+async function imageToFill(ctx: Ctx, server: ServerRow): Promise<Pick<ShelveBody, 'image_id' | 'format'>> {
+  const format = server.image?.disk_format ?? 'qcow2'
+  if (!server.image) return { format }
+  const asked = { name: `${server.display_name}-shelved`, image_type: 'snapshot' } as const
+  return { format, image_id: (await snapshotImage(ctx, server, asked)).id }
+}
 
 const offloadSaga = actionSaga<null>({
   name: 'shelveOffload',

@@ -20,7 +20,7 @@ export const transferMs = 6 * 60 * 60_000
 export async function specThere(ctx: Ctx, move: MoveRow, host: string, signal: AbortSignal): Promise<GuestSpec> {
   const nics = await ctx.services.network.wire(ctx, move.server_id, host, signal)
   const server = await existingServer(ctx, move.server_id)
-  return guestSpec(ctx, { ...server, flavor: move.new_flavor }, nics)
+  return guestSpec(ctx, { ...server, flavor: move.new_flavor }, nics, host, signal)
 }
 
 /** Nothing of the guest may be there from an earlier time, and no cleanup from then may be due: it would take what comes now. */
@@ -44,8 +44,9 @@ export async function bringBack(ctx: Ctx, move: MoveRow): Promise<void> {
   const agent = hostAgent(ctx, host)
   await agent.call('bringBack', { id }, callOptions(ctx, undefined))
   if (move.old_vm_state !== 'active') return
-  const nics = await ctx.services.network.wire(ctx, id, host, new AbortController().signal)
-  const spec = await guestSpec(ctx, { ...server, flavor: move.old_flavor }, nics, move.uuid)
+  const { signal } = new AbortController()
+  const nics = await ctx.services.network.wire(ctx, id, host, signal)
+  const spec = await guestSpec(ctx, { ...server, flavor: move.old_flavor }, nics, host, signal, move.uuid)
   await agent.call('start', { spec }, callOptions(ctx, undefined, 300_000))
 }
 

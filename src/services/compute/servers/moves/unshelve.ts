@@ -73,7 +73,7 @@ const unshelveSaga = saga<ActionInput<UnshelveBody>>(
         const there = (await agent.call('state', { id }, callOptions(ctx, signal))) !== powerStates.nostate
         // It may have been taken off its host half-way.
         const image = there ? server.image : await shelvedImage(ctx, server)
-        const spec = await guestSpec(ctx, { ...server, image }, nics)
+        const spec = await guestSpec(ctx, { ...server, image }, nics, host, signal)
         if (there) await agent.call('start', { spec }, callOptions(ctx, signal, 300_000))
         else await agent.call('spawn', { spec, power_on: true }, callOptions(ctx, signal, 20 * 60_000))
       },

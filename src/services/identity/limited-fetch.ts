@@ -1,4 +1,4 @@
-/** fetch within limits, for the addresses of identity providers: no redirects, ten seconds, a megabyte. */
+/** fetch within limits, for addresses of the configuration: no redirects, ten seconds, a megabyte. */
 
 const longest = 1024 * 1024
 const patienceMs = 10_000

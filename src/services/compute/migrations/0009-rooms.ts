@@ -2,7 +2,7 @@
 import type { Migration } from '#kernel/db/migrate.ts'
 
 export const rooms: Migration = {
-  name: '0007-rooms',
+  name: '0009-rooms',
   async up(db) {
     await db.schema
       .createTable('compute_guest_cells')

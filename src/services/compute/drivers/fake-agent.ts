@@ -1,0 +1,24 @@
+/** The agents in fake guests: what they were told, and what a guest without one cannot do. */
+import { GuestError, powerStates } from './driver.ts'
+import type { FakeGuest } from './fake.ts'
+
+/** As hosts do for a snapshot: what runs is frozen where its image promises an agent, and must be where the image says so. */
+export function quiesce(guest: FakeGuest): void {
+  if (guest.power_state !== powerStates.running) return
+  const { hw_qemu_guest_agent, os_require_quiesce } = propertiesOf(guest)
+  if (hw_qemu_guest_agent === 'yes') guest.agent = [...(guest.agent ?? []), 'freeze', 'thaw']
+  else if (os_require_quiesce === 'yes') throw new GuestError('QEMU guest agent is not enabled')
+}
+
+/** How full the guest's root is: a mebibyte for each thing that is on it. */
+export function filesystems(guest: FakeGuest) {
+  const root = guest.disks.root
+  if (!root || propertiesOf(guest).hw_qemu_guest_agent !== 'yes') return []
+  const used_bytes = root.contents.length * 1024 ** 2
+  return [{ mountpoint: '/', type: 'ext4', used_bytes, total_bytes: root.size_gb * 1024 ** 3 }]
+}
+
+function propertiesOf({ spec }: FakeGuest): Record<string, string> {
+  const source = spec.disks.find(disk => disk.boot_index === 0)?.source
+  return source?.type === 'image' ? source.image.properties : {}
+}
