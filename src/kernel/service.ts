@@ -1,6 +1,6 @@
 /** A service's front door: one value with all that the composition root needs to serve it. */
 import type { Section } from './config/section.ts'
-import type { Env } from './context.ts'
+import type { Ctx, Env } from './context.ts'
 import type { Migration } from './db/migrate.ts'
 import type { Fault } from './errors.ts'
 import type { Renderer } from './events/notification.ts'
@@ -63,6 +63,8 @@ export interface Service {
   readonly relaxed?: (path: string) => boolean
   /** Turns older forms of the service's paths into today's (Nova's project id in the path). */
   readonly rewrite?: (path: string) => string
+  /** Before anything is done for a caller who is known. What it throws is the answer; `path` is below the service's own. */
+  readonly admit?: (ctx: Ctx, request: { method: string; path: string }) => Promise<void>
   /** WebSockets on the one port, by path from its root. */
   readonly upgrades?: Upgrades
   /** Pages for browsers on the one port. */

@@ -58,6 +58,7 @@ export async function dispatch(
     const ctx = createCtx(env, { ...ids, identity, base: baseOf(env, request), version })
     const chosen = choose(operations, version, request.body)
     operation = chosen
+    if (!isPublic) await service.admit?.(ctx, { method: request.method, path: pathBelow(service, request) })
     const call = { ctx, service, operation: chosen, request }
     const answer = await around(call, () => perform(ctx, chosen, request, reply, relaxed))
     if (validateResponses) checkAnswer(operation, answer, version)
@@ -76,6 +77,8 @@ export async function dispatch(
       )
   }
 }
+
+const pathBelow = (service: Service, { url }: FastifyRequest) => url.split('?')[0]!.slice(service.path.length)
 
 async function authenticate(env: Env, service: Service, request: FastifyRequest): Promise<Identity> {
   const token = request.headers['x-auth-token']

@@ -97,6 +97,15 @@ export const computeConfig = section(
         description: "Most disks of a server on its host, its root disk and the flavor's among them; -1 is no limit.",
       }),
       max_page: Type.Integer({ default: 1000, minimum: 1, description: 'Most servers in one answer of a list.' }),
+      rate_limits: Type.Array(
+        Type.String({ pattern: '^(\\*|GET|POST|PUT|DELETE) (\\*|/[^ ]*) [1-9][0-9]{0,8} (second|minute|hour|day)$' }),
+        {
+          default: [],
+          maxItems: 50,
+          description:
+            'How many requests each user may make: method, path below the version (* stands for any text, alone for all), number and span of time, such as "POST /servers* 10 minute". Past one the answer is 429 with Retry-After; GET /limits lists them.',
+        },
+      ),
       orphan_grace_seconds: Type.Integer({
         default: 600,
         minimum: 0,

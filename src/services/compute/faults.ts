@@ -20,6 +20,7 @@ export const computeFaults: FaultShape = fault => ({
     [names[fault.status] ?? 'computeFault']: {
       code: fault.status,
       message: fault.message,
+      ...(typeof fault.extra.details === 'string' && { details: fault.extra.details }),
       ...(fault.headers['retry-after'] !== undefined && { retryAfter: fault.headers['retry-after'] }),
     },
   },

@@ -36,11 +36,13 @@ import { hostSignalsTable } from './migrations/0006-host-signals.ts'
 import { blockDevices } from './migrations/0007-block-devices.ts'
 import { placeSignalsTable } from './migrations/0008-place-signals.ts'
 import { rooms } from './migrations/0009-rooms.ts'
+import { rateLimitsTable } from './migrations/0010-rate-limits.ts'
 import { networkOperationsOfCompute } from './network-proxies/networks.ts'
 import { securityGroupOperations } from './network-proxies/security-groups.ts'
 import { computeNotifications } from './notifications/notification.ts'
 import { placeOperations } from './places/operations.ts'
 import { quotaOperations } from './quotas/operations.ts'
+import { admitRequest, usedRateLimits } from './rate-limits/admission.ts'
 import { orphanClaims } from './reconcilers/claims.ts'
 import { hostCleanups } from './reconcilers/cleanups.ts'
 import { follow, guestChanged, guestsReported } from './reconcilers/guests.ts'
@@ -108,6 +110,7 @@ export const computeService = service({
     shelvedOffloads,
     reclaims,
     usageAuditing,
+    usedRateLimits,
   ],
   migrations: [
     initial,
@@ -119,6 +122,7 @@ export const computeService = service({
     blockDevices,
     placeSignalsTable,
     rooms,
+    rateLimitsTable,
   ],
   config: computeConfig,
   contract: computeContract,
@@ -126,6 +130,7 @@ export const computeService = service({
   pages: consolePages,
   relaxed: path => path.startsWith('/v2/'),
   rewrite: todaysPath,
+  admit: admitRequest,
   notifications: computeNotifications,
   health: [hostsHealth],
   start: async env => followSerialConsoles(env),

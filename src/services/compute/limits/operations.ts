@@ -1,10 +1,13 @@
 /** Limits: how much a project may have of what Nova limits, and has. */
+import type { Ctx } from '#kernel/context.ts'
 import { type Operation, operation } from '#kernel/operation.ts'
 import { admin, anyone, rule } from '#kernel/policy/rule.ts'
-import { Type } from '#kernel/schema/builders.ts'
+import { type Static, Type } from '#kernel/schema/builders.ts'
 import { until } from '#kernel/schema/marks.ts'
 import { body, query } from '../dialect.ts'
 import { quotaLimits } from '../quotas/quota.ts'
+import { rateLimits } from '../rate-limits/rate-limit.ts'
+import { leftOf } from '../rate-limits/store.ts'
 import { serverGroups } from '../server-groups/store.ts'
 import { usageOf } from '../servers/store.ts'
 
@@ -33,6 +36,42 @@ const absolute = Type.Object({
   totalSecurityGroupsUsed: until('2.35', number),
 })
 
+const rate = Type.Object({
+  uri: Type.String(),
+  regex: Type.String(),
+  limit: Type.Array(
+    Type.Object({
+      verb: Type.String(),
+      value: Type.Integer(),
+      remaining: Type.Integer(),
+      unit: Type.String(),
+      'next-available': Type.String(),
+    }),
+  ),
+})
+
+/** The caller's own: rate limits are for users. Limits of one route are together. */
+async function rateViews(ctx: Ctx): Promise<Static<typeof rate>[]> {
+  const byRoute = Map.groupBy(rateLimits(ctx), limit => limit.uri)
+  const views: Static<typeof rate>[] = []
+  for (const [uri, limits] of byRoute) {
+    const limit: Static<typeof rate>['limit'] = []
+    for (const one of limits) {
+      const { remaining, next } = await leftOf(ctx, ctx.identity.user_id, one)
+      const available = `${new Date(next).toISOString().slice(0, 19)}Z`
+      limit.push({
+        verb: one.verb,
+        value: one.value,
+        remaining,
+        unit: one.unit.toUpperCase(),
+        'next-available': available,
+      })
+    }
+    views.push({ uri, regex: limits[0]!.regex, limit })
+  }
+  return views
+}
+
 const show = operation({
   id: 'compute.limits.show',
   method: 'GET',
@@ -40,7 +79,7 @@ const show = operation({
   summary: "Show a project's limits and what it uses of them",
   policy: rule('os_compute_api:limits', anyone),
   query: query({ tenant_id: Type.Optional(Type.String()), reserved: Type.Optional(Type.String()) }),
-  response: body('limits', Type.Object({ rate: Type.Array(Type.Unknown()), absolute })),
+  response: body('limits', Type.Object({ rate: Type.Array(rate), absolute })),
   async handle(ctx, { query }) {
     if (query.tenant_id !== undefined) ctx.enforce(otherProject)
     const project = query.tenant_id ?? ctx.identity.project_id ?? ''
@@ -48,7 +87,7 @@ const show = operation({
     const used = await usageOf(ctx, project)
     return {
       limits: {
-        rate: [],
+        rate: await rateViews(ctx),
         absolute: {
           maxTotalRAMSize: limits.ram,
           maxTotalInstances: limits.instances,
