@@ -88,7 +88,11 @@ export function createSagas(env: () => Env, definitions: readonly Saga[], probe:
       if (outcome.kind === 'done') return finish(ctx, definition, row, 'done', null)
       if (outcome.kind === 'undone') {
         log.warn(
-          { saga: row.saga, saga_id: id, subject: row.subject, step: outcome.error.step, err: outcome.error.message },
+          {
+            request_id: row.request_id,
+            ...{ saga: row.saga, saga_id: id, subject: row.subject },
+            ...{ step: outcome.error.step, err: outcome.error.message },
+          },
           'saga failed and was undone',
         )
         return finish(ctx, definition, row, 'failed', outcome.error)

@@ -91,6 +91,18 @@ export const computeConfig = section(
         default: 'novalocal',
         description: "Domain after a server's name in its metadata; empty for none.",
       }),
+      notify_on_state_change: Type.Union(
+        [Type.Literal('none'), Type.Literal('vm_state'), Type.Literal('vm_and_task_state')],
+        {
+          default: 'none',
+          description:
+            "Whether a change of a server's state is an event of its own (compute.instance.update), beside those of what was done: of its vm_state, or of its task_state as well.",
+        },
+      ),
+      notify_scheduling: Type.Boolean({
+        default: false,
+        description: 'Whether each choice of a host is told, as scheduler.select_destinations.start and .end.',
+      }),
       max_local_block_devices: Type.Integer({
         default: 3,
         minimum: -1,

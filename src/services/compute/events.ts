@@ -3,7 +3,7 @@ import type { Ctx } from '#kernel/context.ts'
 import type { SagaError } from '#kernel/saga/saga.ts'
 import type { ServerPort } from '../network/contract.ts'
 import type { ServerFlavor, ServerImage, ServerRow, VmState } from './servers/server.ts'
-import { findServer, guestDataOf } from './servers/store.ts'
+import { findServer, guestDataOf } from './servers/store-servers.ts'
 import { tagsOf } from './servers/store-tags.ts'
 
 /** Of a server's image: what consumers are told. */

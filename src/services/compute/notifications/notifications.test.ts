@@ -138,7 +138,8 @@ test('one failure is one error event and one fault, with the id of the request',
 test('a server that no host can take is told of as an error', async () => {
   await using s = await listened({ memoryMb: 600 })
   await s.cloud.boot(s.demo, { flavorRef: '3' })
-  assert.deepEqual(s.names(), ['instance.create.start', 'instance.create.error'])
+  const task = 'compute_task.build_instances.error'
+  assert.deepEqual(s.names(), ['instance.create.start', task, 'instance.create.error'])
 })
 
 test('aggregates, flavors, key pairs, groups and services are told of', async () => {

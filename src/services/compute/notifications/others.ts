@@ -9,6 +9,7 @@ import type {
   ProgressFacts,
   ServiceFacts,
 } from '../resource-events.ts'
+import { choiceRendered, taskRendered } from './choices.ts'
 import { type Data, object, seconds } from './versioned.ts'
 
 /** What the old format calls an event, when it does not call it so as well. */
@@ -27,7 +28,7 @@ export function otherNotifications({ type, payload }: Event): Rendering[] | unde
   const kind = Object.hasOwn(kinds, type.split('.')[0]!) ? kinds[type.split('.')[0]!] : undefined
   if (!kind) return undefined
   const facts = type === 'aggregate.cache_images.progress' ? progress(payload as unknown as ProgressFacts) : undefined
-  const { unversioned, versioned, source = 'api', host = 'api' } = facts ?? kind(payload as never)
+  const { unversioned, versioned, source = 'api', host = 'api', oldName } = facts ?? kind(payload as never, type)
   const [, name = type, phase = ''] = /^(.*?)(\.(?:start|end|error))?$/.exec(type) ?? []
   return [
     ...(unversioned
@@ -35,7 +36,7 @@ export function otherNotifications({ type, payload }: Event): Rendering[] | unde
           {
             topic: 'notifications' as const,
             publisher_id: `${source}.${host}`,
-            event_type: `${oldNames[name] ?? name}${phase}`,
+            event_type: oldName ?? `${oldNames[name] ?? name}${phase}`,
             payload: unversioned,
           },
         ]
@@ -50,13 +51,17 @@ export function otherNotifications({ type, payload }: Event): Rendering[] | unde
 }
 
 interface Rendered {
+  /** Where that is not the type. */
+  oldName?: string
   unversioned?: Data
   versioned: Data
   source?: string
   host?: string
 }
 
-const kinds: Record<string, (facts: never) => Rendered> = {
+const kinds: Record<string, (facts: never, type: string) => Rendered> = {
+  compute_task: taskRendered,
+  scheduler: choiceRendered,
   aggregate: ({ id, uuid, name, hosts, metadata }: AggregateFacts) => ({
     unversioned: { aggregate_id: id, name, hosts, meta_data: metadata },
     versioned: object('AggregatePayload', '1.1', { id, uuid, name, hosts, metadata }),

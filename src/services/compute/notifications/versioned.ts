@@ -116,13 +116,13 @@ const address = ({ address: ip, version, label, mac, port_id }: AddressFacts): D
     device_name: `tap${port_id.slice(0, 11)}`,
   })
 
-function flavor({ id, name, vcpus, ram, disk, ephemeral, swap, extra_specs }: ServerFlavor): Data {
+export function flavor({ id, name, vcpus, ram, disk, ephemeral, swap, extra_specs }: ServerFlavor): Data {
   const fixed = { disabled: false, is_public: true, rxtx_factor: 1, vcpu_weight: 0, projects: null, description: null }
   const sizes = { vcpus, memory_mb: ram, root_gb: disk, ephemeral_gb: ephemeral, swap }
   return object('FlavorPayload', '1.4', { flavorid: id, name, ...sizes, ...fixed, extra_specs })
 }
 
-const exception = ({ exception: name, message, step, details }: FaultFacts): Data =>
+export const exception = ({ exception: name, message, step, details }: FaultFacts): Data =>
   object('ExceptionPayload', '1.1', {
     module_name: 'nephos',
     function_name: step,

@@ -3,6 +3,7 @@
 import type { Ctx } from '#kernel/context.ts'
 import { messageOf } from '#kernel/errors.ts'
 import { type SagaRun, saga } from '#kernel/saga/saga.ts'
+import { tellTaskError } from '../choice-events.ts'
 import { computeConfig } from '../config.ts'
 import type { NicSpec } from '../drivers/driver.ts'
 import { faultFacts, tell } from '../events.ts'
@@ -42,6 +43,7 @@ export const createSaga = saga<CreateInput>(
       const from = { vm_state: ['building', 'active'] } as const
       await updateServer(ctx, server_id, { vm_state: 'error', launched_at: null, ...gone, fault }, from)
       await forgetAdminPassword(ctx, server_id)
+      if (error.name === 'NoValidHost') await tellTaskError(ctx, 'build_instances', server_id, faultFacts(error))
       await tell(ctx, server_id, 'create.error', { fault: faultFacts(error) })
     },
   },

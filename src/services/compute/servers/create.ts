@@ -5,6 +5,7 @@ import { BadRequest } from '#kernel/errors.ts'
 import { operation, reply } from '#kernel/operation.ts'
 import { projectMemberOrAdmin, rule } from '#kernel/policy/rule.ts'
 import { Type } from '#kernel/schema/builders.ts'
+import { tellTaskError } from '../choice-events.ts'
 import { computeConfig } from '../config.ts'
 import { isTrue, linksSchema } from '../dialect.ts'
 import { tell } from '../events.ts'
@@ -109,9 +110,9 @@ async function placeServers(ctx: Ctx, asked: BuildRequest, project: string, rows
       await keepExplanation(ctx, row.id, placing.explanation)
       await tell(ctx, row, 'create.start')
       const { message, details } = failed.fault!
-      await tell(ctx, failed, 'create.error', {
-        fault: { exception: 'NoValidHost', message, step: 'choose a host', details },
-      })
+      const fault = { exception: 'NoValidHost', message, step: 'choose a host', details }
+      await tellTaskError(ctx, 'build_instances', row.id, fault)
+      await tell(ctx, failed, 'create.error', { fault })
       continue
     }
     const { host, node, zone } = placing.hosts[index]!

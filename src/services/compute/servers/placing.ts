@@ -2,6 +2,7 @@
 import type { Ctx } from '#kernel/context.ts'
 import { Conflict } from '#kernel/errors.ts'
 import type { Candidate, CandidateRequest, ConsumerSpec } from '../../placement/contract.ts'
+import { tellChoice } from '../choice-events.ts'
 import { computeConfig } from '../config.ts'
 import { freshSignals } from '../host-signals/store.ts'
 import { type Around, hostsForScheduling, recheck } from '../hosts/steps.ts'
@@ -53,6 +54,13 @@ const alternates = 8
 
 /** Claims room for all of the servers, or for none. In a transaction. */
 export async function place(ctx: Ctx, request: PlacingRequest, serverIds: readonly string[]): Promise<Placing> {
+  await tellChoice(ctx, 'start', request, serverIds)
+  const placing = await choose(ctx, request, serverIds)
+  if ('hosts' in placing) await tellChoice(ctx, 'end', request, serverIds)
+  return placing
+}
+
+async function choose(ctx: Ctx, request: PlacingRequest, serverIds: readonly string[]): Promise<Placing> {
   const wishes = machineWishes(ctx, request.flavor, request.image)
   const asked = await candidateRequest(ctx, request, wishes)
   const options = schedulerOptions(ctx, request.forced)

@@ -4,6 +4,7 @@ import { Fault } from '#kernel/errors.ts'
 import { journal } from '#kernel/saga/journal.ts'
 import { type SagaRun, saga } from '#kernel/saga/saga.ts'
 import type { NetworkRequest } from '../../network/contract.ts'
+import { tellTaskError } from '../choice-events.ts'
 import { computeConfig } from '../config.ts'
 import { tell } from '../events.ts'
 import { buildServer } from './create-saga.ts'
@@ -177,8 +178,9 @@ async function giveUp(ctx: Ctx, row: ServerRow, fault: ServerFault): Promise<voi
   await updateServer(ctx, row.id, patch)
   if (row.host === null) await tell(ctx, row, 'create.start')
   const { message, details } = fault
-  const facts = { fault: { exception: 'NoValidHost', message, step: 'choose a host', details } }
-  await tell(ctx, { ...row, ...patch }, 'create.error', facts)
+  const told = { exception: 'NoValidHost', message, step: 'choose a host', details }
+  await tellTaskError(ctx, 'build_instances', row.id, told)
+  await tell(ctx, { ...row, ...patch }, 'create.error', { fault: told })
 }
 
 /** Deletes what is there of the plan. It fails then, so that its journal says why. */

@@ -2,12 +2,18 @@
 import { sql } from 'kysely'
 import type { Ctx } from '#kernel/context.ts'
 import { archive, archived } from '#kernel/db/archive.ts'
+import type { Db } from '#kernel/db/database.ts'
 import { type ListOptions, rows, type Where } from '#kernel/db/rows.ts'
+import { computeConfig } from '../config.ts'
+import { tell } from '../events.ts'
 import { leaveGroups } from '../server-groups/store.ts'
 import type { Explanation } from './explanation.ts'
 import type { GuestDataRow, RequestSpec, ServerRow, TaskState, VmState } from './server.ts'
 import { cellDatabases, cellOf, lastCellOf, mappings } from './store-cells.ts'
+import { findServer, guestData, servers } from './store-servers.ts'
 import { tags, tagsOf } from './store-tags.ts'
+
+export { findServer, guestDataOf } from './store-servers.ts'
 
 interface RequestSpecRow {
   server_id: string
@@ -22,27 +28,14 @@ interface ExplanationRow {
 
 declare module '#kernel/db/database.ts' {
   interface Tables {
-    compute_servers: ServerRow
-    compute_server_guest_data: GuestDataRow
     compute_request_specs: RequestSpecRow
     compute_server_explanations: ExplanationRow
   }
 }
 
-const servers = rows<ServerRow>('compute_servers', {
-  json: ['image', 'flavor', 'metadata', 'trusted_image_certificates', 'fault', 'recovery'],
-  bool: ['config_drive'],
-  alike: ['image', 'flavor'],
-})
-const guestData = rows<GuestDataRow>('compute_server_guest_data', { json: ['personality'] })
 const requestSpecs = rows<RequestSpecRow>('compute_request_specs', { json: ['spec'], alike: ['spec'] })
 
 const explanations = rows<ExplanationRow>('compute_server_explanations', { json: ['report'] })
-
-export async function findServer(ctx: Ctx, id: string): Promise<ServerRow | undefined> {
-  const db = await lastCellOf(ctx, id)
-  return db && servers.find(db, { id })
-}
 
 export interface NewServer {
   row: ServerRow
@@ -93,7 +86,27 @@ export async function updateServer(
   const db = await lastCellOf(ctx, id)
   if (!db) return false
   const updated_at = new Date(ctx.clock.now()).toISOString()
-  return (await servers.update(db, { ...expected, id }, { updated_at, ...patch })) > 0
+  const change = (on: Db) => servers.update(on, { ...expected, id }, { updated_at, ...patch })
+  if (!isToldOf(ctx, patch)) return (await change(db)) > 0
+  return ctx.transaction(async tx => {
+    const before = await findServer(tx, id)
+    const changed = (await change((await lastCellOf(tx, id)) ?? db)) > 0
+    if (changed && before) await tellChange(tx, before, { ...before, ...patch })
+    return changed
+  })
+}
+
+/** Whether the configuration asks for an event of such a change. */
+function isToldOf(ctx: Ctx, patch: Partial<ServerRow>): boolean {
+  const told = ctx.config.of(computeConfig).notify_on_state_change
+  return (told !== 'none' && 'vm_state' in patch) || (told === 'vm_and_task_state' && 'task_state' in patch)
+}
+
+async function tellChange(ctx: Ctx, before: ServerRow, after: ServerRow): Promise<void> {
+  const old = { vm_state: before.vm_state, task_state: before.task_state }
+  const tasks = ctx.config.of(computeConfig).notify_on_state_change === 'vm_and_task_state'
+  if (old.vm_state === after.vm_state && (!tasks || old.task_state === after.task_state)) return
+  await tell(ctx, after, 'update', { old })
 }
 
 /** Sets the task of a server that is in one of the states and does nothing else now: a compare-and-set. */
@@ -174,11 +187,6 @@ export async function usageOf(ctx: Ctx, project: string, user?: string): Promise
     usage.ram += Number(part.ram)
   }
   return usage
-}
-
-export async function guestDataOf(ctx: Ctx, id: string): Promise<GuestDataRow | undefined> {
-  const db = await lastCellOf(ctx, id)
-  return db && guestData.find(db, { server_id: id })
 }
 
 /** Guest data by server id, for lists. */

@@ -1,6 +1,7 @@
 /** Steps that moves share: on their hosts, and in the server's row. */
 import type { Ctx } from '#kernel/context.ts'
 import type { SagaError } from '#kernel/saga/saga.ts'
+import { tellTaskError } from '../../choice-events.ts'
 import type { GuestSpec } from '../../drivers/driver.ts'
 import { faultFacts, tellAll } from '../../events.ts'
 import { hostAgent, powerStates } from '../../host-agent.ts'
@@ -81,6 +82,8 @@ export function moveFailed(events: readonly string[], tasks: readonly TaskState[
     const fault = faultOf(ctx, toldMessage(error), error.details)
     const patch = { task_state: null, ...amountsOf(server.flavor), ...(!error.cancelled && { fault }) }
     await updateServer(ctx, server_id, patch, { task_state: tasks })
+    const task = events.includes('rebuild.error') ? 'rebuild_server' : 'migrate_server'
+    if (error.name === 'NoValidHost') await tellTaskError(ctx, task, server_id, faultFacts(error))
     await tellAll(ctx, server_id, events, { fault: faultFacts(error) })
   }
 }

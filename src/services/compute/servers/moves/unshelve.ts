@@ -7,6 +7,7 @@ import { admin, projectMemberOrAdmin, rule } from '#kernel/policy/rule.ts'
 import { anySaga, saga } from '#kernel/saga/saga.ts'
 import { Type } from '#kernel/schema/builders.ts'
 import { byVersion } from '#kernel/schema/marks.ts'
+import { tellTaskError } from '../../choice-events.ts'
 import { name } from '../../dialect.ts'
 import { faultFacts, tell } from '../../events.ts'
 import { hostAgent, powerStates } from '../../host-agent.ts'
@@ -43,6 +44,7 @@ const unshelveSaga = saga<ActionInput<UnshelveBody>>(
       if (!(await serverToUndo(ctx, id))) return
       const fault = faultOf(ctx, toldMessage(error), error.details)
       await updateServer(ctx, id, { task_state: null, fault }, task)
+      if (error.name === 'NoValidHost') await tellTaskError(ctx, 'unshelve_instance', id, faultFacts(error))
       await tell(ctx, id, 'unshelve.error', { fault: faultFacts(error) })
     },
   },
