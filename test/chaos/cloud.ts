@@ -29,6 +29,8 @@ export interface ChaosCloud extends AsyncDisposable {
   readonly timeline: Timeline
   /** Milliseconds since it was made. */
   now(): number
+  /** Milliseconds that the last whole start took. */
+  readonly startMs: number
   /** Starts it and waits until it is ready; a port that its dead forerunner still holds is waited for. */
   start(): Promise<void>
   /** Status 0: no answer came. Throws when nothing came for half a minute on a connection that stood. */
@@ -63,12 +65,20 @@ export async function openCloud(options: CloudOptions): Promise<ChaosCloud> {
     return report.rows
   }
 
+  let startMs = 0
+
   return {
     ...{ stage, timeline, now, file, flags: options.flags },
+    get startMs() {
+      return startMs
+    },
     async start() {
       for (const deadline = now() + 15_000; ; await sleep(200)) {
+        const started = now()
         try {
-          return await stage.up(options.flags)
+          await stage.up(options.flags)
+          startMs = now() - started
+          return
         } catch (error) {
           const held = /is in use|another nephos runs/.test(String(error))
           if (!held || now() > deadline) throw error

@@ -7,7 +7,7 @@ export interface KillsOptions {
   kills: number
   /** Milliseconds of work before a kill. */
   work: [number, number]
-  /** Milliseconds into a start at which it is killed. */
+  /** How far into a start it is killed: percent of what the last whole one took. */
   starting: [number, number]
 }
 
@@ -22,7 +22,7 @@ export const killWith =
     let up = true
     for (let number = 1; number <= kills && !chapter.timeIsUp(); number++) {
       const kind: Kind = !up ? 'starting' : hasWorkers && dice.chance(0.4) ? 'an API process' : 'at work'
-      const ms = dice.between(...(up ? work : starting))
+      const ms = up ? dice.between(...work) : Math.round((dice.between(...starting) / 100) * cloud.startMs)
       chapter.count(`killed: ${kind}`)
       cloud.timeline.note(`* kill ${number}: ${kind}, after ${ms} ms`)
       if (kind === 'starting') await killStarting(chapter, ms)

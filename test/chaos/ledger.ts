@@ -12,11 +12,23 @@ interface Entry {
   within?: string
   /** An image whose bytes were taken. */
   whole?: boolean
+  /** What a change that was answered has made of it; nothing where nobody can know. */
+  values: Values
+  /** Changes without an answer yet. */
+  changing: number
+  /** A change had no answer, or was not alone. */
+  blurred: boolean
 }
+
+type Values = Record<string, unknown>
+
+/** Fields that change by nothing but a request to do so. */
+const changeable = ['name', 'admin_state_up']
 
 export interface Found {
   id: string
   status?: string
+  [field: string]: unknown
 }
 
 export interface Ledger {
@@ -58,6 +70,24 @@ export function newLedger(): Ledger {
     return forced ? entries.get(path.split('/').at(-2)!) : undefined
   }
 
+  /** What a request would change, and to what. */
+  function changedBy({ method, path, body }: Request): [Entry, Values] | undefined {
+    const [collection, id] = path.split('/').slice(-2)
+    const entry = method === 'PUT' && id !== undefined ? entries.get(id) : undefined
+    if (!entry || collection !== lists[entry.kind]!.collection) return undefined
+    const wanted = (body as Record<string, Values>)[entry.kind] ?? {}
+    return [entry, Object.fromEntries(Object.entries(wanted).filter(([field]) => changeable.includes(field)))]
+  }
+
+  function takeChange([entry, wanted]: [Entry, Values], status: number): void {
+    entry.changing--
+    // Without an answer it may still come about, after others.
+    if (status === 0) entry.blurred = true
+    if (status >= 400 && status < 500) return
+    if (status >= 200 && status < 300) Object.assign(entry.values, wanted)
+    else for (const field of Object.keys(wanted)) delete entry.values[field]
+  }
+
   /** Whether it may have gone with what it is in. */
   function mayBeGoneWith({ within }: Entry): boolean {
     const parent = within === undefined ? undefined : entries.get(within)
@@ -75,10 +105,14 @@ export function newLedger(): Ledger {
     sent(request) {
       const entry = removedBy(request)
       if (entry) entry.asked++
+      const change = changedBy(request)
+      if (change && ++change[0].changing > 1) change[0].blurred = true
     },
     answered(request, status, body) {
       const entry = removedBy(request)
       const fine = status >= 200 && status < 300
+      const change = changedBy(request)
+      if (change) takeChange(change, status)
       if (entry) {
         const lost = status === 404 && entry.asked === 1 && !entry.gone && !mayBeGoneWith(entry)
         if (fine || status === 404) entry.gone = true
@@ -91,7 +125,11 @@ export function newLedger(): Ledger {
       if (request.makes && made) {
         accepted.made++
         const within = parentOf(request)
-        entries.set(made, { kind: request.makes, id: made, gone: false, asked: 0, ...(within && { within }) })
+        entries.set(made, {
+          ...{ kind: request.makes, id: made, gone: false, asked: 0 },
+          ...{ values: {}, changing: 0, blurred: false },
+          ...(within && { within }),
+        })
       } else accepted.other++
       const image = /^\/image\/v2\/images\/([^/]+)\/file$/.exec(request.path)?.[1]
       const uploaded = image === undefined ? undefined : entries.get(image)
@@ -108,7 +146,12 @@ export function newLedger(): Ledger {
         if (!one) return [wrong('what was accepted is there', entry)]
         if (entry.whole && one.status !== 'active')
           return [wrong('an upload that was taken stays', entry, ` is ${one.status}`)]
-        return []
+        if (entry.blurred) return []
+        return Object.entries(entry.values)
+          .filter(([field, value]) => one[field] !== value)
+          .map(([field, value]) =>
+            wrong('a change that was accepted stays', entry, `: ${field} is ${one[field]}, not ${value}`),
+          )
       })
     },
     forget(kind) {

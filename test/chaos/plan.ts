@@ -78,7 +78,7 @@ async function inParts(
   return await runChapter(chapter(name, common, own), story([nats, postgres]), common.failed)
 }
 
-const killFake = { work: [30, 2000], starting: [50, 1500] } as const satisfies Record<string, [number, number]>
+const killFake = { work: [30, 2000], starting: [1, 105] } as const satisfies Record<string, [number, number]>
 
 export const plan: PlannedChapter[] = [
   {
@@ -131,7 +131,7 @@ export const plan: PlannedChapter[] = [
     run: (kills, common) =>
       runChapter(
         chapter('real guests', common, { ...onReal, flags: real }),
-        killWith({ kills, work: [200, 6000], starting: [100, 3000] }),
+        killWith({ kills, work: [200, 6000], starting: [1, 105] }),
         common.failed,
       ),
   },
