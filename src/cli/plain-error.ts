@@ -1,4 +1,5 @@
 /** Errors that whoever runs the command can mend: a sentence for them, in place of a stack. */
+import { DatabaseOutage } from '#kernel/db/outage.ts'
 
 const ours = ['StartError', 'InstallError', 'ConfigError']
 
@@ -20,6 +21,7 @@ export function plainWords(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined
   // What went wrong first; clearing up after it failed as well, as it does on a broken disk.
   if (error instanceof SuppressedError) return plainWords(error.suppressed)
+  if (error instanceof DatabaseOutage) return plainWords(error.cause)
   if (ours.includes(error.constructor.name)) return error.message
   const { code = '', errcode } = error as { code?: string; errcode?: number }
   return diskCodes[code] ?? (errcode === undefined ? undefined : databaseCodes[errcode & 0xff])

@@ -3,6 +3,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { type DatabaseConnection, type Dialect, type Driver, Kysely, sql, type Transaction } from 'kysely'
 import { systemClock } from '../clock.ts'
 import { breather } from './breather.ts'
+import { outageOf } from './outage.ts'
 
 /** Every table by name. Each store adds its own by declaration merging. */
 // biome-ignore lint/suspicious/noEmptyInterface: merged into by the stores
@@ -36,14 +37,14 @@ export class UniqueViolation extends Error {
   }
 }
 
-/** Rethrows an engine's error, unique violations as `UniqueViolation`. */
+/** Rethrows an engine's error, unique violations as `UniqueViolation`, outages as `DatabaseOutage`. */
 function translateError(error: unknown): never {
   const e = error as { code?: string; errcode?: number; constraint?: string; message?: string }
   if (e?.errcode === 2067 || e?.errcode === 1555) {
     throw new UniqueViolation(e.message?.replace(/^UNIQUE constraint failed: /, '') ?? 'key', error)
   }
   if (e?.code === '23505') throw new UniqueViolation(e.constraint ?? 'key', error)
-  throw error
+  throw outageOf(error)
 }
 
 /** Longer than any transaction takes that is not stuck. */
@@ -104,11 +105,12 @@ function guardedDriver(driver: Driver, before: Before): Driver {
       if (insideTransaction.getStore()) {
         throw new Error("query on the root database inside a transaction: use the transaction's ctx.db")
       }
-      return watchedConnection(await driver.acquireConnection(), before)
+      return watchedConnection(await driver.acquireConnection().catch(translateError), before)
     },
-    beginTransaction: (c, settings) => patiently(() => driver.beginTransaction(inner(c), settings)),
-    commitTransaction: c => driver.commitTransaction(inner(c)),
-    rollbackTransaction: c => driver.rollbackTransaction(inner(c)),
+    beginTransaction: (c, settings) =>
+      patiently(() => driver.beginTransaction(inner(c), settings)).catch(translateError),
+    commitTransaction: c => driver.commitTransaction(inner(c)).catch(translateError),
+    rollbackTransaction: c => driver.rollbackTransaction(inner(c)).catch(translateError),
     releaseConnection: c => driver.releaseConnection(inner(c)),
     destroy: () => driver.destroy(),
   }

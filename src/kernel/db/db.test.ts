@@ -5,6 +5,8 @@ import { sql } from 'kysely'
 import { onEachEngine } from '../../../test/engines.ts'
 import { type Database, UniqueViolation } from './database.ts'
 import { migrate, pendingMigrations } from './migrate.ts'
+import { DatabaseOutage, outageOf } from './outage.ts'
+import { openPostgres } from './postgres.ts'
 import { rows } from './rows.ts'
 import { openSqlite } from './sqlite.ts'
 
@@ -195,4 +197,32 @@ test('a chain of statements lets the event loop turn, inside a transaction too',
     for (let i = 0; i < 1_000_000 && turns < 3; i++) await sql`select 1`.execute(tx)
   })
   assert.equal(turns, 3)
+})
+
+test('a full or read-only disk, a broken connection and a server that stops are outages; what was asked wrongly is none', async () => {
+  await using database = openSqlite(':memory:')
+  await filled(database)
+  for (const pragma of ['query_only = on', 'max_page_count = 1']) {
+    await sql`pragma ${sql.raw(pragma)}`.execute(database.root)
+    const big = thing('e', { name: 'n'.repeat(1_000_000) })
+    await assert.rejects(
+      database.transaction(tx => things.insert(tx, big)),
+      DatabaseOutage,
+    )
+    await sql`pragma query_only = off`.execute(database.root)
+  }
+  await assert.rejects(
+    sql`select * from no_such_table`.execute(database.root),
+    error => !(error instanceof DatabaseOutage),
+  )
+  const isOutage = (error: object) => outageOf(Object.assign(new Error('x'), error)) instanceof DatabaseOutage
+  assert.ok([{ code: '57P01' }, { code: '53100' }, { code: 'ECONNREFUSED' }].every(isOutage))
+  assert.ok(isOutage({ message: 'Connection terminated unexpectedly' }))
+  assert.ok(![{ code: '23505' }, { code: '42P01' }, {}].some(isOutage))
+  const away = openPostgres('postgres://postgres@127.0.0.1:1/postgres')
+  await assert.rejects(sql`select 1`.execute(away.root), DatabaseOutage)
+  await assert.rejects(
+    away.transaction(async () => {}),
+    DatabaseOutage,
+  )
 })

@@ -1,7 +1,8 @@
-/** Sends an error in its service's envelope. Whatever is not a `Fault` is a bug: logged whole, told to the caller as a bare 500. */
+/** Sends an error in its service's envelope. Whatever is neither a `Fault` nor the database's outage is a bug: logged whole, told to the caller as a bare 500. */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Env } from '../context.ts'
-import { Fault } from '../errors.ts'
+import { DatabaseOutage } from '../db/outage.ts'
+import { Fault, Unavailable } from '../errors.ts'
 import type { Service } from '../service.ts'
 import { type RequestIds, tellRequestId } from './request-id.ts'
 
@@ -16,6 +17,13 @@ class Unexpected extends Fault {
   }
 }
 
+function faultOf(error: unknown): Fault {
+  if (error instanceof Fault) return error
+  if (error instanceof DatabaseOutage)
+    return new Unavailable('The database cannot be used at the moment. Please try again later.', { cause: error })
+  return new Unexpected(error)
+}
+
 export function sendFault(
   env: Env,
   service: Service | undefined,
@@ -25,7 +33,7 @@ export function sendFault(
   ids: RequestIds,
   version = 0,
 ): FastifyReply {
-  const fault = error instanceof Fault ? error : new Unexpected(error)
+  const fault = faultOf(error)
   if (fault.status >= 500)
     env.log.error(
       { err: fault.cause ?? fault, request_id: ids.requestId, method: request.method, path: request.url.split('?')[0] },

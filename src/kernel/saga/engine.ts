@@ -1,5 +1,6 @@
 /** Runs sagas: replays them after a crash, unwinds them on failure, ends them at their deadline, lets a delete win. */
 import { type Ctx, createCtx, type Env, type Identity } from '../context.ts'
+import { DatabaseOutage } from '../db/outage.ts'
 import { messageOf } from '../errors.ts'
 import { byRevision, journalNote, journalStart, revisionOf } from './begin.ts'
 import { journal, type SagaRow, type SagaState } from './journal.ts'
@@ -33,6 +34,9 @@ interface Live {
 /** Waits between attempts to undo a step: the last is repeated for as long as it takes. */
 const undoRetryDelays = [100, 1_000, 5_000, 30_000]
 
+/** How often a saga looks whether a database that was away is back. */
+const outageRetryMs = 2_000
+
 /** `env` is read when sagas run, so the engine can be part of it. */
 export function createSagas(env: () => Env, definitions: readonly Saga[], probe: SagaProbe = () => {}): Sagas {
   const known = byRevision(definitions)
@@ -63,7 +67,21 @@ export function createSagas(env: () => Env, definitions: readonly Saga[], probe:
     })
   }
 
+  /** What the database cannot take now is no failure of a saga: others of its subject wait, and it goes on later. */
   async function runToEnd(id: string, abort: AbortController): Promise<void> {
+    const { clock, log } = env()
+    while (!stopping) {
+      try {
+        return await runThrough(id, abort)
+      } catch (error) {
+        if (!(error instanceof DatabaseOutage)) throw error
+        log.warn({ saga_id: id, err: error.message, retry_ms: outageRetryMs }, 'a saga waits for the database')
+      }
+      await clock.sleep(outageRetryMs)
+    }
+  }
+
+  async function runThrough(id: string, abort: AbortController): Promise<void> {
     const { clock, database, log, metrics } = env()
     const row = await journal.get(database.root, id)
     if (!row || row.state === 'done' || row.state === 'failed' || stopping) return

@@ -1,6 +1,7 @@
 /** One pass over a saga: forward through its steps, from the journal where they are done; backward through the undos when one fails. */
 import type { Ctx } from '../context.ts'
 import { outsideTransaction } from '../db/database.ts'
+import { DatabaseOutage } from '../db/outage.ts'
 import { messageOf } from '../errors.ts'
 import { journal, type SagaRow, type StepRow } from './journal.ts'
 import { type Saga, SagaCancelled, type SagaError, type SagaRun } from './saga.ts'
@@ -46,6 +47,7 @@ interface Undo {
 /** Ends a replay that only gathers the undos of what was done. */
 class EndOfJournal extends Error {}
 
+/** Throws `DatabaseOutage` when nothing can be written down now. */
 export async function execute(pass: Pass): Promise<Outcome> {
   const { ctx, row, definition, abort, stopping } = pass
   const undos: Undo[] = []
@@ -59,6 +61,8 @@ export async function execute(pass: Pass): Promise<Outcome> {
     if (stopping()) return { kind: 'paused' }
     if (!replayOnly) {
       const cause = abort.signal.aborted ? abort.signal.reason : error
+      // No failure of the saga's: the journal says where to go on once it can be written.
+      if (cause instanceof DatabaseOutage) throw cause
       row.error = errorOf(cause, position.step)
       row.state = 'unwinding'
       await journal.update(ctx.database.root, row.id, { state: 'unwinding', error: row.error, updated_at: now(ctx) })

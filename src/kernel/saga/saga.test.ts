@@ -1,8 +1,11 @@
 /** Sagas: what was begun ends, whatever happens in between. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { sql } from 'kysely'
 import { testCloud } from '../../../test/harness.ts'
+import type { Clock } from '../clock.ts'
 import { createCtx, type Env, systemIdentity } from '../context.ts'
+import type { Database } from '../db/database.ts'
 import { beginning } from '../events/events.ts'
 import { createSagas } from './engine.ts'
 import { journal } from './journal.ts'
@@ -42,13 +45,14 @@ function buildSaga(world: World) {
 }
 
 /** A cloud whose saga engine can be thrown away and made anew on the same database, as a crash does. */
-async function stage(probe: SagaProbe = () => {}) {
+async function stage(probe: SagaProbe = () => {}, sleep?: Clock['sleep']) {
   const cloud = await testCloud()
   const world: World = { things: new Set(), log: [], errors: [] }
   const definition = buildSaga(world)
   const engine = (p: SagaProbe) => {
     const env: Env = {
       ...cloud.env,
+      clock: sleep ? { ...cloud.env.clock, sleep } : cloud.env.clock,
       get sagas() {
         return sagas
       },
@@ -174,6 +178,30 @@ test('a cancelled saga makes way and unwinds before the next of its subject runs
   await first.sagas.idle()
   assert.deepEqual(world.log, ['+a', '+b', '-b', '-a', '+a', '+b', '+d'])
   assert.equal(world.errors[0]?.cancelled, true)
+})
+
+test('a database that cannot be written holds a saga up wherever it is, and fails no step', async () => {
+  const breaks = ['make a acted', 'note c before', 'make d journaled']
+  const waits: number[] = []
+  const writable = (database: Database, is: boolean) =>
+    sql`pragma query_only = ${sql.raw(is ? 'off' : 'on')}`.execute(database.root)
+  const { cloud, world, definition, first } = await stage(
+    async ({ step, at }) => {
+      if (breaks[0] !== `${step} ${at}`) return
+      breaks.shift()
+      await writable(cloud.env.database, false)
+    },
+    async ms => {
+      waits.push(ms)
+      await writable(cloud.env.database, true)
+    },
+  )
+  await using _cloud = cloud
+  await first.sagas.start(first.ctx(), definition, { server: 'server' }, 'server')
+  await first.sagas.idle()
+  assert.deepEqual([await states(first.ctx()), world.errors], [['done'], []])
+  assert.deepEqual(world.log, ['+a', '+a', '+b', '+d'], 'only what could not be written down is done again')
+  assert.equal(waits.length, 3, 'each of the three was waited out')
 })
 
 test('an undo that fails is tried again until it works', async () => {
