@@ -84,7 +84,9 @@ export async function runChapter(
     })
     const rest = await leavesNothing(cloud, clients, options.check)
     if (rest.problems.length > 0) throw new Wrong(rest.problems)
-    options.say(`${options.name}: all is deleted, and ${rest.ms.toFixed(0)} ms later nothing of it is left`)
+    options.say(
+      `${options.name}: all is deleted, and ${rest.ms.toFixed(0)} ms later nothing of it is left${slow(rest)}`,
+    )
   } catch (error) {
     const problems =
       error instanceof Wrong
@@ -96,6 +98,9 @@ export async function runChapter(
   }
   return outcome
 }
+
+/** What a rest that took long waited for. */
+const slow = ({ ms, last }: Rest) => (ms > 5000 ? ` (${last})` : '')
 
 export const total = ({ done }: Outcome) => [...done.values()].reduce((sum, count) => sum + count, 0)
 
@@ -111,8 +116,7 @@ function chapterOf(cloud: ChaosCloud, clients: Clients, options: ChapterOptions,
       const rest = await untilAtRest(cloud, clients, options.check, () => witnessLives(clients))
       outcome.checks++
       if (rest.ms > outcome.slowest.ms) outcome.slowest = rest
-      const why = rest.ms > 5000 ? ` (${rest.last})` : ''
-      options.say(`${options.name}: ${what}; at rest after ${rest.ms.toFixed(0)} ms${why}`)
+      options.say(`${options.name}: ${what}; at rest after ${rest.ms.toFixed(0)} ms${slow(rest)}`)
       if (rest.problems.length > 0) throw new Wrong(rest.problems)
       if (outcome.checks % 15 === 0) await realClient(cloud, clients)
     },

@@ -152,7 +152,7 @@ export const startWithout = (server: StageServer): Fault => ({
   },
 })
 
-/** Somebody else kills a guest's process while clients work; the cloud may be down then. */
+/** Somebody else kills a guest's process while clients work; the cloud may be down then. False when there is none. */
 async function killGuest({ stage, timeline, start }: ChaosCloud, dice: Dice, mine: (server: string) => boolean) {
   const down = dice.chance(0.3)
   if (down) await stage.kill()
@@ -160,15 +160,18 @@ async function killGuest({ stage, timeline, start }: ChaosCloud, dice: Dice, min
   timeline.note(`* guest ${victim?.server} is killed${down ? ', the cloud being down' : ''}`)
   if (victim) process.kill(victim.pid, 'SIGKILL')
   if (down) await start()
+  return victim !== undefined
 }
 
 export const guestKilled: Fault = {
   name: 'guest killed',
   async strike(cloud, clients, dice) {
     const witness = await witnessServer(clients)
-    await clients.workUntil(sleep(dice.between(1000, 6000)))
-    await killGuest(cloud, dice, server => server !== witness.id)
-    return []
+    for (let tries = 0; tries < 20; tries++) {
+      await clients.workUntil(sleep(dice.between(1000, 6000)))
+      if (await killGuest(cloud, dice, server => server !== witness.id)) return []
+    }
+    return [wrong('clients have guests', 'none ran in twenty looks')]
   },
 }
 
@@ -178,7 +181,8 @@ export const witnessKilled: Fault = {
   async strike(cloud, clients, dice) {
     const { id } = await witnessServer(clients)
     const is = (status: string) => async () => (await witnessServer(clients)).status === status
-    await killGuest(cloud, dice, server => server === id)
+    if (!(await killGuest(cloud, dice, server => server === id)))
+      return [wrong('the witness has its guest', 'no process of it runs')]
     await cloud.stage.until('the witness is off', is('SHUTOFF'))
     const path = `/compute/v2.1/servers/${id}/action`
     await clients.must(clients.witness, { method: 'POST', path, body: { 'os-start': null } })
