@@ -166,10 +166,19 @@ function runAfterCommit(log: Log, hook: () => void): void {
   }
 }
 
-function build(env: Env, options: CtxOptions, db: Db, commitHooks: CommitHooks | undefined): Ctx {
+function logOf({ log }: Env, { requestId, identity }: CtxOptions): Log {
+  return log.child({ request_id: requestId, ...(identity.user_id && { user_id: identity.user_id }) })
+}
+
+function build(
+  env: Env,
+  options: CtxOptions,
+  db: Db,
+  commitHooks: CommitHooks | undefined,
+  log = logOf(env, options),
+): Ctx {
   const { identity } = options
   const version = options.version ?? newest
-  const log = env.log.child({ request_id: options.requestId, ...(identity.user_id && { user_id: identity.user_id }) })
   const own: Target = { project_id: identity.project_id, user_id: identity.user_id, domain_id: identity.domain_id }
   const ctx: Ctx = {
     ...env,
@@ -186,7 +195,7 @@ function build(env: Env, options: CtxOptions, db: Db, commitHooks: CommitHooks |
       if (commitHooks) return fn(ctx)
       const hooks: CommitHooks = { before: new Map(), after: [] }
       const result = await env.database.transaction(async tx => {
-        const inside = build(env, options, tx, hooks)
+        const inside = build(env, options, tx, hooks, log)
         const made = await fn(inside)
         for (const hook of hooks.before.values()) await hook(inside)
         return made

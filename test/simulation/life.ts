@@ -56,8 +56,16 @@ export interface Disk {
   turn: Promise<void>
 }
 
+/** By statement: most are the same few. */
+const tables = new Map<string, string | undefined>()
+
 /** The table that a statement writes, empty when it is not known; undefined of one that only reads. */
 function writtenBy(sql: string): string | undefined {
+  if (!tables.has(sql)) tables.set(sql, tableIn(sql))
+  return tables.get(sql)
+}
+
+function tableIn(sql: string): string | undefined {
   if (/^\s*(select|with|pragma|begin|rollback)/i.test(sql)) return undefined
   return /^\s*(?:insert(?: or \w+)? into|update|delete from)\s+"?(\w+)/i.exec(sql)?.[1] ?? ''
 }

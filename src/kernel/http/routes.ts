@@ -36,21 +36,27 @@ const methods: readonly Method[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELE
 
 export function createRoutes(services: readonly Service[]): Routes {
   const byLongestPath = [...services].sort((a, b) => b.path.length - a.path.length)
-  const routers = new Map<Service, Router>()
   const serviceOf = (path: string) =>
     byLongestPath.find(s => path === s.path || path.startsWith(`${s.path}/`) || path.startsWith(`${s.path}?`))
   function find(method: string, path: string): Found | undefined {
     const service = serviceOf(path)
     if (!service || (service.strictSlashes && nameless(service, path))) return undefined
-    const router = routers.get(service) ?? routerOf(service)
-    routers.set(service, router)
-    const found = router.find(method, path)
+    const found = routerOf(service).find(method, path)
     return found && { service, ...found }
   }
   return { service: serviceOf, find, methods: path => methods.filter(method => find(method, path)) }
 }
 
+/** A service is a value that never changes: each further cloud of a process, a reset one as well, has its paths laid out already. */
+const routers = new WeakMap<Service, Router>()
+
 function routerOf(service: Service): Router {
+  const known = routers.get(service) ?? layOut(service)
+  routers.set(service, known)
+  return known
+}
+
+function layOut(service: Service): Router {
   const router = findMyWay(pathOptions)
   for (const { method, path, operations } of groups(service)) router.on(method, path, () => {}, operations)
   const lookUp = (method: string, path: string) => {
