@@ -6,7 +6,8 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
 import { parse } from 'yaml'
-import { startCloud } from './cloud.ts'
+import { findProgram } from '../../src/cli/debian-packages.ts'
+import { type RunningCloud, startCloud } from './cloud.ts'
 import { installSdk } from './sdk/mode.ts'
 
 const run = promisify(execFile)
@@ -22,9 +23,28 @@ test('the workflow starts a cloud in each of its jobs, before it is used', () =>
 test('its tests of a program that uses openstacksdk pass', { timeout: 470_000 }, async t => {
   const { python } = await installSdk(line => t.diagnostic(line))
   await using cloud = await startCloud({ flags: ['--simulated', '--ephemeral'] })
-  const folder = join(cloud.dir, 'openstacksdk')
-  cpSync(join(example, 'openstacksdk'), folder, { recursive: true })
-  const env = { ...process.env, OS_CLIENT_CONFIG_FILE: cloud.cloudsFile, OS_CLOUD: 'nephos', NEPHOS_URL: cloud.url }
-  const { stderr } = await run(python, ['-W', 'ignore', '-m', 'unittest', '-v'], { cwd: folder, env })
+  const { stderr } = await run(python, ['-W', 'ignore', '-m', 'unittest', '-v'], inCopy(cloud, 'openstacksdk'))
   assert.match(stderr, /^Ran 6 tests/m)
 })
+
+const go = findProgram('go')
+
+test('its tests of a program that uses gophercloud pass', { timeout: 470_000, skip: !go && 'needs go' }, async t => {
+  await using cloud = await startCloud({ flags: ['--simulated', '--ephemeral'] })
+  const options = inCopy(cloud, 'gophercloud')
+  try {
+    await run(go!, ['mod', 'download'], options)
+  } catch (error) {
+    return t.skip(`its Go modules cannot be had here: ${(error as Error).message.split('\n')[1]}`)
+  }
+  const { stdout } = await run(go!, ['test', '-v', './...'], options)
+  assert.equal(stdout.match(/^--- PASS/gm)?.length, 2, stdout)
+})
+
+/** A copy of a part of the example, and the variables with which it finds the cloud. */
+function inCopy(cloud: RunningCloud, part: string) {
+  const cwd = join(cloud.dir, part)
+  cpSync(join(example, part), cwd, { recursive: true })
+  const env = { ...process.env, OS_CLIENT_CONFIG_FILE: cloud.cloudsFile, OS_CLOUD: 'nephos', NEPHOS_URL: cloud.url }
+  return { cwd, env }
+}
