@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { assignPorts, commandLine, freePort, type Machine, nicOptions } from './command-line.ts'
+import { lockedBytes } from './machine-layout.ts'
 
 const portId = '6f70656e-0000-4000-8000-000000000001'
 
@@ -117,4 +118,41 @@ test('a kernel of its own boots instead of the disk', () => {
 
 test('a guest that wakes up reads its memory from standard input', () => {
   assert.deepEqual(values(commandLine(machine(), { incoming: true }), '-incoming'), ['fd:0'])
+})
+
+test('cells have their vCPUs and their memory, of large pages where they were asked for', () => {
+  const cell = (id: number, vcpus: number[], page_kb?: number) => ({
+    ...{ id, vcpus, memory_mb: 256, host_cell: 1 - id, pins: {}, shared_cpus: [] },
+    ...(page_kb !== undefined && { page_kb }),
+  })
+  const { spec } = machine()
+  const cpu_topology = { sockets: 1, cores: 2, threads: 2 }
+  const layout = { vcpus: 4, cpu_topology, cells: [cell(0, [0, 1, 3], 2048), cell(1, [2])], locked_memory: true }
+  const args = argv({ spec: { ...spec, ...layout } })
+  assert.deepEqual(values(args, '-smp'), ['cpus=4,sockets=1,cores=2,threads=2'])
+  assert.deepEqual(values(args, '-numa'), [
+    'node,nodeid=0,cpus=0-1,cpus=3,memdev=ram-node0',
+    'node,nodeid=1,cpus=2,memdev=ram-node1',
+  ])
+  assert.deepEqual(
+    values(args, '-object').filter(object => object.startsWith('memory')),
+    [
+      'memory-backend-memfd,id=ram-node0,hugetlb=on,hugetlbsize=2048k,prealloc=on,size=256M,host-nodes=1,policy=bind',
+      'memory-backend-ram,id=ram-node1,size=256M,host-nodes=0,policy=bind',
+    ],
+  )
+  assert.deepEqual(values(args, '-overcommit'), ['mem-lock=on'])
+  assert.equal(lockedBytes({ memory_mb: 512, devices: ['0000:81:00.0'] }), (512 + 4096) * 1024 * 1024)
+  assert.equal(lockedBytes({ memory_mb: 512 }), undefined)
+})
+
+test('devices of the host sit in root ports of their own', () => {
+  const { spec } = machine()
+  const given = machine({ spec: { ...spec, devices: ['0000:81:00.0', '0000:82:00.1'] } })
+  const passed = values(commandLine(given, { incoming: false }), '-device').filter(each => each.startsWith('vfio-pci'))
+  assert.deepEqual(passed, [
+    `vfio-pci,id=pci-0000-81-00-0,host=0000:81:00.0,bus=port${given.ports['pci-0000-81-00-0']}`,
+    `vfio-pci,id=pci-0000-82-00-1,host=0000:82:00.1,bus=port${given.ports['pci-0000-82-00-1']}`,
+  ])
+  assert.equal(new Set(Object.values(given.ports)).size, Object.keys(given.ports).length)
 })

@@ -1,5 +1,6 @@
 /** From a guest's machine to QEMU's argument vector. Pure: no file is touched, nothing is asked. */
 import { GuestError, type GuestSpec, type NicSpec } from '../driver.ts'
+import { layoutArguments } from './machine-layout.ts'
 
 export type Accel = 'kvm' | 'tcg'
 
@@ -42,6 +43,7 @@ const sparePorts = 8
 
 export const diskNode = (id: string) => `disk-${id}`
 export const nicDevice = (portId: string) => `nic-${portId}`
+const passedDevice = (address: string) => `pci-${address.replace(/[^0-9a-f]/g, '-')}`
 export const netdev = (portId: string) => `net-${portId}`
 
 const nicDrivers: Record<string, string> = {
@@ -61,6 +63,7 @@ export function assignPorts(machine: Omit<Machine, 'ports' | 'port_count'>): Pic
   if (machine.config_drive) devices.push('config-drive')
   if (machine.agent) devices.push('agent0')
   for (const nic of machine.spec.nics) devices.push(nicDevice(nic.port_id))
+  for (const address of machine.spec.devices ?? []) devices.push(passedDevice(address))
   return {
     ports: Object.fromEntries(devices.map((device, index) => [device, index])),
     port_count: devices.length + sparePorts,
@@ -104,8 +107,7 @@ export function commandLine(machine: Machine, options: { incoming: boolean }): s
     ...['-machine', 'q35,vmport=off'],
     ...['-accel', machine.accel === 'kvm' ? 'kvm' : 'tcg,thread=multi,tb-size=64'],
     ...['-cpu', machine.accel === 'kvm' ? 'host' : 'qemu64'],
-    ...['-smp', keyval({ cpus: spec.vcpus, sockets: spec.vcpus, cores: 1, threads: 1 })],
-    ...['-m', `${spec.memory_mb}M`],
+    ...layoutArguments(spec),
     ...['-nodefaults', '-no-user-config', '-S'],
     ...['-boot', 'strict=on'],
     ...['-rtc', 'base=utc,driftfix=slew'],
@@ -121,6 +123,7 @@ export function commandLine(machine: Machine, options: { incoming: boolean }): s
     ...disks(machine),
     ...(machine.agent ? agentChannel(machine) : []),
     ...spec.nics.flatMap(nic => nicArguments(machine, nic)),
+    ...(spec.devices ?? []).flatMap(address => hostDevice(machine, address)),
     ...directBoot(machine.direct_boot),
     ...(options.incoming ? ['-incoming', 'fd:0'] : []),
   ]
@@ -209,6 +212,11 @@ function nicArguments(machine: Machine, nic: NicSpec): string[] {
   const port = machine.ports[nicDevice(nic.port_id)] ?? 0
   const { type, ...options } = netdevOptions(nic, port)
   return ['-netdev', `${type},${keyval(options)}`, ...device(nicOptions(nic, machine.vif_model, port))]
+}
+
+function hostDevice(machine: Machine, address: string): string[] {
+  const id = passedDevice(address)
+  return device({ driver: 'vfio-pci', id, host: address, bus: portOf(machine, id) })
 }
 
 function directBoot(boot: DirectBoot | undefined): string[] {

@@ -82,10 +82,12 @@ export async function give(host: QemuHost, path: string, mode: number): Promise<
 export async function confine(
   host: QemuHost,
   args: string[],
-  options: { netns?: string; fileBytes: number; kvm: boolean },
+  options: { netns?: string; fileBytes: number; kvm: boolean; lockedBytes?: number },
 ): Promise<[string, ...string[]]> {
   const namespace = options.netns ? ['nsenter', `--net=/run/netns/${checkName(options.netns)}`, '--'] : []
-  const limits = ['prlimit', '--core=0', '--nofile=16384', `--fsize=${options.fileBytes}`, '--']
+  const { lockedBytes } = options
+  const memlock = lockedBytes === undefined ? [] : [`--memlock=${lockedBytes}`]
+  const limits = ['prlimit', '--core=0', '--nofile=16384', `--fsize=${options.fileBytes}`, ...memlock, '--']
   return [
     'env',
     '--ignore-signal=XFSZ',

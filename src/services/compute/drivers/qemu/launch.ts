@@ -5,9 +5,12 @@ import { GuestError, type PowerState } from '../driver.ts'
 import { commandLine, type Machine, nicDevice } from './command-line.ts'
 import { prepareConsoleLog } from './console-log.ts'
 import { confine, exists, type GuestFiles, give, type QemuHost } from './host.ts'
+import { lockedBytes } from './machine-layout.ts'
+import { bindThreads } from './pinning.ts'
 import { type GuestProcess, isAlive, killProcess, processOf } from './process.ts'
 import { missing } from './run.ts'
 import { openSession, type Session } from './session.ts'
+import { takeDevice } from './vfio.ts'
 
 const gigabyte = 1024 ** 3
 /** Loaded machines are slow, and TCG's code buffer takes its time. */
@@ -29,11 +32,13 @@ export async function launch(
   await mkdir(files.run, { mode: 0o700 })
   await give(host, files.run, 0o700)
   await prepareConsoleLog(host, files.consoleLog)
+  for (const address of machine.spec.devices ?? []) await takeDevice(address, host.user)
 
   const process = await startQemu(host, files, machine, incoming)
   try {
     const session = await whenReady(host, files, process, onPower, signal)
     try {
+      await bindThreads(session, machine.spec, signal)
       if (incoming) await memoryLoaded(host, session, signal)
       for (const nic of machine.spec.nics) {
         if (!nic.tap) await session.execute('set_link', { name: nicDevice(nic.port_id), up: false })
@@ -62,11 +67,13 @@ async function startQemu(
   machine: Machine,
   incoming: boolean,
 ): Promise<GuestProcess> {
+  const locked = lockedBytes(machine.spec)
   const netns = machine.spec.nics.find(nic => nic.tap)?.tap?.netns
   const [program, ...args] = await confine(host, commandLine(machine, { incoming }), {
     ...(netns ? { netns } : {}),
     fileBytes: largestFile(machine),
     kvm: machine.accel === 'kvm',
+    ...(locked !== undefined && { lockedBytes: locked }),
   })
   await using output = await open(files.qemuLog, 'w', 0o600)
   await using input: FileHandle = await open(incoming ? files.memory : '/dev/null', 'r')

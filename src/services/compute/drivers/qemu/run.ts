@@ -9,6 +9,8 @@ const packages: Record<string, string> = {
   prlimit: 'util-linux',
   setpriv: 'util-linux',
   nsenter: 'util-linux',
+  taskset: 'util-linux',
+  chrt: 'util-linux',
 }
 
 export interface RunOptions {
