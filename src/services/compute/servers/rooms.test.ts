@@ -1,14 +1,20 @@
 /** Stories of servers with NUMA cells, CPUs, pages and devices of their own: placed, told to their hosts, given back. */
 import assert from 'node:assert/strict'
+import { Readable } from 'node:stream'
 import { test } from 'node:test'
+import type { Database } from '#kernel/db/database.ts'
+import { onEachEngine } from '../../../../test/engines.ts'
+import { emptyQcow2 } from '../drivers/fake-disk.ts'
 import { roomOf, takenOf } from '../rooms/store.ts'
 import { serverCloud } from './fixtures/server-cloud.ts'
+import { newWorld, tiny } from './fixtures/world.ts'
 
 const nic = '8086:1563'
 
 /** Hosts of two cells, four CPUs in two cores each; all CPUs but one core of each cell are given out one by one. */
-async function stage(options: { hosts?: string[]; set?: string[]; devices?: string[] } = {}) {
+async function stage(options: { hosts?: string[]; set?: string[]; devices?: string[]; database?: Database } = {}) {
   const cloud = await serverCloud({
+    world: await newWorld(undefined, options.database),
     hosts: options.hosts ?? ['h1'],
     machine: { numa_cells: 2, threads_per_core: 2, huge_pages: 1024, devices: options.devices ?? [nic] },
     set: [
@@ -135,8 +141,8 @@ test('what one host has not left a filter tells: CPUs in one cell, devices', asy
   assert.match((await s.boot(s.demo, { flavorRef: one })).fault.message, /1 refused by CUSTOM_PCI_8086_1563/)
 })
 
-test('many at once: each CPU is given once, and those that find none are told so', async () => {
-  await using s = await stage({ hosts: ['h1', 'h2'] })
+onEachEngine('many at once: each CPU is given once, and those that find none are told so', async database => {
+  await using s = await stage({ hosts: ['h1', 'h2'], database })
   const flavorRef = await s.flavor('pinned', { 'hw:cpu_policy': 'dedicated' })
   const ids = await Promise.all(Array.from({ length: 6 }, () => s.ask(s.demo, { flavorRef })))
   await s.env.sagas.idle()
@@ -260,4 +266,47 @@ test('other servers run on the shared CPUs alone', async () => {
     '2.87',
   )
   assert.deepEqual([hypervisors.body.hypervisors[0]?.vcpus, hypervisors.body.hypervisors[0]?.vcpus_used], [8, 1])
+})
+
+test('an evacuated server has other CPUs; its old ones are free when its host has let go of it', async () => {
+  await using s = await stage({ hosts: ['h1', 'h2'] })
+  const flavorRef = await s.flavor('pinned', { 'hw:cpu_policy': 'dedicated' })
+  const { id } = await s.boot(s.demo, { flavorRef })
+  const [from, to] = s.guestHosts(id)[0] === 'h1' ? ['h1', 'h2'] : ['h2', 'h1']
+  const { body } = await s.api<{ services: { id: string; host: string }[] }>(s.administrator, 'GET', '/os-services')
+  const service = body.services.find(({ host }) => host === from)!
+  await s.api(s.administrator, 'PUT', `/os-services/${service.id}`, { forced_down: true })
+  assert.equal((await s.act(id, { evacuate: {} })).status, 200)
+  assert.deepEqual([(await s.taken(from)).cpus, (await s.taken(to)).cpus], [2, 2])
+  assert.deepEqual(s.drivers[to]!.guests.get(id)?.spec.floating_cpus, await s.pinned(id))
+})
+
+test('a rebuild may not change the cells, and keeps the CPUs', async () => {
+  await using s = await stage()
+  const flavorRef = await s.flavor('large', { 'hw:mem_page_size': 'large' })
+  const { id } = await s.boot(s.demo, { flavorRef })
+  const before = await s.taken('h1')
+  const { image } = s.env.services
+  const ctx = s.ctx()
+  const other = await image.create(
+    { ...ctx, identity: { ...ctx.identity, project_id: 'admin' } },
+    {
+      name: 'two cells',
+      disk_format: 'qcow2',
+      container_format: 'bare',
+      visibility: 'public',
+      properties: { hw_numa_nodes: '2' },
+    },
+  )
+  await image.upload(ctx, other.id, Readable.from([emptyQcow2(1024 ** 3)]))
+  const refused = await s.act(id, { rebuild: { imageRef: other.id } })
+  assert.deepEqual(
+    [refused.status, refused.body.badRequest?.message],
+    [
+      400,
+      "An instance's NUMA topology cannot be changed as part of a rebuild. The image provided is invalid for this instance.",
+    ],
+  )
+  assert.equal((await s.act(id, { rebuild: { imageRef: tiny } })).status, 202)
+  assert.deepEqual(await s.taken('h1'), before)
 })

@@ -49,7 +49,7 @@ export async function hostFacts(host: QemuHost, hostname: string, accel: Accel, 
     },
     ...(cells && { cells }),
     devices: await hostDevices(),
-    traits: [...computeTraits, ...cpuTraits(features)],
+    traits: [...computeTraits, ...(cells ? ['COMPUTE_SOCKET_PCI_NUMA_AFFINITY'] : []), ...cpuTraits(features)],
     capabilities: {
       suspend: true,
       migrate: false,

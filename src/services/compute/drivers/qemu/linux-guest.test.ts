@@ -200,6 +200,23 @@ describe('QEMU driver with a Linux guest', { skip }, () => {
     await driver.destroy(guest.id)
   })
 
+  it('sees the NUMA cells, sockets and cores that its flavor gives it', async () => {
+    const root = image('root', {
+      disk_format: 'qcow2',
+      properties: { os_command_line: files!.kernelArguments },
+      kernel: image('kernel', {}),
+      ramdisk: image('ramdisk', {}),
+    })
+    const cell = (id: number) => ({ id, vcpus: [id], memory_mb: 96, host_cell: 0, pins: { [id]: 0 }, shared_cpus: [] })
+    const cpu_topology = { sockets: 2, cores: 1, threads: 1 }
+    const guest = spec(root, { vcpus: 2, memory_mb: 192, cells: [cell(0), cell(1)], cpu_topology })
+    await driver.spawn(guest, { power_on: true })
+    await logIn(guest.id)
+    await inGuest(guest.id, 'cd /sys/devices/system; cat node/online node/node1/cpulist', /\n0-1\r?\n1\r?\n/)
+    await inGuest(guest.id, 'cat cpu/cpu1/topology/physical_package_id; echo socket', /\n1\r?\nsocket/)
+    await driver.destroy(guest.id)
+  })
+
   it('boots a kernel and a ramdisk of its own, and reboots when the guest says so', async () => {
     const root = image('root', {
       disk_format: 'qcow2',
