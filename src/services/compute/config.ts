@@ -258,6 +258,20 @@ export const computeConfig = section(
           description: 'Most hosts that are looked at for one server.',
         }),
       }),
+      quota_driver: Type.Union([Type.Literal('database'), Type.Literal('unified_limits')], {
+        default: 'database',
+        description:
+          'Where limits of projects are: in the quota sets of this service over those of `quota`, or in the unified limits of identity (servers, class:VCPU, class:MEMORY_MB, server_key_pairs …).',
+      }),
+      unified_limits_resource_strategy: Type.Union([Type.Literal('require'), Type.Literal('ignore')], {
+        default: 'require',
+        description:
+          'With unified limits: of the resources in the list nothing may be had until a limit is registered (require), or only of those not in it (ignore).',
+      }),
+      unified_limits_resource_list: Type.Array(Type.String(), {
+        default: ['servers'],
+        description: 'The resources that this is said of, by their names in identity.',
+      }),
       quota: Type.Object({
         instances: limit(10, 'Servers of a project; -1 is no limit.'),
         cores: limit(20, 'vCPUs of a project.'),

@@ -2,7 +2,16 @@
 import type { Ctx, Env, Identity } from '#kernel/context.ts'
 import { type Account, bootstrap, ensureAccount, type FirstContents } from './bootstrap.ts'
 import { endpoints, services } from './catalog/store.ts'
-import { type Limits, type LimitsQuestion, limitsFor, type OverLimit, overLimits, type Wanted } from './limits/limit.ts'
+import {
+  type Limits,
+  type LimitsQuestion,
+  limitRoom,
+  limitsFor,
+  type OverLimit,
+  overLimits,
+  overLimitWords,
+  type Wanted,
+} from './limits/limit.ts'
 import { projects } from './projects/store.ts'
 import { authenticate } from './tokens/validate.ts'
 import { users } from './users/store.ts'
@@ -57,8 +66,17 @@ export const identityContract = {
   /** The same for all resources of a service at once. */
   limits: (ctx: Ctx, question: LimitsQuestion): Promise<Limits> => limitsFor(ctx, question),
 
-  /** Which unified limits a project would exceed, by the cloud's model of hierarchies; the service counts, and says no in its own words. */
+  /**
+   * Which unified limits a project would exceed, by the cloud's model of hierarchies; the service counts, and says no in its own words.
+   * In a transaction, others who ask of the same wait for its end: what fits once fits.
+   */
   overLimits: (ctx: Ctx, wanted: Wanted): Promise<OverLimit[]> => overLimits(ctx, wanted),
+
+  /** What upstream's services say then. */
+  overLimitWords: (projectId: string, over: readonly OverLimit[]): string => overLimitWords(projectId, over),
+
+  /** How much more of one resource a project may have; infinite without limit. Others wait as with `overLimits`. */
+  limitRoom: (ctx: Ctx, asked: Parameters<typeof limitRoom>[1]): Promise<number> => limitRoom(ctx, asked),
 
   /** The name of a user by id; undefined when there is none. */
   async userName(ctx: Ctx, id: string): Promise<string | undefined> {

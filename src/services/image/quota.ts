@@ -29,30 +29,54 @@ export function usedOf(usage: Usage, resource: Resource): number {
   return (resource === 'image_stage_total' ? usage.staged_bytes : usage.bytes) / mebibyte
 }
 
+/** What projects use together, by the names of the resources. */
+const usage = (ctx: Ctx, resource: Resource) => async (projects: readonly string[]) => ({
+  [resource]: usedOf(await usageOf(ctx.db, projects), resource),
+})
+
+const asked = (project_id: string) => ({ service: 'image', project_id })
+
+/** Whether identity knows the resource; the configuration limits the others. */
+async function isUnified(ctx: Ctx, project: string, resource_name: Resource): Promise<boolean> {
+  return (await ctx.services.identity.limit(ctx, { ...asked(project), resource_name })) !== undefined
+}
+
 /**
  * Throws 413 when the project cannot have `delta` more. In a transaction, others that ask about the project wait for its end: what fits
  * once fits.
  */
 export async function checkLimit(ctx: Ctx, project: string | null, resource: Resource, delta: number): Promise<void> {
   if (project === null) return
-  const limit = await limitOf(ctx, project, resource)
-  if (limit === Number.POSITIVE_INFINITY) return
+  const { identity } = ctx.services
+  const over = (await isUnified(ctx, project, resource))
+    ? await identity.overLimits(ctx, { ...asked(project), deltas: { [resource]: delta }, usage: usage(ctx, resource) })
+    : await overConfigured(ctx, project, resource, delta)
+  if (over.length > 0) throw new OverQuota(identity.overLimitWords(project, over), { status: 413 })
+}
+
+async function overConfigured(ctx: Ctx, project: string, resource_name: Resource, delta: number) {
+  const limit = await limitOf(ctx, project, resource_name)
+  if (limit === Number.POSITIVE_INFINITY) return []
   await lock(ctx.db, ctx.database.engine, `image/${project}`)
-  const used = usedOf(await usageOf(ctx.db, project), resource)
-  if (used + delta <= limit) return
-  throw new OverQuota(
-    `Project ${project} is over a limit for [Resource ${resource} is over limit of ${limit} due to current usage ${Math.ceil(used)} and delta ${Math.ceil(delta)}]`,
-    { status: 413 },
-  )
+  const used = usedOf(await usageOf(ctx.db, [project]), resource_name)
+  return used + delta <= limit ? [] : [{ resource_name, limit, used, delta }]
 }
 
 /** How many bytes more may come. Throws 413 when it is none. */
 export async function roomIn(ctx: Ctx, project: string | null, resource: Resource): Promise<number> {
   const most = ctx.config.of(imageConfig).max_size_bytes
   if (project === null) return most
-  const limit = await limitOf(ctx, project, resource)
-  if (limit === Number.POSITIVE_INFINITY) return most
-  const left = (limit - usedOf(await usageOf(ctx.db, project), resource)) * mebibyte
+  const left = (await leftOf(ctx, project, resource)) * mebibyte
   if (left <= 0) await checkLimit(ctx, project, resource, 1 / mebibyte)
   return Math.min(most, left)
+}
+
+async function leftOf(ctx: Ctx, project: string, resource_name: Resource): Promise<number> {
+  if (await isUnified(ctx, project, resource_name)) {
+    const counted = { ...asked(project), resource_name, usage: usage(ctx, resource_name) }
+    return ctx.services.identity.limitRoom(ctx, counted)
+  }
+  const limit = await limitOf(ctx, project, resource_name)
+  if (limit === Number.POSITIVE_INFINITY) return limit
+  return limit - usedOf(await usageOf(ctx.db, [project]), resource_name)
 }

@@ -58,6 +58,11 @@ export const networkConfig = section(
         default: 'fd4e:6570:686f::/64',
         description: 'IPv6 range of the first private network; empty for none.',
       }),
+      quota_driver: Type.Union([Type.Literal('database'), Type.Literal('unified_limits')], {
+        default: 'database',
+        description:
+          'Where limits of projects are: in the quotas of this service, or in the unified limits of identity (network, subnet, port …). What is not registered there has the limits below.',
+      }),
       quota_network: quota(100, 'networks'),
       quota_subnet: quota(100, 'subnets'),
       quota_port: quota(500, 'ports'),

@@ -2,6 +2,7 @@
 import type { Ctx } from '#kernel/context.ts'
 import { computeConfig } from '../config.ts'
 import { type QuotaRow, quotas } from './store.ts'
+import { isUnified, unifiedLimits } from './unified.ts'
 
 /** In the order in which the API shows them. */
 export const quotaResources = [
@@ -38,11 +39,13 @@ export const userSubject = (project: string, user: string) => `${project}/${user
 
 /** Limits of a class; `default` holds for all projects without their own. */
 export async function classLimits(ctx: Ctx, name: string): Promise<Limits & AnyLimits> {
+  if (isUnified(ctx)) return unifiedLimits(ctx)
   return { ...ctx.config.of(computeConfig).quota, ...(await ownLimits(ctx, 'class', name)) }
 }
 
 /** How much of each resource a project may have; with a user, how much that user may have there. */
 export async function quotaLimits(ctx: Ctx, project: string, user?: string): Promise<Limits & AnyLimits> {
+  if (isUnified(ctx)) return unifiedLimits(ctx, project)
   return {
     ...(await classLimits(ctx, 'default')),
     ...(await ownLimits(ctx, 'project', project)),

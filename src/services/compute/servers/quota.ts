@@ -3,6 +3,7 @@ import type { Ctx } from '#kernel/context.ts'
 import { lock } from '#kernel/db/database.ts'
 import { OverQuota } from '#kernel/errors.ts'
 import { type Limits, ownLimits, quotaLimits, userSubject } from '../quotas/quota.ts'
+import { isUnified, unifiedNames, unregistered } from '../quotas/unified.ts'
 import type { InjectedFile } from './server.ts'
 import { type ProjectUsage, usageOf } from './store.ts'
 
@@ -29,8 +30,41 @@ async function scopes(ctx: Ctx, project: string): Promise<Scope[]> {
   return [whole, { limits: { ...whole.limits, ...own }, used: await usageOf(ctx, project, user) }]
 }
 
+/** What of unified limits nothing more may be had. */
+async function unifiedOvers(ctx: Ctx, project_id: string, more: Partial<ProjectUsage>) {
+  const asked = counted.filter(resource => (more[resource] ?? 0) > 0)
+  const { own } = await ctx.services.identity.limits(ctx, { service: 'compute', project_id })
+  const usage = async (projects: readonly string[]) => {
+    const used = await usageOf(ctx, projects)
+    return Object.fromEntries(counted.map(resource => [unifiedNames[resource], used[resource]]))
+  }
+  const deltas = Object.fromEntries(asked.map(resource => [unifiedNames[resource], more[resource]!]))
+  const over = await ctx.services.identity.overLimits(ctx, { service: 'compute', project_id, deltas, usage })
+  const refused = Object.keys(deltas).filter(name => own[name] === undefined && unregistered(ctx, name) === 0)
+  if (refused.length === 0) return over
+  const used = await usage([project_id])
+  const none = refused.map(name => ({ resource_name: name, limit: 0, used: used[name] ?? 0, delta: deltas[name]! }))
+  return [...over, ...none]
+}
+
+/** The same by unified limits. */
+async function admittedUnified(ctx: Ctx, project: string, demand: Demand): Promise<number> {
+  let count = demand.max_count
+  let refusal: OverQuota | undefined
+  for (;;) {
+    const more = { instances: count, cores: count * demand.vcpus, ram: count * demand.ram }
+    const over = await unifiedOvers(ctx, project, more)
+    if (over.length === 0) return count
+    refusal ??= new OverQuota(ctx.services.identity.overLimitWords(project, over))
+    const fitting = over.map(({ limit, used, delta }) => Math.floor((limit - used) / (delta / count)))
+    count = Math.min(...fitting)
+    if (count < Math.max(demand.min_count, 1)) throw refusal
+  }
+}
+
 /** How many of the servers asked for fit, at least `min_count`; throws Nova's 403 otherwise. Locks the project's count. */
 export async function admitted(ctx: Ctx, project: string, demand: Demand): Promise<number> {
+  if (isUnified(ctx)) return admittedUnified(ctx, project, demand)
   await lock(ctx.db, ctx.database.engine, `compute.quota.${project}`)
   const each: ProjectUsage = { instances: 1, cores: demand.vcpus, ram: demand.ram }
   let admitted = demand.max_count
@@ -58,6 +92,11 @@ function tooMany(limits: Limits, used: ProjectUsage, each: ProjectUsage, demand:
 
 /** Throws Nova's 403 when a project has no room for a server that grows by so much. Locks the project's count. */
 export async function admitGrowth(ctx: Ctx, project: string, more: { cores: number; ram: number }): Promise<void> {
+  if (isUnified(ctx)) {
+    const over = await unifiedOvers(ctx, project, more)
+    if (over.length > 0) throw new OverQuota(ctx.services.identity.overLimitWords(project, over))
+    return
+  }
   await lock(ctx.db, ctx.database.engine, `compute.quota.${project}`)
   const limits = await quotaLimits(ctx, project)
   const used = await usageOf(ctx, project)

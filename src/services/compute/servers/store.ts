@@ -167,8 +167,8 @@ export interface ProjectUsage {
   ram: number
 }
 
-/** What a project's servers, or those of a user in it, use of its quota; those in soft deletion use nothing, until they are restored. */
-export async function usageOf(ctx: Ctx, project: string, user?: string): Promise<ProjectUsage> {
+/** What a project's servers, those of several, or those of a user in one, use of its quota; those in soft deletion use nothing, until they are restored. */
+export async function usageOf(ctx: Ctx, project: string | readonly string[], user?: string): Promise<ProjectUsage> {
   const usage: ProjectUsage = { instances: 0, cores: 0, ram: 0 }
   for (const db of cellDatabases(ctx.cells)) {
     const part = await db
@@ -178,7 +178,7 @@ export async function usageOf(ctx: Ctx, project: string, user?: string): Promise
         sql<number>`coalesce(sum(vcpus), 0)`.as('cores'),
         sql<number>`coalesce(sum(memory_mb), 0)`.as('ram'),
       ])
-      .where('project_id', '=', project)
+      .where('project_id', 'in', [project].flat())
       .where(eb => eb.or([eb('vm_state', '!=', 'soft-delete'), eb('task_state', '=', 'restoring')]))
       .$if(user !== undefined, query => query.where('user_id', '=', user!))
       .executeTakeFirstOrThrow()

@@ -1,5 +1,6 @@
 /** What a project may have of a resource, and what the model of hierarchies says of it. */
 import type { Ctx } from '#kernel/context.ts'
+import { lock } from '#kernel/db/database.ts'
 import { Forbidden } from '#kernel/errors.ts'
 import { identityConfig } from '../config.ts'
 import { projects } from '../projects/store.ts'
@@ -71,11 +72,31 @@ export interface OverLimit {
   delta: number
 }
 
+/** What projects have together of the resources. */
+type CountUsage = (projectIds: readonly string[]) => Promise<Amounts>
+
 export interface Wanted extends LimitsQuestion {
   /** How much more of each resource; 0 asks whether it is over already. */
   deltas: Amounts
-  /** What projects have together of the resources. The service has seen to it that nobody else takes of it meanwhile. */
-  usage(projectIds: readonly string[]): Promise<Amounts>
+  usage: CountUsage
+}
+
+/** One line of limits, and the projects whose usage counts against it. */
+interface Level {
+  limits: Amounts
+  projectIds: readonly string[]
+}
+
+/** The project's own, then with two levels those of its domain. Others who ask in a transaction about one of them wait for the end of this one. */
+async function levelsOf(ctx: Ctx, question: LimitsQuestion): Promise<Level[]> {
+  const { service, project_id } = question
+  const { own, together } = await limitsFor(ctx, question)
+  const alone = { limits: own, projectIds: [project_id] }
+  const domain_id = together && (await projects.find(ctx.db, { id: project_id }))?.domain_id
+  await lock(ctx.db, ctx.database.engine, `identity.limits/${service}/${domain_id ?? project_id}`)
+  if (!together || !domain_id) return [alone]
+  const siblings = await projects.pick(ctx.db, ['id'], { domain_id })
+  return [alone, { limits: together, projectIds: siblings.map(one => one.id) }]
 }
 
 function beyond(limits: Amounts, deltas: Amounts, usage: Amounts): OverLimit[] {
@@ -87,10 +108,32 @@ function beyond(limits: Amounts, deltas: Amounts, usage: Amounts): OverLimit[] {
 
 /** The resources of which the project, or with two levels its domain, cannot have so much more; none: it can. */
 export async function overLimits(ctx: Ctx, { deltas, usage, ...question }: Wanted): Promise<OverLimit[]> {
-  const { own, together } = await limitsFor(ctx, question)
-  const over = beyond(own, deltas, await usage([question.project_id]))
-  if (!together || over.length > 0) return over
-  const domain_id = (await projects.find(ctx.db, { id: question.project_id }))?.domain_id ?? null
-  const siblings = await projects.pick(ctx.db, ['id'], { domain_id })
-  return beyond(together, deltas, await usage(siblings.map(one => one.id)))
+  for (const { limits, projectIds } of await levelsOf(ctx, question)) {
+    const over = beyond(limits, deltas, await usage(projectIds))
+    if (over.length > 0) return over
+  }
+  return []
+}
+
+/** How upstream's services say it. */
+export function overLimitWords(project_id: string, over: readonly OverLimit[]): string {
+  const each = over.map(
+    ({ resource_name, limit, used, delta }) =>
+      `Resource ${resource_name} is over limit of ${limit} due to current usage ${Math.ceil(used)} and delta ${Math.ceil(delta)}`,
+  )
+  return `Project ${project_id} is over a limit for [${each.join(', ')}]`
+}
+
+/** How much more of a resource the project may have: infinite without limit, below nothing when it has too much. */
+export async function limitRoom(
+  ctx: Ctx,
+  { resource_name, usage, ...question }: LimitsQuestion & { resource_name: string; usage: CountUsage },
+): Promise<number> {
+  let room = Number.POSITIVE_INFINITY
+  for (const { limits, projectIds } of await levelsOf(ctx, question)) {
+    const limit = amount(limits[resource_name] ?? -1)
+    if (limit === Number.POSITIVE_INFINITY) continue
+    room = Math.min(room, limit - ((await usage(projectIds))[resource_name] ?? 0))
+  }
+  return room
 }

@@ -74,7 +74,7 @@ export interface Usage {
 }
 
 /** Bytes count once for each store that holds them. */
-export async function usageOf(db: Db, owner: string): Promise<Usage> {
+export async function usageOf(db: Db, owners: readonly string[]): Promise<Usage> {
   const copies = sql`(select count(*) from image_locations where image_locations.image_id = image_images.id)`
   const copying = sql`exists (select 1 from image_custom_properties where image_custom_properties.image_id = image_images.id
     and image_custom_properties.name = 'os_glance_importing_to_stores' and image_custom_properties.value <> '')`
@@ -88,7 +88,7 @@ export async function usageOf(db: Db, owner: string): Promise<Usage> {
       sql<number>`coalesce(sum(case when ${staged} then size end), 0)`.as('staged_bytes'),
       sql<number>`coalesce(sum(case when ${under_way} then 1 end), 0)`.as('uploads'),
     ])
-    .where('owner', '=', owner)
+    .where('owner', 'in', [...owners])
     .executeTakeFirstOrThrow()
   return {
     ...{ images: Number(row.images), bytes: Number(row.bytes) },

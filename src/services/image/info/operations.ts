@@ -92,7 +92,7 @@ export const showUsage = operation({
   }),
   async handle(ctx) {
     const project = ctx.identity.project_id ?? ''
-    const used = await usageOf(ctx.db, project)
+    const used = await usageOf(ctx.db, [project])
     const shownOf = async (resource: Resource) => {
       const limit = await limitOf(ctx, project, resource)
       return {

@@ -1,13 +1,13 @@
 /** The quotas API: a project's limits, the defaults, what is used of them. */
 import type { Ctx } from '#kernel/context.ts'
-import { BadRequest, NotFound } from '#kernel/errors.ts'
+import { BadRequest, Forbidden, NotFound } from '#kernel/errors.ts'
 import { operation, reply } from '#kernel/operation.ts'
 import { type Rule, rule } from '#kernel/policy/rule.ts'
 import { disallowed } from '#kernel/resource.ts'
 import { type Attributes, boolean, toInteger, updateValues } from '#kernel/resource-attributes.ts'
 import { Type } from '#kernel/schema/builders.ts'
 import { admin } from '../policy.ts'
-import { defaultQuotas, quotasOf } from './quota.ts'
+import { defaultQuotas, isUnified, quotasOf } from './quota.ts'
 import { type QuotaResource, quotaResources, quotaRows, usedBy } from './store.ts'
 
 const guards = {
@@ -41,10 +41,12 @@ const list = operation({
   summary: 'List quotas of projects that have their own',
   policy: guards.get,
   async handle(ctx) {
+    if (isUnified(ctx)) return { quotas: [] }
     const own = await quotaRows.list(ctx.db, {}, { orderBy: [{ column: 'project_id', direction: 'asc' }] })
     const projects = [...new Set(own.map(row => row.project_id))]
+    const defaults = await defaultQuotas(ctx)
     const quotas = projects.map(project_id => ({
-      ...defaultQuotas(ctx),
+      ...defaults,
       ...Object.fromEntries(own.filter(row => row.project_id === project_id).map(row => [row.resource, row.quota])),
       project_id,
       tenant_id: project_id,
@@ -73,7 +75,7 @@ const showDefault = operation({
   policy: 'authenticated',
   async handle(ctx, { params }) {
     enforceRead(ctx, params.project_id)
-    return { quota: defaultQuotas(ctx) }
+    return { quota: await defaultQuotas(ctx) }
   },
 })
 
@@ -89,7 +91,7 @@ const details = (['details', 'details.json'] as const).map(word =>
       enforceRead(ctx, params.project_id)
       const quota: Record<string, { limit: number; used: number; reserved: number }> = {}
       for (const [name, most] of Object.entries(await quotasOf(ctx, params.project_id))) {
-        const used = await usedBy(ctx.db, params.project_id, name as QuotaResource)
+        const used = await usedBy(ctx.db, [params.project_id], name as QuotaResource)
         quota[name] = { limit: most, used, reserved: 0 }
       }
       return { quota }
@@ -119,6 +121,7 @@ const update = operation({
   policy: guards.update,
   request: Type.Object({ quota: Type.Unknown() }),
   async handle(ctx, { params: { project_id }, body }) {
+    checkOurs(ctx)
     const { force: _, check_limit, ...limits } = updateValues(attributes, body.quota)
     return ctx.transaction(async tx => {
       for (const [resource, value] of Object.entries(limits)) {
@@ -132,8 +135,16 @@ const update = operation({
   },
 })
 
+/** With unified limits there is nothing here to change. */
+function checkOurs(ctx: Ctx): void {
+  if (!isUnified(ctx)) return
+  throw new Forbidden('Quotas are the unified limits of identity: change them there (openstack limit set).', {
+    type: 'HTTPForbidden',
+  })
+}
+
 async function checkUsed(ctx: Ctx, projectId: string, resource: QuotaResource, quota: number): Promise<void> {
-  const used = await usedBy(ctx.db, projectId, resource)
+  const used = await usedBy(ctx.db, [projectId], resource)
   if (quota >= 0 && used > quota)
     throw new BadRequest(`Quota limit ${quota} for ${resource} must be greater than or equal to already used ${used}`, {
       type: 'HTTPBadRequest',
@@ -147,6 +158,7 @@ const remove = operation({
   summary: 'Give a project the default quotas again',
   policy: guards.delete,
   async handle(ctx, { params: { project_id } }) {
+    checkOurs(ctx)
     if ((await quotaRows.remove(ctx.db, { project_id })) === 0)
       throw new NotFound(`Quota for tenant ${project_id} could not be found.`, { type: 'TenantQuotaNotFound' })
     return reply(undefined, { status: 204 })

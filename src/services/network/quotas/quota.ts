@@ -6,23 +6,43 @@ import { networkConfig } from '../config.ts'
 import { overQuota } from '../errors.ts'
 import { type QuotaResource, quotaResources, quotaRows, usedBy } from './store.ts'
 
+export const isUnified = (ctx: Ctx): boolean => ctx.config.of(networkConfig).quota_driver === 'unified_limits'
+
+type Quotas = Record<QuotaResource, number>
+
 /** The limits of projects that have none of their own. */
-export function defaultQuotas(ctx: Ctx): Record<QuotaResource, number> {
-  const config = ctx.config.of(networkConfig) as Values<typeof networkConfig>
-  return Object.fromEntries(quotaResources.map(name => [name, config[`quota_${name}`]])) as Record<
-    QuotaResource,
-    number
-  >
+export async function defaultQuotas(ctx: Ctx): Promise<Quotas> {
+  return isUnified(ctx) ? unifiedQuotas(ctx, '') : configured(ctx)
 }
 
-export async function quotasOf(ctx: Ctx, projectId: string): Promise<Record<QuotaResource, number>> {
+function configured(ctx: Ctx): Quotas {
+  const config = ctx.config.of(networkConfig) as Values<typeof networkConfig>
+  return Object.fromEntries(quotaResources.map(name => [name, config[`quota_${name}`]])) as Quotas
+}
+
+async function unifiedQuotas(ctx: Ctx, project_id: string): Promise<Quotas> {
+  const { own } = await ctx.services.identity.limits(ctx, { service: 'network', project_id })
+  const known = Object.entries(own).filter(([name]) => (quotaResources as string[]).includes(name))
+  return { ...configured(ctx), ...Object.fromEntries(known) }
+}
+
+export async function quotasOf(ctx: Ctx, projectId: string): Promise<Quotas> {
+  if (isUnified(ctx)) return unifiedQuotas(ctx, projectId)
   const own = await quotaRows.list(ctx.db, { project_id: projectId })
-  return { ...defaultQuotas(ctx), ...Object.fromEntries(own.map(row => [row.resource, row.quota])) }
+  return { ...configured(ctx), ...Object.fromEntries(own.map(row => [row.resource, row.quota])) }
 }
 
 /** Throws when `more` of a resource would be too many. Others who add to the same wait until this transaction ends. */
 export async function reserve(ctx: Ctx, projectId: string, resource: QuotaResource, more = 1): Promise<void> {
+  if (isUnified(ctx) && !(await fits(ctx, projectId, resource, more))) throw overQuota([resource])
   await lock(ctx.db, ctx.database.engine, `network.quota:${projectId}:${resource}`)
   const limit = (await quotasOf(ctx, projectId))[resource]
-  if (limit >= 0 && (await usedBy(ctx.db, projectId, resource)) + more > limit) throw overQuota([resource])
+  if (limit >= 0 && (await usedBy(ctx.db, [projectId], resource)) + more > limit) throw overQuota([resource])
+}
+
+/** Whether the unified limits of the project and of its domain allow it. */
+async function fits(ctx: Ctx, project_id: string, resource: QuotaResource, more: number): Promise<boolean> {
+  const usage = async (projects: readonly string[]) => ({ [resource]: await usedBy(ctx.db, projects, resource) })
+  const asked = { service: 'network', project_id, deltas: { [resource]: more }, usage }
+  return (await ctx.services.identity.overLimits(ctx, asked)).length === 0
 }

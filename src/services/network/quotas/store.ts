@@ -34,9 +34,10 @@ export type QuotaResource = keyof typeof counted
 
 export const quotaResources = Object.keys(counted) as QuotaResource[]
 
-/** How many of a resource a project has. */
-export async function usedBy(db: Db, projectId: string, resource: QuotaResource): Promise<number> {
+/** How many of a resource projects have together. */
+export async function usedBy(db: Db, projectIds: readonly string[], resource: QuotaResource): Promise<number> {
   const table = sql.table(counted[resource])
-  const found = await sql<{ n: number }>`select count(*) as n from ${table} where project_id = ${projectId}`.execute(db)
+  const found = await sql<{ n: number }>`
+    select count(*) as n from ${table} where project_id in (${sql.join(projectIds)})`.execute(db)
   return Number(found.rows[0]!.n)
 }
