@@ -61,6 +61,9 @@ const fileDefaults = {
   password: null as string | null,
   connection_timeout: -1,
   group_ad_nesting: false,
+  /** With which the cloud shows who it is, where the server asks. */
+  tls_certfile: null as string | null,
+  tls_keyfile: null as string | null,
 }
 
 const anything = (names: readonly string[]) =>

@@ -233,7 +233,7 @@ export async function copyMembers(ctx: Ctx, group: GroupRow): Promise<void> {
     one => idOf(group.domain_id, 'group', one.local_id) === group.id,
   )
   if (!found) return
-  const members = (await directory.users()).filter(user => directory.isMember(found, user))
+  const members = await directory.membersOf(found)
   const ids = (await copyUsers(ctx, group.domain_id, members)).map(row => row.id)
   const joining = async ({ db }: Ctx) => {
     const now = (await memberships.list(db, { group_id: group.id })).map(one => one.user_id)
@@ -256,10 +256,10 @@ async function refresh(ctx: Ctx, domainId: string): Promise<void> {
   const found = await directory.usersById(shown.map(entry => entry.local_id))
   const rows = await copyUsers(ctx, domainId, found)
   const all = await directory.groups()
-  const groupRows = await copyGroups(ctx, domainId, all)
-  for (const [i, user] of found.entries()) {
-    const own = all.flatMap((group, j) => (directory.isMember(group, user) ? [groupRows[j]!.id] : []))
-    await setGroups(ctx, rows[i]!.id, own)
+  await copyGroups(ctx, domainId, all)
+  for (const [i, own] of (await directory.groupsOfAll(found, all)).entries()) {
+    const ids = own.map(group => idOf(domainId, 'group', group.local_id))
+    await setGroups(ctx, rows[i]!.id, ids)
   }
   const there = new Set(rows.map(row => row.id))
   for (const { id } of shown) if (!there.has(id)) await ctx.transaction(tx => forgetUser(tx, id))

@@ -254,3 +254,40 @@ test('with TLS, the certificate is checked, and is of the host that was asked fo
   assert.equal(await status({ url: byName, tls_cacertfile: null }), 503, 'nobody known has signed it')
   assert.equal(await status({ tls_req_cert: 'never' }), 201)
 })
+
+test('more groups than one question may bring is an error, never fewer groups', async () => {
+  const groups = Array.from(
+    { length: 1001 },
+    (_, i) =>
+      `dn: cn=x${i},ou=UserGroups,dc=example,dc=test\nobjectClass: groupOfNames\ncn: x${i}\nou: x${i}\nmember: cn=a1,ou=Users,dc=example,dc=test`,
+  )
+  await using big = await slapd(`${[ldif, ...groups].join('\n\n')}\n`)
+  // OpenLDAP itself gives those who are not its administrator 500 entries.
+  const asBob = { user: 'cn=b1,ou=Users,dc=example,dc=test', password: 'bob-password' }
+  for (const more of [{ page_size: 0 }, { page_size: 100 }, { page_size: 0, ...asBob }, { page_size: 100, ...asBob }]) {
+    await using cloud = await testCloud({ set: ['identity.directory_entries=1000'] })
+    const { logIn, send, id } = await corp(cloud, { ...plain, url: big.url, ...more })
+    assert.equal((await logIn('alice', 'alice-password', null)).status, 503, JSON.stringify(more))
+    assert.equal((await send('GET', `groups?domain_id=${id}`)).status, 503)
+    assert.equal((await logIn('bob', 'bob-password', null)).status, 201, 'who is in few groups comes in')
+  }
+})
+
+test('a server that asks for a certificate of the cloud gets it', async () => {
+  await using strict = await slapd(`${ldif}\n`, ['TLSVerifyClient demand', 'security simple_bind=0'])
+  const access = { ...plain, url: strict.url.replace('127.0.0.1', 'localhost'), use_tls: true }
+  const known = { ...access, tls_cacertfile: strict.authority }
+  for (const [ldap, status] of [
+    [known, 503],
+    [{ ...known, tls_certfile: strict.certificate, tls_keyfile: strict.key }, 201],
+  ] as const) {
+    const domains = JSON.stringify({ corp: { identity: { driver: 'ldap' }, ldap } })
+    await using cloud = await testCloud({ set: [`identity.domain_configs=${domains}`] })
+    const token = await cloud.login('admin')
+    const body = { domain: { name: 'corp' } }
+    assert.equal((await cloud.request('POST', '/identity/v3/domains', { token, body })).status, 201)
+    const user = { name: 'bob', domain: { name: 'corp' }, password: 'bob-password' }
+    const auth = { identity: { methods: ['password'], password: { user } } }
+    assert.equal((await cloud.request('POST', '/identity/v3/auth/tokens', { body: { auth } })).status, status)
+  }
+})

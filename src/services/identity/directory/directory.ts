@@ -14,6 +14,8 @@ export interface DirectoryUser {
 
 export interface DirectoryGroup {
   local_id: string
+  /** Where it is: for its members. */
+  place: string
   name: string
   description: string
   /** Local ids or places of its members, as the directory keeps them. */
@@ -27,8 +29,12 @@ export interface Directory extends AsyncDisposable {
   /** All, or those with the name. */
   users(name?: string): Promise<DirectoryUser[]>
   groups(name?: string): Promise<DirectoryGroup[]>
+  /** With groups in groups, also those that the user is in by another. */
   groupsOf(user: DirectoryUser): Promise<DirectoryGroup[]>
-  isMember(group: DirectoryGroup, user: DirectoryUser): boolean
+  /** Whom the group has for members; with groups in groups, those of the groups in it too. */
+  membersOf(group: DirectoryGroup): Promise<DirectoryUser[]>
+  /** Which of the groups each of the users is in, in the same order. */
+  groupsOfAll(users: readonly DirectoryUser[], groups: readonly DirectoryGroup[]): Promise<DirectoryGroup[][]>
   /** Whether the password is the user's; never for an empty one. */
   isPassword(user: DirectoryUser, password: string): Promise<boolean>
 }

@@ -75,6 +75,7 @@ export function groupOf(entry: Entry, options: LdapOptions): DirectoryGroup | un
   const described = !options.group_attribute_ignore.includes('description')
   return {
     local_id,
+    place: entry.dn,
     name,
     description: described ? (first(entry, options.group_desc_attribute) ?? '') : '',
     members: valuesOf(entry, options.group_member_attribute),

@@ -1,12 +1,13 @@
 /** A directory that speaks LDAP. What clients send becomes values of filters, never text of them; passwords are tried by a bind. */
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { connect as connectTcp } from 'node:net'
+import { join } from 'node:path'
 import { type ConnectionOptions, connect as connectTls } from 'node:tls'
 import type { Client, Filter, SearchOptions } from 'ldapts'
 import type { Clock } from '#kernel/clock.ts'
 import { messageOf, Unavailable } from '#kernel/errors.ts'
 import type { LdapOptions } from '../ldap-options.ts'
-import type { Directory, DirectoryUser } from './directory.ts'
+import type { Directory, DirectoryGroup, DirectoryUser } from './directory.ts'
 import { comparable, type Entry, groupOf, isMember, userOf, valuesOf } from './entries.ts'
 
 export interface Bounds {
@@ -19,7 +20,7 @@ export interface Bounds {
 
 type Ldapts = typeof import('ldapts')
 
-/** Matches members of members of a group in Active Directory. */
+/** Matches members of groups in a group in Active Directory. */
 const inChain = '1.2.840.113556.1.4.1941'
 /** Ids asked for by one filter. */
 const batch = 100
@@ -29,8 +30,15 @@ function tlsOf(options: LdapOptions, url: string): ConnectionOptions {
   return {
     host: new URL(url).hostname.replace(/^\[|\]$/g, ''),
     rejectUnauthorized: options.tls_req_cert === 'demand',
-    ...(options.tls_cacertfile && { ca: readFileSync(options.tls_cacertfile) }),
+    ...authoritiesOf(options),
+    ...(options.tls_certfile && { cert: readFileSync(options.tls_certfile) }),
+    ...(options.tls_keyfile && { key: readFileSync(options.tls_keyfile) }),
   }
+}
+
+function authoritiesOf({ tls_cacertfile: file, tls_cacertdir: folder }: LdapOptions): { ca?: Buffer[] } {
+  const files = file ? [file] : folder ? readdirSync(folder).map(name => join(folder, name)) : []
+  return files.length > 0 ? { ca: files.map(name => readFileSync(name)) } : {}
 }
 
 /** At most so many at a time; the others wait their turn. */
@@ -134,6 +142,13 @@ export async function ldapDirectory(options: LdapOptions, { timeoutMs, most, clo
     }
   }
 
+  /** An answer that was cut off would take groups from users who are in them. */
+  function tooMany(base: string): Unavailable {
+    return new Unavailable(
+      `There are more entries below ${base} than one question may bring: raise directory_entries (${most}), set page_size, or narrow user_filter and group_filter.`,
+    )
+  }
+
   function search(base: string, filter: Filter, scope: SearchOptions['scope']): Promise<Entry[]> {
     const derefAliases = aliases[options.alias_dereferencing]
     const question = {
@@ -143,7 +158,10 @@ export async function ldapDirectory(options: LdapOptions, { timeoutMs, most, clo
     return asking(async client => {
       try {
         if (options.page_size === 0) {
-          return (await client.search(base, { ...question, sizeLimit: most })).searchEntries as Entry[]
+          // With a limit of ours, the library would not tell of the server's.
+          const { searchEntries } = await client.search(base, question)
+          if (searchEntries.length > most) throw tooMany(base)
+          return searchEntries as Entry[]
         }
         const found: Entry[] = []
         for await (const page of client.searchPaginated(base, {
@@ -151,11 +169,12 @@ export async function ldapDirectory(options: LdapOptions, { timeoutMs, most, clo
           paged: { pageSize: options.page_size },
         })) {
           found.push(...(page.searchEntries as Entry[]))
-          if (found.length >= most) break
+          if (found.length > most) throw tooMany(base)
         }
-        return found.slice(0, most)
+        return found
       } catch (error) {
         if (error instanceof library.NoSuchObjectError) return []
+        if (error instanceof library.SizeLimitExceededError) throw tooMany(base)
         throw error
       }
     })
@@ -211,7 +230,18 @@ export async function ldapDirectory(options: LdapOptions, { timeoutMs, most, clo
     users: name => usersThat(...(name === undefined ? [] : [equal(options.user_name_attribute, name)])),
     groups: name => groupsThat(...(name === undefined ? [] : [equal(options.group_name_attribute, name)])),
     groupsOf: user => groupsThat(hasMember(user)),
-    isMember: (group, user) => isMember(group, user, options),
+    async membersOf(group) {
+      if (options.group_ad_nesting) {
+        return usersThat(new ExtensibleFilter({ matchType: 'memberOf', rule: inChain, value: group.place }))
+      }
+      return (await usersThat()).filter(user => isMember(group, user, options))
+    },
+    async groupsOfAll(users, groups) {
+      if (!options.group_ad_nesting) return users.map(user => groups.filter(group => isMember(group, user, options)))
+      const all: DirectoryGroup[][] = []
+      for (const user of users) all.push(await groupsThat(hasMember(user)))
+      return all
+    },
     async isPassword({ place }, password) {
       // A bind without a password is one as nobody, and succeeds.
       if (password === '' || password.includes('\0')) return false
