@@ -114,13 +114,14 @@ export const parts: Part[] = [
   },
   {
     name: 'directories',
-    what: 'users and codes in real servers of others: OpenLDAP, Active Directory of Samba, RADIUS',
+    what: 'users and codes in real servers of others: OpenLDAP, Active Directory of Samba, RADIUS, SAML of pysaml2',
     files: /^src\/services\/identity\/.*\.real\.test\.ts$/,
     needs: [
       { program: 'slapd', package: 'slapd' },
       { program: 'freeradius', package: 'freeradius' },
       { program: 'samba', package: 'samba' },
       { program: 'samba-tool', package: 'samba-ad-provision' },
+      { program: 'xmlsec1', package: 'xmlsec1' },
       openssl,
     ],
     root: true,
