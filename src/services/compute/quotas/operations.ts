@@ -10,6 +10,7 @@ import {
   type AnyLimits,
   type AnyResource,
   classLimits,
+  isUnified,
   networkResources,
   type QuotaResource,
   quotaLimits,
@@ -17,7 +18,6 @@ import {
   userSubject,
 } from './quota.ts'
 import { type QuotaRow, quotas, userLimits } from './store.ts'
-import { isUnified } from './unified.ts'
 import { quotaUsage } from './usage.ts'
 
 const isOfNetwork = (resource: AnyResource) => (networkResources as readonly string[]).includes(resource)

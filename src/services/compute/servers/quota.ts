@@ -2,8 +2,15 @@
 import type { Ctx } from '#kernel/context.ts'
 import { lock } from '#kernel/db/database.ts'
 import { OverQuota } from '#kernel/errors.ts'
-import { type Limits, ownLimits, quotaLimits, userSubject } from '../quotas/quota.ts'
-import { isUnified, unifiedNames, unregistered } from '../quotas/unified.ts'
+import {
+  isUnified,
+  type Limits,
+  ownLimits,
+  quotaLimits,
+  unifiedNames,
+  unregistered,
+  userSubject,
+} from '../quotas/quota.ts'
 import type { InjectedFile } from './server.ts'
 import { type ProjectUsage, usageOf } from './store.ts'
 
