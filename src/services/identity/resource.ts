@@ -44,7 +44,7 @@ export interface ResourceSpec<Row extends StoredRow> {
   /** Before a list: brings in what is kept elsewhere. */
   bringIn?(ctx: Ctx, asked: { domain_id?: string | undefined; name?: string | undefined }): Promise<void>
   /** Rows beyond the filters that a list must not show. */
-  listed?(ctx: Ctx, query: Values): Where<Row>
+  listed?(ctx: Ctx, query: Values): Where<Row> | Promise<Where<Row>>
   /** False: what a client makes without naming a domain has none. */
   ownDomain?: false
   /** What the rule of lists looks at, besides the domain. */
@@ -160,7 +160,7 @@ export function resource<Row extends StoredRow>(spec: ResourceSpec<Row>): Resour
       'target.domain_id': first((query as { domain_id?: string }).domain_id) ?? ctx.identity.domain_id,
     }),
     async handle(ctx, { query, url }) {
-      const where = { ...equals(query, spec.filters), ...spec.listed?.(ctx, query as Values) } as Where<Row>
+      const where = { ...equals(query, spec.filters), ...(await spec.listed?.(ctx, query as Values)) } as Where<Row>
       const { domain_id, name } = where as { domain_id?: string; name?: string }
       await spec.bringIn?.(ctx, { domain_id, name })
       const enabled = first((query as { enabled?: string }).enabled)
@@ -209,7 +209,7 @@ export function resource<Row extends StoredRow>(spec: ResourceSpec<Row>): Resour
         ctx.transaction(async tx => {
           const row = await spec.create(tx, values, extra)
           await identityChanged(tx)
-          return { [member]: await spec.view(tx, row) }
+          return { [member]: { ...(await spec.view(tx, row)), ...(await spec.more?.(tx, row, {})) } }
         }),
       )
     },
@@ -244,7 +244,8 @@ export function resource<Row extends StoredRow>(spec: ResourceSpec<Row>): Resour
           const columns = (await spec.update?.(tx, row, values, generation)) ?? (values as Partial<Row>)
           const patch = { ...columns, extra: { ...row.extra, ...extra } } as Partial<Row>
           await store.update(tx.db, { id: row.id } as Where<Row>, patch)
-          return { [member]: await spec.view(tx, { ...row, ...patch }) }
+          const changed = { ...row, ...patch }
+          return { [member]: { ...(await spec.view(tx, changed)), ...(await spec.more?.(tx, changed, {})) } }
         }),
       )
     },

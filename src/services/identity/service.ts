@@ -41,6 +41,7 @@ import { federatedUsers } from './migrations/0009-federated-users.ts'
 import { revocationEvents } from './migrations/0010-revocation-events.ts'
 import { directories } from './migrations/0011-directories.ts'
 import { factorCodes } from './migrations/0012-factor-codes.ts'
+import { severalFederated } from './migrations/0013-several-federated.ts'
 import { closeDirectories, refreshDirectories } from './mirror.ts'
 import { policyOperations } from './policies/operations.ts'
 import { baseRules } from './policy.ts'
@@ -148,6 +149,7 @@ export const identityService = service({
     revocationEvents,
     directories,
     factorCodes,
+    severalFederated,
   ],
   config: identityConfig,
   contract: identityContract,

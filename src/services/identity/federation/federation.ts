@@ -32,8 +32,9 @@ const openWays = perGeneration(async ctx => {
 
 /** Undefined when nobody vouches for the user any more. */
 export async function homeOf(ctx: Ctx, userId: string): Promise<Home | undefined> {
-  const link = await federatedUsers.find(ctx.db, { user_id: userId })
-  if (!link || !(await openWays(ctx)).has(keyOf(link))) return undefined
+  const open = await openWays(ctx)
+  const link = (await federatedUsers.list(ctx.db, { user_id: userId })).find(one => open.has(keyOf(one)))
+  if (!link) return undefined
   const valid = { user_id: userId, valid_until: { op: '>', value: ctx.clock.now() } } as const
   const found = await federatedMemberships.list(ctx.db, valid, { orderBy: [{ column: 'group_id', direction: 'asc' }] })
   return {

@@ -345,3 +345,39 @@ test('two clouds: a user of one works in the other', async () => {
   const none = await away.request('GET', '/identity/v3/OS-FEDERATION/saml2/metadata')
   assert.equal(none.status, 501)
 })
+
+onEachEngine(
+  'a user whom the API made beforehand is who the provider says, and keeps name and roles',
+  async database => {
+    await using cloud = await federated({}, { database })
+    const token = await cloud.login('admin')
+    const ask = <T>(method: string, path: string, body?: object) =>
+      cloud.request<T>(method, `/identity/v3/${path}`, { token, ...(body && { body }) })
+    type One = { user: { id: string; federated?: object[] } }
+    const known = [{ idp_id: 'university', protocols: [{ protocol_id: 'saml2', unique_id: 'carol' }] }]
+    const made = await ask<One>('POST', 'users', { user: { name: 'dr-carol', federated: known } })
+    assert.equal(made.status, 201, JSON.stringify(made.body))
+    assert.deepEqual(made.body.user.federated, known)
+    const { id } = made.body.user
+    assert.deepEqual((await ask<One>('GET', `users/${id}`)).body.user.federated, known)
+    const found = await ask<{ users: { id: string }[] }>('GET', 'users?idp_id=university&unique_id=carol')
+    assert.deepEqual(
+      found.body.users.map(user => user.id),
+      [id],
+    )
+    const { status, body } = await post(cloud, response())
+    assert.equal(status, 201, JSON.stringify(body))
+    assert.deepEqual([body.token.user.id, body.token.user.name], [id, 'dr-carol'])
+    assert.equal((await ask('POST', 'users', { user: { name: 'other', federated: known } })).status, 409)
+    for (const wrong of [
+      [{ idp_id: 'nowhere', protocols: known[0]!.protocols }],
+      [{ idp_id: 'university', protocols: [{ protocol_id: 'smoke', unique_id: 'x' }] }],
+      [{ idp_id: 'university' }],
+    ]) {
+      assert.equal((await ask('PATCH', `users/${id}`, { user: { federated: wrong } })).status, 400)
+    }
+    const cleared = await ask<One>('PATCH', `users/${id}`, { user: { federated: [] } })
+    assert.deepEqual([cleared.status, cleared.body.user.federated], [200, undefined])
+    assert.notEqual((await post(cloud, response())).body.token.user.id, id)
+  },
+)

@@ -81,6 +81,8 @@ async function putUser(change: Change, { idp_id, protocol_id }: OpenWay, person:
 
 /** What the provider says of its user now. */
 async function refresh({ tx, changed }: Change, user: UserRow, { name, email }: Person): Promise<void> {
+  // A user whom the API made beforehand keeps the name given there.
+  if (user.foreign_id === '') return
   const isNew = name !== user.name || (email !== undefined && email !== user.extra.email)
   if ((!isNew && !countsAsSeen(tx, user)) || isInactive(tx, user)) return
   const extra = email === undefined ? user.extra : { ...user.extra, email }

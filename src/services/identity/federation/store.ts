@@ -3,7 +3,7 @@ import { sql } from 'kysely'
 import type { Db } from '#kernel/db/database.ts'
 import { rows } from '#kernel/db/rows.ts'
 
-/** Which user here somebody is whom an identity provider knows; each user has one. */
+/** Which user here somebody is whom an identity provider knows. Logins make one for each user; the API may make more. */
 export interface FederatedUser {
   idp_id: string
   protocol_id: string

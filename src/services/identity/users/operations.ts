@@ -3,7 +3,7 @@
 import type { Ctx } from '#kernel/context.ts'
 import { BadRequest, Unauthorized } from '#kernel/errors.ts'
 import { operation } from '#kernel/operation.ts'
-import { Type } from '#kernel/schema/builders.ts'
+import { type Static, Type } from '#kernel/schema/builders.ts'
 import { notFound } from '../faults.ts'
 import { first } from '../listing.ts'
 import { checkWritable, copyForList } from '../mirror.ts'
@@ -13,6 +13,7 @@ import { adminRequired, systemReader } from '../policy.ts'
 import { projects } from '../projects/store.ts'
 import { resource, type Values } from '../resource.ts'
 import { announce, identityChanged } from '../revocations/revocation.ts'
+import { federatedFilter, federatedOf, federatedSchema, putFederated } from './federated.ts'
 import { type UserRow, users } from './store.ts'
 import { blankUser, checkUserPassword, newPasswordHash, removeUserTraces, userView } from './user.ts'
 
@@ -89,6 +90,7 @@ export const userResource = resource<UserRow>({
     enabled: Type.Boolean(),
     password,
     options,
+    federated: federatedSchema,
   },
   required: ['name'],
   fixed: ['domain_id'],
@@ -101,7 +103,11 @@ export const userResource = resource<UserRow>({
     delete: manager,
   },
   target: row => ({ 'target.user.id': row.id, 'target.user.domain_id': row.domain_id }),
-  listed: ctx => (ctx.identity.domain_id ? { domain_id: ctx.identity.domain_id } : {}),
+  listed: async (ctx, query) => ({
+    ...(ctx.identity.domain_id ? { domain_id: ctx.identity.domain_id } : {}),
+    ...(await federatedFilter(ctx, query)),
+  }),
+  more: (ctx, row) => federatedOf(ctx, row.id),
   bringIn: (ctx, asked) => copyForList(ctx, 'user', asked),
   keep: endMeets,
   view: userView,
@@ -112,7 +118,7 @@ export const userResource = resource<UserRow>({
     if (!domain) throw notFound('domain', String(values.domain_id))
     await checkWritable(ctx, domain.id)
     await checkDefaultProject(ctx, values.default_project_id)
-    const { password, ...rest } = values
+    const { password, federated, ...rest } = values
     const chosen = (rest.options ?? {}) as UserRow['options']
     const row: UserRow = {
       ...blankUser,
@@ -126,13 +132,16 @@ export const userResource = resource<UserRow>({
       extra,
     }
     await users.insert(ctx.db, row)
+    if (federated !== undefined) await putFederated(ctx, row.id, federated as Static<typeof federatedSchema>)
     return row
   },
 
-  async update(ctx, row, { password, ...patch }: Values, generation) {
+  async update(ctx, row, { password, federated, ...patch }: Values, generation) {
     await checkWritable(ctx, row.domain_id)
+    if (federated !== undefined) await putFederated(ctx, row.id, federated as Static<typeof federatedSchema>)
     await checkDefaultProject(ctx, patch.default_project_id)
-    const endsTokens = password !== undefined || (patch.enabled === false && row.enabled)
+    const closes = patch.enabled === false && row.enabled
+    const endsTokens = password !== undefined || federated !== undefined || closes
     const chosen = (patch.options ?? row.options) as UserRow['options']
     if (endsTokens) await announce(ctx, { user_id: row.id })
     if (password !== undefined) await keepFormer(ctx, row, generation)
