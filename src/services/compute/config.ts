@@ -232,6 +232,10 @@ export const computeConfig = section(
           default: 0,
           description: 'Below 0 spreads servers by how many are there, above 0 packs them.',
         }),
+        collocation_weight: Type.Number({
+          default: 0,
+          description: "Above 0 keeps a project's servers on hosts where it has some already, and off those of others.",
+        }),
         max_instances_per_host: Type.Integer({ default: 50, minimum: 1, description: 'For NumInstancesFilter.' }),
         max_io_ops_per_host: Type.Integer({ default: 8, minimum: 1, description: 'For IoOpsFilter.' }),
         isolated_hosts: Type.Array(Type.String(), {

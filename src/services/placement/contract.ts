@@ -18,6 +18,8 @@ export interface ProviderSpec {
   /** By resource class. */
   inventories: Record<string, InventorySpec>
   traits: string[]
+  /** Custom traits and inventories that are not named stay: operators and daemons put them there. */
+  keepsCustom?: boolean
 }
 
 export interface CandidateRequest {

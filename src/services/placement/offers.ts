@@ -72,13 +72,16 @@ function groupOf(request: CandidateRequest): RequestGroup {
 }
 
 /** Hosts report themselves often, so nothing is written when nothing changed. */
-async function ensure(ctx: Ctx, { uuid, name, parent, inventories: wanted, traits }: ProviderSpec): Promise<void> {
+async function ensure(
+  ctx: Ctx,
+  { uuid, name, parent, inventories: wanted, traits, keepsCustom = false }: ProviderSpec,
+): Promise<void> {
   const known = (await lockProviders(ctx, [uuid])).get(uuid)
   if (!known) await createProvider(ctx, { uuid, name, parent_uuid: parent ?? null })
   for (const resourceClass of await unknownClasses(ctx, Object.keys(wanted))) await createClass(ctx, resourceClass)
   for (const trait of await unknownTraits(ctx, traits)) await createTrait(ctx, trait)
-  const inventoriesChanged = await replaceInventories(ctx, uuid, wanted, { keepUsed: true })
-  const traitsChanged = await replaceTraits(ctx, uuid, traits)
+  const inventoriesChanged = await replaceInventories(ctx, uuid, wanted, { keepUsed: true, keepCustom: keepsCustom })
+  const traitsChanged = await replaceTraits(ctx, uuid, traits, { keepCustom: keepsCustom })
   const renamed = known !== undefined && known.name !== name
   if (!inventoriesChanged && !traitsChanged && !renamed) return
   await touchProvider(ctx, uuid, { patch: renamed ? { name } : {} })

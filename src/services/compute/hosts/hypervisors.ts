@@ -8,6 +8,7 @@ import { byVersion, since, until } from '#kernel/schema/marks.ts'
 import { isUuid } from '#kernel/schema/validate.ts'
 import { body, flag, hostName, isTrue, linksSchema, numberedRow, pageQuery, paging } from '../dialect.ts'
 import { listServers } from '../servers/store.ts'
+import { loadsOfHosts } from '../servers/store-loads.ts'
 import { type HostRow, isUp } from './host.ts'
 import { hosts, inOrder } from './store.ts'
 import { type HostUsage, uptimeText, usageOfHost } from './usage.ts'
@@ -154,6 +155,9 @@ async function rowsOf(ctx: Ctx, asked: ListQuery, limit: number): Promise<HostRo
   return hosts.list(ctx.db, {}, { ...inOrder, limit, after })
 }
 
+/** Shown until 2.87: counted only then. */
+const workOf = async (ctx: Ctx) => (ctx.atLeast('2.88') ? undefined : loadsOfHosts(ctx))
+
 const hypervisorsLinks = since('2.33', linksSchema)
 
 const list = operation({
@@ -180,8 +184,9 @@ const listDetail = operation({
   response: Type.Object({ hypervisors: Type.Array(detail), hypervisors_links: hypervisorsLinks }),
   async handle(ctx, { query, url }) {
     const { rows, servers, links } = await pageOf(ctx, query, url)
+    const work = await workOf(ctx)
     const hypervisors = []
-    for (const row of rows) hypervisors.push(detailView(ctx, row, await usageOfHost(ctx, row), servers))
+    for (const row of rows) hypervisors.push(detailView(ctx, row, await usageOfHost(ctx, row, work), servers))
     return { hypervisors, ...links }
   },
 })
@@ -212,7 +217,7 @@ const show = operation({
   async handle(ctx, { params, query }) {
     const row = await hypervisorOf(ctx, params.hypervisor_id)
     const servers = ctx.atLeast('2.53') && isTrue(query.with_servers) ? await serversOf(ctx, [row]) : undefined
-    return { hypervisor: detailView(ctx, row, await usageOfHost(ctx, row), servers) }
+    return { hypervisor: detailView(ctx, row, await usageOfHost(ctx, row, await workOf(ctx)), servers) }
   },
 })
 
@@ -269,9 +274,10 @@ const statistics = operation({
   response: body('hypervisor_statistics', Type.Record(Type.String(), Type.Integer())),
   async handle(ctx) {
     const rows = (await hosts.list(ctx.db, {}, inOrder)).filter(row => !row.disabled)
+    const work = await workOf(ctx)
     const sums: Record<string, number> = { count: rows.length }
     for (const row of rows)
-      for (const [key, value] of Object.entries(await usageOfHost(ctx, row))) sums[key] = (sums[key] ?? 0) + value
+      for (const [key, value] of Object.entries(await usageOfHost(ctx, row, work))) sums[key] = (sums[key] ?? 0) + value
     return { hypervisor_statistics: sums }
   },
 })

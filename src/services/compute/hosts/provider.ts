@@ -65,6 +65,7 @@ function rootOf(ctx: Ctx, { provider_uuid, facts, disabled }: Host, cells: Offer
       MEMORY_MB: inventory(facts.memory_mb, ratios.ram_allocation_ratio, ratios.reserved_memory_mb),
       ...(facts.disk_gb > 0 && { DISK_GB: inventory(facts.disk_gb, ratios.disk_allocation_ratio) }),
     },
+    keepsCustom: true,
     traits: [
       ...new Set([
         ...[...facts.traits, 'COMPUTE_NODE'],

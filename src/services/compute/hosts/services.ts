@@ -14,6 +14,7 @@ import { hostSignals } from '../host-signals/store.ts'
 import { tellService } from '../resource-events.ts'
 import { forgetRooms } from '../rooms/store.ts'
 import { listServers } from '../servers/store.ts'
+import { loadsOfHosts } from '../servers/store-loads.ts'
 import { hasOpenMoves, wasEvacuated } from '../servers/store-moves.ts'
 import { computeBinary, type HostRow, isUp } from './host.ts'
 import { keepProvider, removeProviders } from './provider.ts'
@@ -35,6 +36,8 @@ const serviceSchema = Type.Object({
   updated_at: Type.String(),
   disabled_reason: Type.Union([Type.String(), Type.Null()]),
   forced_down: since('2.11', Type.Boolean()),
+  /** When asked for: how many servers it is building, copying or moving. Not upstream's. */
+  running: Type.Optional(Type.Integer()),
 })
 
 function view(ctx: Ctx, row: HostRow, zone: string) {
@@ -63,11 +66,18 @@ const list = operation({
   path: '/v2.1/os-services',
   summary: 'List compute services',
   policy: rules.list,
-  query: query({ host: Type.Optional(Type.String()), binary: Type.Optional(Type.String()) }),
+  query: query({
+    host: Type.Optional(Type.String()),
+    binary: Type.Optional(Type.String()),
+    running: Type.Optional(flag),
+  }),
   response: body('services', Type.Array(serviceSchema)),
   async handle(ctx, { query }) {
     if (query.binary && query.binary !== computeBinary) return { services: [] }
-    return { services: await views(ctx, await hosts.list(ctx.db, query.host ? { name: query.host } : {}, inOrder)) }
+    const services = await views(ctx, await hosts.list(ctx.db, query.host ? { name: query.host } : {}, inOrder))
+    if (!isTrue(query.running)) return { services }
+    const loads = await loadsOfHosts(ctx)
+    return { services: services.map(one => ({ ...one, running: loads.get(one.host)?.io_ops ?? 0 })) }
   },
 })
 

@@ -10,15 +10,13 @@ import type { PlaceSignalRow } from '../places/store.ts'
 import { takenOf } from '../rooms/store.ts'
 import type { Fit, FitHost } from '../scheduler/fit.ts'
 import type { HostState } from '../scheduler/scheduler.ts'
+import type { Load, Loads } from '../servers/store-loads.ts'
 import { type HostRow, isUp } from './host.ts'
 import { cpuCounts, fitHost, type OfferedCell, offeredCells } from './numa.ts'
 import { cellProviderId, deviceProviderId, pageClass } from './provider.ts'
 import { hosts } from './store.ts'
 
-/** What goes on with hosts, by name: servers, and those of them that are being built, copied or moved. */
-export type Loads = ReadonlyMap<string, { servers: number; io_ops: number }>
-
-const idle = { servers: 0, io_ops: 0 }
+const idle: Load = { servers: 0, own_servers: 0, io_ops: 0 }
 const silent = {}
 
 /** What is known of hosts besides what they report, by name. Nothing when nobody asks for it. */
@@ -170,10 +168,7 @@ const none: readonly AggregateRow[] = []
 const groupsOf = ({ aggregates: ids }: Known, groups: readonly AggregateRow[]) =>
   ids.size === 0 ? none : groups.filter(group => ids.has(group.id))
 
-type Moving = Pick<
-  HostState,
-  'up' | 'free_vcpus' | 'free_ram_mb' | 'free_disk_gb' | 'servers' | 'io_ops' | 'signals' | 'numa'
->
+type Moving = Load & Pick<HostState, 'up' | 'free_vcpus' | 'free_ram_mb' | 'free_disk_gb' | 'signals' | 'numa'>
 
 function stateOf(row: HostRow, groups: readonly AggregateRow[], fallback: string, moving: Moving): HostState {
   const aggregate_metadata: Record<string, string[]> = {}
@@ -197,6 +192,7 @@ function stateOf(row: HostRow, groups: readonly AggregateRow[], fallback: string
     free_ram_mb: moving.free_ram_mb,
     free_disk_gb: moving.free_disk_gb,
     servers: moving.servers,
+    own_servers: moving.own_servers,
     io_ops: moving.io_ops,
     signals: moving.signals,
     numa: moving.numa,

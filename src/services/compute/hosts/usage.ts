@@ -1,6 +1,7 @@
 /** What of a host is used, in the numbers of os-hypervisors; and how long its machine has run. */
 import type { Ctx } from '#kernel/context.ts'
 import { computeConfig } from '../config.ts'
+import type { Loads } from '../servers/store-loads.ts'
 import type { HostRow } from './host.ts'
 import { cpuCounts } from './numa.ts'
 
@@ -19,7 +20,7 @@ export interface HostUsage {
 }
 
 /** What is reserved for the host itself counts as used, as upstream counts it. */
-export async function usageOfHost(ctx: Ctx, row: HostRow): Promise<HostUsage> {
+export async function usageOfHost(ctx: Ctx, row: HostRow, loads?: Loads): Promise<HostUsage> {
   const used = await ctx.services.placement.usagesOf(ctx, row.provider_uuid)
   const { memory_mb, disk_gb } = row.facts
   const { shared, dedicated } = cpuCounts(ctx, row.facts)
@@ -35,7 +36,7 @@ export async function usageOfHost(ctx: Ctx, row: HostRow): Promise<HostUsage> {
     local_gb_used: of('DISK_GB'),
     free_ram_mb: memory_mb - memory_mb_used,
     free_disk_gb,
-    current_workload: 0,
+    current_workload: loads?.get(row.name)?.io_ops ?? 0,
     running_vms: row.guests,
     disk_available_least: free_disk_gb,
   }

@@ -43,6 +43,11 @@ const hints: Hint[] = [
     filters: ['SimpleCIDRAffinityFilter'],
     description: 'How large the range of build_near_host_ip is; /24 unless told.',
   },
+  {
+    name: 'all_or_nothing',
+    filters: [],
+    description: 'True: when not all servers of this request find a host, it is refused, and nothing is made.',
+  },
   ...(
     [
       ['same_place', 'Levels of places, such as rack: the servers of this request share one'],

@@ -30,6 +30,8 @@ export interface HostState {
   free_disk_gb: number
   /** How many are there. Counted when a filter or weigher asks; else 0, as is `io_ops`. */
   servers: number
+  /** How many of them are the project's that asks. */
+  own_servers: number
   /** How many of them are being built, copied or moved. */
   io_ops: number
   /** What daemons said of it lately. Read when somebody asks; else nothing. */
@@ -142,6 +144,7 @@ export function take(host: HostState, request: ScheduleRequest): void {
   host.free_ram_mb -= request.ram_mb
   host.free_disk_gb -= request.disk_gb
   host.servers++
+  host.own_servers++
   host.io_ops++
   occupy(host, request)
   if (request.group) {

@@ -11,10 +11,11 @@ export interface Weights {
   disk: number
   io_ops: number
   num_instances: number
+  collocation: number
 }
 
 /** Weights that ask what goes on with hosts: it is counted only for them. */
-export const loadWeights = ['io_ops', 'num_instances'] as const satisfies (keyof Weights)[]
+export const loadWeights = ['io_ops', 'num_instances', 'collocation'] as const satisfies (keyof Weights)[]
 
 const isOfLoad = (name: keyof Weights) => loadWeights.some(one => one === name)
 
@@ -26,6 +27,8 @@ const weighers: [keyof Weights, Weigher][] = [
   ['disk', host => host.free_disk_gb],
   ['io_ops', host => host.io_ops],
   ['num_instances', host => host.servers],
+  // Where the project has servers, and others have none.
+  ['collocation', host => 2 * host.own_servers - host.servers],
 ]
 
 const groupWeigher: Weigher = (host, { group }) => {

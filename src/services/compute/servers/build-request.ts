@@ -108,16 +108,18 @@ function countsOf(server: ServerBody): { min_count: number; max_count: number } 
   return { min_count, max_count }
 }
 
-/** A query may come as the JSON it is, or as text. */
-const textOf = (query: unknown) => (typeof query === 'string' ? query : JSON.stringify(query))
+/** A query may come as the JSON it is, or as text; yes may be said in many ways. */
+function textsOf(hint: string, value: unknown): string[] {
+  if (hint === 'query') return [typeof value === 'string' ? value : JSON.stringify(value)]
+  if (hint === 'all_or_nothing') return [String(isTrue(value as boolean | string))]
+  return [value].flat().map(String)
+}
 
 async function requestSpec(ctx: Ctx, body: CreateBody): Promise<RequestSpec> {
   const { server } = body
   const { zone, host } = await zoneAndHost(ctx, server)
   const hints = body['os:scheduler_hints'] ?? body['OS-SCH-HNT:scheduler_hints'] ?? {}
-  const scheduler_hints = Object.fromEntries(
-    Object.entries(hints).map(([key, value]) => [key, key === 'query' ? [textOf(value)] : [value].flat().map(String)]),
-  )
+  const scheduler_hints = Object.fromEntries(Object.entries(hints).map(([key, value]) => [key, textsOf(key, value)]))
   const group_id = scheduler_hints.group?.[0] ?? null
   if (group_id !== null && !(await groupOf(ctx, group_id))) {
     throw new BadRequest(`Instance group ${group_id} could not be found.`)

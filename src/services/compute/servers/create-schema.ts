@@ -102,6 +102,7 @@ const hints = Type.Object({
   prefer_same_place: Type.Optional(oneOrMany(level)),
   spread_over: Type.Optional(oneOrMany(level)),
   prefer_spread_over: Type.Optional(oneOrMany(level)),
+  all_or_nothing: Type.Optional(flag),
   related_servers: Type.Optional(oneOrMany(uuid)),
 })
 

@@ -1,7 +1,7 @@
 /** Create servers: checked, counted, placed and claimed in one transaction; a saga builds each on its host. */
 
 import type { Ctx } from '#kernel/context.ts'
-import { BadRequest } from '#kernel/errors.ts'
+import { BadRequest, Conflict } from '#kernel/errors.ts'
 import { operation, reply } from '#kernel/operation.ts'
 import { projectMemberOrAdmin, rule } from '#kernel/policy/rule.ts'
 import { Type } from '#kernel/schema/builders.ts'
@@ -17,7 +17,7 @@ import { noValidHost } from './explanation.ts'
 import { place } from './placing.ts'
 import { beginPlan } from './plan.ts'
 import { admitted } from './quota.ts'
-import type { ServerRow } from './server.ts'
+import type { RequestSpec, ServerRow } from './server.ts'
 import { insertServer, insertServers, keepExplanation, type NewServer } from './store.ts'
 import { cell0, cell1 } from './store-cells.ts'
 import { serverLinks } from './view.ts'
@@ -72,10 +72,17 @@ async function createServers(ctx: Ctx, asked: BuildRequest, project: string): Pr
   const demand = { vcpus: flavor.vcpus, ram: flavor.ram, min_count: asked.min_count, max_count: asked.max_count }
   const count = await admitted(ctx, project, demand)
   const rows = newRows(ctx, asked, project, count)
-  if (count > ctx.config.of(computeConfig).plans.batch) await planServers(ctx, asked, rows)
+  const inBatches = count > ctx.config.of(computeConfig).plans.batch && !isPlacedWhole(asked.spec)
+  if (inBatches) await planServers(ctx, asked, rows)
   else await placeServers(ctx, asked, project, rows)
   return rows
 }
+
+/** The user would rather be refused at once than have servers in ERROR. */
+const isAllOrNothing = ({ scheduler_hints }: RequestSpec) => scheduler_hints.all_or_nothing?.[0] === 'true'
+
+/** One of many batches could not know whether those after it find room. */
+const isPlacedWhole = (spec: RequestSpec) => isAllOrNothing(spec) || spec.scheduler_hints.same_place !== undefined
 
 /** Too many to be placed while the caller waits, and everybody else: the rows are here, a saga does the rest. */
 async function planServers(ctx: Ctx, asked: BuildRequest, rows: ServerRow[]): Promise<void> {
@@ -98,6 +105,7 @@ async function placeServers(ctx: Ctx, asked: BuildRequest, project: string, rows
     request,
     rows.map(row => row.id),
   )
+  if (!('hosts' in placing) && isAllOrNothing(spec)) throw new Conflict(noValidHost(ctx, placing.explanation).message)
   for (const [index, row] of rows.entries()) {
     if (!('hosts' in placing)) {
       const failed: ServerRow = {

@@ -29,7 +29,8 @@ import { type MachineWishes, machineWishes } from './machine.ts'
 import { nearnessFor } from './nearness.ts'
 import { candidateRequest, claimedAmounts } from './resources.ts'
 import type { RequestSpec, ServerFlavor, ServerImage } from './server.ts'
-import { hostsOfServers, loadsOfHosts } from './store.ts'
+import { hostsOfServers } from './store.ts'
+import { loadsOfHosts } from './store-loads.ts'
 
 export interface PlacingRequest {
   flavor: ServerFlavor
@@ -172,6 +173,7 @@ function schedulerOptions(ctx: Ctx, forced = false): SchedulerOptions {
       disk: scheduler.disk_weight,
       io_ops: scheduler.io_ops_weight,
       num_instances: scheduler.num_instances_weight,
+      collocation: scheduler.collocation_weight,
     },
     random: ctx.ids.random,
     keep: alternates,
@@ -181,7 +183,7 @@ function schedulerOptions(ctx: Ctx, forced = false): SchedulerOptions {
 /** Read only when it matters: the servers and signals of ten thousand hosts are many. */
 async function aroundHosts(
   ctx: Ctx,
-  { flavor, spec }: PlacingRequest,
+  { flavor, spec, project_id }: PlacingRequest,
   { topology, devices }: MachineWishes,
   { filters, settings, weights }: SchedulerOptions,
 ): Promise<Around> {
@@ -191,7 +193,7 @@ async function aroundHosts(
     (isAskedFor && filters.includes('HostSignalsFilter')) ||
     (spec.scheduler_hints.query !== undefined && filters.includes('JsonFilter'))
   return {
-    ...(loadMatters && { loads: await loadsOfHosts(ctx) }),
+    ...(loadMatters && { loads: await loadsOfHosts(ctx, project_id) }),
     ...(signalsMatter && { signals: await freshSignals(ctx), placeSignals: await placeSignals.list(ctx.db) }),
     numa: topology !== undefined || devices.length > 0,
   }

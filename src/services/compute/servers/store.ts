@@ -258,31 +258,6 @@ export async function siblingsOf(ctx: Ctx, ids: readonly string[]): Promise<stri
   return (await listServers(ctx, { reservation_id: row.reservation_id })).map(({ id }) => id)
 }
 
-const busyTasks: readonly TaskState[] = [
-  ...(['rebuilding', 'resize_prep', 'resize_migrating', 'rescuing', 'unshelving'] as const),
-  ...(['image_snapshot', 'image_backup'] as const),
-]
-
-/** What goes on with each host: its servers, and how many of them are being built, copied or moved. */
-export async function loadsOfHosts(ctx: Ctx): Promise<Map<string, { servers: number; io_ops: number }>> {
-  const loads = new Map<string, { servers: number; io_ops: number }>()
-  for (const db of cellDatabases(ctx.cells)) {
-    const counted = await db
-      .selectFrom('compute_servers')
-      .select(({ fn }) => ['host', 'vm_state', 'task_state', fn.countAll().as('n')])
-      .where('host', 'is not', null)
-      .groupBy(['host', 'vm_state', 'task_state'])
-      .execute()
-    for (const { host, vm_state, task_state, n } of counted) {
-      const load = loads.get(host!) ?? { servers: 0, io_ops: 0 }
-      load.servers += Number(n)
-      if (vm_state === 'building' || (task_state !== null && busyTasks.includes(task_state))) load.io_ops += Number(n)
-      loads.set(host!, load)
-    }
-  }
-  return loads
-}
-
 /** Keeps why a server could not be placed; the newest explanation counts. */
 export async function keepExplanation(ctx: Ctx, id: string, report: Explanation): Promise<void> {
   await explanations.remove(ctx.db, { server_id: id })

@@ -79,17 +79,23 @@ export async function changeInventory(ctx: Ctx, before: InventoryRow, spec: Inve
 
 /**
  * Makes the inventories of a provider those of `wanted`, and says whether anything changed. Those in use that are not wanted are an
- * error, or stay with `keepUsed`. The caller holds the provider's lock.
+ * error, or stay with `keepUsed`; custom ones stay with `keepCustom`. The caller holds the provider's lock.
  */
 export async function replaceInventories(
   ctx: Ctx,
   provider: string,
   wanted: Record<string, InventorySpec>,
-  { keepUsed = false, about = `Unknown resource class in inventory for resource provider ${provider}` } = {},
+  {
+    keepUsed = false,
+    keepCustom = false,
+    about = `Unknown resource class in inventory for resource provider ${provider}`,
+  } = {},
 ): Promise<boolean> {
   await requireClasses(ctx, Object.keys(wanted), about)
   const before = await inventories.list(ctx.db, { provider })
-  const gone = before.filter(row => !(row.resource_class in wanted) && !(keepUsed && row.used > 0))
+  const stays = (row: InventoryRow) =>
+    (keepUsed && row.used > 0) || (keepCustom && row.resource_class.startsWith('CUSTOM_'))
+  const gone = before.filter(row => !(row.resource_class in wanted) && !stays(row))
   const inUse = gone
     .filter(row => row.used > 0)
     .map(row => row.resource_class)

@@ -27,9 +27,14 @@ export async function createTrait(ctx: Ctx, name: string): Promise<boolean> {
 }
 
 /** Gives a provider exactly these traits, and says whether anything changed. The caller holds the provider's lock. */
-export async function replaceTraits(ctx: Ctx, provider: string, wanted: string[]): Promise<boolean> {
+export async function replaceTraits(
+  ctx: Ctx,
+  provider: string,
+  wanted: string[],
+  { keepCustom = false } = {},
+): Promise<boolean> {
   const before = (await providerTraits.list(ctx.db, { provider })).map(row => row.trait)
-  const gone = before.filter(trait => !wanted.includes(trait))
+  const gone = before.filter(trait => !wanted.includes(trait) && !(keepCustom && isCustomTraitName(trait)))
   const fresh = [...new Set(wanted)].filter(trait => !before.includes(trait))
   if (gone.length > 0) await providerTraits.remove(ctx.db, { provider, trait: gone })
   await providerTraits.insertMany(
