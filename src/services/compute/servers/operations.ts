@@ -11,6 +11,7 @@ import { createImage } from './create-image.ts'
 import { createSaga } from './create-saga.ts'
 import { restore, softDeleteSaga } from './deferred-delete.ts'
 import { deleteSaga, deleteServer, forceDelete } from './delete.ts'
+import { chooseDestinations } from './destinations.ts'
 import { explainServer } from './explanation.ts'
 import { guestPasswordOperations } from './guest-password.ts'
 import { guestOperations } from './guest-view.ts'
@@ -74,6 +75,7 @@ export const serverOperations: Operation[] = [
   deleteServer,
   forceDelete,
   explainServer,
+  chooseDestinations,
   ...actions.map(action => action.operation),
   confirmResize,
   changePassword,
