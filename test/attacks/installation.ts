@@ -93,6 +93,7 @@ export async function installation(
     'os-extra_specs': 'hw:cpu_policy',
     'os-aggregates': aggregate,
     'os-places': 'rack=r1',
+    'os-dedicated-hosts': 'h1',
     'os-services': (await mine('os-services')).id,
     'os-hosts': 'h1',
     'os-hypervisors': (await mine('os-hypervisors')).id,

@@ -215,6 +215,7 @@ export const computeConfig = section(
             'PlaceFilter',
             'NUMATopologyFilter',
             'PciPassthroughFilter',
+            'DedicatedHostFilter',
           ],
           description: 'Rules that a host must pass to take a server, in this order.',
         }),

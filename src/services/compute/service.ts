@@ -12,6 +12,7 @@ import { consolePages } from './consoles/pages.ts'
 import { consoleUpgrade, followSerialConsoles } from './consoles/proxy.ts'
 import { computeContract } from './contract.ts'
 import { serveComputeControl } from './control.ts'
+import { dedicatedHostOperations } from './dedicated-hosts/operations.ts'
 import { noQuery } from './dialect.ts'
 import { externalEventOperations } from './external-events/operations.ts'
 import { computeFaults } from './faults.ts'
@@ -37,6 +38,7 @@ import { blockDevices } from './migrations/0007-block-devices.ts'
 import { placeSignalsTable } from './migrations/0008-place-signals.ts'
 import { rooms } from './migrations/0009-rooms.ts'
 import { rateLimitsTable } from './migrations/0010-rate-limits.ts'
+import { dedicatedHosts } from './migrations/0011-dedicated-hosts.ts'
 import { networkOperationsOfCompute } from './network-proxies/networks.ts'
 import { securityGroupOperations } from './network-proxies/security-groups.ts'
 import { computeNotifications } from './notifications/notification.ts'
@@ -84,6 +86,7 @@ export const computeService = service({
     ...schedulerHintOperations,
     ...hostSignalOperations,
     ...placeOperations,
+    ...dedicatedHostOperations,
     ...quotaOperations,
     ...limitOperations,
     ...usageOperations,
@@ -123,6 +126,7 @@ export const computeService = service({
     placeSignalsTable,
     rooms,
     rateLimitsTable,
+    dedicatedHosts,
   ],
   config: computeConfig,
   contract: computeContract,

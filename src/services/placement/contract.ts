@@ -86,6 +86,8 @@ export interface PlacementContract {
   allocationsOf(ctx: Ctx, consumerId: string): Promise<Record<string, Record<string, number>>>
   /** Used amounts of a provider by class. */
   usagesOf(ctx: Ctx, provider: string): Promise<Record<string, number>>
+  /** Makes others who would claim of a provider wait until the transaction ends, and those who remember it look at it anew. */
+  holdProvider(ctx: Ctx, uuid: string): Promise<void>
   /** Puts a provider in exactly these aggregates. */
   setAggregates(ctx: Ctx, provider: string, aggregates: string[]): Promise<void>
 }

@@ -49,6 +49,10 @@ export const placementContract: PlacementContract = {
     const rows = await inventories.list(ctx.db, { provider })
     return Object.fromEntries(rows.map(row => [row.resource_class, row.used]))
   },
+  holdProvider: async (ctx, uuid) => {
+    await lockProviders(ctx, [uuid])
+    await touchProvider(ctx, uuid)
+  },
   setAggregates: (ctx, provider, aggregates) =>
     ctx.transaction(async tx => {
       if (!(await lockProviders(tx, [provider])).has(provider))

@@ -22,6 +22,8 @@ export interface HostRow {
   disabled: boolean
   disabled_reason: string | null
   forced_down: boolean
+  /** The project that has all of it; null for none. */
+  dedicated_to: string | null
 }
 
 export const computeBinary = 'nova-compute'

@@ -30,6 +30,7 @@ export async function keepReport(ctx: Ctx, { host: name, facts, guests, started,
     disabled: false,
     disabled_reason: null,
     forced_down: false,
+    dedicated_to: null,
   }
   await newHosts.insert(ctx.db, row)
   await keepProvider(ctx, row)

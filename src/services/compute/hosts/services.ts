@@ -9,6 +9,7 @@ import { isUuid } from '#kernel/schema/validate.ts'
 import { zoneOf } from '../aggregates/aggregate.ts'
 import { aggregateHosts, allAggregates } from '../aggregates/store.ts'
 import { computeConfig } from '../config.ts'
+import { endDedication } from '../dedicated-hosts/store.ts'
 import { body, flag, hostName, isTrue, naiveTime, numberedRow, query } from '../dialect.ts'
 import { hostSignals } from '../host-signals/store.ts'
 import { tellService } from '../resource-events.ts'
@@ -209,6 +210,7 @@ const remove = operation({
         )
       await aggregateHosts.remove(tx.db, { host: row.name })
       await hostSignals.remove(tx.db, { host: row.name })
+      await endDedication(tx, row.name)
       await forgetRooms(tx, row.name)
       await removeProviders(tx, row.provider_uuid)
       await hosts.remove(tx.db, { id: row.id })

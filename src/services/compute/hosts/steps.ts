@@ -181,6 +181,7 @@ function stateOf(row: HostRow, groups: readonly AggregateRow[], fallback: string
     node: facts.hypervisor_hostname,
     provider: row.provider_uuid,
     zone: aggregate_metadata[zoneKey]?.[0] ?? fallback,
+    dedicated_to: row.dedicated_to,
     enabled: !row.disabled,
     disabled_reason: row.disabled_reason,
     up: moving.up,

@@ -6,6 +6,7 @@ import {
   aggregateMultiTenancyIsolation,
   aggregateTypeAffinityFilter,
 } from './aggregate-filters.ts'
+import { dedicatedHostFilter } from './dedicated-filter.ts'
 import { type CapabilityValue, satisfies } from './extra-specs.ts'
 import { jsonFilter } from './json-filter.ts'
 import { aggregateIoOpsFilter, aggregateNumInstancesFilter, ioOpsFilter, numInstancesFilter } from './load-filters.ts'
@@ -144,6 +145,7 @@ export const filtersByName: Record<string, Filter> = {
   JsonFilter: jsonFilter,
   HostSignalsFilter: hostSignalsFilter,
   PlaceFilter: placeFilter,
+  DedicatedHostFilter: dedicatedHostFilter,
   SimpleCIDRAffinityFilter: simpleCidrAffinityFilter,
   ImagePropertiesFilter: imagePropertiesFilter,
   NUMATopologyFilter: numaTopologyFilter,

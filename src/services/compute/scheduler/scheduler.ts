@@ -15,6 +15,8 @@ export interface HostState {
   /** Root resource provider. */
   provider: string
   zone: string
+  /** The project that has all of it; null for none. */
+  dedicated_to: string | null
   /** False when an operator has disabled it. */
   enabled: boolean
   disabled_reason: string | null

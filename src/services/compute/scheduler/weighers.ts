@@ -68,6 +68,9 @@ function scoresOf(hosts: readonly HostState[], request: ScheduleRequest, weights
     .filter(wish => !wish.hard)
     .map(wish => (host: HostState) => nearnessOf(host, wish))
   if (request.group) wishes.push(host => groupWeigher(host, request))
+  // What a project has for itself it pays for, used or not.
+  if (hosts.some(host => host.dedicated_to !== null))
+    wishes.push(host => (host.dedicated_to === request.project_id ? 1 : 0))
   // A wish of the user's counts more than the operator's spreading.
   for (const wish of wishes) addNormalized(scores, hosts, wish, () => 10)
   return scores

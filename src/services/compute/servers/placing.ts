@@ -153,13 +153,23 @@ async function claimFirst(
     try {
       const { allocations } = candidates.find(candidate => candidate.root === host.provider)!
       const refusal = await claimRoom(ctx, consumer, host, wish, claimedAmounts(allocations(), wish))
-      if (!refusal) return host
-      refused.push({ host: host.host, filter: 'claim', asked: 'cells, CPUs and devices', had: refusal.lacks })
+      if (refusal)
+        refused.push({ host: host.host, filter: 'claim', asked: 'cells, CPUs and devices', had: refusal.lacks })
+      else if (await isOpenTo(ctx, host, consumer.project_id)) return host
+      else await releaseRoom(ctx, consumer.id)
     } catch (error) {
       if (!(error instanceof Conflict)) throw error
     }
   }
   return undefined
+}
+
+/** A project may have got the host for itself while the claim waited for it. */
+async function isOpenTo(ctx: Ctx, { provider }: HostState, project_id: string): Promise<boolean> {
+  // There, nobody else writes meanwhile.
+  if (ctx.database.engine === 'sqlite') return true
+  const [host] = await hostRows.pick(ctx.db, ['dedicated_to'], { provider_uuid: provider })
+  return host?.dedicated_to == null || host.dedicated_to === project_id
 }
 
 function schedulerOptions(ctx: Ctx, forced = false): SchedulerOptions {

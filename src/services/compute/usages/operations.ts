@@ -5,9 +5,11 @@ import { type Operation, operation } from '#kernel/operation.ts'
 import { admin, projectReaderOrAdmin, rule } from '#kernel/policy/rule.ts'
 import { Type } from '#kernel/schema/builders.ts'
 import { since } from '#kernel/schema/marks.ts'
+import { dedicatedIn } from '../dedicated-hosts/store.ts'
 import { linksSchema, naiveTime, pageQuery, paging, query } from '../dialect.ts'
 import type { ServerRow } from '../servers/server.ts'
 import { deletedServers, listServers } from '../servers/store.ts'
+import { type HostUsage, hostCharges, usageOfHost } from './host-usage.ts'
 
 interface Period {
   start: number
@@ -102,7 +104,12 @@ function usageOfServer(ctx: Ctx, server: Ran, { start, stop }: Period) {
 
 type ServerUsage = ReturnType<typeof usageOfServer>
 
-function summary(tenant_id: string, usages: ServerUsage[], period: Period, detailed: boolean) {
+interface Usages {
+  servers: ServerUsage[]
+  hosts: HostUsage[]
+}
+
+function summary(tenant_id: string, { servers: usages, hosts }: Usages, period: Period, detailed: boolean) {
   const sum = (of: (usage: ServerUsage) => number) => usages.reduce((total, usage) => total + of(usage), 0)
   return {
     tenant_id,
@@ -113,7 +120,14 @@ function summary(tenant_id: string, usages: ServerUsage[], period: Period, detai
     start: naiveTime(new Date(period.start).toISOString()),
     stop: naiveTime(new Date(period.stop).toISOString()),
     ...(detailed && { server_usages: usages }),
+    ...hostCharges(hosts, detailed),
   }
+}
+
+/** On the first page: pages are of servers. */
+async function hostUsages(ctx: Ctx, period: Period, { marker }: Asked, project?: string): Promise<HostUsage[]> {
+  if (marker !== undefined) return []
+  return (await dedicatedIn(ctx, period, project)).map(row => usageOfHost(row, period))
 }
 
 const list = operation({
@@ -130,8 +144,13 @@ const list = operation({
   async handle(ctx, { query, url }) {
     const { period, usages, links } = await pageOfUsages(ctx, query, url, 'tenant_usages_links')
     const byProject = Map.groupBy(usages, usage => usage.tenant_id)
+    const hosts = Map.groupBy(await hostUsages(ctx, period, query), usage => usage.tenant_id)
+    const projects = [...new Set([...byProject.keys(), ...hosts.keys()])]
     return {
-      tenant_usages: [...byProject].map(([project, its]) => summary(project, its, period, query.detailed === '1')),
+      tenant_usages: projects.map(project => {
+        const its = { servers: byProject.get(project) ?? [], hosts: hosts.get(project) ?? [] }
+        return summary(project, its, period, query.detailed === '1')
+      }),
       ...links,
     }
   },
@@ -149,7 +168,9 @@ const show = operation({
   async handle(ctx, { params, query, url }) {
     const project = params.project_id
     const { period, usages, links } = await pageOfUsages(ctx, query, url, 'tenant_usage_links', project)
-    return { tenant_usage: usages.length > 0 ? summary(project, usages, period, true) : {}, ...links }
+    const its = { servers: usages, hosts: await hostUsages(ctx, period, query, project) }
+    const isNone = its.servers.length + its.hosts.length === 0
+    return { tenant_usage: isNone ? {} : summary(project, its, period, true), ...links }
   },
 })
 
