@@ -143,11 +143,13 @@ export const computeConfig = section(
         }),
         cpu_dedicated_set: Type.String({
           default: '',
+          pattern: '^[0-9^, -]*$',
           description:
             'CPUs of each host that are given out one by one to vCPUs with hw:cpu_policy dedicated: "4-15,^8".',
         }),
         cpu_shared_set: Type.String({
           default: '',
+          pattern: '^[0-9^, -]*$',
           description:
             'CPUs that all other vCPUs share. Without it these are all CPUs, or none where some are dedicated.',
         }),

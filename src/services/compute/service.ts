@@ -49,6 +49,7 @@ import { orphanClaims } from './reconcilers/claims.ts'
 import { hostCleanups } from './reconcilers/cleanups.ts'
 import { follow, guestChanged, guestsReported } from './reconcilers/guests.ts'
 import { usageAuditing } from './reconcilers/usage-audits.ts'
+import { checkDeviceSettings } from './rooms/settings.ts'
 import { schedulerHintOperations } from './scheduler-hints/operations.ts'
 import { serverGroupOperations, serverGroupRules } from './server-groups/operations.ts'
 import { reclaims } from './servers/delete.ts'
@@ -137,7 +138,10 @@ export const computeService = service({
   admit: admitRequest,
   notifications: computeNotifications,
   health: [hostsHealth],
-  start: async env => followSerialConsoles(env),
+  start: async env => {
+    checkDeviceSettings(env)
+    return followSerialConsoles(env)
+  },
   control: async env => serveComputeControl(env, { reported: guestsReported, changed: guestChanged }),
 })
 

@@ -143,6 +143,24 @@ test('a device is next to the guest, or where its policy lets it be', () => {
   })
 })
 
+test('the cell that is hardest to place is placed first, and a host of many cells is soon looked through', () => {
+  const named = { 'numa_cpus.0': '0', 'numa_mem.0': '512', 'numa_cpus.1': '1-3', 'numa_mem.1': '1536' }
+  const small = cell(1, { memory_used_mb: 3000 })
+  const fitted = fitOnHost(
+    topology({ numa_nodes: '2', ...named }),
+    [],
+    machine([cell(0, { memory_used_mb: 2500 }), small]),
+  )
+  assert.deepEqual('fit' in fitted && fitted.fit.cells.map(each => each.host_cell), [1, 0])
+  const many = Array.from({ length: 12 }, (_, id) => cell(id, id < 11 ? {} : { memory_used_mb: 4000 }))
+  assert.deepEqual(fitOnHost(topology({ numa_nodes: '12' }, 12, 12 * 128), [], machine(many)), {
+    lacks: [
+      ...Array.from({ length: 11 }, (_, id) => `cell ${id}: room for one of its cells`),
+      'cell 11: 96 MiB free',
+    ].join('; '),
+  })
+})
+
 test('the filters say what was asked and what a host had', () => {
   const hosts = [host('plain'), host('numa', { numa: machine([cell(0)]) })]
   const options = {

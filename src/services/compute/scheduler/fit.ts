@@ -59,8 +59,8 @@ export type Fitting = { fit: Fit } | { lacks: string }
 /** Ordinary pages. */
 const smallKb = 4
 
-/** Choices looked at: a flavor with many cells must not take minutes on a host with many. */
-const mostSteps = 20_000
+/** Choices looked at: who asks for many cells must not keep the scheduler busy with hosts that have many. */
+const mostSteps = 5000
 
 /** Of a guest without a topology only devices are fitted. */
 export function fitOnHost(
@@ -77,28 +77,29 @@ export function fitOnHost(
   return fitCells(topology, requests, host)
 }
 
+type CellFitting = { cell: FittedCell; emulator: number[] } | { lacks: string }
+
 function fitCells(topology: GuestTopology, requests: readonly PciRequest[], host: FitHost): Fitting {
   const order = inOrder(host, requests)
-  const lacking = new Map<number, string>()
+  // A cell of the host has one of the guest at most, so that each fits or not whatever becomes of the others.
+  const options = topology.cells
+    .map(wanted => ({ wanted, fitted: order.map(cell => fitCell(topology, wanted, cell, host)) }))
+    .sort((a, b) => usable(a.fitted) - usable(b.fitted))
+  const chosen: Exclude<CellFitting, { lacks: string }>[] = []
   let noDevices: string | undefined
   let steps = 0
-  const chosen: { cell: FittedCell; emulator: number[] }[] = []
   function place(index: number): Fit | undefined {
-    const wanted = topology.cells[index]
-    if (!wanted) {
-      const cells = chosen.map(({ cell }) => cell)
+    const option = options[index]
+    if (!option) {
+      const cells = chosen.map(({ cell }) => cell).sort((a, b) => a.id - b.id)
       const devices = pickDevices(requests, host, cells)
       if ('picked' in devices) return { cells, emulator: chosen.flatMap(one => one.emulator), devices: devices.picked }
       noDevices = devices.lacks
       return undefined
     }
-    for (const cell of order) {
-      if (chosen.some(other => other.cell.host_cell === cell.id) || steps++ > mostSteps) continue
-      const fitted = fitCell(topology, wanted, cell, host)
-      if ('lacks' in fitted) {
-        lacking.set(cell.id, fitted.lacks)
-        continue
-      }
+    for (const fitted of option.fitted) {
+      if (steps++ > mostSteps) return undefined
+      if ('lacks' in fitted || chosen.some(other => other.cell.host_cell === fitted.cell.host_cell)) continue
       chosen.push(fitted)
       const found = place(index + 1)
       if (found) return found
@@ -107,9 +108,21 @@ function fitCells(topology: GuestTopology, requests: readonly PciRequest[], host
     return undefined
   }
   const fit = place(0)
-  if (fit) return { fit }
-  const cells = [...lacking].sort(([a], [b]) => a - b).map(([id, lacks]) => `cell ${id}: ${lacks}`)
-  return { lacks: noDevices ?? cells.join('; ') }
+  return fit ? { fit } : { lacks: noDevices ?? cellsTold(order, options[0]?.fitted ?? []) }
+}
+
+const usable = (fitted: readonly CellFitting[]) => fitted.filter(one => 'cell' in one).length
+
+/** What each cell of the host lacks for the guest's cell that is hardest to place. */
+function cellsTold(order: readonly CellState[], fitted: readonly CellFitting[]): string {
+  const told = order.map(({ id }, index) => {
+    const one = fitted[index]
+    return { id, text: one && 'lacks' in one ? one.lacks : 'room for one of its cells' }
+  })
+  return told
+    .sort((a, b) => a.id - b.id)
+    .map(({ id, text }) => `cell ${id}: ${text}`)
+    .join('; ')
 }
 
 /** Cells next to wanted devices first, those next to unwanted ones last; then those of which most is free. */
@@ -129,7 +142,7 @@ function fitCell(
   wanted: GuestCell,
   cell: CellState,
   { cpu_ratio, ram_ratio }: FitHost,
-): { cell: FittedCell; emulator: number[] } | { lacks: string } {
+): CellFitting {
   const dedicated = wanted.vcpus.filter(vcpu => cpu.dedicated.has(vcpu))
   const shared_vcpus = wanted.vcpus.length - dedicated.length
   if (shared_vcpus > cell.shared.length || cell.shared_used + shared_vcpus > cell.shared.length * cpu_ratio)

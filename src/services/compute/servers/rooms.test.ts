@@ -254,6 +254,29 @@ test('a resize on the same host holds old and new CPUs until it is confirmed', a
   assert.deepEqual(await s.taken('h1'), { cells: 1, cpus: 2, devices: 0 })
 })
 
+test('what goes on beside the vCPUs has a CPU of its own, or the shared ones', async () => {
+  await using s = await stage()
+  const dedicated = { 'hw:cpu_policy': 'dedicated' }
+  const isolated = await s.flavor('isolated', { ...dedicated, 'hw:emulator_threads_policy': 'isolate' }, 1)
+  const sharing = await s.flavor('sharing', { ...dedicated, 'hw:emulator_threads_policy': 'share' }, 1)
+  const [alone, shared] = [await s.boot(s.demo, { flavorRef: isolated }), await s.boot(s.demo, { flavorRef: sharing })]
+  const [pinned, beside] = await s.pinned(alone.id)
+  assert.deepEqual((await s.has(alone.id)).h1, { PCPU: 2, MEMORY_MB: 512, DISK_GB: 1 })
+  const spec = s.drivers.h1!.guests.get(alone.id)!.spec
+  assert.deepEqual([spec.cells?.[0]?.pins, spec.floating_cpus], [{ 0: pinned }, [beside]])
+  assert.deepEqual(s.drivers.h1!.guests.get(shared.id)!.spec.floating_cpus, [0, 1, 4, 5])
+})
+
+test('a mixed server has some vCPUs for itself, the others share', async () => {
+  await using s = await stage()
+  const flavorRef = await s.flavor('mixed', { 'hw:cpu_policy': 'mixed', 'hw:cpu_dedicated_mask': '0' }, 2)
+  const { id } = await s.boot(s.demo, { flavorRef })
+  assert.deepEqual((await s.has(id)).h1, { VCPU: 1, PCPU: 1, MEMORY_MB: 512, DISK_GB: 1 })
+  const [cell] = s.drivers.h1!.guests.get(id)!.spec.cells ?? []
+  assert.deepEqual(Object.keys(cell?.pins ?? {}), ['0'])
+  assert.deepEqual(cell?.shared_cpus, cell?.host_cell === 0 ? [0, 1] : [4, 5])
+})
+
 test('other servers run on the shared CPUs alone', async () => {
   await using s = await stage()
   const { id } = await s.boot(s.demo)

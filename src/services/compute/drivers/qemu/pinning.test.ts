@@ -63,6 +63,18 @@ describe('QEMU guests with cells and CPUs of their own', { skip: skip ?? fewCpus
     await host.driver.destroy(spec.id)
   })
 
+  it('a realtime vCPU runs before all else on its CPU', { skip: !isRoot && 'needs root' }, async () => {
+    const spec = await booted(host, { ...cells([0, 1]), realtime_vcpus: [1] })
+    const tasks = `/proc/${await pidOf(spec.id)}/task`
+    // The 41st field of stat, after a name that may have spaces: 1 is SCHED_FIFO.
+    const policy = (thread: string) =>
+      readFileSync(`${tasks}/${thread}/stat`, 'utf8').split(') ').at(-1)!.split(' ')[38]
+    const name = (thread: string) => readFileSync(`${tasks}/${thread}/comm`, 'utf8').trim()
+    const realtime = readdirSync(tasks).filter(thread => policy(thread) === '1')
+    assert.deepEqual(realtime.map(name), ['CPU 1/TCG'])
+    await host.driver.destroy(spec.id)
+  })
+
   it('a guest without cells floats on the CPUs that are shared', async () => {
     const spec = await booted(host, { floating_cpus: [1] })
     assert.deepEqual([...new Set((await allowed(spec.id)).values())], ['1'])
