@@ -16,6 +16,7 @@ test('a quick run has every row', { timeout: 240_000 }, async () => {
     'resize',
     'with 10 servers',
     'among 10',
+    'guests booting',
   ])
     assert.ok(stdout.includes(words), `${words} is not in:\n${stdout}`)
 })

@@ -8,6 +8,7 @@ import { candidateTimes } from './candidates.ts'
 import { openBench, prepareServers } from './cloud.ts'
 import { measureGrowth } from './growth.ts'
 import { guestTimes } from './guest.ts'
+import { guestsAskingTimes } from './guests-asking.ts'
 import { root, stop, stopAll } from './process.ts'
 import { measureReads, measureUploads } from './reads.ts'
 import { schedulingTimes } from './scheduling.ts'
@@ -15,7 +16,7 @@ import { measureServers } from './servers.ts'
 import { measureStarts } from './starts.ts'
 import { markdownOf, newTable, rate, ratioOf, type Table } from './table.ts'
 import { measureTestDouble } from './test-double.ts'
-import { ms, quantiles } from './timing.ts'
+import { ms, quantiles, type Times } from './timing.ts'
 
 const { values: flags } = parseArgs({
   options: {
@@ -64,6 +65,16 @@ async function measureScheduling(table: Table, baseline: Baseline, data: string)
   }
 }
 
+async function measureAsking(table: Table, baseline: Baseline): Promise<void> {
+  table.section('Guests asking')
+  const guests = quick ? 10 : 100
+  const { all, again } = await guestsAskingTimes(guests, quick ? 2 : 10)
+  const ratio = (times: Times) => `${ratioOf(times.p50, baseline.read.p50)} a read`
+  const what = `a document of the metadata, ${guests} guests booting at once`
+  table.note({ what, budget: 'p99 < 10 ms', measured: quantiles(all), ratio: ratio(all) })
+  table.note({ what: `${what}, asked for again`, measured: quantiles(again), ratio: ratio(again) })
+}
+
 async function measureGuest(table: Table): Promise<void> {
   table.section('Real guests')
   const guest = await guestTimes()
@@ -104,6 +115,7 @@ try {
   table.section('Growth')
   await measureGrowth(table, baseline, join(folder, 'grown'), quick)
   await measureScheduling(table, baseline, folder)
+  await measureAsking(table, baseline)
   await measureTestDouble(table, quick)
   if (!quick) await measureGuest(table)
   if (flags.write) write(table, load)

@@ -1,6 +1,6 @@
 /** Configuration of the compute service. */
 
-import { section } from '#kernel/config/section.ts'
+import { secret, section } from '#kernel/config/section.ts'
 import { Type } from '#kernel/schema/builders.ts'
 
 const limit = (value: number, description: string) => Type.Integer({ default: value, minimum: -1, description })
@@ -107,6 +107,35 @@ export const computeConfig = section(
         default: 3,
         minimum: -1,
         description: "Most disks of a server on its host, its root disk and the flavor's among them; -1 is no limit.",
+      }),
+      metadata_cache_seconds: Type.Integer({
+        default: 15,
+        minimum: 0,
+        description:
+          'How old what guests read of themselves may be, as far as it is not of the server alone; who asks is looked at each time.',
+      }),
+      vendordata: Type.Object({
+        file: Type.String({ default: '', description: 'A JSON file that all guests read as vendor data.' }),
+        targets: Type.Array(Type.String({ pattern: '^[^@\\s]+@https?://\\S+$' }), {
+          default: [],
+          description:
+            'Web services that are asked about a server and whose answers it reads in vendor_data2.json, each as name@URL.',
+        }),
+        timeout_seconds: Type.Integer({ default: 5, minimum: 1, description: 'How long a target may take.' }),
+        failure_fatal: Type.Boolean({
+          default: false,
+          description: 'Whether a target that fails fails what the guest asked, or the boot with a config drive.',
+        }),
+        auth: Type.Object({
+          username: Type.String({
+            default: '',
+            description: 'The account whose token targets are sent in X-Auth-Token; empty for none.',
+          }),
+          password: secret({ default: '', description: 'Its password.' }),
+          project: Type.String({ default: 'service', description: 'Its project.' }),
+          domain: Type.String({ default: 'Default', description: "The account's domain, and the project's." }),
+          url: Type.String({ default: '', description: "Identity's address before /v3; empty for this cloud's own." }),
+        }),
       }),
       max_page: Type.Integer({ default: 1000, minimum: 1, description: 'Most servers in one answer of a list.' }),
       rate_limits: Type.Array(

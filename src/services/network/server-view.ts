@@ -4,11 +4,11 @@ import { macOfLinkLocal, normalAddress, parseCidr } from './addresses.ts'
 import type { ServerPort } from './contract.ts'
 import { networkRows } from './networks/store.ts'
 import {
-  allocationRows,
   allocationsOf,
   type PortRow,
   portRows,
   serverPortRows as portsOf,
+  portWithAddress,
   type ShownPort,
   serversOfPorts,
   shownServerPorts,
@@ -65,13 +65,11 @@ export async function serverAt(
   return port && port.server_index !== null ? { server_id: port.device_id, port_id: port.id } : undefined
 }
 
-async function portAt(ctx: Ctx, networkId: string, address: string): Promise<PortRow | undefined> {
+async function portAt(ctx: Ctx, networkId: string, address: string) {
   const mac = macOfLinkLocal(address)
   if (mac) return portRows.find(ctx.db, { network_id: networkId, mac_address: mac })
-  const ip_address = normalAddress(address)
-  if (!ip_address) return undefined
-  const found = await allocationRows.find(ctx.db, { network_id: networkId, ip_address })
-  return found && portRows.find(ctx.db, { id: found.port_id })
+  const plain = normalAddress(address)
+  return plain ? portWithAddress(ctx.db, networkId, plain) : undefined
 }
 
 /** `network_data.json`, as cloud-init reads it. */

@@ -4,6 +4,7 @@ import type { ServerPort } from '../../network/contract.ts'
 import { computeConfig } from '../config.ts'
 import type { ServerRow } from '../servers/server.ts'
 import { guestDataOf } from '../servers/store.ts'
+import { askTargets, readVendorFile } from './vendor-data.ts'
 
 export interface GuestFacts {
   server: ServerRow
@@ -19,6 +20,8 @@ export interface GuestFacts {
   encrypted_password: string | null
   files: { path: string; contents: Buffer }[]
   random_seed: string
+  /** What the operator tells: in his file, and by the web services that are asked. Got once, when a document needs it. */
+  vendor: { file(): Promise<Record<string, unknown>>; targets(): Promise<Record<string, unknown>> }
 }
 
 const seedBytes = 512
@@ -26,7 +29,7 @@ const seedBytes = 512
 export async function factsOf(ctx: Ctx, server: ServerRow): Promise<GuestFacts> {
   const { dhcp_domain, default_availability_zone } = ctx.config.of(computeConfig)
   const data = await guestDataOf(ctx, server.id)
-  return {
+  const facts: GuestFacts = {
     server,
     hostname: dhcp_domain ? `${server.hostname}.${dhcp_domain}` : server.hostname,
     zone: server.availability_zone ?? default_availability_zone,
@@ -41,5 +44,19 @@ export async function factsOf(ctx: Ctx, server: ServerRow): Promise<GuestFacts> 
     encrypted_password: data?.encrypted_password ?? null,
     files: (data?.personality ?? []).map(({ path, contents }) => ({ path, contents: Buffer.from(contents, 'base64') })),
     random_seed: ctx.ids.bytes(seedBytes).toString('base64'),
+    vendor: { file: once(() => readVendorFile(ctx)), targets: once(() => askTargets(ctx, facts)) },
+  }
+  return facts
+}
+
+/** Does it when first asked, and again when it failed. */
+function once<T>(work: () => Promise<T>): () => Promise<T> {
+  let done: Promise<T> | undefined
+  return () => {
+    done ??= work().catch(error => {
+      done = undefined
+      throw error
+    })
+    return done
   }
 }

@@ -1,11 +1,14 @@
 /** What guests read of themselves: by the metadata service, and on their config drive. Both are made of the same documents. */
 import { posix } from 'node:path'
 import type { Ctx } from '#kernel/context.ts'
+import { Unavailable } from '#kernel/errors.ts'
 import type { DriveFile } from '../drivers/driver.ts'
 import type { ServerRow } from '../servers/server.ts'
-import { findServer, keepGuestPassword } from '../servers/store.ts'
+import { keepGuestPassword } from '../servers/store.ts'
+import { changeOf } from '../servers/store-servers.ts'
 import { ec2Item, ec2Text, ec2Tree, ec2Versions } from './ec2.ts'
 import { factsOf, type GuestFacts } from './facts.ts'
+import { type Kept, keptFor } from './kept.ts'
 import { type Content, fileContents, openstackDocuments, openstackVersions } from './openstack.ts'
 
 /** As upstream: four pieces of 255 bytes. */
@@ -26,21 +29,40 @@ export interface GuestAnswer {
 
 /** Answers what a guest asks the metadata service. */
 export async function answerGuest(ctx: Ctx, request: GuestRequest): Promise<GuestAnswer> {
-  const server = await findServer(ctx, request.server_id)
-  const path = partsOf(request.path)
-  if (!server || path === undefined) return refusal(404, 'Not Found')
-  // Passwords are for the config drive alone, which nothing but the guest's own kernel reads.
-  const facts = { ...(await factsOf(ctx, server)), admin_password: null }
-  const found = lookUp(facts, path)
+  const { server_id, method } = request
+  const seen = await changeOf(ctx, server_id)
+  if (seen === undefined) return refusal(404, 'Not Found')
+  const kept = keptFor(ctx, server_id, seen)
+  if (method === 'POST') return answerPost(ctx, request, kept)
+  const answer = await kept.answer(request.path, path => answerAbout(kept, path)).catch(failed)
+  if (method === 'GET') return answer
+  if (answer.status === 200 && method !== 'HEAD') return refusal(405, 'Method Not Allowed')
+  return { ...answer, body: method === 'HEAD' ? '' : answer.body }
+}
+
+/** What is not remembered: a source of vendor data that the operator will not do without. */
+function failed(error: unknown): GuestAnswer {
+  if (error instanceof Unavailable) return refusal(500, 'Internal Server Error')
+  throw error
+}
+
+async function answerAbout(kept: Kept, path: string): Promise<GuestAnswer> {
+  const parts = partsOf(path)
+  const facts = await kept.facts()
+  const found = parts && facts && (await lookUp(facts, parts))
   if (!found) return refusal(404, 'Not Found')
-  const isPassword = path[0] === 'openstack' && path[2] === 'password'
-  if (request.method === 'POST' && isPassword) return keepPassword(ctx, server, request.body)
-  if (request.method !== 'GET' && request.method !== 'HEAD') return refusal(405, 'Method Not Allowed')
-  return {
-    status: 200,
-    headers: { 'content-type': found.type === 'json' ? 'application/json' : 'text/plain; charset=UTF-8' },
-    body: request.method === 'HEAD' ? '' : found.content,
-  }
+  const type = found.type === 'json' ? 'application/json' : 'text/plain; charset=UTF-8'
+  return { status: 200, headers: { 'content-type': type }, body: found.content }
+}
+
+async function answerPost(ctx: Ctx, { server_id, path, body }: GuestRequest, kept: Kept): Promise<GuestAnswer> {
+  const { status } = await answerAbout(kept, path)
+  if (status !== 200) return refusal(404, 'Not Found')
+  const [form, , name] = partsOf(path) ?? []
+  if (form !== 'openstack' || name !== 'password') return refusal(405, 'Method Not Allowed')
+  const answer = await keepPassword(ctx, server_id, body)
+  kept.forget()
+  return answer
 }
 
 const refusal = (status: number, title: string): GuestAnswer => ({
@@ -65,7 +87,7 @@ function partsOf(path: string): string[] | undefined {
 const text = (content: string | Buffer): Content => ({ type: 'text', content })
 
 /** Whatever does not begin with `openstack` is EC2's. */
-function lookUp(facts: GuestFacts, path: readonly string[]): Content | undefined {
+function lookUp(facts: GuestFacts, path: readonly string[]): Content | undefined | Promise<Content | undefined> {
   const [form, ...rest] = path
   if (form === 'openstack') return lookUpOpenstack(facts, rest)
   const [version, ...names] = form === 'ec2' ? rest : path
@@ -75,7 +97,7 @@ function lookUp(facts: GuestFacts, path: readonly string[]): Content | undefined
   return value === undefined ? undefined : text(ec2Text(value, facts.key?.name))
 }
 
-function lookUpOpenstack(facts: GuestFacts, path: readonly string[]): Content | undefined {
+function lookUpOpenstack(facts: GuestFacts, path: readonly string[]) {
   const [version, name, more] = path
   if (version === undefined) return text(openstackVersions.join('\n'))
   if (more !== undefined) return undefined
@@ -86,13 +108,13 @@ function lookUpOpenstack(facts: GuestFacts, path: readonly string[]): Content | 
   const documents = openstackDocuments(facts, version)
   if (!documents) return undefined
   if (name === undefined) return text(Object.keys(documents).join('\n'))
-  return Object.hasOwn(documents, name) ? documents[name] : undefined
+  return Object.hasOwn(documents, name) ? documents[name]!() : undefined
 }
 
 /** The guest reports the password that it made, encrypted for its owner: once, until the owner clears it. */
-async function keepPassword(ctx: Ctx, server: ServerRow, password: string): Promise<GuestAnswer> {
+async function keepPassword(ctx: Ctx, server_id: string, password: string): Promise<GuestAnswer> {
   if (Buffer.byteLength(password) > maxPasswordBytes) return refusal(400, 'Bad Request: the password is too large')
-  if (password === '' || (await keepGuestPassword(ctx, server.id, password)))
+  if (password === '' || (await keepGuestPassword(ctx, server_id, password)))
     return { status: 200, headers: {}, body: '' }
   return refusal(409, 'Conflict')
 }
@@ -105,9 +127,9 @@ export async function configDrive(ctx: Ctx, server: ServerRow): Promise<Record<s
   const facts = await factsOf(ctx, server)
   const files: Record<string, DriveFile> = {}
   for (const version of openstackVersions) {
-    for (const [name, { content }] of Object.entries(openstackDocuments(facts, version)!)) {
+    for (const [name, document] of Object.entries(openstackDocuments(facts, version)!)) {
       // What the guest tells is not what it is told.
-      if (name !== 'password') files[`openstack/${version}/${name}`] = driveFile(content)
+      if (name !== 'password') files[`openstack/${version}/${name}`] = driveFile((await document()).content)
     }
   }
   for (const [name, content] of Object.entries(fileContents(facts)))

@@ -20,18 +20,25 @@ const has = (version: string, since: (typeof versions)[number]) => version >= si
 
 export type Content = { type: 'text' | 'json'; content: string | Buffer }
 
+/** Made when it is asked for: the vendor's take time. */
+export type Document = () => Content | Promise<Content>
+
 const json = (value: unknown): Content => ({ type: 'json', content: JSON.stringify(value) })
+const text = (content: string | Buffer): Content => ({ type: 'text', content })
 
 /** The documents of a version by name; undefined for an unknown version. */
-export function openstackDocuments(facts: GuestFacts, version: string): Record<string, Content> | undefined {
+export function openstackDocuments(facts: GuestFacts, version: string): Record<string, Document> | undefined {
   if (!openstackVersions.includes(version)) return undefined
+  const { user_data, encrypted_password, network, vendor } = facts
   return {
-    'meta_data.json': json(metaData(facts, version)),
-    ...(facts.user_data && { user_data: { type: 'text' as const, content: facts.user_data } }),
-    ...(has(version, '2013-04-04') && { password: { type: 'text' as const, content: facts.encrypted_password ?? '' } }),
-    ...(has(version, '2013-10-17') && { 'vendor_data.json': json({}) }),
-    ...(has(version, '2015-10-15') && { 'network_data.json': json(facts.network) }),
-    ...(has(version, '2016-10-06') && { 'vendor_data2.json': json({ static: {} }) }),
+    'meta_data.json': () => json(metaData(facts, version)),
+    ...(user_data && { user_data: () => text(user_data) }),
+    ...(has(version, '2013-04-04') && { password: () => text(encrypted_password ?? '') }),
+    ...(has(version, '2013-10-17') && { 'vendor_data.json': async () => json(await vendor.file()) }),
+    ...(has(version, '2015-10-15') && { 'network_data.json': () => json(network) }),
+    ...(has(version, '2016-10-06') && {
+      'vendor_data2.json': async () => json({ static: await vendor.file(), ...(await vendor.targets()) }),
+    }),
   }
 }
 

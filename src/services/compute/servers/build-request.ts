@@ -125,7 +125,8 @@ async function requestSpec(ctx: Ctx, body: CreateBody): Promise<RequestSpec> {
     throw new BadRequest(`Instance group ${group_id} could not be found.`)
   }
   await requireLevels(ctx, levelsOf(scheduler_hints))
-  return { availability_zone: zone, requested_host: host, scheduler_hints, group_id }
+  const boot_roles = [...(ctx.identity.roles ?? [])]
+  return { availability_zone: zone, requested_host: host, scheduler_hints, group_id, boot_roles }
 }
 
 /** Admins may name a host: in the zone (`zone:host:node`), or on its own from 2.74 on. */

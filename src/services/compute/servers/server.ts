@@ -161,6 +161,8 @@ export interface RequestSpec {
   requested_host: string | null
   scheduler_hints: Record<string, string[]>
   group_id: string | null
+  /** The roles of who asked. */
+  boot_roles?: string[]
 }
 
 type StatusParts = Pick<ServerRow, 'vm_state' | 'task_state' | 'terminated_at'>

@@ -27,3 +27,9 @@ export async function guestDataOf(ctx: Ctx, id: string): Promise<GuestDataRow | 
   const db = await lastCellOf(ctx, id)
   return db && guestData.find(db, { server_id: id })
 }
+
+/** When a server last changed; undefined when it is gone. */
+export async function changeOf(ctx: Ctx, id: string): Promise<string | undefined> {
+  const db = await lastCellOf(ctx, id)
+  return db && (await servers.pick(db, ['updated_at'], { id }))[0]?.updated_at
+}

@@ -2,7 +2,7 @@
 import { type Expression, type SqlBool, sql } from 'kysely'
 import type { Db } from '#kernel/db/database.ts'
 import { type ListOptions, rows, type Where } from '#kernel/db/rows.ts'
-import { addWhere, matching, run, statement } from '#kernel/db/statement.ts'
+import { addWhere, matching, placeholder, run, statement } from '#kernel/db/statement.ts'
 import type { StandardRow } from '#kernel/standard-row.ts'
 
 export interface PortRow extends StandardRow {
@@ -177,6 +177,21 @@ export async function shownServerPorts(db: Db, serverIds: string[]): Promise<Sho
   addWhere(s, matching(s, ofServers(serverIds)))
   s.text += ' order by p.server_index, p.created_at, p.id, a.position, f.created_at, f.id, g.id'
   return (await run<ShownPort>(db, s)).rows
+}
+
+/** The port that has an address in a network. */
+export async function portWithAddress(
+  db: Db,
+  networkId: string,
+  address: string,
+): Promise<Pick<PortRow, 'id' | 'device_id' | 'server_index'> | undefined> {
+  const s = statement(
+    db,
+    `select p.id, p.device_id, p.server_index from network_ip_allocations a join network_ports p on p.id = a.port_id
+    where a.network_id = `,
+  )
+  s.text += `${placeholder(s, networkId)} and a.ip_address = ${placeholder(s, address)}`
+  return (await run<Pick<PortRow, 'id' | 'device_id' | 'server_index'>>(db, s)).rows[0]
 }
 
 /** Ids of the servers that have ports. */
