@@ -39,6 +39,7 @@ import { placeSignalsTable } from './migrations/0008-place-signals.ts'
 import { rooms } from './migrations/0009-rooms.ts'
 import { rateLimitsTable } from './migrations/0010-rate-limits.ts'
 import { dedicatedHosts } from './migrations/0011-dedicated-hosts.ts'
+import { diskKeys } from './migrations/0012-disk-keys.ts'
 import { networkOperationsOfCompute } from './network-proxies/networks.ts'
 import { securityGroupOperations } from './network-proxies/security-groups.ts'
 import { computeNotifications } from './notifications/notification.ts'
@@ -128,6 +129,7 @@ export const computeService = service({
     rooms,
     rateLimitsTable,
     dedicatedHosts,
+    diskKeys,
   ],
   config: computeConfig,
   contract: computeContract,

@@ -2,6 +2,7 @@
 import type { Ctx, Env, Identity } from '#kernel/context.ts'
 import { type Account, bootstrap, ensureAccount, type FirstContents } from './bootstrap.ts'
 import { endpoints, services } from './catalog/store.ts'
+import { encrypted, unsealed } from './credentials/credential.ts'
 import {
   type Limits,
   type LimitsQuestion,
@@ -77,6 +78,12 @@ export const identityContract = {
 
   /** How much more of one resource a project may have; infinite without limit. Others wait as with `overLimits`. */
   limitRoom: (ctx: Ctx, asked: Parameters<typeof limitRoom>[1]): Promise<number> => limitRoom(ctx, asked),
+
+  /** A secret as it may be kept in the database: encrypted like credentials. */
+  sealed: (ctx: Ctx, secret: string): Promise<string> => encrypted(ctx, secret),
+
+  /** What `sealed` made, as it was. */
+  unsealed: (ctx: Ctx, text: string): Promise<string> => unsealed(ctx, text),
 
   /** The name of a user by id; undefined when there is none. */
   async userName(ctx: Ctx, id: string): Promise<string | undefined> {

@@ -82,6 +82,8 @@ export interface GuestSpec {
   locked_memory?: boolean
   /** PCI devices of the host, by address. */
   devices?: string[]
+  /** The disks that the host makes are encrypted with it. Sent whenever they are to be opened; the host does not keep it. */
+  disk_key?: string
 }
 
 /** A NUMA cell of a guest. */

@@ -14,6 +14,7 @@ import { groupOf } from '../server-groups/store.ts'
 import { isRoot } from './block-device.ts'
 import { askedDevices, checkedDevices, type WantedDevice } from './block-devices.ts'
 import { type CreateBody, keptIp } from './create-schema.ts'
+import { encryptionAsked } from './encryption.ts'
 import { imageOfServer } from './image-of-server.ts'
 import { machineWishes } from './machine.ts'
 import { levelsOf } from './nearness.ts'
@@ -68,6 +69,7 @@ export async function buildRequest(ctx: Ctx, body: CreateBody, project: string):
   const fromVolume = devices.some(device => isRoot(device) && device.kind === 'volume')
   const image = fromVolume ? null : await imageOfServer(ctx, imageRefOf(server), flavor)
   machineWishes(ctx, flavor, image)
+  encryptionAsked(flavor, image)
   await ctx.services.network.validate(ctx, networks, project)
   const key = await keypairOf(ctx, server.key_name)
   const groups = (server.security_groups ?? []).flatMap(group => (group.name === undefined ? [] : [group.name]))

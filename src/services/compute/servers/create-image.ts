@@ -10,6 +10,7 @@ import type { ImageInfo } from '../../image/contract.ts'
 import { metadata, name } from '../dialect.ts'
 import { hostAgent } from '../host-agent.ts'
 import { actionOperation, actionSaga, beginAction, requireAllowed, requireHost, type ServerAction } from './action.ts'
+import { refuseEncrypted } from './encryption.ts'
 import { checkContents } from './quota.ts'
 import type { ServerRow } from './server.ts'
 import { callOptions } from './steps.ts'
@@ -42,11 +43,12 @@ export async function storeDisk(ctx: Ctx, host: string, input: Snapshot & { id: 
 }
 
 /** A queued image for the root disk of a server. */
-export function snapshotImage(
+export async function snapshotImage(
   ctx: Ctx,
   server: ServerRow,
   asked: { name: string; image_type: 'snapshot' | 'backup'; properties?: Record<string, string> },
 ): Promise<ImageInfo> {
+  await refuseEncrypted(ctx, server)
   return ctx.services.image.create(ctx, {
     name: asked.name,
     disk_format: server.image?.disk_format ?? 'qcow2',

@@ -13,6 +13,7 @@ import { joinGroup } from '../server-groups/store.ts'
 import { type BuildRequest, buildRequest } from './build-request.ts'
 import { buildServer } from './create-saga.ts'
 import { type CreateBody, createRequest } from './create-schema.ts'
+import { newDiskKey } from './encryption.ts'
 import { noValidHost } from './explanation.ts'
 import { place } from './placing.ts'
 import { beginPlan } from './plan.ts'
@@ -88,10 +89,9 @@ const isPlacedWhole = (spec: RequestSpec) => isAllOrNothing(spec) || spec.schedu
 async function planServers(ctx: Ctx, asked: BuildRequest, rows: ServerRow[]): Promise<void> {
   const { networks, security_groups, spec } = asked
   await ctx.services.network.validate(ctx, networks, rows[0]!.project_id, rows.length)
-  await insertServers(
-    ctx,
-    rows.map(row => newServer(asked, row, cell1)),
-  )
+  const made: NewServer[] = []
+  for (const row of rows) made.push(await newServer(ctx, asked, row, cell1))
+  await insertServers(ctx, made)
   if (spec.group_id !== null) for (const row of rows) await joinGroup(ctx, spec.group_id, row.id)
   for (const row of rows) await claimDevices(ctx, row, asked.devices)
   await beginPlan(ctx, rows, { networks, security_groups })
@@ -114,7 +114,7 @@ async function placeServers(ctx: Ctx, asked: BuildRequest, project: string, rows
         task_state: null,
         fault: noValidHost(ctx, placing.explanation),
       }
-      await insertServer(ctx, newServer(asked, failed, cell0))
+      await insertServer(ctx, await newServer(ctx, asked, failed, cell0))
       await keepExplanation(ctx, row.id, placing.explanation)
       await tell(ctx, row, 'create.start')
       const { message, details } = failed.fault!
@@ -125,7 +125,7 @@ async function placeServers(ctx: Ctx, asked: BuildRequest, project: string, rows
     }
     const { host, node, zone } = placing.hosts[index]!
     const placed = { ...row, host, node, availability_zone: zone }
-    await insertServer(ctx, newServer(asked, placed, cell1))
+    await insertServer(ctx, await newServer(ctx, asked, placed, cell1))
     await tell(ctx, placed, 'create.start')
     if (spec.group_id !== null) await joinGroup(ctx, spec.group_id, row.id)
     const owner = { server_id: row.id, hostname: row.hostname, project_id: project, availability_zone: zone }
@@ -135,8 +135,9 @@ async function placeServers(ctx: Ctx, asked: BuildRequest, project: string, rows
   }
 }
 
-function newServer(asked: BuildRequest, row: ServerRow, cell: string): NewServer {
-  return { row, cell, spec: asked.spec, guestData: asked.guestData, tags: asked.tags }
+async function newServer(ctx: Ctx, asked: BuildRequest, row: ServerRow, cell: string): Promise<NewServer> {
+  const disk_key = await newDiskKey(ctx, asked.flavor, asked.image)
+  return { row, cell, spec: asked.spec, guestData: { ...asked.guestData, disk_key }, tags: asked.tags }
 }
 
 function newRows(ctx: Ctx, asked: BuildRequest, project: string, count: number): ServerRow[] {

@@ -11,6 +11,7 @@ import {
   localSize,
   type VolumeDevice,
 } from './block-device.ts'
+import { diskKeyOf } from './encryption.ts'
 import { machineSpec } from './machine-spec.ts'
 import type { ServerImage, ServerRow } from './server.ts'
 import { devicesOf } from './store-block-devices.ts'
@@ -25,6 +26,7 @@ export async function guestSpec(
   signal: AbortSignal,
   holder = server.id,
 ): Promise<GuestSpec> {
+  const disk_key = await diskKeyOf(ctx, server.id)
   return {
     id: server.id,
     name: server.display_name,
@@ -35,6 +37,7 @@ export async function guestSpec(
     ...(server.config_drive && { config_drive: await configDrive(ctx, server) }),
     extra_specs: server.flavor.extra_specs,
     ...(await machineSpec(ctx, server, holder)),
+    ...(disk_key !== undefined && { disk_key }),
   }
 }
 

@@ -13,6 +13,7 @@ import { hostAgent, powerStates } from '../host-agent.ts'
 import { actionOperation, actionSaga, beginAction, requireAllowed, requireHost, type ServerAction } from './action.ts'
 import { keypairOf } from './build-request.ts'
 import { accessIp, diskConfig, hostname, keptIp, personality, trustedCertificates } from './create-schema.ts'
+import { requireAsBuilt } from './encryption.ts'
 import { guestSpec } from './guest-spec.ts'
 import { imageOfServer } from './image-of-server.ts'
 import { machineWishes } from './machine.ts'
@@ -132,6 +133,7 @@ function checkMachine(ctx: Ctx, { flavor, image }: ServerRow, next: ServerImage)
 async function rowPatch(ctx: Ctx, server: ServerRow, asked: Asked): Promise<Partial<ServerRow>> {
   const image = await imageOfServer(ctx, asked.imageRef, server.flavor, 'Cannot find image for rebuild')
   checkMachine(ctx, server, image)
+  await requireAsBuilt(ctx, server, server.flavor, image)
   const has = (key: keyof Asked) => asked[key] !== undefined
   return {
     image,

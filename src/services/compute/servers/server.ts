@@ -152,6 +152,8 @@ export interface GuestDataRow {
   personality: InjectedFile[] | null
   /** A password that the guest made, encrypted for its owner. */
   encrypted_password?: string | null
+  /** Of the server's encrypted disks, sealed. */
+  disk_key?: string | null
 }
 
 /** What was asked for, kept for choosing hosts again. */

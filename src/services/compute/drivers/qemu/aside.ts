@@ -61,8 +61,8 @@ export async function copyAside(host: QemuHost, id: string, signal: AbortSignal)
   await needSpace(host.instances, bytes, 'a copy of the disks')
   await mkdir(to.dir, { mode: 0o711 })
   const config = record.machine.config_drive ? ['config-drive'] : []
+  for (const disk of record.machine.disks) await checkOverlay(join(from.dir, disk.file), disk)
   for (const name of [...record.machine.disks.map(disk => disk.file), ...config]) {
-    if (name !== 'config-drive') await checkOverlay(join(from.dir, name))
     const paths = [join(from.dir, name), join(to.dir, name)] as const
     await run('cp', ['--reflink=auto', '--sparse=always', '--', ...paths], { cwd: to.dir, signal })
     await give(host, paths[1], 0o600)

@@ -44,7 +44,7 @@ export async function buildGuest(
   const disks = []
   for (const disk of spec.disks) {
     const image = disk.source.type === 'image' ? cachedName(disk.source.image) : undefined
-    disks.push(await createDisk(host, files.dir, disk, image, signal))
+    disks.push(await createDisk(host, files.dir, disk, image, spec.disk_key, signal))
   }
   if (spec.config_drive) await writeConfigDrive(host, spec.config_drive, files.configDrive, signal)
   await prepareConsoleLog(host, files.consoleLog)

@@ -13,6 +13,8 @@ export interface DiskFile {
   base?: { file: string; format: 'raw' | 'qcow2' }
   boot_index: number
   bus: 'virtio' | 'scsi' | 'sata'
+  /** What the guest writes is encrypted (LUKS); a base is not. */
+  encrypted?: true
 }
 
 export interface DirectBoot {
@@ -23,7 +25,7 @@ export interface DirectBoot {
 
 /** All that the command line depends on. Kept on disk, so that a guest resumes on the machine it was suspended on. */
 export interface Machine {
-  spec: Omit<GuestSpec, 'config_drive'>
+  spec: Omit<GuestSpec, 'config_drive' | 'disk_key'>
   accel: Accel
   disks: DiskFile[]
   config_drive: boolean
@@ -40,6 +42,9 @@ type Options = Record<string, string | number | boolean>
 
 /** Root ports kept free for devices that are plugged in later; a machine cannot grow them while it runs. */
 const sparePorts = 8
+
+/** QEMU's name of the key of encrypted disks. */
+export const keyName = 'disk-key'
 
 export const diskNode = (id: string) => `disk-${id}`
 export const nicDevice = (portId: string) => `nic-${portId}`
@@ -159,6 +164,7 @@ export function blockdev(disk: DiskFile): Record<string, unknown> {
     'node-name': diskNode(disk.id),
     discard: 'unmap',
     file: { driver: 'file', filename: disk.file, discard: 'unmap' },
+    ...(disk.encrypted && { encrypt: { format: 'luks', 'key-secret': keyName } }),
     backing: base
       ? {
           driver: base.format,

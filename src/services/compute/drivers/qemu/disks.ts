@@ -3,6 +3,7 @@ import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type DiskSpec, GuestError, type ImageSpec } from '../driver.ts'
 import type { DiskFile } from './command-line.ts'
+import { encryptedOptions, withKey } from './disk-key.ts'
 import { give, type QemuHost } from './host.ts'
 import { qcow2VirtualSize } from './qcow2.ts'
 import { run } from './run.ts'
@@ -15,6 +16,7 @@ export async function createDisk(
   dir: string,
   disk: DiskSpec,
   image: string | undefined,
+  key: string | undefined,
   signal: AbortSignal,
 ): Promise<DiskFile> {
   if (!/^[0-9A-Za-z][\w.-]{0,63}$/.test(disk.id))
@@ -25,9 +27,14 @@ export async function createDisk(
   if (bytes <= 0) throw new GuestError(`The disk ${disk.id} has no size.`)
   // -u: the base is not opened. Its header is hostile, and was read by our own parser already.
   const backing = base ? ['-u', '-F', base.format, '-b', base.file] : []
-  await run('qemu-img', ['create', '-q', '-f', 'qcow2', ...backing, file, String(bytes)], { cwd: dir, signal })
+  await withKey(host, key, secret => {
+    const encrypted = key === undefined ? [] : [...secret, '-o', encryptedOptions]
+    const args = ['create', '-q', '-f', 'qcow2', ...encrypted, ...backing, file, String(bytes)]
+    return run('qemu-img', args, { cwd: dir, signal })
+  })
   await give(host, join(dir, file), 0o600)
-  return { id: disk.id, file, bytes, boot_index: disk.boot_index, bus: busOf(disk), ...(base ? { base } : {}) }
+  const made = { id: disk.id, file, bytes, boot_index: disk.boot_index, bus: busOf(disk) }
+  return { ...made, ...(base && { base }), ...(key !== undefined && { encrypted: true }) }
 }
 
 /** Bytes that the guest sees in the image. */

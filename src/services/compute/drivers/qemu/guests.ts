@@ -2,9 +2,17 @@
 import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { messageOf } from '#kernel/errors.ts'
-import { GuestError, type GuestEvent, type GuestState, type PowerState, powerStates } from '../driver.ts'
+import {
+  GuestError,
+  type GuestEvent,
+  type GuestSpec,
+  type GuestState,
+  type PowerState,
+  powerStates,
+} from '../driver.ts'
 import type { Machine } from './command-line.ts'
 import { trimConsoleLog, trimQemuLog } from './console-log.ts'
+import { sweepKeys } from './disk-key.ts'
 import { exists, type GuestFiles, guestFiles, guestIds, type QemuHost } from './host.ts'
 import { launch } from './launch.ts'
 import { endTools, findProcesses, type GuestProcess, isAlive, killProcess } from './process.ts'
@@ -39,7 +47,13 @@ export interface Guests {
   state(id: string): Promise<PowerState>
   list(): Promise<GuestState[]>
   /** Starts the machine and records it. */
-  run(guest: Guest, record: GuestRecord, machine: Machine, signal: AbortSignal): Promise<void>
+  run(
+    guest: Guest,
+    record: GuestRecord,
+    machine: Machine,
+    spec: Pick<GuestSpec, 'disk_key'>,
+    signal: AbortSignal,
+  ): Promise<void>
   /** The session of a guest that must run. */
   running(guest: Guest): Promise<Session>
   /** Kills what runs and removes the directory. */
@@ -177,9 +191,9 @@ export function guestsOf(host: QemuHost, emit: (event: GuestEvent) => void): Gue
       const ids = await guestIds(host)
       return await Promise.all(ids.map(async id => ({ id, power_state: await state(id) })))
     },
-    async run(guest, record, machine, signal) {
+    async run(guest, record, machine, { disk_key }, signal) {
       await writeRecord(guest.files, { ...record, machine })
-      guest.session = await launch(host, guest.files, machine, onPower(guest), signal)
+      guest.session = await launch(host, guest.files, machine, disk_key, onPower(guest), signal)
       guest.crashed = false
     },
     async running(guest) {
@@ -201,6 +215,7 @@ export function guestsOf(host: QemuHost, emit: (event: GuestEvent) => void): Gue
       await rm(guest.files.dir, { recursive: true, force: true })
     },
     async recover() {
+      await sweepKeys(host)
       await endTools(host.instances, host.clock)
       const processes = await findProcesses(host.instances, host.clock)
       const ids = new Set([...(await guestIds(host)), ...processes.keys()])

@@ -4,6 +4,7 @@ import { type FileHandle, mkdir, open, readFile, rm, writeFile } from 'node:fs/p
 import { GuestError, type PowerState } from '../driver.ts'
 import { commandLine, type Machine, nicDevice } from './command-line.ts'
 import { prepareConsoleLog } from './console-log.ts'
+import { requireKey, withKey } from './disk-key.ts'
 import { confine, exists, type GuestFiles, give, type QemuHost } from './host.ts'
 import { lockedBytes } from './machine-layout.ts'
 import { bindThreads } from './pinning.ts'
@@ -24,6 +25,20 @@ export async function launch(
   host: QemuHost,
   files: GuestFiles,
   machine: Machine,
+  key: string | undefined,
+  onPower: (state: PowerState, reason: string) => void,
+  signal: AbortSignal,
+): Promise<Session> {
+  requireKey(machine.disks, key)
+  return await withKey(host, key, secret => start(host, files, machine, secret, onPower, signal))
+}
+
+/** Returns when QEMU has read all that it was given. */
+async function start(
+  host: QemuHost,
+  files: GuestFiles,
+  machine: Machine,
+  secret: string[],
   onPower: (state: PowerState, reason: string) => void,
   signal: AbortSignal,
 ): Promise<Session> {
@@ -34,7 +49,7 @@ export async function launch(
   await prepareConsoleLog(host, files.consoleLog)
   for (const address of machine.spec.devices ?? []) await takeDevice(address, host.user)
 
-  const process = await startQemu(host, files, machine, incoming)
+  const process = await startQemu(host, files, machine, secret, incoming)
   try {
     const session = await whenReady(host, files, process, onPower, signal)
     try {
@@ -65,11 +80,12 @@ async function startQemu(
   host: QemuHost,
   files: GuestFiles,
   machine: Machine,
+  secret: string[],
   incoming: boolean,
 ): Promise<GuestProcess> {
   const locked = lockedBytes(machine.spec)
   const netns = machine.spec.nics.find(nic => nic.tap)?.tap?.netns
-  const [program, ...args] = await confine(host, commandLine(machine, { incoming }), {
+  const [program, ...args] = await confine(host, [...secret, ...commandLine(machine, { incoming })], {
     ...(netns ? { netns } : {}),
     fileBytes: largestFile(machine),
     kvm: machine.accel === 'kvm',

@@ -13,8 +13,8 @@ export async function qcow2VirtualSize(path: string): Promise<number> {
 }
 
 /** Throws for a guest's own overlay that refers to more than its base. */
-export async function checkOverlay(path: string): Promise<void> {
-  parseQcow2(await readHeader(path), { backing: true })
+export async function checkOverlay(path: string, { encrypted = false }: { encrypted?: boolean } = {}): Promise<void> {
+  parseQcow2(await readHeader(path), { backing: true, encrypted })
 }
 
 async function readHeader(path: string): Promise<Buffer> {
@@ -24,13 +24,13 @@ async function readHeader(path: string): Promise<Buffer> {
   return header.subarray(0, bytesRead)
 }
 
-export function parseQcow2(header: Buffer, allow: { backing: boolean } = { backing: false }): number {
+export function parseQcow2(header: Buffer, allow: { backing?: boolean; encrypted?: boolean } = {}): number {
   const refuse = (why: string) => new GuestError(`The image is not usable: ${why}.`)
   if (header.length < 72 || header.readUInt32BE(0) !== magic) throw refuse('it is not in the qcow2 format')
   const version = header.readUInt32BE(4)
   if (version !== 2 && version !== 3) throw refuse(`qcow2 version ${version} is unknown`)
   if (header.readBigUInt64BE(8) !== 0n && !allow.backing) throw refuse('it refers to a backing file')
-  if (header.readUInt32BE(32) !== 0) throw refuse('it is encrypted')
+  if (header.readUInt32BE(32) !== 0 && !allow.encrypted) throw refuse('it is encrypted')
   const virtualSize = header.readBigUInt64BE(24)
   if (virtualSize > maxVirtualSize) throw refuse('its virtual size is over 1 PiB')
   if (version === 3) {

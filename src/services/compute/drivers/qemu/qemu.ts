@@ -79,7 +79,7 @@ export async function qemuDriver(options: QemuDriverOptions): Promise<VirtDriver
     try {
       signal.throwIfAborted()
       const record = await buildGuest(host, images, spec, accel, signal)
-      if (power_on) await guests.run(guest, record, record.machine, signal)
+      if (power_on) await guests.run(guest, record, record.machine, spec, signal)
     } catch (error) {
       await guests.clear(guest)
       throw error
@@ -90,7 +90,7 @@ export async function qemuDriver(options: QemuDriverOptions): Promise<VirtDriver
 
   async function boot(guest: Guest, spec: GuestSpec, signal: AbortSignal) {
     const record = await existing(guest)
-    await guests.run(guest, record, freshMachine(record.machine, spec, accel), signal)
+    await guests.run(guest, record, freshMachine(record.machine, spec, accel), spec, signal)
   }
 
   /** Sees to it that the guest is off, whatever it was. */
@@ -177,7 +177,7 @@ export async function qemuDriver(options: QemuDriverOptions): Promise<VirtDriver
         if (guest.session?.status === 'running') return
         if (guest.session) return await guest.session.told(() => guest.session!.execute('cont'))
         if (!(await exists(guest.files.memory))) throw new GuestError(`Guest ${spec.id} is not suspended.`)
-        await guests.run(guest, record, withTaps(record.machine, spec), gone)
+        await guests.run(guest, record, withTaps(record.machine, spec), spec, gone)
       }),
     list: () => guests.list(),
     state: id => guests.state(id),
@@ -251,7 +251,7 @@ export async function qemuDriver(options: QemuDriverOptions): Promise<VirtDriver
         try {
           const old = await existing(guest)
           const record = await reshapeGuest(host, images, guest.files, old, spec, accel, either)
-          if (power_on) await guests.run(guest, record, record.machine, either)
+          if (power_on) await guests.run(guest, record, record.machine, spec, either)
         } finally {
           building.delete(spec.id)
         }

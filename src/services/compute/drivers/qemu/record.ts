@@ -31,9 +31,9 @@ export function freshMachine(old: Machine, spec: GuestSpec, accel: Machine['acce
   return { ...machine, ...assignPorts(machine) }
 }
 
-/** Config drives hold passwords, and are on disk already. */
+/** Config drives hold passwords, and are on disk already; the key of encrypted disks is not to be beside them. */
 export function bare(spec: GuestSpec): Machine['spec'] {
-  const { config_drive: _, ...rest } = spec
+  const { config_drive: _, disk_key: _key, ...rest } = spec
   return rest
 }
 

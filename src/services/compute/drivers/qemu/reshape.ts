@@ -5,6 +5,7 @@ import { type DiskSpec, GuestError, type GuestSpec } from '../driver.ts'
 import { directBootOf, imagesOf } from './build.ts'
 import { type Accel, assignPorts, blockdev, type DiskFile } from './command-line.ts'
 import { writeConfigDrive } from './config-drive.ts'
+import { requireKey, withKey } from './disk-key.ts'
 import { createDisk } from './disks.ts'
 import type { GuestFiles, QemuHost } from './host.ts'
 import { cachedName, type ImageCache } from './image-cache.ts'
@@ -29,7 +30,11 @@ export async function reshapeGuest(
   const disks: DiskFile[] = []
   for (const disk of spec.disks) {
     const had = before.get(disk.id)
-    disks.push(had ? await resized(files, had, disk, signal) : await added(host, images, files, disk, signal))
+    disks.push(
+      had
+        ? await resized(host, files, had, disk, spec.disk_key, signal)
+        : await added(host, images, files, disk, spec.disk_key, signal),
+    )
   }
   if (spec.config_drive) await writeConfigDrive(host, spec.config_drive, files.configDrive, signal)
   const boot = directBootOf(spec, accel)
@@ -58,23 +63,41 @@ export async function reshapeGuest(
   return next
 }
 
-async function added(host: QemuHost, images: ImageCache, files: GuestFiles, disk: DiskSpec, signal: AbortSignal) {
-  if (disk.source.type !== 'image') return await createDisk(host, files.dir, disk, undefined, signal)
+async function added(
+  host: QemuHost,
+  images: ImageCache,
+  files: GuestFiles,
+  disk: DiskSpec,
+  key: string | undefined,
+  signal: AbortSignal,
+) {
+  if (disk.source.type !== 'image') return await createDisk(host, files.dir, disk, undefined, key, signal)
   const { image } = disk.source
   for (const used of [image, image.kernel, image.ramdisk]) if (used) await images.fetch(used, signal)
-  return await createDisk(host, files.dir, disk, cachedName(image), signal)
+  return await createDisk(host, files.dir, disk, cachedName(image), key, signal)
 }
 
-async function resized(files: GuestFiles, had: DiskFile, disk: DiskSpec, signal: AbortSignal): Promise<DiskFile> {
+async function resized(
+  host: QemuHost,
+  files: GuestFiles,
+  had: DiskFile,
+  disk: DiskSpec,
+  key: string | undefined,
+  signal: AbortSignal,
+): Promise<DiskFile> {
   const bytes = disk.size_gb * gigabyte
   const kept = { ...had, boot_index: disk.boot_index }
   // A disk without a size of its own is as large as its image.
   if (bytes === had.bytes || bytes === 0) return kept
   if (bytes < had.bytes) throw new GuestError(`The disk ${disk.id} cannot be made smaller.`)
-  await checkOverlay(join(files.dir, had.file))
-  const { file } = blockdev(had)
+  await checkOverlay(join(files.dir, had.file), had)
+  requireKey([had], key)
+  const { file, encrypt } = blockdev(had)
   // The base is left out: nothing of it is needed to grow what stands on it.
-  const source = `json:${JSON.stringify({ driver: 'qcow2', backing: null, file })}`
-  await run('qemu-img', ['resize', '-q', source, String(bytes)], { cwd: files.dir, signal })
+  const source = `json:${JSON.stringify({ driver: 'qcow2', backing: null, file, encrypt })}`
+  await withKey(host, key, secret => {
+    const args = ['resize', '-q', ...secret, source, String(bytes)]
+    return run('qemu-img', args, { cwd: files.dir, signal })
+  })
   return { ...kept, bytes }
 }

@@ -24,6 +24,7 @@ export async function snapshotDisk(
   format: 'raw' | 'qcow2',
   signal: AbortSignal,
 ): Promise<Readable> {
+  if (disk.encrypted) throw new GuestError('A disk that is encrypted is not copied to where it would not be.')
   await needSpace(files.dir, await allocated(files, disk), 'the snapshot')
   try {
     if (session) await backup(host, files, session, machine, disk, signal)

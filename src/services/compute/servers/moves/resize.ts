@@ -12,6 +12,7 @@ import { hosts } from '../../hosts/store.ts'
 import { actionOperation, requireAllowed, requireHost, type ServerAction } from '../action.ts'
 import { flavorOfServer } from '../build-request.ts'
 import { diskConfig } from '../create-schema.ts'
+import { requireAsBuilt } from '../encryption.ts'
 import { checkFlavor } from '../image-of-server.ts'
 import { machineWishes } from '../machine.ts'
 import type { ServerFlavor, ServerRow } from '../server.ts'
@@ -58,6 +59,7 @@ export const resize: ServerAction = {
       await requireSourceUp(ctx, server)
       const flavor = await flavorOfServer(ctx, String(asked.flavorRef))
       checkNewFlavor(server, flavor)
+      await requireAsBuilt(ctx, server, flavor, server.image)
       machineWishes(ctx, flavor, server.image)
       const disk_config = asked['OS-DCF:diskConfig'] ?? server.disk_config
       const body = { to: null, resize: true }
