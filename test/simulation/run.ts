@@ -46,6 +46,9 @@ const restLimitMs = 3 * 3_600_000
 /** Longer than any reconciler waits that repairs what is left. */
 const restAtLeastMs = 11 * 60_000
 
+/** After the last work; hosts have told what they are, and heard what they should be. */
+const heardOfMs = 2 * 60_000
+
 const acts = { ...serverActs, ...otherActs }
 const weights = Object.fromEntries(Object.entries(acts).map(([name, [weight]]) => [name, weight]))
 
@@ -136,13 +139,15 @@ async function takeRest(stage: Stage): Promise<Problem[]> {
   timeline.note('* rest')
   await chaos.heal()
   const began = clock.now()
+  let worked = began
   const busy = disk.connection.prepare(
     `select (select count(*) from kernel_sagas where state in ('running', 'unwinding')) + (select count(*) from compute_host_cleanups) n`,
   )
   for (;;) {
     const past = clock.now() - began
     if (past > restLimitMs) break
-    if (past > restAtLeastMs && clients.waiting === 0 && busy.get()?.n === 0) break
+    if (clients.waiting > 0 || busy.get()?.n !== 0) worked = clock.now()
+    if (past > restAtLeastMs && clock.now() - worked > heardOfMs) break
     await clock.advance((clock.next() ?? clock.now() + 1000) - clock.now())
     const problems = await settled(stage)
     if (problems.length > 0) return problems

@@ -130,10 +130,11 @@ export function fakeMoves({ guests, call, existing, boot, useImages, changed }: 
       const disk = { disk_total: 0, disk_processed: 0, disk_remaining: 0 }
       return { memory_total, memory_processed: part, memory_remaining: memory_total - part, ...disk }
     },
-    async forceMigration(id) {
-      const going = under.get(id)
-      if (!going) throw new GuestError(`Guest ${id} is not being migrated.`)
-      going.force()
-    },
+    forceMigration: id =>
+      call('forceMigration', id, () => {
+        const going = under.get(id)
+        if (!going) throw new GuestError(`Guest ${id} is not being migrated.`)
+        going.force()
+      }),
   }
 }

@@ -93,6 +93,21 @@ test('a migration that goes on is shown with its progress, and can be hurried', 
   assert.equal((await s.cloud.api(s.admin, 'GET', `${s.path}/migrations/${id}`)).status, 404)
 })
 
+test('one that its host cannot hurry, since it ended this moment or the host is away, is a conflict', async () => {
+  await using s = await stage()
+  s.cloud.drivers[s.first]!.inject({ method: 'migrateLive', delayMs: 3_600_000 })
+  await s.live()
+  const { id } = await s.running()
+  const hurry = async () => {
+    const body = { force_complete: null }
+    return (await s.cloud.api(s.admin, 'POST', `${s.path}/migrations/${id}/action`, body)).status
+  }
+  s.cloud.drivers[s.first]!.inject({ method: 'forceMigration', error: 'not being migrated' })
+  assert.equal(await hurry(), 409)
+  assert.equal(await hurry(), 202)
+  assert.equal((await s.settled())['OS-EXT-SRV-ATTR:host'], s.second)
+})
+
 test('a migration that is given up leaves the server where it is, running', async () => {
   await using s = await stage()
   s.cloud.drivers[s.first]!.inject({ method: 'migrateLive', delayMs: 3_600_000 })

@@ -12,6 +12,7 @@ import { tell, tellAll } from '../../events.ts'
 import { hostAgent } from '../../host-agent.ts'
 import { loadServer, requireUnlocked } from '../access.ts'
 import { actionOperation, recordAction, requireAllowed, type ServerAction, stateConflict } from '../action.ts'
+import { askHost } from '../ask-host.ts'
 import { hasFixedDevice } from '../machine.ts'
 import { beginMove } from './begin.ts'
 import { liveSaga } from './live-saga.ts'
@@ -207,7 +208,7 @@ export const serverMigrationOperations: Operation[] = [
         await recordAction(tx, 'live_migration_force_complete', target.id)
         await tell(tx, target, 'live.migration.force.complete.start')
       })
-      await hostAgent(ctx, row.source_host).call('forceMigration', { id: target.id }, { requestId: ctx.requestId })
+      await askHost(ctx, target, agent => agent.call('forceMigration', { id: target.id }, { requestId: ctx.requestId }))
       await tell(ctx, target.id, 'live.migration.force.complete.end')
       return reply(undefined, { status: 202 })
     },
