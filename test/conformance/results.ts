@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { services } from '../../src/services.ts'
 import type { Answered } from './cloud.ts'
-import type { Result } from './stestr.ts'
+import { noTime, type Result } from './stestr.ts'
 
 const folder = join(import.meta.dirname, 'results')
 
@@ -17,6 +17,8 @@ export interface Kept {
   failed: string[]
   /** How many tests were skipped, by the reason. */
   skipped: Record<string, number>
+  /** How many the run had no time for: it failed, but they say nothing of the cloud. */
+  unreached?: number
 }
 
 export function keptOf(version: string, results: Result[]): Kept {
@@ -24,11 +26,14 @@ export function keptOf(version: string, results: Result[]): Kept {
   for (const { outcome, text } of results) {
     if (outcome === 'skipped') skipped[reasonOf(text)] = (skipped[reasonOf(text)] ?? 0) + 1
   }
+  const failed = results.filter(result => result.outcome === 'failed')
+  const unreached = failed.filter(({ text }) => text === noTime).length
   return {
     version,
     passed: results.filter(result => result.outcome === 'passed').length,
-    failed: results.filter(result => result.outcome === 'failed').map(result => result.test),
+    failed: failed.filter(({ text }) => text !== noTime).map(({ test }) => test),
     skipped: Object.fromEntries(Object.entries(skipped).sort(([a], [b]) => (a < b ? -1 : 1))),
+    ...(unreached > 0 && { unreached }),
   }
 }
 

@@ -58,6 +58,9 @@ export async function workspaceIn(folder: string, { python }: Suite, layout: Lay
   return { folder, python, prefix, env: { ...process.env, ...env, no_proxy: '*' } }
 }
 
+/** What is said of a test that the run had no time for, or broke off. */
+export const noTime = 'it did not end in time'
+
 /** Runs the tests that fit a pattern. Tests of a class that was skipped or failed as a whole are told one by one. */
 export async function runSuite(workspace: Workspace, options: RunOptions): Promise<Result[]> {
   writeFileSync(join(workspace.folder, 'patterns.txt'), `${options.patterns.join('\n')}\n`)
@@ -74,8 +77,9 @@ export async function runSuite(workspace: Workspace, options: RunOptions): Promi
   return listed.map(id => {
     const test = nameOf(id)
     const result = results.get(test) ?? wholes.get(test.slice(0, test.lastIndexOf('.')))
-    if (result) return { ...result, id, test }
-    return { id, test, outcome: 'failed', seconds: 0, text: 'it did not end in time' }
+    // One that fails says why; one that says nothing was broken off.
+    if (result && (result.outcome !== 'failed' || result.text.trim())) return { ...result, id, test }
+    return { id, test, outcome: 'failed', seconds: 0, text: noTime }
   })
 }
 
