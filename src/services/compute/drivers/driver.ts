@@ -68,6 +68,8 @@ export interface GuestSpec {
   nics: NicSpec[]
   /** Files of the config drive by path (`openstack/latest/meta_data.json`), or absent for no config drive. */
   config_drive?: Record<string, DriveFile>
+  /** The flavor's name, for others on the host. */
+  flavor?: string
   /** Flavor extra specs. */
   extra_specs: Record<string, string>
   /** How the guest sees its vCPUs; absent: a socket each. */

@@ -35,6 +35,7 @@ export async function guestSpec(
     disks: withRescue(server, await disksOf(ctx, server, host, signal)),
     nics,
     ...(server.config_drive && { config_drive: await configDrive(ctx, server) }),
+    flavor: server.flavor.name,
     extra_specs: server.flavor.extra_specs,
     ...(await machineSpec(ctx, server, holder)),
     ...(disk_key !== undefined && { disk_key }),

@@ -5,6 +5,7 @@ import { GuestError, type PowerState } from '../driver.ts'
 import { commandLine, type Machine, nicDevice } from './command-line.ts'
 import { prepareConsoleLog } from './console-log.ts'
 import { requireKey, withKey } from './disk-key.ts'
+import { tellOfStart } from './flavor-file.ts'
 import { confine, exists, type GuestFiles, give, type QemuHost } from './host.ts'
 import { lockedBytes } from './machine-layout.ts'
 import { bindThreads } from './pinning.ts'
@@ -58,6 +59,7 @@ async function start(
       for (const nic of machine.spec.nics) {
         if (!nic.tap) await session.execute('set_link', { name: nicDevice(nic.port_id), up: false })
       }
+      await tellOfStart(host, files, machine, process.pid)
       if (incoming) await rm(files.memory)
       await session.told(() => session.execute('cont'))
       return session

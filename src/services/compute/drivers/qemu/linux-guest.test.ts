@@ -160,12 +160,20 @@ describe('QEMU driver with a Linux guest', { skip }, () => {
 
   it('has an agent: sets a password, tells how full it is, is frozen for a snapshot, and thawed by the next life', async () => {
     const properties = { hw_qemu_guest_agent: 'yes', os_require_quiesce: 'yes' }
-    const guest = spec(image('disk', { disk_format: 'qcow2', properties }))
+    const files = [{ path: '/etc/sent/motd', content_path: '/content/0000' }]
+    const guest = spec(image('disk', { disk_format: 'qcow2', properties }), {
+      config_drive: {
+        'openstack/latest/meta_data.json': JSON.stringify({ uuid: 'x', hostname: 'sent', files }),
+        'openstack/content/0000': 'a file of the owner\n',
+      },
+    })
     await driver.spawn(guest, { power_on: true })
     await says(guest.id, /login: $/)
     await driver.changePassword(guest.id, 'root', 'another: one')
     await inGuest(guest.id, 'root', /Password: $/)
     await inGuest(guest.id, 'another: one', /~ # \S*$/)
+
+    await inGuest(guest.id, 'cat /etc/sent/motd', /\na file of the owner/)
 
     const used = async () => {
       const { filesystems } = await driver.diagnostics(guest.id)
