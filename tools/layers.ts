@@ -91,7 +91,7 @@ export const rows: Row[] = [
       'src/cli/**',
       'src/kernel/**',
       'src/simulated/simulated.ts',
-      'src/{cloud,agent,services,first-contents}.ts',
+      'src/{cloud,agent,scheduler,services,first-contents}.ts',
       'type:src/services/**',
     ],
     why: 'commands start a cloud or speak its API',
@@ -100,7 +100,7 @@ export const rows: Row[] = [
   { from: 'src/dashboard/**', may: ['src/dashboard/**', 'src/clients/**', 'type:src/services/**'], why: 'a client' },
   { from: 'src/main.ts', may: ['src/cli/**'], why: 'main.ts only dispatches' },
   {
-    from: 'src/{cloud,agent,services,first-contents}.ts',
+    from: 'src/{cloud,agent,scheduler,services,first-contents}.ts',
     may: ['src/**'],
     why: 'the composition roots name every part',
   },

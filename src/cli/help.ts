@@ -4,6 +4,7 @@ export const helpText = `Nephos: an OpenStack cloud in one program, with real AP
 
   nephos up            start the cloud here, in the foreground; prints "ready http://HOST:PORT"
   nephos status        is it running, and what is in it
+  nephos scheduler     choose hosts for a cloud, in a process of its own    docs/scheduling.md
   nephos doctor        what this machine can do, what is missing, and the command that adds it
   nephos image build   build the small guest image from Debian packages
   nephos image replicate FROM TO   copy the images that one cloud of a clouds.yaml has and another lacks

@@ -32,6 +32,7 @@ export interface UpOptions {
 
 export type Command =
   | { name: 'up'; options: UpOptions }
+  | { name: 'scheduler'; options: { data: string } }
   | { name: 'status'; options: { data: string; json: boolean } }
   | { name: 'doctor'; options: { data: string; host: string; port: number; json: boolean } }
   | { name: 'image build'; options: { out: string | undefined } }
@@ -88,6 +89,10 @@ const readers: Record<string, (words: string[]) => Command> = {
     const flags = read('status', words, { ...dataFlag, ...jsonFlag })
     return { name: 'status', options: { data: resolve(flags.data), json: flags.json } }
   },
+  scheduler: words => ({
+    name: 'scheduler',
+    options: { data: resolve(read('scheduler', words, { data: { type: 'string', default: 'scheduler-data' } }).data) },
+  }),
   doctor(words) {
     const flags = read('doctor', words, { ...dataFlag, ...listenFlags, ...jsonFlag })
     const options = { data: resolve(flags.data), host: flags.host, port: portOf(flags.port), json: flags.json }

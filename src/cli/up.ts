@@ -32,6 +32,7 @@ import { ensureGuestUser } from './guest-user.ts'
 import { installMissing } from './install.ts'
 import type { UpOptions } from './options.ts'
 import { configOf, readSettings } from './settings.ts'
+import { stopAsked } from './stop.ts'
 import { ensureTinyImage } from './tiny-image.ts'
 import type { Workers } from './workers.ts'
 
@@ -240,19 +241,4 @@ Your clouds are in ${dir.file('clouds.yaml')}. In another terminal:
 
 Ctrl-C stops the cloud; ${ephemeral ? 'nothing of it stays' : 'guests keep running'}.
 `
-}
-
-/** Resolves at the first SIGTERM or SIGINT; a second one ends the process at once. */
-function stopAsked(): Promise<void> {
-  // A signal handler alone does not keep the process alive; the HTTP server does.
-  return new Promise(resolve => {
-    let asked = false
-    const stop = () => {
-      if (asked) process.exit(1)
-      asked = true
-      resolve()
-    }
-    process.on('SIGTERM', stop)
-    process.on('SIGINT', stop)
-  })
 }

@@ -268,6 +268,24 @@ export const computeConfig = section(
           default: 0,
           description: "Above 0 keeps a project's servers on hosts where it has some already, and off those of others.",
         }),
+        modules: Type.Array(Type.String(), {
+          default: [],
+          description: 'Modules of JavaScript or TypeScript that export filters, weighers or hints of your own.',
+        }),
+        own_weights: Type.Record(Type.String(), Type.Number(), {
+          default: {},
+          description: 'How much each of the weighers of modules counts, by its name; 1 for those that are not named.',
+        }),
+        driver: Type.String({
+          default: '',
+          description:
+            'A module that exports `choose`: it chooses among the hosts that pass the filters, instead of all weights.',
+        }),
+        remote: Type.Boolean({
+          default: false,
+          description:
+            'Hosts are chosen by `nephos scheduler`, a process of its own on the NATS server of cloud.nats_url.',
+        }),
         max_instances_per_host: Type.Integer({ default: 50, minimum: 1, description: 'For NumInstancesFilter.' }),
         max_io_ops_per_host: Type.Integer({ default: 8, minimum: 1, description: 'For IoOpsFilter.' }),
         isolated_hosts: Type.Array(Type.String(), {

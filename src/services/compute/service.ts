@@ -52,6 +52,7 @@ import { follow, guestChanged, guestsReported } from './reconcilers/guests.ts'
 import { usageAuditing } from './reconcilers/usage-audits.ts'
 import { checkDeviceSettings } from './rooms/settings.ts'
 import { schedulerHintOperations } from './scheduler-hints/operations.ts'
+import { loadSchedulerModules } from './scheduler-modules.ts'
 import { serverGroupOperations, serverGroupRules } from './server-groups/operations.ts'
 import { reclaims } from './servers/delete.ts'
 import { evacuatedSources } from './servers/moves/evacuate.ts'
@@ -140,8 +141,9 @@ export const computeService = service({
   admit: admitRequest,
   notifications: computeNotifications,
   health: [hostsHealth],
-  start: async env => {
+  async start(env) {
     checkDeviceSettings(env)
+    await loadSchedulerModules(env)
     return followSerialConsoles(env)
   },
   control: async env => serveComputeControl(env, { reported: guestsReported, changed: guestChanged }),

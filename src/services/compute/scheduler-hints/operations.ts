@@ -3,6 +3,7 @@ import { type Operation, operation } from '#kernel/operation.ts'
 import { anyone, rule } from '#kernel/policy/rule.ts'
 import { Type } from '#kernel/schema/builders.ts'
 import { computeConfig } from '../config.ts'
+import { schedulerParts } from '../scheduler-modules.ts'
 
 interface Hint {
   name: string
@@ -71,7 +72,8 @@ const list = operation({
   async handle(ctx) {
     const on = ctx.config.of(computeConfig).scheduler.filters
     const known = hints.filter(({ filters }) => filters.length === 0 || filters.some(name => on.includes(name)))
-    return { scheduler_hints: known.map(({ name, description }) => ({ name, description })) }
+    const all = [...known, ...schedulerParts(ctx).extensions.hints]
+    return { scheduler_hints: all.map(({ name, description }) => ({ name, description })) }
   },
 })
 

@@ -1,4 +1,5 @@
 /** Chooses hosts: filters drop those that cannot take a server, weighers order the rest. Pure: a snapshot in, verdicts out. */
+import { type Extensions, noExtensions } from './extensions.ts'
 import { type Filter, type FilterSettings, filtersByName } from './filters.ts'
 import type { FitHost } from './fit.ts'
 import type { GuestTopology } from './guest-topology.ts'
@@ -62,6 +63,8 @@ export interface ScheduleRequest {
   /** The NUMA cells of its guest; undefined: whatever the host gives. */
   topology?: GuestTopology | undefined
   devices?: readonly PciRequest[]
+  /** All hints as they were given, for filters of others. */
+  hints?: Readonly<Record<string, readonly string[]>>
   /** Hosts that servers named in hints are on. */
   same_host: string[] | undefined
   different_host: string[]
@@ -98,6 +101,9 @@ export interface SchedulerOptions {
   filters: readonly string[]
   settings: FilterSettings
   weights: Weights
+  /** What operators brought, and how much each weigher of theirs counts. */
+  extensions?: Extensions
+  own_weights?: Readonly<Record<string, number>>
   /** Breaks ties between hosts; in [0, 1). */
   random: () => number
   /** How many hosts are wanted. Ordering all of ten thousand would take longer than all else. */
@@ -105,7 +111,17 @@ export interface SchedulerOptions {
 }
 
 export function schedule(request: ScheduleRequest, hosts: readonly HostState[], options: SchedulerOptions): Schedule {
-  const filters = options.filters.map(filterNamed)
+  const { passed, refused } = passing(request, hosts, options)
+  return { best: bestOf(passed, request, options), refused }
+}
+
+/** The hosts that pass all filters, and why the others do not. */
+export function passing(
+  request: ScheduleRequest,
+  hosts: readonly HostState[],
+  options: Pick<SchedulerOptions, 'filters' | 'settings' | 'extensions'>,
+): { passed: HostState[]; refused: Refused[] } {
+  const filters = options.filters.map(name => filterNamed(name, options.extensions))
   const passed: HostState[] = []
   const refused: Refused[] = []
   for (const host of hosts) {
@@ -113,7 +129,7 @@ export function schedule(request: ScheduleRequest, hosts: readonly HostState[], 
     if (refusal) refused.push({ host: host.host, ...refusal })
     else passed.push(host)
   }
-  return { best: bestOf(passed, request, options), refused }
+  return { passed, refused }
 }
 
 function firstRefusal(
@@ -132,10 +148,11 @@ function firstRefusal(
   return undefined
 }
 
-function filterNamed(name: string): readonly [string, Filter] {
-  const filter = filtersByName[name]
+function filterNamed(name: string, { filters }: Extensions = noExtensions): readonly [string, Filter] {
+  const filter = filtersByName[name] ?? filters[name]
   if (!filter) {
-    throw new Error(`No scheduler filter is named "${name}": there are ${Object.keys(filtersByName).join(', ')}.`)
+    const known = [...Object.keys(filtersByName), ...Object.keys(filters)]
+    throw new Error(`No scheduler filter is named "${name}": there are ${known.join(', ')}.`)
   }
   return [name, filter]
 }

@@ -2,6 +2,7 @@
  * Orders the hosts that passed: each weigher's figures are spread over 0 to 1 and summed with their multipliers. An aggregate may set a
  * multiplier for its hosts, as `ram_weight_multiplier`: so one pool can be packed while another is spread.
  */
+import type { Extensions } from './extensions.ts'
 import { nearnessOf } from './places.ts'
 import type { HostState, ScheduleRequest } from './scheduler.ts'
 
@@ -37,13 +38,20 @@ const groupWeigher: Weigher = (host, { group }) => {
   return group?.policy === 'soft-anti-affinity' ? -members : 0
 }
 
+interface Weighing {
+  weights: Weights
+  extensions?: Extensions
+  own_weights?: Readonly<Record<string, number>>
+}
+
 /** The best `keep` hosts, best first. */
 export function bestOf(
   hosts: readonly HostState[],
   request: ScheduleRequest,
-  { weights, random, keep }: { weights: Weights; random: () => number; keep: number },
+  options: Weighing & { random: () => number; keep: number },
 ): HostState[] {
-  const scores = scoresOf(hosts, request, weights)
+  const { random, keep } = options
+  const scores = scoresOf(hosts, request, options)
   const best: { host: HostState; score: number; tie: number }[] = []
   for (let index = 0; index < hosts.length; index++) {
     const host = hosts[index]!
@@ -58,12 +66,23 @@ export function bestOf(
   return best.map(({ host }) => host)
 }
 
-function scoresOf(hosts: readonly HostState[], request: ScheduleRequest, weights: Weights): Float64Array {
+function scoresOf(
+  hosts: readonly HostState[],
+  request: ScheduleRequest,
+  { weights, extensions, own_weights = {} }: Weighing,
+): Float64Array {
   const scores = new Float64Array(hosts.length)
   for (const [name, weigher] of weighers) {
     if (weights[name] === 0 && isOfLoad(name)) continue
     addNormalized(scores, hosts, host => weigher(host, request), multiplierOf(name, weights[name]))
   }
+  for (const [name, weigher] of Object.entries(extensions?.weighers ?? {}))
+    addNormalized(
+      scores,
+      hosts,
+      host => weigher(host, request),
+      () => own_weights[name] ?? 1,
+    )
   const wishes = (request.nearness ?? [])
     .filter(wish => !wish.hard)
     .map(wish => (host: HostState) => nearnessOf(host, wish))

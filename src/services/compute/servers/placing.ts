@@ -9,19 +9,14 @@ import { type Around, hostsForScheduling, recheck } from '../hosts/steps.ts'
 import { hosts as hostRows } from '../hosts/store.ts'
 import { placeSignals } from '../places/store.ts'
 import { claimRoom, releaseRoom } from '../rooms/steps.ts'
+import { decide } from '../scheduler/decide.ts'
+import { type Extensions, noExtensions } from '../scheduler/extensions.ts'
 import { loadFilters } from '../scheduler/filters.ts'
 import { queryOf } from '../scheduler/json-filter.ts'
-import {
-  type HostState,
-  type Refused,
-  type Schedule,
-  type ScheduleRequest,
-  type SchedulerOptions,
-  schedule,
-  take,
-} from '../scheduler/scheduler.ts'
+import { type HostState, type Refused, type Schedule, type ScheduleRequest, take } from '../scheduler/scheduler.ts'
 import { asksForSignals } from '../scheduler/signals-filter.ts'
 import { loadWeights } from '../scheduler/weighers.ts'
+import { schedulerParts, schedulerSettings } from '../scheduler-modules.ts'
 import type { Group } from '../server-groups/server-group.ts'
 import { groupOf } from '../server-groups/store.ts'
 import type { Explanation } from './explanation.ts'
@@ -85,7 +80,7 @@ const isEmpty = (record: object) => Object.keys(record).length === 0
 interface Choice {
   request: PlacingRequest
   asked: CandidateRequest | undefined
-  options: SchedulerOptions
+  options: Deciding
   wish: Wish
 }
 
@@ -123,15 +118,10 @@ async function claimAll(
 }
 
 /** The best hosts, made sure of: what is remembered of a host does not say that it is up. When none of them will do, all are looked at. */
-async function bestOf(
-  ctx: Ctx,
-  wish: ScheduleRequest,
-  hosts: HostState[],
-  options: SchedulerOptions,
-): Promise<Schedule> {
-  const { best } = schedule(wish, hosts, options)
-  const sure = schedule(wish, await recheck(ctx, best), options)
-  return sure.best.length > 0 ? sure : schedule(wish, await recheck(ctx, hosts), options)
+async function bestOf(ctx: Ctx, wish: ScheduleRequest, hosts: HostState[], options: Deciding): Promise<Schedule> {
+  const { best } = await decide(wish, hosts, options)
+  const sure = await decide(wish, await recheck(ctx, best), options)
+  return sure.best.length > 0 ? sure : decide(wish, await recheck(ctx, hosts), options)
 }
 
 /** Of each host one: it may have several ways to give what is asked for. */
@@ -172,22 +162,12 @@ async function isOpenTo(ctx: Ctx, { provider }: HostState, project_id: string): 
   return host?.dedicated_to == null || host.dedicated_to === project_id
 }
 
-function schedulerOptions(ctx: Ctx, forced = false): SchedulerOptions {
-  const { scheduler } = ctx.config.of(computeConfig)
-  return {
-    filters: forced ? [] : scheduler.filters,
-    settings: scheduler,
-    weights: {
-      ram: scheduler.ram_weight,
-      cpu: scheduler.cpu_weight,
-      disk: scheduler.disk_weight,
-      io_ops: scheduler.io_ops_weight,
-      num_instances: scheduler.num_instances_weight,
-      collocation: scheduler.collocation_weight,
-    },
-    random: ctx.ids.random,
-    keep: alternates,
-  }
+type Deciding = Parameters<typeof decide>[2]
+
+/** A host that was named is taken whatever the filters say, and without a choice. */
+function schedulerOptions(ctx: Ctx, forced = false): Deciding {
+  const options = { ...schedulerSettings(ctx.config, schedulerParts(ctx), ctx.ids.random), keep: alternates }
+  return forced ? { ...options, filters: [], driver: undefined } : options
 }
 
 /** Read only when it matters: the servers and signals of ten thousand hosts are many. */
@@ -195,11 +175,15 @@ async function aroundHosts(
   ctx: Ctx,
   { flavor, spec, project_id }: PlacingRequest,
   { topology, devices }: MachineWishes,
-  { filters, settings, weights }: SchedulerOptions,
+  { filters, settings, weights, extensions, driver }: Deciding,
 ): Promise<Around> {
-  const loadMatters = loadWeights.some(name => weights[name] !== 0) || loadFilters.some(name => filters.includes(name))
+  // Nobody knows what those of others look at.
+  const isOpen = driver !== undefined || hasAny(extensions)
+  const loadMatters =
+    isOpen || loadWeights.some(name => weights[name] !== 0) || loadFilters.some(name => filters.includes(name))
   const isAskedFor = settings.wanted_signals.length > 0 || asksForSignals(flavor.extra_specs)
   const signalsMatter =
+    isOpen ||
     (isAskedFor && filters.includes('HostSignalsFilter')) ||
     (spec.scheduler_hints.query !== undefined && filters.includes('JsonFilter'))
   return {
@@ -208,6 +192,9 @@ async function aroundHosts(
     numa: topology !== undefined || devices.length > 0,
   }
 }
+
+const hasAny = ({ filters, weighers }: Extensions = noExtensions) =>
+  Object.keys(filters).length + Object.keys(weighers).length > 0
 
 async function scheduleRequest(
   ctx: Ctx,
@@ -229,6 +216,7 @@ async function scheduleRequest(
     zone: spec.availability_zone ?? undefined,
     image_properties: image?.properties ?? {},
     extra_specs: flavor.extra_specs,
+    hints: spec.scheduler_hints,
     same_host: same_host && Object.keys(await hostsOfServers(ctx, same_host)),
     different_host: different_host ? Object.keys(await hostsOfServers(ctx, different_host)) : [],
     query: text === undefined ? undefined : { text, read: queryOf(text) },

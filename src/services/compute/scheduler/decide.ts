@@ -1,0 +1,48 @@
+/** Decides with a driver where there is one: filters drop hosts as ever, and of the rest the driver chooses. */
+import type { Choice, Driver } from './extensions.ts'
+import {
+  type HostState,
+  passing,
+  type Refused,
+  type Schedule,
+  type ScheduleRequest,
+  type SchedulerOptions,
+  schedule,
+} from './scheduler.ts'
+
+export async function decide(
+  request: ScheduleRequest,
+  hosts: readonly HostState[],
+  options: SchedulerOptions & { driver?: Driver | undefined },
+): Promise<Schedule> {
+  const { driver, keep } = options
+  if (!driver) return schedule(request, hosts, options)
+  const { passed, refused } = passing(request, hosts, options)
+  if (passed.length === 0) return { best: [], refused }
+  const byName = new Map(passed.map(host => [host.host, host]))
+  const choice = await chosenBy(driver, request, passed, keep)
+  const best = [...new Set(choice.hosts)].flatMap(name => byName.get(name) ?? []).slice(0, keep)
+  return { best, refused: best.length > 0 ? refused : [...refused, ...unchosen(passed, choice)] }
+}
+
+/** A driver that fails has chosen nothing, and says so wherever a filter's refusal would be read. */
+async function chosenBy(
+  driver: Driver,
+  request: ScheduleRequest,
+  passed: readonly HostState[],
+  keep: number,
+): Promise<Choice> {
+  try {
+    return await driver.choose(request, passed, { keep })
+  } catch (error) {
+    const had = `it failed: ${error instanceof Error ? error.message : String(error)}`
+    return { hosts: [], refused: passed.map(({ host }) => ({ host, ...byDriver, had })) }
+  }
+}
+
+const byDriver = { filter: 'SchedulerDriver', asked: 'a host that the driver chooses' }
+
+function unchosen(passed: readonly HostState[], { refused = [] }: Choice): Refused[] {
+  const said = new Map(refused.map(one => [one.host, one]))
+  return passed.map(({ host }) => said.get(host) ?? { host, ...byDriver, had: 'not chosen' })
+}
