@@ -11,11 +11,15 @@ export interface Put {
   /** Called whenever a part has arrived. */
   progressed?: (() => void) | undefined
   signal?: AbortSignal | undefined
+  /** How the store is to keep it, in the store's own words. */
+  storage_class?: string | undefined
 }
 
 export interface BlobStore {
   /** Takes the bytes of a file of this machine. Safe to do again. */
   put(blob: string, file: string, options?: Put): Promise<void>
+  /** Has the store copy from another of its kind by itself; false when it cannot. */
+  copyFrom?(other: BlobStore, blob: string, size: number, options?: Put): Promise<boolean>
   /** Throws when it has none of that name. */
   open(blob: string, range?: Range, signal?: AbortSignal): Promise<Readable>
   /** One that is not there is fine. */

@@ -16,6 +16,11 @@ export const imageConfig = section(
         description:
           'Of several stores that hold an image the heaviest is read from; this is the weight of the folder.',
       }),
+      quota_weight: Type.Number({
+        default: 1,
+        minimum: 0,
+        description: 'How much of image_size_total a byte in the folder takes: more where its room is scarce.',
+      }),
       stores: Type.Record(
         Type.String({ pattern: '^(?!file$)[A-Za-z0-9_-]{1,64}$' }),
         Type.Object({
@@ -40,6 +45,15 @@ export const imageConfig = section(
           secret_key: Type.Optional(secret({ description: "s3: that user's secret." })),
           storage_class: Type.Optional(
             Type.String({ pattern: '^[A-Z_]*$', description: 's3: REDUCED_REDUNDANCY and so on.' }),
+          ),
+          storage_classes: Type.Optional(
+            Type.Record(Type.String(), Type.String({ pattern: '^[A-Z_]+$' }), {
+              description:
+                's3: classes that users may choose for an image by its property store_class, by what they call them; standard and reduced by default.',
+            }),
+          ),
+          quota_weight: Type.Optional(
+            Type.Number({ minimum: 0, description: 'How much of image_size_total a byte in this store takes; 1.' }),
           ),
           part_bytes: Type.Optional(
             Type.Integer({

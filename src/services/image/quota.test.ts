@@ -93,3 +93,31 @@ onEachEngine('a copy takes room of its own, and what is downloaded is an upload'
     await rm(folder, { recursive: true })
   }
 })
+
+onEachEngine('a byte counts for more in a store whose room is scarce (S-305)', async database => {
+  const folder = await mkdtemp(join(tmpdir(), 'nephos-image-weights-'))
+  const stores = { cheap: { type: 'file', directory: folder, quota_weight: 0.5 } }
+  await using s = await imageCloud(database, ['image.quota_weight=2', `image.stores=${JSON.stringify(stores)}`])
+  try {
+    await limited(s, { image_size_total: 4 })
+    const put = async (bytes: number, store: string) => {
+      const { id } = await s.make()
+      const { headers, body } = upload(Buffer.alloc(bytes))
+      const more = { ...headers, 'x-image-meta-store': store }
+      return (await s.call(s.mine, 'PUT', `/v2/images/${id}/file`, { body, headers: more })).status
+    }
+    const used = async () => {
+      const { body } = await s.call<{ usage: Record<string, { usage: number }> }>(s.mine, 'GET', '/v2/info/usage')
+      return body.usage.image_size_total!.usage
+    }
+    assert.equal(await put(2 * MiB, 'cheap'), 204)
+    assert.equal(await used(), 1)
+    assert.equal(await put(MiB, 'file'), 204)
+    assert.equal(await used(), 3)
+    assert.equal(await put(MiB, 'file'), 413)
+    assert.equal(await put(2 * MiB, 'cheap'), 204)
+    assert.equal(await put(1, 'cheap'), 413)
+  } finally {
+    await rm(folder, { recursive: true })
+  }
+})

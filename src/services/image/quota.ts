@@ -4,6 +4,7 @@ import { lock } from '#kernel/db/database.ts'
 import { OverQuota } from '#kernel/errors.ts'
 import { imageConfig } from './config.ts'
 import { type Usage, usageOf } from './images/store.ts'
+import { quotaWeights } from './stores.ts'
 
 export const mebibyte = 1024 * 1024
 
@@ -31,7 +32,7 @@ export function usedOf(usage: Usage, resource: Resource): number {
 
 /** What projects use together, by the names of the resources. */
 const usage = (ctx: Ctx, resource: Resource) => async (projects: readonly string[]) => ({
-  [resource]: usedOf(await usageOf(ctx.db, projects), resource),
+  [resource]: usedOf(await usageOf(ctx.db, projects, quotaWeights(ctx)), resource),
 })
 
 const asked = (project_id: string) => ({ service: 'image', project_id })
@@ -58,17 +59,17 @@ async function overConfigured(ctx: Ctx, project: string, resource_name: Resource
   const limit = await limitOf(ctx, project, resource_name)
   if (limit === Number.POSITIVE_INFINITY) return []
   await lock(ctx.db, ctx.database.engine, `image/${project}`)
-  const used = usedOf(await usageOf(ctx.db, [project]), resource_name)
+  const used = usedOf(await usageOf(ctx.db, [project], quotaWeights(ctx)), resource_name)
   return used + delta <= limit ? [] : [{ resource_name, limit, used, delta }]
 }
 
-/** How many bytes more may come. Throws 413 when it is none. */
-export async function roomIn(ctx: Ctx, project: string | null, resource: Resource): Promise<number> {
+/** How many bytes more may come to a store where each counts so much. Throws 413 when it is none. */
+export async function roomIn(ctx: Ctx, project: string | null, resource: Resource, weight = 1): Promise<number> {
   const most = ctx.config.of(imageConfig).max_size_bytes
   if (project === null) return most
   const left = (await leftOf(ctx, project, resource)) * mebibyte
   if (left <= 0) await checkLimit(ctx, project, resource, 1 / mebibyte)
-  return Math.min(most, left)
+  return Math.min(most, weight === 0 ? most : Math.floor(left / weight))
 }
 
 async function leftOf(ctx: Ctx, project: string, resource_name: Resource): Promise<number> {
@@ -78,5 +79,5 @@ async function leftOf(ctx: Ctx, project: string, resource_name: Resource): Promi
   }
   const limit = await limitOf(ctx, project, resource_name)
   if (limit === Number.POSITIVE_INFINITY) return limit
-  return limit - usedOf(await usageOf(ctx.db, [project]), resource_name)
+  return limit - usedOf(await usageOf(ctx.db, [project], quotaWeights(ctx)), resource_name)
 }

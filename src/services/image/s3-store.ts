@@ -7,7 +7,7 @@ import { pipeline } from 'node:stream/promises'
 import { AwsV4Signer } from 'aws4fetch'
 import type { Clock } from '#kernel/clock.ts'
 import { type BlobStore, type Put, type Range, StoreError } from './blob-store.ts'
-import type { S3Settings } from './s3-settings.ts'
+import { ofOneServer, type S3Settings } from './s3-settings.ts'
 
 /** S3 takes no more parts, and none but the last that is smaller than this. */
 const maxParts = 10_000
@@ -17,6 +17,12 @@ const attempts = 4
 const silentMilliseconds = 60_000
 const longestAnswer = 4 * 1024 * 1024
 
+/** A server copies no more at once. */
+const longestCopy = 5 * 1024 ** 3
+
+/** What each store was made with: whether one can copy from another is theirs alone to know. */
+const settingsOf = new WeakMap<BlobStore, S3Settings>()
+
 interface Call {
   query?: Record<string, string>
   headers?: Record<string, string>
@@ -24,6 +30,9 @@ interface Call {
   body?: { file: string; range: Range } | string
   signal?: AbortSignal | undefined
 }
+
+/** Brings a part there; gives the server's name for it. */
+type SendPart = (range: Range, call: Pick<Call, 'query' | 'signal'>) => Promise<string | undefined>
 
 class S3Error extends StoreError {
   readonly status: number
@@ -90,21 +99,23 @@ export function s3Store(clock: Clock, settings: S3Settings): BlobStore & AsyncDi
 
   const ask = async (method: string, key: string, call?: Call) => textOf(await open(method, key, call))
 
-  async function putWhole(blob: string, file: string, size: number, { signal }: Put): Promise<void> {
+  async function putWhole(blob: string, file: string, size: number, options: Put): Promise<void> {
     const body = size === 0 ? '' : { file, range: { start: 0, end: size - 1 } }
-    await ask('PUT', blob, { headers: kept(), body, signal })
+    await ask('PUT', blob, { headers: kept(options), body, signal: options.signal })
   }
 
-  const kept = (): Record<string, string> =>
-    settings.storage_class === '' ? {} : { 'x-amz-storage-class': settings.storage_class }
+  function kept({ storage_class = settings.storage_class }: Put): Record<string, string> {
+    return storage_class === '' ? {} : { 'x-amz-storage-class': storage_class }
+  }
 
-  async function putParts(blob: string, file: string, size: number, { progressed, signal }: Put): Promise<void> {
+  async function inParts(blob: string, size: number, options: Put, part: SendPart): Promise<void> {
+    const { signal } = options
     await giveUp(blob)
-    const begun = await ask('POST', blob, { query: { uploads: '' }, headers: kept(), signal })
+    const begun = await ask('POST', blob, { query: { uploads: '' }, headers: kept(options), signal })
     const uploadId = tagIn(begun, 'UploadId')
     if (!uploadId) throw new Error('the S3 server began no upload')
     try {
-      const etags = await sendParts(blob, file, size, uploadId, { progressed, signal })
+      const etags = await sendParts(size, uploadId, options, part)
       const parts = etags.map((etag, i) => `<Part><PartNumber>${i + 1}</PartNumber><ETag>${etag}</ETag></Part>`)
       const body = `<CompleteMultipartUpload>${parts.join('')}</CompleteMultipartUpload>`
       const ended = await ask('POST', blob, { query: { uploadId }, body, signal })
@@ -116,7 +127,7 @@ export function s3Store(clock: Clock, settings: S3Settings): BlobStore & AsyncDi
     }
   }
 
-  async function sendParts(blob: string, file: string, size: number, uploadId: string, { progressed, signal }: Put) {
+  async function sendParts(size: number, uploadId: string, { progressed, signal }: Put, part: SendPart) {
     const length = Math.max(settings.part_bytes, smallestPart, Math.ceil(size / maxParts))
     const etags: string[] = new Array(Math.ceil(size / length))
     let next = 0
@@ -126,10 +137,9 @@ export function s3Store(clock: Clock, settings: S3Settings): BlobStore & AsyncDi
       for (let i = next++; i < etags.length; i = next++) {
         const range = { start: i * length, end: Math.min(size, (i + 1) * length) - 1 }
         const query = { partNumber: String(i + 1), uploadId }
-        const answer = await open('PUT', blob, { query, body: { file, range }, signal: either })
-        answer.resume()
-        if (!/^"?[\w-]{1,128}"?$/.test(answer.headers.etag ?? '')) throw new Error('the S3 server named a part wrongly')
-        etags[i] = answer.headers.etag!
+        const etag = await part(range, { query, signal: either })
+        if (!/^"?[\w-]{1,128}"?$/.test(etag ?? '')) throw new Error('the S3 server named a part wrongly')
+        etags[i] = etag!
         progressed?.()
       }
     }
@@ -142,6 +152,41 @@ export function s3Store(clock: Clock, settings: S3Settings): BlobStore & AsyncDi
       ),
     )
     return etags
+  }
+
+  /** Sends a part of a file. */
+  const fromFile =
+    (blob: string, file: string): SendPart =>
+    async (range, call) => {
+      const answer = await open('PUT', blob, { ...call, body: { file, range } })
+      answer.resume()
+      return answer.headers.etag
+    }
+
+  /** Has the server take a part from another object. */
+  const fromObject =
+    (blob: string, source: string): SendPart =>
+    async ({ start, end }, call) => {
+      const headers = { 'x-amz-copy-source': source, 'x-amz-copy-source-range': `bytes=${start}-${end}` }
+      return copied(await ask('PUT', blob, { ...call, headers }))
+    }
+
+  /** The name of what was copied. The server may find that it failed after it has begun to answer. */
+  function copied(answer: string): string | undefined {
+    if (answer.includes('<Error>')) throw new S3Error('a copy', 200, answer)
+    return tagIn(answer, 'ETag')
+  }
+
+  async function copyFrom(other: BlobStore, blob: string, size: number, options: Put = {}): Promise<boolean> {
+    const from = settingsOf.get(other)
+    if (!from || !ofOneServer(from, settings)) return false
+    const source = encodeURI(`/${from.bucket}/${from.prefix}${blob}`)
+    if (size > longestCopy) await inParts(blob, size, options, fromObject(blob, source))
+    else {
+      const headers = { ...kept(options), 'x-amz-copy-source': source }
+      copied(await ask('PUT', blob, { headers, signal: options.signal }))
+    }
+    return true
   }
 
   /** Forgets the parts of uploads that never ended. */
@@ -172,12 +217,13 @@ export function s3Store(clock: Clock, settings: S3Settings): BlobStore & AsyncDi
     return found
   }
 
-  return {
+  const store: BlobStore & AsyncDisposable = {
     async put(blob, file, options = {}) {
       const { size } = await stat(file)
-      const put = size > Math.max(settings.part_bytes, smallestPart) ? putParts : putWhole
-      await put(blob, file, size, options)
+      const isBig = size > Math.max(settings.part_bytes, smallestPart)
+      await (isBig ? inParts(blob, size, options, fromFile(blob, file)) : putWhole(blob, file, size, options))
     },
+    copyFrom,
     open: (blob, range, signal) =>
       open('GET', blob, { ...(range && { headers: { range: `bytes=${range.start}-${range.end}` } }), signal }),
     async remove(name) {
@@ -191,6 +237,8 @@ export function s3Store(clock: Clock, settings: S3Settings): BlobStore & AsyncDi
       agent.destroy()
     },
   }
+  settingsOf.set(store, settings)
+  return store
 }
 
 async function textOf(answer: IncomingMessage): Promise<string> {

@@ -3,10 +3,11 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Env, perCloud } from '#kernel/context.ts'
+import { BadRequest } from '#kernel/errors.ts'
 import type { BlobStore } from './blob-store.ts'
 import { imageConfig } from './config.ts'
 import { fileStore } from './file-store.ts'
-import { s3SettingsOf, s3Url } from './s3-settings.ts'
+import { ofOneServer, s3SettingsOf, s3Url } from './s3-settings.ts'
 
 export interface Store {
   id: string
@@ -14,6 +15,8 @@ export interface Store {
   description: string
   /** Of several stores that hold an image, the heaviest is read from. */
   weight: number
+  /** How much of a project's quota a byte takes. */
+  quota_weight: number
 }
 
 export interface Stores {
@@ -28,6 +31,10 @@ export interface Stores {
   directoryOf(store: string): Promise<string>
   /** What can be done with the bytes in a store that can be written to. */
   open(store: string): Promise<BlobStore>
+  /** How the store keeps what users call so; undefined where there is nothing to choose. Throws for a word that it does not know. */
+  classOf(store: string, word: string | undefined): string | undefined
+  /** Whether the second can copy from the first by itself. */
+  areNear(from: string, to: string): boolean
   /** The address of a blob as the API shows it. */
   urlOf(store: string, blob: string): string
   /** Names of blobs that this process is writing. */
@@ -43,9 +50,12 @@ export const stagingStore = 'file'
 export const storesOf = perCloud<Stores>((env: Env) => {
   const config = env.config.of(imageConfig)
   const list: Store[] = [
-    { id: 'file', type: 'file', description: 'Files on a disk of the cloud', weight: config.weight },
-    ...Object.entries(config.stores).map(([id, { type, description = '', weight = 0 }]) => ({
-      ...{ id, type, description, weight },
+    {
+      ...{ id: 'file', type: 'file', description: 'Files on a disk of the cloud' },
+      ...{ weight: config.weight, quota_weight: config.quota_weight },
+    },
+    ...Object.entries(config.stores).map(([id, { type, description = '', weight = 0, quota_weight = 1 }]) => ({
+      ...{ id, type, description, weight, quota_weight },
     })),
   ]
   const find = (id: string) => list.find(store => store.id === id)
@@ -79,6 +89,18 @@ export const storesOf = perCloud<Stores>((env: Env) => {
     find,
     directoryOf,
     open,
+    classOf(store, word) {
+      const settings = config.stores[store]
+      if (settings?.type !== 's3' || word === undefined) return undefined
+      const { storage_classes } = s3SettingsOf(settings)
+      if (Object.hasOwn(storage_classes, word)) return storage_classes[word]
+      const words = Object.keys(storage_classes).join(', ')
+      throw new BadRequest(`The store ${store} has no store_class ${word}: it is one of ${words}.`)
+    },
+    areNear(from, to) {
+      const [one, other] = [config.stores[from], config.stores[to]]
+      return one?.type === 's3' && other?.type === 's3' && ofOneServer(s3SettingsOf(one), s3SettingsOf(other))
+    },
     urlOf: (store, blob) => {
       const settings = config.stores[store]
       if (settings?.type === 's3') return s3Url(s3SettingsOf(settings), blob)
@@ -120,3 +142,13 @@ export const isFar = (env: Env, store: string): boolean => storesOf(env).find(st
 
 export const pathIn = async (env: Env, store: string, blob: string) =>
   join(await storesOf(env).directoryOf(store), blob)
+
+/** How much of a quota a byte takes in the stores where it is not as much as elsewhere. */
+export const quotaWeights = (env: Env): Record<string, number> =>
+  Object.fromEntries(
+    storesOf(env)
+      .list.filter(store => store.quota_weight !== 1)
+      .map(store => [store.id, store.quota_weight]),
+  )
+
+export const quotaWeight = (env: Env, store: string): number => storesOf(env).find(store)?.quota_weight ?? 1

@@ -2,13 +2,14 @@
 import type { Ctx } from '#kernel/context.ts'
 import { messageOf } from '#kernel/errors.ts'
 import { type SagaError, saga } from '#kernel/saga/saga.ts'
+import type { Put } from '../blob-store.ts'
 import { findImage, writeDetails } from '../images/image.ts'
 import { destroyImage } from '../images/steps.ts'
 import { images, noBytes } from '../images/store.ts'
 import { addLocation, removeFile } from '../locations/location.ts'
 import { locations } from '../locations/store.ts'
 import { checkLimit, mebibyte, roomIn } from '../quota.ts'
-import { landingOf, pathIn, stagingStore, storesOf } from '../stores.ts'
+import { landingOf, pathIn, quotaWeight, stagingStore, storesOf } from '../stores.ts'
 import { endTask, taskGoesOn } from '../tasks/task.ts'
 import { importEnds, storeIsDone } from './progress.ts'
 import { checkSignature } from './signature.ts'
@@ -75,7 +76,8 @@ async function fetchBytes(ctx: Ctx, input: ImportInput, signal: AbortSignal): Pr
   if (!image) throw new Error('the image was deleted')
   const { blob, size, checksum, os_hash_algo, os_hash_value, virtual_size } = image
   const known = { blob, size, checksum, os_hash_algo, os_hash_value, alive_at: null }
-  if (isCopy(input) && (await fileStoreOf(ctx, input)) !== undefined) return { ...known, virtual_size }
+  if (isCopy(input) && ((await fileStoreOf(ctx, input)) !== undefined || (await needsNoBytes(ctx, input))))
+    return { ...known, virtual_size }
   const described = await describeSource(ctx, input.task, input.method)
   const declared = {
     disk_format: described?.disk_format ?? image.disk_format!,
@@ -104,6 +106,24 @@ async function fetchBytes(ctx: Ctx, input: ImportInput, signal: AbortSignal): Pr
   }
 }
 
+/** Has the store copy from one that holds the bytes, without any of them coming here. */
+async function copyWithin(ctx: Ctx, input: ImportInput, size: number, store: string, options: Put): Promise<boolean> {
+  const { open } = storesOf(ctx)
+  const target = await open(store)
+  if (!target.copyFrom) return false
+  for (const held of await locations.list(ctx.db, { image_id: input.image, url: null })) {
+    const source = await open(held.store)
+    if (await target.copyFrom(source, input.blob, size, options)) return true
+  }
+  return false
+}
+
+/** Whether every store that a copy goes to can take it from one that holds the bytes. */
+async function needsNoBytes(ctx: Ctx, input: ImportInput): Promise<boolean> {
+  const held = await locations.list(ctx.db, { image_id: input.image, url: null })
+  return input.stores.every(store => held.some(one => storesOf(ctx).areNear(one.store, store)))
+}
+
 /** A folder that has the file already. */
 async function fileStoreOf(ctx: Ctx, input: ImportInput): Promise<string | undefined> {
   const held = await locations.list(ctx.db, { image_id: input.image, url: null })
@@ -128,11 +148,14 @@ async function copyTo(
 ): Promise<{ ok: boolean; why?: string }> {
   try {
     const image = await findImage(ctx, input.image)
-    if (image) await checkLimit(ctx, image.owner, 'image_size_total', size! / mebibyte)
+    if (image) await checkLimit(ctx, image.owner, 'image_size_total', (size! * quotaWeight(ctx, store)) / mebibyte)
+    const storage_class = storesOf(ctx).classOf(store, image?.properties.store_class)
+    const options = { signal, storage_class }
+    if (isCopy(input) && (await copyWithin(ctx, input, size!, store, options))) return { ok: true }
     const from = (isCopy(input) && (await fileStoreOf(ctx, input))) || stagingStore
     if (from !== store) {
       const target = await storesOf(ctx).open(store)
-      await target.put(input.blob, await pathIn(ctx, from, input.blob), { signal })
+      await target.put(input.blob, await pathIn(ctx, from, input.blob), options)
     }
     return { ok: true }
   } catch (error) {

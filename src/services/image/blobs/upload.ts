@@ -11,7 +11,7 @@ import { type ImageRow, images, noBytes } from '../images/store.ts'
 import { addLocation, removeFile } from '../locations/location.ts'
 import { locations } from '../locations/store.ts'
 import { checkLimit, mebibyte, roomIn } from '../quota.ts'
-import { landingOf, pathIn, stagingStore, storesOf } from '../stores.ts'
+import { landingOf, pathIn, quotaWeight, stagingStore, storesOf } from '../stores.ts'
 import { keepPart, partOf, writePart } from './blob.ts'
 import { type Heartbeat, startHeartbeat } from './heartbeat.ts'
 import { isInterruption, openPart } from './resume.ts'
@@ -66,15 +66,21 @@ async function take(
   const keeps = (error: unknown) => after !== undefined && isInterruption(error)
   using beat = startHeartbeat(ctx, id, blob)
   try {
-    const room = await roomIn(ctx, row.owner, resourceOf(status))
+    const room = await roomIn(ctx, row.owner, resourceOf(status), status === 'saving' ? quotaWeight(ctx, store) : 1)
     const { check, commit } = keeping(row)
-    return await storing(ctx, { blob, store, room, beat, keeps }, [...(before ? [before.bytes] : []), bytes], {
-      async check(stored, path) {
-        if (size === undefined || size === stored.size) return check(stored, path)
-        throw new BadRequest(`The image has ${stored.size} bytes, but ${size} were promised.`)
+    const storage_class = storesOf(ctx).classOf(store, (await findImage(ctx, id))?.properties.store_class)
+    return await storing(
+      ctx,
+      { blob, store, room, beat, keeps, storage_class },
+      [...(before ? [before.bytes] : []), bytes],
+      {
+        async check(stored, path) {
+          if (size === undefined || size === stored.size) return check(stored, path)
+          throw new BadRequest(`The image has ${stored.size} bytes, but ${size} were promised.`)
+        },
+        commit,
       },
-      commit,
-    })
+    )
   } catch (error) {
     if (keeps(error)) await images.update(ctx.db, { id, blob, status }, { alive_at: isoNow(ctx) })
     // Whoever deletes an image, or takes its upload over, may remove the file while it is worked on.
@@ -94,6 +100,8 @@ interface Storing {
   /** The most bytes to take. */
   room: number
   beat?: Heartbeat
+  /** As the store calls it. */
+  storage_class?: string | undefined
   /** Whether what has come is to stay, to be gone on from. */
   keeps?: (error: unknown) => boolean
 }
@@ -109,7 +117,7 @@ export interface Keeping<Checked, Kept> {
 /** Brings bytes into a store: to a file, through a check, to the store, into a row. When anything fails nothing stays. */
 export async function storing<Checked, Kept>(
   ctx: Ctx,
-  { blob, store, room, beat, keeps }: Storing,
+  { blob, store, room, beat, keeps, storage_class }: Storing,
   streams: readonly Readable[],
   { check, commit }: Keeping<Checked, Kept>,
 ): Promise<Kept> {
@@ -125,7 +133,7 @@ export async function storing<Checked, Kept>(
     const hashes = { checksum: md5, os_hash_algo: 'sha512', os_hash_value: sha512 }
     const stored = { blob, size, ...hashes, alive_at: null }
     const checked = await check(stored, path)
-    if (store !== landing) await (await open(store)).put(blob, path, { progressed, signal })
+    if (store !== landing) await (await open(store)).put(blob, path, { progressed, signal, storage_class })
     const kept = await commit(stored, checked)
     if (store !== landing) await removeFile(ctx, blob, landing)
     return kept
@@ -205,7 +213,8 @@ async function finish(
   } = patch
   const done = { blob, size, checksum, os_hash_algo, os_hash_value, alive_at, virtual_size, status }
   return ctx.transaction(async tx => {
-    await checkLimit(tx, row.owner, resourceOf(row.status), size! / mebibyte)
+    const weight = patch.store === undefined ? 1 : quotaWeight(tx, patch.store)
+    await checkLimit(tx, row.owner, resourceOf(row.status), (size! * weight) / mebibyte)
     const mine = { id: row.id, status: row.status, blob }
     const changed = await images.update(tx.db, mine, { ...done, updated_at: isoNow(tx) })
     if (changed > 0 && status === 'active') {

@@ -73,9 +73,14 @@ export interface Usage {
   uploads: number
 }
 
+/** How much a byte in a store counts, by the store's id; 1 where it is not said. */
+export type StoreWeights = Readonly<Record<string, number>>
+
 /** Bytes count once for each store that holds them. */
-export async function usageOf(db: Db, owners: readonly string[]): Promise<Usage> {
-  const copies = sql`(select count(*) from image_locations where image_locations.image_id = image_images.id)`
+export async function usageOf(db: Db, owners: readonly string[], weights: StoreWeights = {}): Promise<Usage> {
+  const cases = Object.entries(weights).map(([store, weight]) => sql`when ${store} then ${sql.lit(weight)}`)
+  const each = cases.length === 0 ? sql`1` : sql`case image_locations.store ${sql.join(cases, sql` `)} else 1 end`
+  const copies = sql`(select coalesce(sum(${each}), 0) from image_locations where image_locations.image_id = image_images.id)`
   const copying = sql`exists (select 1 from image_custom_properties where image_custom_properties.image_id = image_images.id
     and image_custom_properties.name = 'os_glance_importing_to_stores' and image_custom_properties.value <> '')`
   const staged = sql`(status in ('uploading', 'importing') or ${copying})`

@@ -7,7 +7,7 @@ import { usageOf } from '../images/store.ts'
 import { limitOf, type Resource, usedOf } from '../quota.ts'
 import { storesDetail } from '../rules.ts'
 import { s3SettingsOf } from '../s3-settings.ts'
-import { type Store, storesOf } from '../stores.ts'
+import { quotaWeights, type Store, storesOf } from '../stores.ts'
 
 /** Flags are text, as upstream has them. */
 const shown = (ctx: Ctx, { id, description, type }: Store) => ({
@@ -92,7 +92,7 @@ export const showUsage = operation({
   }),
   async handle(ctx) {
     const project = ctx.identity.project_id ?? ''
-    const used = await usageOf(ctx.db, [project])
+    const used = await usageOf(ctx.db, [project], quotaWeights(ctx))
     const shownOf = async (resource: Resource) => {
       const limit = await limitOf(ctx, project, resource)
       return {
