@@ -104,6 +104,12 @@ export const imageConfig = section(
         minimum: 0,
         description: 'How much disk the copies of images may take that are far away; 0: none are kept.',
       }),
+      download_bytes_per_minute: Type.Integer({
+        default: 0,
+        minimum: 0,
+        description:
+          'What a user may download through the API, all processes together; past a minute of it in advance there is a 429 with Retry-After. 0: as much as they like.',
+      }),
       task_hours: Type.Integer({ default: 48, minimum: 0, description: 'For how long tasks that ended are shown.' }),
       show_locations: Type.Boolean({
         default: false,

@@ -40,6 +40,7 @@ import { metadefOperations, metadefRules } from './metadefs/operations.ts'
 import { initial } from './migrations/0001-initial.ts'
 import { metadefs } from './migrations/0002-metadefs.ts'
 import { stores } from './migrations/0003-stores.ts'
+import { transfers } from './migrations/0004-transfers.ts'
 import { imageContract } from './offers.ts'
 import { addImage, communitizeImage, copyImage, getLocation, publicizeImage, setLocation } from './rules.ts'
 import { storesOf } from './stores.ts'
@@ -70,7 +71,7 @@ export const imageService = service({
   faults: imageFaults,
   sagas: [anySaga(importSaga), anySaga(locationSaga)],
   reconcilers: [orphanFiles, oldTasks, imageCache],
-  migrations: [initial, metadefs, stores],
+  migrations: [initial, metadefs, stores, transfers],
   config: imageConfig,
   contract: imageContract,
   control: async env => takeTokens(env),

@@ -7,6 +7,7 @@ import { hasBytes, seesAll, visibleImage } from '../images/image.ts'
 import type { ImageRow } from '../images/store.ts'
 import { downloadImage, modifyImage, uploadImage } from '../rules.ts'
 import { landingOf, storesOf } from '../stores.ts'
+import { takeAllowance } from '../transfers/transfer.ts'
 import { bytesOf, rangeOf } from './download.ts'
 import { rangeHere, received, restOf } from './resume.ts'
 import { stage, upload } from './upload.ts'
@@ -102,6 +103,7 @@ export const downloadFile = operation({
     const fits = headers['if-range'] === undefined || headers['if-range'] === etag
     const range = fits ? rangeOf(headers.range, image.size) : undefined
     const length = range ? range.end - range.start + 1 : image.size
+    if (method !== 'HEAD') await takeAllowance(ctx, length)
     return reply(method === 'HEAD' ? Readable.from([]) : await bytesOf(ctx, image, range, signal), {
       status: range ? 206 : 200,
       headers: {
