@@ -31,7 +31,7 @@ test('each test file belongs to one part; PostgreSQL goes over some unit tests a
 test('parts are chosen by name, and run in the order of the plan', () => {
   assert.deepEqual(
     chosenParts(undefined),
-    order.filter(name => name !== 'nightly' && name !== 'chaos'),
+    order.filter(name => name !== 'nightly'),
   )
   assert.deepEqual(chosenParts('nightly'), ['nightly'])
   assert.deepEqual(chosenParts('quick'), ['check', 'unit'])

@@ -154,8 +154,8 @@ export const order = [
 
 const quick = ['check', 'unit']
 
-/** Too long for every change, or another one on every machine: what chaos hits is a matter of time. */
-const onDemand = ['nightly', 'chaos']
+/** Too long for every change. */
+const onDemand = ['nightly']
 
 /** The parts that `NEPHOS_TEST_PARTS` asks for, in their order; by default all but those on demand. Throws for a name that is none. */
 export function chosenParts(setting: string | undefined): string[] {

@@ -1,4 +1,4 @@
-/** A few kills of a real process, when asked for; `npm run chaos` makes hundreds. */
+/** A few kills of a real process; `npm run chaos` makes hundreds. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { missingForClient } from '../journeys/stage.ts'

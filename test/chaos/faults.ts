@@ -22,10 +22,12 @@ export interface Fault {
 const wrong = (invariant: string, about: string): Problem => ({ invariant, about, ids: [] })
 
 /** A small disk for the data directory. */
-export async function onSmallDisk(stage: Stage): Promise<void> {
-  const { code, err } = await stage.run('mount', ['-t', 'tmpfs', '-o', 'size=64m', 'chaos', stage.data])
-  if (code !== 0) throw new Error(`no small disk: ${err}`)
-}
+export const onSmallDisk =
+  (megabytes: number) =>
+  async (stage: Stage): Promise<void> => {
+    const { code, err } = await stage.run('mount', ['-t', 'tmpfs', '-o', `size=${megabytes}m`, 'chaos', stage.data])
+    if (code !== 0) throw new Error(`no small disk: ${err}`)
+  }
 
 function fill(cloud: ChaosCloud): void {
   const megabyte = Buffer.alloc(1024 * 1024)

@@ -112,7 +112,7 @@ export const plan: PlannedChapter[] = [
     ...{ name: 'disk full', driver: 'fake', count: 5, kills: false, missing: missingForClient },
     run: (rounds, common) =>
       runChapter(
-        chapter('disk full', common, { flags: simulated, prepare: onSmallDisk }),
+        chapter('disk full', common, { flags: simulated, prepare: onSmallDisk(64) }),
         strikeWith([diskFull, startOnFullDisk, startReadOnly], rounds),
         common.failed,
       ),
@@ -141,6 +141,19 @@ export const plan: PlannedChapter[] = [
       runChapter(
         chapter('guests killed', common, { ...onReal, flags: real }),
         strikeWith([guestKilled, witnessKilled, dnsmasqKilled], rounds),
+        common.failed,
+      ),
+  },
+  {
+    ...{ name: 'real guests on a full disk', driver: 'qemu', count: 5, kills: false, missing: missingForReal },
+    run: (rounds, common) =>
+      runChapter(
+        chapter('real guests on a full disk', common, {
+          ...{ ...onReal, flags: real, prepare: onSmallDisk(512) },
+          // Disks of guests are far smaller than they say.
+          settings: 'compute:\n  hosts:\n    disk_allocation_ratio: 100\n',
+        }),
+        strikeWith([diskFull], rounds),
         common.failed,
       ),
   },

@@ -25,6 +25,7 @@ export function hostProblems(
     if (running.filter(id => id === server).length > 1) wrong('one process for one guest', server, server)
   for (const { id, power_state, vm_state } of onHost.values()) {
     if (runs(power_state) && !running.includes(id)) wrong('a server has its guest', `${id} is ${vm_state}`, id)
+    if (vm_state === 'active' && power_state === powerStates.paused) wrong('no guest is held', id, id)
     if (vm_state !== 'error' && !here.folders.includes(id)) wrong('a server has its disks', `${id} is ${vm_state}`, id)
   }
   for (const folder of here.folders) {

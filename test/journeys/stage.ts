@@ -145,7 +145,7 @@ export async function createStage(options: StageOptions = {}) {
         .map(p => p.pid),
     /** Files and folders under the data directory's hosts that belong to a guest. */
     guestFolders(): string[] {
-      const hosts = join(data, 'hosts')
+      const hosts = join(stage.seen(data), 'hosts')
       if (!existsSync(hosts)) return []
       return readdirSync(hosts).flatMap(host => {
         const instances = join(hosts, host, 'instances')

@@ -154,7 +154,8 @@ export async function qemuDriver(options: QemuDriverOptions): Promise<VirtDriver
     pause: id =>
       guests.locked(id, async guest => {
         const session = await guests.running(guest)
-        if (session.status === 'running') await session.told(() => session.execute('stop'))
+        // One that a full disk holds as well: it is not to go on by itself.
+        await session.told(() => session.execute('stop'))
       }),
     unpause: id =>
       guests.locked(id, async guest => {

@@ -1,5 +1,6 @@
 /** One running QEMU: its process, its monitor, and what it does without being told. */
-import type { Clock } from '#kernel/clock.ts'
+import type { Clock, Timer } from '#kernel/clock.ts'
+import { messageOf } from '#kernel/errors.ts'
 import type { Log } from '#kernel/log.ts'
 import { GuestError, type PowerState, powerStates } from '../driver.ts'
 import { type GuestProcess, isAlive, killProcess } from './process.ts'
@@ -39,6 +40,14 @@ function refused(command: string, error: unknown): unknown {
     : error
 }
 
+const diskFull = 'the disk of the host is full'
+
+/** How long a guest that found the disk full is held before it tries again. */
+const heldMs = 10_000
+
+/** Commands with which we decide whether the guest runs. */
+const deciding = ['stop', 'cont', 'migrate', 'quit']
+
 export async function openSession(options: SessionOptions): Promise<Session> {
   const { process, clock, log } = options
   const exit = Promise.withResolvers<void>()
@@ -49,6 +58,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
   let left = false
   let endReason: string | undefined
   let ioError: string | undefined
+  let held: Timer | undefined
 
   function note(next: Status, reason: string) {
     if (status === next) return
@@ -57,14 +67,25 @@ export async function openSession(options: SessionOptions): Promise<Session> {
   }
 
   function onEvent(event: QmpEvent) {
-    if (event.event === 'STOP') note('paused', ioError ?? 'stopped')
-    else if (event.event === 'RESUME') {
+    if (event.event === 'STOP') {
+      if (ioError === diskFull) letTryAgain()
+      note('paused', ioError ?? 'stopped')
+    } else if (event.event === 'RESUME') {
       ioError = undefined
       note('running', 'resumed')
     } else if (event.event === 'SHUTDOWN') endReason = String(event.data.reason ?? 'shutdown')
-    else if (event.event === 'BLOCK_IO_ERROR')
-      ioError = event.data.nospace ? 'the disk of the host is full' : 'disk error'
+    else if (event.event === 'BLOCK_IO_ERROR') ioError = event.data.nospace ? diskFull : 'disk error'
     for (const listener of [...listeners]) listener(event)
+  }
+
+  /** What the disk had no room for is written again when the guest goes on; while there is still none, QEMU stops it once more. */
+  function letTryAgain() {
+    held?.cancel()
+    held = clock.after(heldMs, () => {
+      execute('cont').catch(error =>
+        log.debug({ err: messageOf(error) }, 'a guest that a full disk held does not go on'),
+      )
+    })
   }
 
   let qmp: Qmp = await connect()
@@ -89,6 +110,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
         log.debug({ err: error }, 'the monitor of a guest does not answer')
       }
     }
+    held?.cancel()
     if (left) return
     exit.resolve()
     if (exitExpected) return
@@ -97,6 +119,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
   }
 
   const execute = async <T>(command: string, args?: Record<string, unknown>, timeoutMs?: number): Promise<T> => {
+    if (deciding.includes(command)) held?.cancel()
     try {
       return await qmp.execute<T>(command, args, timeoutMs)
     } catch (error) {
@@ -105,7 +128,8 @@ export async function openSession(options: SessionOptions): Promise<Session> {
   }
 
   async function askStatus(): Promise<Status> {
-    const answer = await execute<{ running: boolean }>('query-status')
+    const answer = await execute<{ running: boolean; status: string }>('query-status')
+    if (answer.status === 'io-error') letTryAgain()
     return answer.running ? 'running' : 'paused'
   }
 
@@ -143,6 +167,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
     },
     leave() {
       left = true
+      held?.cancel()
       qmp.close()
     },
   }
