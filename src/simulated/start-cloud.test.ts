@@ -19,6 +19,18 @@ test('a server can be made at once, and is gone after a reset', async () => {
   await again.untilStatus(second, 'ACTIVE')
 })
 
+test('its hosts have NUMA cells and devices when they are told to', async () => {
+  const settings = ['numa_cells=2', 'devices=8086:1563'].map(each => `compute.simulated.${each}`)
+  const device_spec = 'compute.pci.device_spec=[\'{"vendor_id": "8086"}\']'
+  await using cloud = await startCloud({ settings: [...settings, device_spec] })
+  const admin = await clientOf(cloud, 'admin')
+  const path = '/placement/resource_providers'
+  const { resource_providers: found } = await admin.get<{ resource_providers: { name: string }[] }>(path)
+  assert.deepEqual(found.map(({ name }) => name).sort(), [
+    ...['host-1', 'host-1_0000:81:00.0', 'host-1_NUMA0', 'host-1_NUMA1'],
+  ])
+})
+
 test('what a client learned before a reset is still true after it', async () => {
   await using cloud = await startCloud({ hosts: 2 })
   const client = await clientOf(cloud)
