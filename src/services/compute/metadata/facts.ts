@@ -40,7 +40,7 @@ export async function factsOf(ctx: Ctx, server: ServerRow): Promise<GuestFacts> 
       server.key_name !== null && data?.public_key
         ? { name: server.key_name, type: data.key_type ?? 'ssh', data: data.public_key }
         : null,
-    admin_password: data?.admin_password ?? null,
+    admin_password: data?.admin_password ? await ctx.services.identity.unsealed(ctx, data.admin_password) : null,
     encrypted_password: data?.encrypted_password ?? null,
     files: (data?.personality ?? []).map(({ path, contents }) => ({ path, contents: Buffer.from(contents, 'base64') })),
     random_seed: ctx.ids.bytes(seedBytes).toString('base64'),

@@ -137,7 +137,9 @@ async function placeServers(ctx: Ctx, asked: BuildRequest, project: string, rows
 
 async function newServer(ctx: Ctx, asked: BuildRequest, row: ServerRow, cell: string): Promise<NewServer> {
   const disk_key = await newDiskKey(ctx, asked.flavor, asked.image)
-  return { row, cell, spec: asked.spec, guestData: { ...asked.guestData, disk_key }, tags: asked.tags }
+  const admin_password = await ctx.services.identity.sealed(ctx, asked.guestData.admin_password)
+  const guestData = { ...asked.guestData, admin_password, disk_key }
+  return { row, cell, spec: asked.spec, guestData, tags: asked.tags }
 }
 
 function newRows(ctx: Ctx, asked: BuildRequest, project: string, count: number): ServerRow[] {

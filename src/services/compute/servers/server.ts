@@ -147,7 +147,7 @@ export interface GuestDataRow {
   user_data: string | null
   public_key: string | null
   key_type: string | null
-  /** Kept only until the server is built: it is told to the guest and to the caller once. */
+  /** Sealed, and kept only until the server is built: it is told to the guest and to the caller once. */
   admin_password: string | null
   personality: InjectedFile[] | null
   /** A password that the guest made, encrypted for its owner. */

@@ -53,6 +53,20 @@ test('of the backups of a kind the newest are kept', async () => {
   assert.equal((await s.cloud.show(s.demo, s.server.id)).status, 'ACTIVE')
 })
 
+test('the first password of a server is nowhere in clear while the server is built', async () => {
+  await using cloud = await serverCloud({ faults: { h1: [{ method: 'spawn', delayMs: 300 }] } })
+  const demo = await cloud.project('p1')
+  const id = await cloud.ask(demo, { adminPass: 'top-secret', config_drive: true })
+  const { root } = cloud.env.database
+  const kept = await root.selectFrom('compute_server_guest_data').select('admin_password').executeTakeFirstOrThrow()
+  assert.ok(kept.admin_password && !kept.admin_password.includes('top-secret'))
+  await cloud.env.sagas.idle()
+  const drive = cloud.drivers.h1!.guests.get(id)!.spec.config_drive!
+  assert.equal(JSON.parse(String(drive['openstack/latest/meta_data.json'])).admin_pass, 'top-secret')
+  const journal = await root.selectFrom('kernel_sagas').selectAll().execute()
+  assert.ok(!JSON.stringify(journal).includes('top-secret'))
+})
+
 test('a password reaches the guest and nothing else', async () => {
   await using s = await stage()
   assert.equal((await s.act({ changePassword: { adminPass: 'top-secret' } })).status, 202)

@@ -195,10 +195,13 @@ export async function guestDataOfMany(ctx: Ctx, ids: string[]): Promise<Map<stri
   return new Map(parts.flat().map(row => [row.server_id, row]))
 }
 
-/** Changes what the guest and its owner are told; absent members stay. */
+/** Changes what the guest and its owner are told; absent members stay. A password is kept sealed. */
 export async function updateGuestData(ctx: Ctx, id: string, patch: Partial<GuestDataRow>): Promise<void> {
   const db = await cellOf(ctx, id)
-  if (db && Object.keys(patch).length > 0) await guestData.update(db, { server_id: id }, patch)
+  if (!db || Object.keys(patch).length === 0) return
+  const { admin_password } = patch
+  const sealed = admin_password ? { admin_password: await ctx.services.identity.sealed(ctx, admin_password) } : {}
+  await guestData.update(db, { server_id: id }, { ...patch, ...sealed })
 }
 
 export async function forgetAdminPassword(ctx: Ctx, id: string): Promise<void> {
