@@ -117,6 +117,11 @@ const swapped = (device: VolumeDevice, { new_volume_id, new_attachment_id, new_s
   size: new_size,
 })
 
+/** The old volume is free already: what fails after that changes nothing. */
+async function isSwapped(ctx: Ctx, server_id: string, { device_id, new_volume_id }: SwapInput): Promise<boolean> {
+  return (await deviceOf(ctx, server_id, device_id))?.volume_id === new_volume_id
+}
+
 export const swapVolumeSaga = actionSaga<SwapInput>({
   name: 'swap_volume',
   event: 'volume_swap',
@@ -134,7 +139,8 @@ export const swapVolumeSaga = actionSaga<SwapInput>({
       'swap volume',
       signal => swap(body.volume_id, there, signal),
       async () => {
-        if (await serverToUndo(s.ctx, id)) await swap(body.new_volume_id, device, new AbortController().signal)
+        if (!(await serverToUndo(s.ctx, id)) || (await isSwapped(s.ctx, id, body))) return
+        await swap(body.new_volume_id, device, new AbortController().signal)
       },
     )
     return {}
@@ -148,6 +154,7 @@ export const swapVolumeSaga = actionSaga<SwapInput>({
     await volumeService(ctx).detach(ctx, body.attachment_id)
   },
   async undone(ctx, { server_id, body }) {
+    if (await isSwapped(ctx, server_id, body)) return
     await volumeService(ctx).detach(ctx, body.new_attachment_id)
     if (await deviceOf(ctx, server_id, body.device_id)) await volumeService(ctx).keepAttached(ctx, body.attachment_id)
   },
