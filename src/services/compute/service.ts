@@ -40,6 +40,7 @@ import { rooms } from './migrations/0009-rooms.ts'
 import { rateLimitsTable } from './migrations/0010-rate-limits.ts'
 import { dedicatedHosts } from './migrations/0011-dedicated-hosts.ts'
 import { diskKeys } from './migrations/0012-disk-keys.ts'
+import { flavorNumbers } from './migrations/0013-flavor-numbers.ts'
 import { networkOperationsOfCompute } from './network-proxies/networks.ts'
 import { securityGroupOperations } from './network-proxies/security-groups.ts'
 import { computeNotifications } from './notifications/notification.ts'
@@ -131,6 +132,7 @@ export const computeService = service({
     rateLimitsTable,
     dedicatedHosts,
     diskKeys,
+    flavorNumbers,
   ],
   config: computeConfig,
   contract: computeContract,

@@ -90,6 +90,8 @@ export interface VolumeContract {
   keepAttached(ctx: Ctx, attachment_id: string): Promise<void>
   /** Ends the attachment, whatever it has come to, on every host. Unknown ids succeed. */
   detach(ctx: Ctx, attachment_id: string): Promise<void>
+  /** Ends every attachment of a server that goes, those that were only reserved among them. */
+  release(ctx: Ctx, server_id: string): Promise<void>
 
   /** Waits until a new volume is there; throws when it cannot be made. */
   ready(ctx: Ctx, volume_id: string, signal: AbortSignal): Promise<void>

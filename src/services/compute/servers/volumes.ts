@@ -66,7 +66,7 @@ export async function completeVolumes(ctx: Ctx, id: string): Promise<void> {
 export async function releaseVolumes(ctx: Ctx, id: string): Promise<void> {
   const devices = await volumesOf(ctx, id)
   await removeDevices(ctx, id)
-  for (const { attachment_id } of devices) await volumeService(ctx).detach(ctx, attachment_id)
+  await ctx.services.volume?.release(ctx, id)
   for (const { volume_id } of devices.filter(one => one.delete_on_termination)) await removeVolume(ctx, volume_id)
 }
 

@@ -8,7 +8,7 @@ import { Type } from '#kernel/schema/builders.ts'
 import { byVersion, since } from '#kernel/schema/marks.ts'
 import { type Link, linksSchema, naiveTime, paging, resourceLinks } from '../../dialect.ts'
 import { liveStatuses, type MoveRow } from './move.ts'
-import { moves } from './store.ts'
+import { moves, numbersOfFlavors } from './store.ts'
 
 const allProjects = rule('os_compute_api:os-migrations:index:all_projects', admin)
 const showHosts = rule('os_compute_api:os-migrations:index:host', admin)
@@ -62,7 +62,12 @@ const strict = Type.Object(
   { additionalProperties: false },
 )
 
-function view(ctx: Ctx, row: MoveRow, withHosts: boolean) {
+async function views(ctx: Ctx, found: readonly MoveRow[], withHosts: boolean) {
+  const numbers = await numbersOfFlavors(ctx, found)
+  return found.map(row => view(ctx, row, withHosts, numbers))
+}
+
+function view(ctx: Ctx, row: MoveRow, withHosts: boolean, numbers: ReadonlyMap<string, number>) {
   const shown = (value: string | null) => (withHosts ? value : null)
   const going = row.type === 'live-migration' && liveStatuses.includes(row.status)
   const links: Link[] = going ? resourceLinks(ctx, `servers/${row.server_id}/migrations/${row.id}`) : []
@@ -73,9 +78,9 @@ function view(ctx: Ctx, row: MoveRow, withHosts: boolean) {
     dest_node: shown(row.dest_node),
     id: row.id,
     instance_uuid: row.server_id,
-    // Flavors have no numbers here.
-    new_instance_type_id: null,
-    old_instance_type_id: null,
+    // None of moves from before flavors had numbers.
+    new_instance_type_id: numbers.get(row.new_flavor.id) ?? null,
+    old_instance_type_id: numbers.get(row.old_flavor.id) ?? null,
     source_compute: shown(row.source_host),
     source_node: shown(row.source_node),
     status: row.status,
@@ -113,12 +118,12 @@ export const moveListOperations: Operation[] = [
       if (asked.hidden !== undefined && /^(1|true|yes)$/i.test(asked.hidden)) return { migrations: [] }
       if (!ctx.atLeast('2.59')) {
         const all = await moves.list(ctx.db, where, { orderBy: [{ column: 'id', direction: 'asc' }] })
-        return { migrations: all.filter(onHost(asked.host)).map(row => view(ctx, row, withHosts)) }
+        return { migrations: await views(ctx, all.filter(onHost(asked.host)), withHosts) }
       }
       const page = paging(ctx, asked.limit)
       const found = await pageOf(ctx, where, asked, page.limit)
       const links = page.links('migrations_links', url, found.length, found.at(-1)?.uuid)
-      return { migrations: found.map(row => view(ctx, row, withHosts)), ...links }
+      return { migrations: await views(ctx, found, withHosts), ...links }
     },
   }),
 ]
