@@ -2,7 +2,7 @@
 import type { Bus } from './bus/bus.ts'
 import type { Clock } from './clock.ts'
 import type { Config } from './config/load.ts'
-import { type Database, type Db, outsideTransaction } from './db/database.ts'
+import { type Database, type Db, isDeadlock, outsideTransaction } from './db/database.ts'
 import { Forbidden } from './errors.ts'
 import type { Events } from './events/events.ts'
 import type { AccessRule } from './http/access-rules.ts'
@@ -80,7 +80,7 @@ export interface Ctx extends Env {
   readonly version: number
   /** True when the request's API version is at least `version`. */
   atLeast(version: Version): boolean
-  /** Runs `fn` in a transaction; inside one already, joins it. */
+  /** Runs `fn` in a transaction; inside one already, joins it. It runs anew when the database has ended it for others' sake. */
   transaction<T>(fn: (ctx: Ctx) => Promise<T>): Promise<T>
   /** Runs `fn` once the transaction is committed; at once outside of one. Not run when it is rolled back. */
   afterCommit(fn: () => void): void
@@ -170,6 +170,9 @@ function logOf({ log }: Env, { requestId, identity }: CtxOptions): Log {
   return log.child({ request_id: requestId, ...(identity.user_id && { user_id: identity.user_id }) })
 }
 
+/** How often a transaction is begun again that waited for others in a circle. */
+const deadlockRetries = 5
+
 function build(
   env: Env,
   options: CtxOptions,
@@ -193,15 +196,21 @@ function build(
     atLeast: v => version >= ordinal(v),
     async transaction(fn) {
       if (commitHooks) return fn(ctx)
-      const hooks: CommitHooks = { before: new Map(), after: [] }
-      const result = await env.database.transaction(async tx => {
-        const inside = build(env, options, tx, hooks, log)
-        const made = await fn(inside)
-        for (const hook of hooks.before.values()) await hook(inside)
-        return made
-      })
-      for (const hook of hooks.after) runAfterCommit(log, hook)
-      return result
+      for (let left = deadlockRetries; ; left--) {
+        const hooks: CommitHooks = { before: new Map(), after: [] }
+        try {
+          const result = await env.database.transaction(async tx => {
+            const inside = build(env, options, tx, hooks, log)
+            const made = await fn(inside)
+            for (const hook of hooks.before.values()) await hook(inside)
+            return made
+          })
+          for (const hook of hooks.after) runAfterCommit(log, hook)
+          return result
+        } catch (error) {
+          if (left === 0 || !isDeadlock(error)) throw error
+        }
+      }
     },
     afterCommit: fn => (commitHooks ? void commitHooks.after.push(fn) : outsideTransaction(fn)),
     async beforeCommit(key, fn) {

@@ -157,6 +157,9 @@ export function outsideTransaction<T>(fn: () => T): T {
   return insideTransaction.run(false, fn)
 }
 
+/** PostgreSQL has ended a transaction that waited for others in a circle: begun again, it will do. */
+export const isDeadlock = (error: unknown) => (error as { code?: string } | undefined)?.code === '40P01'
+
 /**
  * Makes other transactions that lock the same key wait until this one ends. PostgreSQL only: SQLite has one writer anyway.
  * For rules about several rows (a quota is a count) that no unique constraint can say.

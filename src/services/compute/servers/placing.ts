@@ -1,5 +1,6 @@
 /** Chooses a host for each server of a request and claims its room there; or says why no host would do. */
 import type { Ctx } from '#kernel/context.ts'
+import { lock } from '#kernel/db/database.ts'
 import { Conflict } from '#kernel/errors.ts'
 import type { Candidate, CandidateRequest, ConsumerSpec } from '../../placement/contract.ts'
 import { tellChoice } from '../choice-events.ts'
@@ -57,6 +58,8 @@ export async function place(ctx: Ctx, request: PlacingRequest, serverIds: readon
 }
 
 async function choose(ctx: Ctx, request: PlacingRequest, serverIds: readonly string[]): Promise<Placing> {
+  // Requests for several hosts would wait for each other in a circle.
+  if (serverIds.length > 1) await lock(ctx.db, ctx.database.engine, 'compute.placing several')
   const wishes = machineWishes(ctx, request.flavor, request.image)
   const asked = await candidateRequest(ctx, request, wishes)
   const options = schedulerOptions(ctx, request.forced)
