@@ -23,8 +23,11 @@ export interface ResourceHooks<Row extends StandardRow> {
   update?(ctx: Ctx, row: Row, patch: Record<string, unknown>): Promise<Row>
   /** Removes the row and what hangs on it, in a transaction. */
   remove(ctx: Ctx, row: Row): Promise<void>
-  /** What the view adds to the row's own columns, for all rows at once so that related rows are fetched by one query. */
-  view?(ctx: Ctx, rows: Row[]): Promise<Record<string, unknown>[]>
+  /**
+   * What the view adds to the row's own columns, for all rows at once so that related rows are fetched by one query. `targets`: what `target`
+   * found out of each row, which need not be asked for again.
+   */
+  view?(ctx: Ctx, rows: Row[], targets: readonly Target[]): Promise<Record<string, unknown>[]>
   /** What policy checks may name beyond the row's own members (`network:project_id`), for rows or create values, all at once. */
   target?(ctx: Ctx, items: readonly object[]): Promise<Record<string, unknown>[]>
 }
@@ -133,9 +136,9 @@ export function resource<Row extends StandardRow>(spec: ResourceSpec<Row>): Reso
   }
 
   async function view(ctx: Ctx, rows: Row[]): Promise<Record<string, unknown>[]> {
-    const added = rows.length > 0 ? await hooks.view?.(ctx, rows) : undefined
     const seen = rows.map(row => targetsSeen.get(row))
     const targets = seen.every(target => target !== undefined) ? seen : await targetsOf(ctx, rows)
+    const added = rows.length > 0 ? await hooks.view?.(ctx, rows, targets) : undefined
     return rows.map((row, i) => {
       const out: Record<string, unknown> = {}
       for (const [name, attribute] of Object.entries(attributes)) {

@@ -4,10 +4,9 @@ import { operation } from '#kernel/operation.ts'
 import { projectReaderOrAdmin, rule } from '#kernel/policy/rule.ts'
 import type { Static } from '#kernel/schema/builders.ts'
 import { Type } from '#kernel/schema/builders.ts'
-import { groupsOf } from '../server-groups/store.ts'
 import { loadServer } from './access.ts'
 import { serverSchema } from './server-schema.ts'
-import { detailedViews } from './view.ts'
+import { singleView } from './view.ts'
 
 export const showServer = operation({
   id: 'compute.servers.show',
@@ -18,8 +17,6 @@ export const showServer = operation({
   load: loadServer,
   response: Type.Object({ server: serverSchema }),
   async handle(ctx, { target }) {
-    const [server] = await detailedViews(ctx, [target])
-    const server_groups = ctx.atLeast('2.71') ? await groupsOf(ctx, target.id) : []
-    return { server: { ...server, server_groups } as Static<typeof serverSchema> }
+    return { server: (await singleView(ctx, target)) as Static<typeof serverSchema> }
   },
 })

@@ -19,17 +19,6 @@ export async function devicesOf(ctx: Ctx, id: string): Promise<BlockDeviceRow[]>
   return db ? blockDevices.list(db, { server_id: id }, inOrder) : []
 }
 
-/** Devices by server id; servers without any are left out. */
-export async function devicesOfMany(ctx: Ctx, ids: string[]): Promise<Map<string, BlockDeviceRow[]>> {
-  const found = new Map<string, BlockDeviceRow[]>()
-  for (const db of cellDatabases(ctx.cells)) {
-    for (const device of await blockDevices.list(db, { server_id: ids }, inOrder)) {
-      found.set(device.server_id, [...(found.get(device.server_id) ?? []), device])
-    }
-  }
-  return found
-}
-
 /** Which servers have a volume. */
 export async function devicesOfVolume(ctx: Ctx, volume_id: string): Promise<BlockDeviceRow[]> {
   return (await Promise.all(cellDatabases(ctx.cells).map(db => blockDevices.list(db, { volume_id })))).flat()

@@ -17,18 +17,14 @@ declare module '#kernel/db/database.ts' {
 
 export const tags = rows<TagRow>('compute_server_tags')
 
+/** In alphabetical order. */
 export async function tagsOf(ctx: Ctx, id: string): Promise<string[]> {
-  return (await tagsOfMany(ctx, [id])).get(id) ?? []
-}
-
-/** Tags by server id, in alphabetical order. */
-export async function tagsOfMany(ctx: Ctx, ids: string[]): Promise<Map<string, string[]>> {
-  const found = new Map<string, string[]>(ids.map(id => [id, []]))
-  for (const db of cellDatabases(ctx.cells)) {
-    const named = await tags.list(db, { server_id: ids }, { orderBy: [{ column: 'tag', direction: 'asc' }] })
-    for (const { server_id, tag } of named) found.get(server_id)?.push(tag)
-  }
-  return found
+  const found = await Promise.all(
+    cellDatabases(ctx.cells).map(db =>
+      tags.list(db, { server_id: id }, { orderBy: [{ column: 'tag', direction: 'asc' }] }),
+    ),
+  )
+  return found.flat().map(row => row.tag)
 }
 
 export async function setTags(ctx: Ctx, id: string, names: string[]): Promise<void> {

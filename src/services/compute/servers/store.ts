@@ -229,12 +229,6 @@ export async function updateRequestSpec(ctx: Ctx, id: string, spec: RequestSpec)
   await requestSpecs.update(ctx.db, { server_id: id }, { spec })
 }
 
-/** Request specs by server id. */
-export async function requestSpecsOf(ctx: Ctx, ids: string[]): Promise<Map<string, RequestSpec>> {
-  const found = await requestSpecs.list(ctx.db, { server_id: ids })
-  return new Map(found.map(row => [row.server_id, row.spec]))
-}
-
 /** How many of the servers are on each host. */
 export async function hostsOfServers(ctx: Ctx, ids: readonly string[]): Promise<Record<string, number>> {
   const counts: Record<string, number> = {}

@@ -6,13 +6,10 @@ import type { ServerPort } from '../../network/contract.ts'
 import { isAdmin, joined, type Link, naiveTime, resourceLinks } from '../dialect.ts'
 import { type HostRow, isUp } from '../hosts/host.ts'
 import { hosts } from '../hosts/store.ts'
-import { groupsOf } from '../server-groups/store.ts'
-import { type BlockDeviceRow, isVolume } from './block-device.ts'
 import { shownProperties } from './image-properties.ts'
-import { type GuestDataRow, type RequestSpec, type ServerFault, type ServerRow, statusOf } from './server.ts'
-import { guestDataOfMany, requestSpecsOf } from './store.ts'
-import { devicesOfMany } from './store-block-devices.ts'
-import { tagsOfMany } from './store-tags.ts'
+import { type GuestDataRow, type ServerFault, type ServerRow, statusOf } from './server.ts'
+import { guestDataOfMany } from './store.ts'
+import { besideInAll, besideInCells, type InAll, type InCell } from './store-beside.ts'
 
 export const extendedAttributes = rule('os_compute_api:os-extended-server-attributes', admin)
 export const showHostStatus = rule('os_compute_api:servers:show:host_status', admin)
@@ -98,11 +95,9 @@ function faultView(fault: ServerFault, known: Around) {
 /** What other tables and services know of the servers of one answer. */
 interface Around {
   ports: Map<string, ServerPort[]>
-  tags: Map<string, string[]>
+  inCell: InCell
   guestData: Map<string, GuestDataRow>
-  /** What was asked for, from 2.96 on. */
-  specs: Map<string, RequestSpec>
-  devices: Map<string, BlockDeviceRow[]>
+  inAll: InAll
   hostStatus: Map<string, string>
   hostIds: Map<string, string>
   flavors: Map<ServerRow['flavor'], ReturnType<typeof flavorView>>
@@ -111,7 +106,7 @@ interface Around {
   showHostname: boolean
 }
 
-async function around(ctx: Ctx, servers: readonly ServerRow[]): Promise<Around> {
+async function around(ctx: Ctx, servers: readonly ServerRow[], single: boolean): Promise<Around> {
   const ids = servers.map(server => server.id)
   const may = {
     seeExtended: ctx.can(extendedAttributes),
@@ -121,11 +116,11 @@ async function around(ctx: Ctx, servers: readonly ServerRow[]): Promise<Around> 
   }
   return {
     ports: await ctx.services.network.portsOf(ctx, ids),
-    tags: ctx.atLeast('2.26') ? await tagsOfMany(ctx, ids) : new Map(),
+    inCell: await besideInCells(ctx, ids),
     guestData: may.seeExtended && ctx.atLeast('2.3') ? await guestDataOfMany(ctx, ids) : new Map(),
-    specs: ctx.atLeast('2.96') ? await requestSpecsOf(ctx, ids) : new Map(),
+    // Groups are shown from 2.71 on, of single servers; what was asked for from 2.96 on.
+    inAll: await besideInAll(ctx, ctx.atLeast(single ? '2.71' : '2.96') ? ids : []),
     hostStatus: ctx.atLeast('2.16') && may.seeHostStatus ? await hostStatuses(ctx, servers) : new Map(),
-    devices: await devicesOfMany(ctx, ids),
     hostIds: new Map(),
     flavors: new Map(),
     imageLinks: new Map(),
@@ -142,8 +137,14 @@ async function hostStatuses(ctx: Ctx, servers: readonly ServerRow[]): Promise<Ma
   return new Map(found.map(host => [host.name, isUp(ctx, host) ? statusOfHost(host) : 'DOWN']))
 }
 
+/** A server as it is shown alone: with its groups. */
+export async function singleView(ctx: Ctx, server: ServerRow) {
+  const known = await around(ctx, [server], true)
+  return { ...detailedView(ctx, server, known), server_groups: known.inAll.groups.get(server.id) ?? [] }
+}
+
 export async function detailedViews(ctx: Ctx, servers: readonly ServerRow[]) {
-  const known = await around(ctx, servers)
+  const known = await around(ctx, servers, false)
   return servers.map(server => detailedView(ctx, server, known))
 }
 
@@ -152,11 +153,8 @@ const shownSince275 = /^(OS-EXT-|OS-SRV-USG:|os-extended-volumes:|(config_drive|
 
 /** A server in the answer to a change of it. */
 export async function changedView(ctx: Ctx, server: ServerRow) {
-  const [view] = await detailedViews(ctx, [server])
-  const server_groups = ctx.atLeast('2.71') ? await groupsOf(ctx, server.id) : []
   // What the guest is told is shown with the server alone.
-  const { 'OS-EXT-SRV-ATTR:user_data': _, ...shownLater } = view!
-  const full = { ...shownLater, server_groups }
+  const { 'OS-EXT-SRV-ATTR:user_data': _, ...full } = await singleView(ctx, server)
   if (ctx.atLeast('2.75')) return full
   const addresses = Object.entries(full.addresses).map(([network, its]) => [
     network,
@@ -201,9 +199,7 @@ function detailedView(ctx: Ctx, server: ServerRow, known: Around) {
     'OS-EXT-STS:task_state': server.task_state,
     'OS-EXT-STS:vm_state': status === 'DELETED' ? 'deleted' : server.vm_state,
     'OS-EXT-STS:power_state': server.power_state,
-    'os-extended-volumes:volumes_attached': (known.devices.get(server.id) ?? [])
-      .filter(isVolume)
-      .map(({ volume_id: id, delete_on_termination }) => ({ id, delete_on_termination })),
+    'os-extended-volumes:volumes_attached': known.inCell.volumes.get(server.id) ?? [],
     host_status: known.may.seeHostStatus ? (known.hostStatus.get(server.host ?? '') ?? '') : undefined,
     'OS-EXT-SRV-ATTR:host': extended?.host,
     'OS-EXT-SRV-ATTR:instance_name': extended && `instance-${server.id.slice(0, 8)}`,
@@ -217,10 +213,10 @@ function detailedView(ctx: Ctx, server: ServerRow, known: Around) {
     'OS-EXT-SRV-ATTR:user_data': extended && (known.guestData.get(server.id)?.user_data ?? null),
     locked: server.locked_by !== null,
     description: server.display_description,
-    tags: known.tags.get(server.id) ?? [],
+    tags: known.inCell.tags.get(server.id) ?? [],
     trusted_image_certificates: server.trusted_image_certificates,
     locked_reason: server.locked_reason,
-    pinned_availability_zone: known.specs.get(server.id)?.availability_zone ?? null,
-    scheduler_hints: known.specs.get(server.id)?.scheduler_hints ?? {},
+    pinned_availability_zone: known.inAll.specs.get(server.id)?.availability_zone ?? null,
+    scheduler_hints: known.inAll.specs.get(server.id)?.scheduler_hints ?? {},
   }
 }

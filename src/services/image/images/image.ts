@@ -6,7 +6,7 @@ import { imageConfig } from '../config.ts'
 import type { ImageInfo } from '../contract.ts'
 import { byWeight, type LocationRow, locationsOf, urlOf, viewLocation } from '../locations/location.ts'
 import { members } from '../members/store.ts'
-import { type ImageRow, images, properties, tags } from './store.ts'
+import { hungOn, type ImageRow, images, properties, tags } from './store.ts'
 
 /** An image with what hangs on it. */
 export interface Image extends ImageRow {
@@ -32,18 +32,17 @@ export const noImage = (id: string) => new NotFound(`No image found with ID ${id
 export async function complete(ctx: Ctx, rows: ImageRow[]): Promise<Image[]> {
   if (rows.length === 0) return []
   const ids = rows.map(row => row.id)
-  const tagsOf = Map.groupBy(
-    await tags.list(ctx.db, { image_id: ids }, { orderBy: [{ column: 'tag', direction: 'asc' }] }),
-    row => row.image_id,
-  )
-  const propertiesOf = Map.groupBy(await properties.list(ctx.db, { image_id: ids }), row => row.image_id)
+  const hungOf = Map.groupBy(await hungOn(ctx.db, ids), row => row.image_id)
   const placesOf = await locationsOf(ctx.db, ids)
-  return rows.map(row => ({
-    ...row,
-    tags: (tagsOf.get(row.id) ?? []).map(t => t.tag),
-    properties: Object.fromEntries((propertiesOf.get(row.id) ?? []).map(p => [p.name, p.value])),
-    locations: placesOf.get(row.id) ?? [],
-  }))
+  return rows.map(row => {
+    const hung = hungOf.get(row.id) ?? []
+    return {
+      ...row,
+      tags: hung.flatMap(({ name, value }) => (value === null ? name : [])),
+      properties: Object.fromEntries(hung.flatMap(({ name, value }) => (value === null ? [] : [[name, value]]))),
+      locations: placesOf.get(row.id) ?? [],
+    }
+  })
 }
 
 export const seesAll = (ctx: Ctx) => ctx.identity.is_admin === true || ctx.identity.roles.includes('admin')

@@ -2,6 +2,7 @@
 import { type Expression, type SqlBool, sql } from 'kysely'
 import type { Db } from '#kernel/db/database.ts'
 import { type AnyBuilder, rows } from '#kernel/db/rows.ts'
+import { addWhere, matching, run, statement } from '#kernel/db/statement.ts'
 import type { Comparison, Filters, Order } from './filters.ts'
 
 export interface ImageRow {
@@ -54,6 +55,19 @@ declare module '#kernel/db/database.ts' {
 export const images = rows<ImageRow>('image_images', { bool: ['protected', 'os_hidden'] })
 export const properties = rows<PropertyRow>('image_custom_properties')
 export const tags = rows<TagRow>('image_tags')
+
+/** Tags (without a value) and properties of images, by name, in one statement. */
+export async function hungOn(
+  db: Db,
+  ids: string[],
+): Promise<(Omit<PropertyRow, 'value'> & { value: string | null })[]> {
+  const s = statement(db, 'select image_id, tag as name, null as value from image_tags')
+  addWhere(s, matching(s, { image_id: ids }))
+  s.text += ' union all select image_id, name, value from image_custom_properties'
+  addWhere(s, matching(s, { image_id: ids }))
+  s.text += ' order by 2'
+  return (await run<PropertyRow>(db, s)).rows
+}
 
 /** The columns about its bytes of an image that has none. */
 export const noBytes = {

@@ -112,13 +112,12 @@ export const networks: Resource<NetworkRow> = resource<NetworkRow>({
     create: createNetwork,
     update: updateNetwork,
     remove: removeNetwork,
-    async view(ctx, rows) {
+    async view(ctx, rows, targets) {
       const ids = rows.map(row => row.id)
       const subnets = grouped(ids, await subnetsOf(ctx.db, ids), subnet => subnet.network_id)
       const zone = ctx.config.of(networkConfig).availability_zone
-      const access = await accessTo(ctx, rows)
-      return rows.map(row => ({
-        shared: access.get(row.id)!.shared,
+      return rows.map((row, i) => ({
+        shared: targets[i]!.shared,
         subnets: subnets.get(row.id)!.map(subnet => subnet.id),
         availability_zones: [zone],
         ipv4_address_scope: null,

@@ -3,7 +3,9 @@ import { type Expression, type SqlBool, sql } from 'kysely'
 import type { Ctx } from '#kernel/context.ts'
 import type { Db } from '#kernel/db/database.ts'
 import { type AnyBuilder, rows } from '#kernel/db/rows.ts'
+import { addWhere, matching, placeholder, run, statement } from '#kernel/db/statement.ts'
 import type { StandardRow } from '#kernel/standard-row.ts'
+import type { RbacAction } from '../rbac/store.ts'
 
 export interface NetworkRow extends StandardRow {
   name: string
@@ -47,6 +49,30 @@ export const sharedWith = (projectId: string): Expression<SqlBool> =>
 export function visibleNetworks(ctx: Ctx, eb: AnyBuilder): Expression<SqlBool> {
   const projectId = ctx.identity.project_id ?? ''
   return eb.or([eb('project_id', '=', projectId), sql<SqlBool>`id in (${given(projectId)})`])
+}
+
+/** As much of a network as the things on it have to do with. */
+export type NetworkFacts = Pick<NetworkRow, 'id' | 'project_id' | 'external' | 'dns_domain'>
+
+/** Networks by id, each with what was given of it to a project or to all. */
+export async function networksWithGrants(
+  db: Db,
+  ids: string[],
+  projectId: string,
+): Promise<(NetworkFacts & { actions: RbacAction[] })[]> {
+  if (ids.length === 0) return []
+  const s = statement(
+    db,
+    'select n.*, r.action from (select id, project_id, external, dns_domain from network_networks',
+  )
+  addWhere(s, matching(s, { id: ids }))
+  const project = placeholder(s, projectId)
+  s.text += `) n left join network_rbac_policies r on r.object_id = n.id and r.target_tenant in ('*', ${project})`
+  const found = await run<Omit<NetworkFacts, 'external'> & { external: number; action: RbacAction | null }>(db, s)
+  return [...Map.groupBy(found.rows, row => row.id).values()].map(grants => {
+    const { id, project_id, external, dns_domain } = grants[0]!
+    return { id, project_id, external: external !== 0, dns_domain, actions: grants.flatMap(row => row.action ?? []) }
+  })
 }
 
 /** For other tables: rows whose network belongs to the caller's project. */

@@ -9,7 +9,7 @@ import { columnsOf, touch } from '#kernel/standard-row.ts'
 import { domainSchema } from '../domain.ts'
 import { networkNotFound, portBound, servicePortInUse } from '../errors.ts'
 import { disassociateLost } from '../floating-ips/steps.ts'
-import { accessTo, noAccess } from '../networks/steps.ts'
+import { networksAround } from '../networks/steps.ts'
 import { networkRows, ofOwnNetwork } from '../networks/store.ts'
 import { admin, adminOrService, netOwnerMember, netOwnerReader, projectMember, projectReader } from '../policy.ts'
 import { reserve } from '../quotas/quota.ts'
@@ -20,7 +20,7 @@ import * as checks from './checks.ts'
 import { portFilters } from './filters.ts'
 import { lockAddresses, macFor, makePort, removePorts, setAddresses, setGroups } from './steps.ts'
 import { allocationsOf, groupsOf, type PortRow, portRows, unclaimed } from './store.ts'
-import { networksOf, viewPorts } from './view.ts'
+import { viewPorts } from './view.ts'
 
 const owner = `${adminOrService} or ${netOwnerMember}`
 const ownerOrShared = `${owner} or rule:shared`
@@ -186,13 +186,12 @@ export const ports: Resource<PortRow> = resource<PortRow>({
 
 async function ownersOf(ctx: Ctx, items: readonly object[]): Promise<Record<string, unknown>[]> {
   const rows = items as PortRow[]
-  const of = await networksOf(ctx, rows)
-  const access = await accessTo(ctx, [...of.values()])
+  const of = await networksAround(ctx, rows)
   return rows.map(row => {
     const network = of.get(row.network_id)
-    const { shared, seen } = access.get(row.network_id) ?? noAccess
-    if (!network || (row.id === undefined && !seen)) throw networkNotFound(row.network_id)
-    return { 'network:project_id': network.project_id, shared }
+    if (!network || (row.id === undefined && !network.access.seen)) throw networkNotFound(row.network_id)
+    const facts = { 'network:project_id': network.project_id, 'network:dns_domain': network.dns_domain }
+    return { ...facts, shared: network.access.shared }
   })
 }
 

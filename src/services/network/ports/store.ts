@@ -97,6 +97,32 @@ export async function groupsOf(db: Db, portIds: string[]): Promise<Map<string, s
   return new Map([...map].map(([id, list]) => [id, list.map(row => row.security_group_id)]))
 }
 
+export type PortAddress = Pick<AllocationRow, 'subnet_id' | 'ip_address'>
+
+/** Addresses and security groups of ports, each in its order, by one statement. */
+export async function hangingOn(
+  db: Db,
+  portIds: string[],
+): Promise<Map<string, { ips: PortAddress[]; groups: string[] }>> {
+  const found = new Map(portIds.map(id => [id, { ips: [] as PortAddress[], groups: [] as string[] }]))
+  if (portIds.length === 0) return found
+  const s = statement(
+    db,
+    'select port_id, position, subnet_id, ip_address, null as group_id from network_ip_allocations',
+  )
+  addWhere(s, matching(s, { port_id: portIds }))
+  s.text += ' union all select port_id, null, null, null, security_group_id from network_port_security_groups'
+  addWhere(s, matching(s, { port_id: portIds }))
+  s.text += ' order by 1, 2, 5'
+  type Hanging = { port_id: string; group_id: string | null } & PortAddress
+  for (const { port_id, subnet_id, ip_address, group_id } of (await run<Hanging>(db, s)).rows) {
+    const { ips, groups } = found.get(port_id)!
+    if (group_id === null) ips.push({ subnet_id, ip_address })
+    else groups.push(group_id)
+  }
+  return found
+}
+
 /** Items by a key, with an empty list for every key that has none. */
 export function grouped<T>(keys: Iterable<string>, items: readonly T[], keyOf: (item: T) => string): Map<string, T[]> {
   const map = new Map<string, T[]>()

@@ -1,31 +1,30 @@
 /** What a port shows that is not in its row: addresses, security groups, how it is bound, names in DNS. */
 import type { Ctx } from '#kernel/context.ts'
+import type { Target } from '#kernel/policy/credentials.ts'
 import { networkConfig } from '../config.ts'
 import { hostRows } from '../hosts/store.ts'
-import { type NetworkRow, networkRows } from '../networks/store.ts'
-import { type AllocationRow, allocationsOf, groupsOf, type PortRow } from './store.ts'
+import { hangingOn, type PortAddress, type PortRow } from './store.ts'
 
-export async function networksOf(ctx: Ctx, items: readonly { network_id: string }[]): Promise<Map<string, NetworkRow>> {
-  const ids = [...new Set(items.map(item => item.network_id))]
-  return new Map((await networkRows.list(ctx.db, { id: ids })).map(network => [network.id, network]))
-}
-
-export async function viewPorts(ctx: Ctx, rows: PortRow[]): Promise<Record<string, unknown>[]> {
-  const ids = rows.map(row => row.id)
-  const addresses = await allocationsOf(ctx.db, ids)
-  const groups = await groupsOf(ctx.db, ids)
-  const of = await networksOf(ctx, rows)
+export async function viewPorts(
+  ctx: Ctx,
+  rows: PortRow[],
+  targets: readonly Target[],
+): Promise<Record<string, unknown>[]> {
+  const hanging = await hangingOn(
+    ctx.db,
+    rows.map(row => row.id),
+  )
   const domain = ctx.config.of(networkConfig).dns_domain
   const refused = await refusedByHosts(ctx, rows)
-  return rows.map(row => {
-    const ips = addresses.get(row.id)!
+  return rows.map((row, i) => {
+    const { ips, groups } = hanging.get(row.id)!
     const bound = row.binding_host_id !== '' && !refused.has(row.id)
     return {
       fixed_ips: ips.map(({ subnet_id, ip_address }) => ({ subnet_id, ip_address })),
-      security_groups: groups.get(row.id)!,
+      security_groups: groups,
       'binding:vif_type': refused.has(row.id) ? 'binding_failed' : bound ? 'bridge' : 'unbound',
       'binding:vif_details': bound ? { port_filter: true, connectivity: 'l2' } : {},
-      dns_assignment: assignments(row, ips, of.get(row.network_id)?.dns_domain || domain),
+      dns_assignment: assignments(row, ips, String(targets[i]!['network:dns_domain'] || domain)),
       qos_policy_id: null,
     }
   })
@@ -44,7 +43,7 @@ async function refusedByHosts(ctx: Ctx, rows: PortRow[]): Promise<Set<string>> {
 }
 
 /** The port's names in DNS, one for each address. */
-function assignments(row: PortRow, ips: AllocationRow[], domain: string) {
+function assignments(row: PortRow, ips: PortAddress[], domain: string) {
   return ips.map(({ ip_address }) => {
     const hostname = row.dns_name || `host-${ip_address.replaceAll(/[.:]+/g, '-')}`
     return { ip_address, hostname, fqdn: hostname.endsWith('.') ? hostname : `${hostname}.${domain}` }

@@ -76,12 +76,12 @@ export const securityGroupRules: Resource<SecurityGroupRuleRow> = resource<Secur
     async target(ctx, items) {
       const rules = items as SecurityGroupRuleRow[]
       const ids = [...new Set(rules.map(rule => rule.security_group_id))]
-      const owners = new Map((await groupRows.list(ctx.db, { id: ids })).map(group => [group.id, group.project_id]))
+      const groups = new Map((await groupRows.list(ctx.db, { id: ids })).map(group => [group.id, group]))
       return rules.map(rule => {
-        const owner = owners.get(rule.security_group_id)
-        const foreign = rule.id === undefined && owner !== ctx.identity.project_id && !seesAll(ctx)
-        if (owner === undefined || foreign) throw securityGroupNotFound(rule.security_group_id)
-        return { 'security_group:project_id': owner }
+        const group = groups.get(rule.security_group_id)
+        const foreign = rule.id === undefined && group?.project_id !== ctx.identity.project_id && !seesAll(ctx)
+        if (group === undefined || foreign) throw securityGroupNotFound(rule.security_group_id)
+        return { 'security_group:project_id': group.project_id, 'security_group:is_default': group.is_default }
       })
     },
     async prepare(_ctx, values) {
@@ -119,14 +119,11 @@ export const securityGroupRules: Resource<SecurityGroupRuleRow> = resource<Secur
       if (group) await touch(ctx, groupRows, group, {})
       await changed(ctx, { security_groups: [row.security_group_id] })
     },
-    async view(ctx, rows) {
-      const ids = [...new Set(rows.map(row => row.security_group_id))]
-      const defaults = new Set((await groupRows.list(ctx.db, { id: ids, is_default: true })).map(group => group.id))
-      return rows.map(row => ({
+    view: async (_ctx, rows, targets) =>
+      rows.map((row, i) => ({
         normalized_cidr: row.remote_ip_prefix === null ? null : formatCidr(parseCidr(row.remote_ip_prefix)!),
-        belongs_to_default_sg: defaults.has(row.security_group_id),
-      }))
-    },
+        belongs_to_default_sg: targets[i]!['security_group:is_default'],
+      })),
   },
 })
 

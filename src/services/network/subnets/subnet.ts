@@ -9,8 +9,8 @@ import { Type } from '#kernel/schema/builders.ts'
 import { columnsOf, standardMembers, touch } from '#kernel/standard-row.ts'
 import { formatCidr, parseCidr } from '../addresses.ts'
 import { badResource, networkNotFound, subnetInUse } from '../errors.ts'
-import { accessTo, noAccess } from '../networks/steps.ts'
-import { type NetworkRow, networkRows, ofOpenNetwork, ofOwnNetwork } from '../networks/store.ts'
+import { networksAround } from '../networks/steps.ts'
+import { networkRows, ofOpenNetwork, ofOwnNetwork } from '../networks/store.ts'
 import { admin, netOwnerMember, netOwnerReader, projectReader } from '../policy.ts'
 import { addFormedAddresses, lockAddresses } from '../ports/steps.ts'
 import { allocationRows, portRows } from '../ports/store.ts'
@@ -94,28 +94,21 @@ export const subnets: Resource<SubnetRow> = resource<SubnetRow>({
     create: createSubnet,
     update: updateSubnet,
     remove: removeSubnet,
-    async view(ctx, rows) {
-      const of = await networksOf(ctx, rows)
-      return rows.map(row => ({ segment_id: null, 'router:external': of.get(row.network_id)?.external ?? false }))
-    },
+    view: async (_ctx, rows, targets) =>
+      rows.map((_, i) => ({ segment_id: null, 'router:external': targets[i]!['network:external'] })),
   },
 })
-
-async function networksOf(ctx: Ctx, items: readonly { network_id: string }[]): Promise<Map<string, NetworkRow>> {
-  const ids = [...new Set(items.map(item => item.network_id))]
-  return new Map((await networkRows.list(ctx.db, { id: ids })).map(network => [network.id, network]))
-}
 
 /** What policy may name of the network; for new subnets the network must be one that the caller sees. */
 async function ownersOf(ctx: Ctx, items: readonly object[]): Promise<Record<string, unknown>[]> {
   const rows = items as SubnetRow[]
-  const of = await networksOf(ctx, rows)
-  const access = await accessTo(ctx, [...of.values()])
+  const of = await networksAround(ctx, rows)
   return rows.map(row => {
     const network = of.get(row.network_id)
-    const { shared, external, seen } = access.get(row.network_id) ?? noAccess
-    if (!network || (row.id === undefined && !seen)) throw networkNotFound(row.network_id)
-    return { 'network:project_id': network.project_id, shared, 'router:external': external }
+    if (!network || (row.id === undefined && !network.access.seen)) throw networkNotFound(row.network_id)
+    const { shared, external } = network.access
+    const facts = { 'network:project_id': network.project_id, 'network:external': network.external }
+    return { ...facts, shared, 'router:external': external }
   })
 }
 

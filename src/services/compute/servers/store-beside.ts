@@ -1,0 +1,61 @@
+/** What views show beside the rows of servers: of their cell in one statement, of the global tables in another. */
+import type { Ctx } from '#kernel/context.ts'
+import { addWhere, matching, run, statement } from '#kernel/db/statement.ts'
+import type { RequestSpec } from './server.ts'
+import { cellDatabases } from './store-cells.ts'
+
+export interface InCell {
+  tags: Map<string, string[]>
+  volumes: Map<string, { id: string; delete_on_termination: boolean }[]>
+}
+
+/** Tags in alphabetical order and attached volumes in that of their devices, by server. */
+export async function besideInCells(ctx: Ctx, ids: readonly string[]): Promise<InCell> {
+  const found: InCell = { tags: new Map(), volumes: new Map() }
+  if (ids.length === 0) return found
+  for (const db of cellDatabases(ctx.cells)) {
+    const s = statement(db, 'select server_id, tag as name, null as position, null as goes from compute_server_tags')
+    addWhere(s, matching(s, { server_id: ids }))
+    s.text += ' union all select server_id, volume_id, position, delete_on_termination from compute_block_devices'
+    const attached = { op: '!=', value: null } as const
+    addWhere(s, matching(s, { server_id: ids, kind: 'volume', volume_id: attached, attachment_id: attached }))
+    s.text += ' order by 3, 2'
+    type Beside = { server_id: string; name: string; position: number | null; goes: number | null }
+    for (const { server_id, name, position, goes } of (await run<Beside>(db, s)).rows) {
+      if (position === null) add(found.tags, server_id, name)
+      else add(found.volumes, server_id, { id: name, delete_on_termination: goes !== 0 })
+    }
+  }
+  return found
+}
+
+export interface InAll {
+  specs: Map<string, RequestSpec>
+  groups: Map<string, string[]>
+}
+
+/** Request specs and groups, by server. */
+export async function besideInAll(ctx: Ctx, ids: readonly string[]): Promise<InAll> {
+  const found: InAll = { specs: new Map(), groups: new Map() }
+  if (ids.length === 0) return found
+  const s = statement(ctx.db, 'select server_id, spec, null as group_id from compute_request_specs')
+  addWhere(s, matching(s, { server_id: ids }))
+  s.text += ' union all select server_id, null, group_id from compute_server_group_members'
+  addWhere(s, matching(s, { server_id: ids }))
+  // Servers of one request have one text.
+  const read = new Map<string, RequestSpec>()
+  type Beside = { server_id: string; spec: string | null; group_id: string | null }
+  for (const { server_id, spec, group_id } of (await run<Beside>(ctx.db, s)).rows) {
+    if (group_id !== null) add(found.groups, server_id, group_id)
+    if (spec === null) continue
+    if (!read.has(spec)) read.set(spec, JSON.parse(spec) as RequestSpec)
+    found.specs.set(server_id, read.get(spec)!)
+  }
+  return found
+}
+
+function add<T>(lists: Map<string, T[]>, key: string, item: T): void {
+  const list = lists.get(key)
+  if (list) list.push(item)
+  else lists.set(key, [item])
+}
