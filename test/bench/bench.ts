@@ -9,12 +9,13 @@ import { openBench, prepareServers } from './cloud.ts'
 import { measureGrowth } from './growth.ts'
 import { guestTimes } from './guest.ts'
 import { guestsAskingTimes } from './guests-asking.ts'
+import { manyTimes } from './many.ts'
 import { root, stop, stopAll } from './process.ts'
 import { measureReads, measureUploads } from './reads.ts'
 import { schedulingTimes } from './scheduling.ts'
 import { measureServers } from './servers.ts'
 import { measureStarts } from './starts.ts'
-import { markdownOf, newTable, rate, ratioOf, type Table } from './table.ts'
+import { markdownOf, newTable, noteLate, rate, ratioOf, type Table } from './table.ts'
 import { measureTestDouble } from './test-double.ts'
 import { ms, quantiles, type Times } from './timing.ts'
 
@@ -44,6 +45,16 @@ async function measureCloud(table: Table, baseline: Baseline, data: string): Pro
   await measureUploads(bench, quick)
   await measureServers(bench, await prepareServers(bench), quick)
   await stop(child)
+}
+
+/** In the bench's own process, where hosts can be made to fail. */
+async function measureMany(table: Table, dir: string): Promise<void> {
+  const count = quick ? 40 : 1000
+  const { answered, active, failed, late } = await manyTimes(dir, count)
+  const what = `${count} servers in one call, ${failed} builds fail and are done elsewhere`
+  table.note({ what: `${what}: answered`, measured: ms(answered) })
+  table.note({ what: `${what}: all ACTIVE`, budget: '< 20 s', measured: ms(active) })
+  noteLate(table, 'that', late)
 }
 
 async function measureScheduling(table: Table, baseline: Baseline, data: string): Promise<void> {
@@ -114,6 +125,8 @@ try {
   await measureCloud(table, baseline, join(folder, 'one'))
   table.section('Growth')
   await measureGrowth(table, baseline, join(folder, 'grown'), quick)
+  table.section('Many at once')
+  await measureMany(table, folder)
   await measureScheduling(table, baseline, folder)
   await measureAsking(table, baseline)
   await measureTestDouble(table, quick)
