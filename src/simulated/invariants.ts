@@ -26,7 +26,7 @@ export const always: Record<string, string> = {
       select 1 from placement_allocations a join compute_hosts h on h.provider_uuid = a.provider
       where h.name = s.host and (a.consumer = s.id or a.consumer in (select uuid from compute_migrations where server_id = s.id)))`,
   'a server without a host has no room anywhere': `
-    select id, vm_state, task_state from compute_servers s where host is null and exists (
+    select id, vm_state, task_state from compute_servers s where host is null and task_state is null and exists (
       select 1 from placement_allocations a where a.consumer = s.id)`,
   'cells, CPUs and devices are those of servers and moves that have amounts': `
     select consumer from (select consumer from compute_guest_cells union select consumer from compute_pinned_cpus
