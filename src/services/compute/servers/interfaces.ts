@@ -65,6 +65,21 @@ async function plugIn(ctx: Ctx, { id, host, port_id }: Plugged, signal: AbortSig
   if (nic && server && !isOff(server)) await hostAgent(ctx, host).call('attachNic', { id, nic }, { signal })
 }
 
+/** What waits for nothing here: the guest as it is ends. */
+const endsGuest = ['deleting', 'rebuilding']
+
+/** The host may have given the guest the NIC before it failed, or before its answer was lost. */
+async function takeBack(ctx: Ctx, { id, host, port_id }: Plugged): Promise<void> {
+  const server = await findServer(ctx, id)
+  if (server?.host !== host || isOff(server) || endsGuest.includes(server.task_state ?? '')) return
+  try {
+    await hostAgent(ctx, host).call('detachNic', { id, port_id }, callOptions(ctx, undefined))
+  } catch (error) {
+    // There is no guest to take it from.
+    if (!(error instanceof Fault && error.type === 'GuestError')) throw error
+  }
+}
+
 const attachSaga = actionSaga<{ port_id: string }>({
   name: 'attach_interface',
   event: 'interface_attach',
@@ -73,14 +88,14 @@ const attachSaga = actionSaga<{ port_id: string }>({
     await s.step(
       'attach NIC',
       signal => plugIn(ctx, { id, host, port_id }, signal),
-      () => ctx.services.network.releasePort(ctx, id, port_id).catch(ignoreGone),
+      async () => {
+        await takeBack(ctx, { id, host, port_id })
+        await ctx.services.network.releasePort(ctx, id, port_id).catch(ignoreGone)
+      },
     )
     return {}
   },
 })
-
-/** What waits for nothing here: the guest as it is ends. */
-const endsGuest = ['deleting', 'rebuilding']
 
 const detachSaga = actionSaga<{ port_id: string }>({
   name: 'detach_interface',

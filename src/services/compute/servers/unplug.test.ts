@@ -40,6 +40,19 @@ test('a deleted port leaves the running guest, and is no action of the server', 
   assert.equal((await s.cloud.show(s.demo, s.id)).status, 'ACTIVE')
 })
 
+test('a port that the host could not attach, or did attach before it failed, is not in the guest', async () => {
+  await using s = await stage()
+  const [own] = s.nics()
+  for (const afterwards of [false, true]) {
+    s.cloud.drivers.h1!.inject({ method: 'attachNic', error: 'no space', afterwards })
+    const body = { interfaceAttachment: { net_id: s.cloud.network } }
+    assert.equal((await s.cloud.api(s.demo, 'POST', `/servers/${s.id}/os-interface`, body)).status, 500)
+    await s.cloud.env.sagas.idle()
+    assert.deepEqual(s.nics(), [own])
+    assert.equal((await s.cloud.held()).ports, 1)
+  }
+})
+
 test('a stopped server starts without the port that was deleted', async () => {
   await using s = await stage()
   const [port] = s.nics()
