@@ -61,7 +61,8 @@ async function main(words: string[]): Promise<number> {
   if (mode === 'sdk') {
     const sdk = await installSdk(say)
     if (!isAlone()) return runAlone(import.meta.filename, words)
-    return (await sdkMode(sdk, { ...options, patterns: groups })) ? 0 : 1
+    // Some make networks in the project of all, while others boot servers there that name none.
+    return (await sdkMode(sdk, { ...options, workers: Number(values.workers ?? 1), patterns: groups })) ? 0 : 1
   }
   if (mode !== 'tempest') throw new Error(`say what to run:\n${usage}`)
   const tempest = await installTempest(say)

@@ -3,9 +3,14 @@ import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { parse, stringify } from 'yaml'
 import { leftovers } from './leftovers.ts'
 import { ssh } from './ssh.ts'
 import { createStage, missingForReal, type Stage } from './stage.ts'
+
+interface Clouds {
+  clouds: { nephos: { auth: { project_name: string } } }
+}
 
 interface Shown {
   id: string
@@ -37,12 +42,10 @@ async function consoleHas(stage: Stage, server: string, text: RegExp, as = 'neph
 
 /** The demo user in another project: what clouds.yaml says wins over the client's flags, so it is another file. */
 function anotherProject(stage: Stage, project: string) {
-  const clouds = readFileSync(join(stage.data, 'clouds.yaml'), 'utf8').replace(
-    'project_name: demo',
-    `project_name: ${project}`,
-  )
+  const { clouds } = parse(readFileSync(join(stage.data, 'clouds.yaml'), 'utf8')) as Clouds
+  clouds.nephos.auth.project_name = project
   const file = join(stage.dir, `${project}.yaml`)
-  writeFileSync(file, clouds)
+  writeFileSync(file, stringify({ clouds }))
   return { env: { OS_CLIENT_CONFIG_FILE: file } }
 }
 
