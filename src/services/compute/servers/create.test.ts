@@ -240,11 +240,14 @@ const full = new GuestError('No space left on the host.', { retryElsewhere: true
 
 test('a host that cannot build it is cleaned up, and another one builds it', async () => {
   await using s = await stage({ hosts: ['h1', 'h2', 'h3'] })
+  // With less room than the others, this host comes last.
+  const other = await s.cloud.boot(s.admin, { availability_zone: 'nova:h3', networks: 'none' })
   for (const driver of [s.cloud.drivers.h1!, s.cloud.drivers.h2!]) driver.inject({ method: 'spawn', error: full })
   const server = await s.cloud.boot(s.demo)
   assert.equal(server.status, 'ACTIVE')
-  assert.deepEqual((await s.cloud.held()).guests, 1)
+  assert.deepEqual((await s.cloud.held()).guests, 2)
   await s.cloud.remove(s.demo, server.id)
+  await s.cloud.remove(s.admin, other.id)
   assert.deepEqual(await s.cloud.held(), nothingHeld)
 })
 
