@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { BadRequest, Fault, NotFound, TooManyRequests } from '../errors.ts'
 import { type Bus, BusClosed, CallTimeout, maxPayloadBytes, NoResponder, OversizedPayload, RemoteError } from './bus.ts'
-import { client, serveMethods, UnsupportedVersion } from './methods.ts'
+import { methodsStory } from './methods.contract.ts'
 
 export interface BusPair extends AsyncDisposable {
   /** Two ends of one bus: may be the same object. */
@@ -20,11 +20,6 @@ function told<T>(): { tell: (value: T) => void; value: Promise<T> } {
 }
 
 const patient = { timeoutMs: 20_000 }
-
-interface HostMethods {
-  power(input: { server: string; on: boolean }): Promise<{ state: 'on' | 'off' }>
-  wait(input: null): Promise<void>
-}
 
 export function busContract(name: string, open: () => Promise<BusPair>): void {
   const story = (title: string, tell: (pair: BusPair) => Promise<void>) =>
@@ -280,36 +275,5 @@ export function busContract(name: string, open: () => Promise<BusPair>): void {
     assert.throws(() => near.publish('news', {}), BusClosed)
   })
 
-  story('methods: typed, versioned, with a deadline', async ({ near, far, advance }) => {
-    const release = told<void>()
-    serveMethods<HostMethods>(far, 'compute.host.a', 2, {
-      power: async ({ on }) => ({ state: on ? 'on' : 'off' }),
-      wait: () => release.value,
-    })
-    await far.flush()
-    const host = client<HostMethods>(near, 'compute.host.a', { ...patient, version: 2 })
-    const { state }: { state: 'on' | 'off' } = await host.call('power', { server: 's', on: true })
-    assert.equal(state, 'on')
-    // @ts-expect-error the input lacks a member
-    await host.call('power', { server: 's' })
-    const older = await host.call('power', { server: 's', on: false }, { version: 1 })
-    assert.equal(older.state, 'off')
-
-    await assert.rejects(host.call('power', { server: 's', on: true }, { version: 3 }), (error: Error) => {
-      assert.ok(error instanceof UnsupportedVersion)
-      assert.equal(error.message, 'power was asked for at version 3, but compute.host.a serves version 2.')
-      return true
-    })
-    const newer = client<HostMethods & { toString(input: null): Promise<null> }>(near, 'compute.host.a', {
-      ...patient,
-      version: 2,
-    })
-    await assert.rejects(newer.call('toString', null), /toString .* version 2, .* and has no such method/)
-
-    const late = assert.rejects(host.call('wait', null, { deadline: near.clock.now() + 300 }), CallTimeout)
-    await advance(400)
-    await late
-    await assert.rejects(host.call('wait', null, { deadline: near.clock.now() - 1 }), CallTimeout)
-    release.tell()
-  })
+  story('methods: typed, versioned, with a deadline', methodsStory)
 }

@@ -28,13 +28,18 @@ export interface TaskFacts {
 
 export type TaskName = 'build_instances' | 'migrate_server' | 'rebuild_server' | 'unshelve_instance'
 
+const shownImage = ({ id, name, disk_format, min_disk, min_ram, size }: ServerImage): ChoiceFacts['image'] => ({
+  id,
+  name,
+  disk_format,
+  min_disk,
+  min_ram,
+  size,
+})
+
 function choiceFacts(request: PlacingRequest, ids: readonly string[]): ChoiceFacts {
   const { flavor, image, spec, ignore, project_id, user_id } = request
-  const { id, name, disk_format, min_disk, min_ram, size } = image ?? {}
-  const shown =
-    id === undefined
-      ? null
-      : { id, name: name!, disk_format: disk_format!, min_disk: min_disk!, min_ram: min_ram!, size: size! }
+  const shown = image && shownImage(image)
   return { server_id: ids[0]!, project_id, user_id, flavor, image: shown, spec, ignore, count: ids.length }
 }
 

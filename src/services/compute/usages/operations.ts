@@ -9,7 +9,7 @@ import { dedicatedIn } from '../dedicated-hosts/store.ts'
 import { linksSchema, naiveTime, pageQuery, paging, query } from '../dialect.ts'
 import type { ServerRow } from '../servers/server.ts'
 import { deletedServers, listServers } from '../servers/store.ts'
-import { type HostUsage, hostCharges, usageOfHost } from './host-usage.ts'
+import { type DedicatedUsage, hostCharges, usageOfDedicated } from './dedicated-usage.ts'
 
 interface Period {
   start: number
@@ -106,7 +106,7 @@ type ServerUsage = ReturnType<typeof usageOfServer>
 
 interface Usages {
   servers: ServerUsage[]
-  hosts: HostUsage[]
+  hosts: DedicatedUsage[]
 }
 
 function summary(tenant_id: string, { servers: usages, hosts }: Usages, period: Period, detailed: boolean) {
@@ -125,9 +125,9 @@ function summary(tenant_id: string, { servers: usages, hosts }: Usages, period: 
 }
 
 /** On the first page: pages are of servers. */
-async function hostUsages(ctx: Ctx, period: Period, { marker }: Asked, project?: string): Promise<HostUsage[]> {
+async function hostUsages(ctx: Ctx, period: Period, { marker }: Asked, project?: string): Promise<DedicatedUsage[]> {
   if (marker !== undefined) return []
-  return (await dedicatedIn(ctx, period, project)).map(row => usageOfHost(row, period))
+  return (await dedicatedIn(ctx, period, project)).map(row => usageOfDedicated(row, period))
 }
 
 const list = operation({
