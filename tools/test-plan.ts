@@ -56,6 +56,9 @@ const debianBuild: Program[] = [
 
 const real = /\.real\.test\.ts$/
 
+/** Stories that make a whole cloud for every step or operation. */
+const clouds = /^test\/(attacks|generic)\/|\/crash[^/]*\.test\.ts$|^src\/simulated\/|^test\/package\.test\.ts$/
+
 export const parts: Part[] = [
   {
     name: 'packets',
@@ -130,8 +133,14 @@ export const parts: Part[] = [
   { name: 'real', what: 'other tests that need the real thing', files: real, root: true, minutes: 10 },
   { name: 'bench', what: 'benchmarks still run (their numbers are not judged)', files: /^test\/bench\//, minutes: 5 },
   {
+    name: 'clouds',
+    what: 'whole clouds: every operation called, killed at every step, attacked',
+    files: clouds,
+    minutes: 10,
+  },
+  {
     name: 'unit',
-    what: 'everything that needs nothing',
+    what: 'everything else that needs nothing',
     files: /\.test\.ts$/,
     minutes: 10,
   },
@@ -148,7 +157,7 @@ export const parts: Part[] = [
 
 /** The order in which parts run; `check` is tools/check.sh. */
 export const order = [
-  ...['check', 'unit', 'postgres', 'packets', 'guests'],
+  ...['check', 'unit', 'clouds', 'postgres', 'packets', 'guests'],
   ...['simulation', 'conformance', 'journeys', 'chaos', 'directories', 'real', 'bench', 'nightly'],
 ]
 
@@ -173,10 +182,9 @@ export function filesOf(name: string, files: Map<string, string>): string[] {
   const part = parts.find(one => one.name === name)
   if (!part) return []
   const owner = (path: string) => parts.find(one => !one.mentions && one.files.test(path))
+  const needsNothing = (path: string) => ['clouds', 'unit'].includes(owner(path)?.name ?? '')
   return [...files]
     .filter(([path]) => path.endsWith('.test.ts'))
-    .filter(([path, text]) =>
-      part.mentions ? owner(path)?.name === 'unit' && part.mentions.test(text) : owner(path) === part,
-    )
+    .filter(([path, text]) => (part.mentions ? needsNothing(path) && part.mentions.test(text) : owner(path) === part))
     .map(([path]) => path)
 }
