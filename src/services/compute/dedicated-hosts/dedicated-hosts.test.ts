@@ -74,3 +74,12 @@ onEachEngine(
     )
   },
 )
+
+onEachEngine('a host that two projects are given at the same moment is one’s', async database => {
+  await using cloud = await serverCloud({ hosts: ['h1'], world: await newWorld(virtualClock(), database) })
+  const [admin, mine, theirs] = [await cloud.admin(), await cloud.project('mine'), await cloud.project('theirs')]
+  const given = await Promise.all(
+    [mine, theirs].map(({ id }) => cloud.api(admin, 'PUT', '/os-dedicated-hosts/h1', { project_id: id })),
+  )
+  assert.deepEqual(given.map(({ status }) => status).sort(), [204, 409])
+})

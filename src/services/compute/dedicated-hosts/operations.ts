@@ -41,12 +41,10 @@ const put = operation({
   status: 204,
   async handle(ctx, { params: { host: name }, body: { project_id } }) {
     await ctx.transaction(async tx => {
-      const host = await hostOf(tx, name)
+      const host = await heldHost(tx, name)
       if (host.dedicated_to === project_id) return
       if (host.dedicated_to !== null)
         throw new Conflict(`Host ${name} is project ${host.dedicated_to}'s: take it back with DELETE first.`)
-      // Others who claim room there wait, or are seen below; those who waited look again at whose it is.
-      await tx.services.placement.holdProvider(tx, host.provider_uuid)
       const others = (await listServers(tx, { host: name })).filter(server => server.project_id !== project_id)
       if (others.length > 0)
         throw new Conflict(`Host ${name} has ${others.length} servers of other projects: migrate them first.`)
@@ -71,17 +69,21 @@ const remove = operation({
   status: 204,
   async handle(ctx, { params: { host: name } }) {
     await ctx.transaction(async tx => {
-      const host = await hostOf(tx, name)
+      await heldHost(tx, name)
       if (!(await endDedication(tx, name))) throw new NotFound(`No project has host ${name} for itself.`)
-      await tx.services.placement.holdProvider(tx, host.provider_uuid)
     })
   },
 })
 
-async function hostOf(ctx: Ctx, name: string): Promise<HostRow> {
+/**
+ * The host, for this transaction alone to give or take back: others who claim room there or give it away have been waited for, or wait
+ * and look again at whose it is.
+ */
+async function heldHost(ctx: Ctx, name: string): Promise<HostRow> {
   const host = await hosts.find(ctx.db, { name })
   if (!host) throw new NotFound(`Compute host ${name} could not be found.`)
-  return host
+  await ctx.services.placement.holdProvider(ctx, host.provider_uuid)
+  return (await hosts.find(ctx.db, { id: host.id })) ?? host
 }
 
 export const dedicatedHostOperations: Operation[] = [list, put, remove]

@@ -1,10 +1,10 @@
 /** Daemons tell what they know of hosts, for the scheduler: racks, temperatures, failing power. Not upstream's. */
-import { BadRequest, NotFound } from '#kernel/errors.ts'
+import { NotFound } from '#kernel/errors.ts'
 import { type Operation, operation } from '#kernel/operation.ts'
 import { admin, adminOrService, rule } from '#kernel/policy/rule.ts'
 import { Type } from '#kernel/schema/builders.ts'
 import { hosts } from '../hosts/store.ts'
-import { mostSignals, saidSignals, signalName, signalValue } from './host-signal.ts'
+import { saidSignals, signalName, signalValue } from './host-signal.ts'
 import { type HostSignalRow, hostSignals, isFresh, putSignals } from './store.ts'
 
 const signal = Type.Object({ value: signalValue, reported_at: Type.String(), counts: Type.Boolean() })
@@ -46,11 +46,7 @@ const put = operation({
   status: 204,
   async handle(ctx, { params: { host }, body: { signals } }) {
     if (!(await hosts.find(ctx.db, { name: host }))) throw new NotFound(`Compute host ${host} could not be found.`)
-    await ctx.transaction(async tx => {
-      await putSignals(tx, host, signals)
-      if ((await hostSignals.count(tx.db, { host })) > mostSignals)
-        throw new BadRequest(`A host may have ${mostSignals} signals: take some back with null.`)
-    })
+    await ctx.transaction(tx => putSignals(tx, hostSignals, { host }, signals))
   },
 })
 

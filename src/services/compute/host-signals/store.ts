@@ -1,15 +1,21 @@
 /** Signals of hosts in the database: what daemons outside of the cloud say of them, such as a rack or a temperature. */
 import { type Ctx, perCloud } from '#kernel/context.ts'
-import { rows } from '#kernel/db/rows.ts'
+import { type Rows, rows, type Where } from '#kernel/db/rows.ts'
+import { BadRequest } from '#kernel/errors.ts'
 import { computeConfig } from '../config.ts'
+import { mostSignals } from './host-signal.ts'
 
 export type SignalValue = string | number | boolean
 
-export interface HostSignalRow {
-  host: string
+/** What one signal says, of whatever it is. */
+export interface SaidSignal {
   name: string
   value: SignalValue
   reported_at: string
+}
+
+export interface HostSignalRow extends SaidSignal {
+  host: string
 }
 
 declare module '#kernel/db/database.ts' {
@@ -53,12 +59,20 @@ export async function freshSignals(ctx: Ctx): Promise<Signals> {
   return found
 }
 
-/** Says the named ones anew; null takes one back. Others stay. In a transaction. */
-export async function putSignals(ctx: Ctx, host: string, said: Record<string, SignalValue | null>): Promise<void> {
+/** Says the named ones anew of a host or a place; null takes one back. Others stay. In a transaction. */
+export async function putSignals<At extends object>(
+  ctx: Ctx,
+  table: Rows<At & SaidSignal>,
+  at: At,
+  said: Record<string, SignalValue | null>,
+): Promise<void> {
   const reported_at = new Date(ctx.clock.now()).toISOString()
-  await hostSignals.remove(ctx.db, { host, name: Object.keys(said) })
+  const own = at as Where<At & SaidSignal>
+  await table.remove(ctx.db, { ...own, name: Object.keys(said) })
   const kept = Object.entries(said).flatMap(([name, value]) =>
-    value === null ? [] : { host, name, value, reported_at },
+    value === null ? [] : { ...at, name, value, reported_at },
   )
-  await hostSignals.insertMany(ctx.db, kept)
+  await table.insertMany(ctx.db, kept)
+  if ((await table.count(ctx.db, own)) > mostSignals)
+    throw new BadRequest(`There may be ${mostSignals} signals of one host or place: take some back with null.`)
 }

@@ -1,11 +1,12 @@
 /** Racks, rows and power units: which there are, and what outside sources say of them as a whole. Not upstream's. */
-import { BadRequest, NotFound } from '#kernel/errors.ts'
+import { NotFound } from '#kernel/errors.ts'
 import { type Operation, operation } from '#kernel/operation.ts'
 import { admin, adminOrService, rule } from '#kernel/policy/rule.ts'
 import { Type } from '#kernel/schema/builders.ts'
-import { mostSignals, saidSignals, signalName, signalValue } from '../host-signals/host-signal.ts'
+import { saidSignals, signalName, signalValue } from '../host-signals/host-signal.ts'
+import { putSignals } from '../host-signals/store.ts'
 import { allPlaces, placeId } from './place.ts'
-import { placeSignals, putPlaceSignals } from './store.ts'
+import { placeSignals } from './store.ts'
 
 const signal = Type.Object({ value: signalValue, reported_at: Type.String() })
 const placeSchema = Type.Object({
@@ -47,11 +48,7 @@ const put = operation({
     const place = (await allPlaces(ctx)).find(one => one.id === id)
     if (!place) throw new NotFound(`No aggregate has place:${id} in its metadata.`)
     const at = { level: place.level, place: place.name }
-    await ctx.transaction(async tx => {
-      await putPlaceSignals(tx, at, signals)
-      if ((await placeSignals.count(tx.db, at)) > mostSignals)
-        throw new BadRequest(`A place may have ${mostSignals} signals: take some back with null.`)
-    })
+    await ctx.transaction(tx => putSignals(tx, placeSignals, at, signals))
   },
 })
 

@@ -7,10 +7,10 @@ import { countRequest, forgetUsed, leftOf } from './store.ts'
 
 /** `path` is below the version. Throws the 429 of a limit that is used up. */
 export async function admitRequest(ctx: Ctx, { method, path }: { method: string; path: string }): Promise<void> {
-  const user = ctx.identity.user_id
+  const uri = path.replace(/^\/v2\.1(?=\/|$)/, '') || '/'
   for (const limit of rateLimits(ctx)) {
-    if (!isAbout(limit, method, path.replace(/^\/v2\.1(?=\/|$)/, '') || '/')) continue
-    if (!(await countRequest(ctx, user, limit))) throw await overLimit(ctx, limit)
+    if (!isAbout(limit, method, uri)) continue
+    if (!(await countRequest(ctx, ctx.identity.user_id, limit))) throw await overLimit(ctx, limit)
   }
 }
 
