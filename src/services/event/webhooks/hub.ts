@@ -1,6 +1,7 @@
 /** The hub of the Atom feed (WebSub, once PubSubHubbub): subscribers are asked whether they meant it, then sent what is new. */
 import type { Readable } from 'node:stream'
-import { BadRequest, PayloadTooLarge, UnsupportedMediaType } from '#kernel/errors.ts'
+import { BadRequest, UnsupportedMediaType } from '#kernel/errors.ts'
+import { bodyText } from '#kernel/http/body-text.ts'
 import { operation, reply } from '#kernel/operation.ts'
 import { Type } from '#kernel/schema/builders.ts'
 import { problemOf } from '#kernel/schema/validate.ts'
@@ -65,12 +66,5 @@ function required(form: URLSearchParams, name: string): string {
 async function formOf(stream: Readable, type: string | undefined): Promise<URLSearchParams> {
   if (type?.split(';')[0]?.trim().toLowerCase() !== 'application/x-www-form-urlencoded')
     throw new UnsupportedMediaType('Subscriptions are forms: send application/x-www-form-urlencoded.')
-  const pieces: Buffer[] = []
-  let size = 0
-  for await (const piece of stream) {
-    size += piece.length
-    if (size > mostBytes) throw new PayloadTooLarge()
-    pieces.push(piece)
-  }
-  return new URLSearchParams(Buffer.concat(pieces).toString())
+  return new URLSearchParams(await bodyText(stream, mostBytes))
 }

@@ -42,7 +42,12 @@ async function groupsOf(ctx: Ctx, { user_id, mapped_group_ids }: Bearer): Promis
   return found.map(({ name, domain_id }) => `JSON:${JSON.stringify({ name, domain: { name: names.get(domain_id) } })}`)
 }
 
-async function assertionFor(ctx: Ctx, auth: { token: string; provider: string }) {
+interface Told {
+  provider: ServiceProviderRow
+  xml: string
+}
+
+async function assertionFor(ctx: Ctx, auth: { token: string; provider: string }): Promise<Told> {
   const provider = await serviceProviders.find(ctx.db, { id: auth.provider })
   if (!provider) throw notFound('Service Provider', auth.provider)
   if (!provider.enabled) throw new Forbidden(`Service Provider ${provider.id} is disabled.`)
@@ -83,35 +88,36 @@ function asXml(xml: string, { sp_url, auth_url }: ServiceProviderRow) {
   return reply(Buffer.from(xml), { status: 200, headers })
 }
 
-export const issueAssertion = operation({
+function issuing(more: { id: string; path: `/${string}`; summary: string; wrap(ctx: Ctx, told: Told): string }) {
+  const { wrap, ...asked } = more
+  return operation({
+    ...asked,
+    method: 'POST',
+    policy: 'public',
+    request,
+    async handle(ctx, { body: { auth } }) {
+      const { token } = auth.identity
+      const told = await assertionFor(ctx, { token: token.id, provider: auth.scope.service_provider.id })
+      return asXml(wrap(ctx, told), told.provider)
+    },
+  })
+}
+
+const issueAssertion = issuing({
   id: 'identity.federation.saml2',
-  method: 'POST',
   path: '/v3/auth/OS-FEDERATION/saml2',
   summary: 'Get a SAML assertion about the bearer of a token, for a service provider',
-  policy: 'public',
-  request,
-  async handle(ctx, { body: { auth } }) {
-    const asked = { token: auth.identity.token.id, provider: auth.scope.service_provider.id }
-    const { xml, provider } = await assertionFor(ctx, asked)
-    return asXml(xml, provider)
-  },
+  wrap: (_ctx, { xml }) => xml,
 })
 
-export const issueEcpAssertion = operation({
+const issueEcpAssertion = issuing({
   id: 'identity.federation.saml2_ecp',
-  method: 'POST',
   path: '/v3/auth/OS-FEDERATION/saml2/ecp',
   summary: 'Get a SAML assertion in an ECP envelope',
-  policy: 'public',
-  request,
-  async handle(ctx, { body: { auth } }) {
-    const asked = { token: auth.identity.token.id, provider: auth.scope.service_provider.id }
-    const { xml, provider } = await assertionFor(ctx, asked)
-    return asXml(ecpResponse(xml, provider.relay_state_prefix + ctx.ids.hex()), provider)
-  },
+  wrap: (ctx, { xml, provider }) => ecpResponse(xml, provider.relay_state_prefix + ctx.ids.hex()),
 })
 
-export const showMetadata = operation({
+const showMetadata = operation({
   id: 'identity.federation.metadata',
   method: 'GET',
   path: '/v3/OS-FEDERATION/saml2/metadata',

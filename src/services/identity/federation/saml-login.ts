@@ -1,7 +1,8 @@
 /** This cloud as a SAML 2.0 service provider: what it asks, and how answers reach it. */
 import type { Readable } from 'node:stream'
 import type { Ctx } from '#kernel/context.ts'
-import { BadRequest, PayloadTooLarge, Unauthorized, UnsupportedMediaType } from '#kernel/errors.ts'
+import { BadRequest, Unauthorized, UnsupportedMediaType } from '#kernel/errors.ts'
+import { bodyText } from '#kernel/http/body-text.ts'
 import { type Reply, reply } from '#kernel/operation.ts'
 import type { Saml2Settings } from './config.ts'
 import type { Way } from './federation.ts'
@@ -11,19 +12,9 @@ import { saidBySaml } from './saml-response.ts'
 import { ecpRequest, namespaces } from './saml-xml.ts'
 import { xmlLibraries } from './xml-libraries.ts'
 
-const longest = 262_144
+/** Of a message, in bytes. */
+export const longest = 262_144
 const paos = 'application/vnd.paos+xml'
-
-export async function bodyText(stream: Readable): Promise<string> {
-  const parts: Buffer[] = []
-  let size = 0
-  for await (const part of stream) {
-    size += (part as Buffer).length
-    if (size > longest) throw new PayloadTooLarge()
-    parts.push(Buffer.from(part as Buffer))
-  }
-  return Buffer.concat(parts).toString('utf8')
-}
 
 /** Where logins without a browser go; also this cloud's name, when the configuration gives it none. */
 export function samlAddress(ctx: Ctx, { idp_id, protocol_id }: Way): string {
@@ -90,7 +81,7 @@ export async function saidDirectly(
   settings: Saml2Settings,
   { contentType, stream }: { contentType: string | undefined; stream: Readable },
 ): Promise<Said> {
-  const xml = responseIn(contentType, await bodyText(stream))
+  const xml = responseIn(contentType, await bodyText(stream, longest))
   return saidBySaml(ctx, xml, {
     settings,
     audience: ownEntityId(ctx, way, settings),

@@ -1,6 +1,7 @@
 /** Logging in with a browser: to the identity provider, back from there, and with a token on to the dashboard. */
 import type { Ctx } from '#kernel/context.ts'
 import { Unauthorized } from '#kernel/errors.ts'
+import { bodyText } from '#kernel/http/body-text.ts'
 import { type Operation, operation, type Reply, reply } from '#kernel/operation.ts'
 import { Type } from '#kernel/schema/builders.ts'
 import { identityConfig } from '../config.ts'
@@ -17,7 +18,7 @@ import { saidByOpenid } from './openid.ts'
 import { openidEnd, openidStart } from './openid-code.ts'
 import { openidSettings } from './openid-provider.ts'
 import { unknownWay } from './operations.ts'
-import { bodyText, samlEnd, samlStart } from './saml-login.ts'
+import { longest, samlEnd, samlStart } from './saml-login.ts'
 import { saml2Settings } from './saml-response.ts'
 
 const text = Type.Optional(Type.Union([Type.String(), Type.Array(Type.String())]))
@@ -116,7 +117,7 @@ const ofProvider = both(method =>
     raw: true,
     async handle(ctx, { params, query, headers, url, stream }) {
       const saml = method === 'POST' ? saml2Settings(ctx, params) : undefined
-      const form = new URLSearchParams(saml ? await bodyText(stream) : '')
+      const form = new URLSearchParams(saml ? await bodyText(stream, longest) : '')
       if (saml && form.has('SAMLResponse')) return endSaml(ctx, params, saml, { cookies: headers.cookie, form })
       const settings = openidSettings(ctx, params)
       if (query.state !== undefined && settings) {
