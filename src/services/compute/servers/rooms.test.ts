@@ -1,82 +1,12 @@
 /** Stories of servers with NUMA cells, CPUs, pages and devices of their own: placed, told to their hosts, given back. */
 import assert from 'node:assert/strict'
-import { Readable } from 'node:stream'
 import { test } from 'node:test'
-import type { Database } from '#kernel/db/database.ts'
 import { onEachEngine } from '../../../../test/engines.ts'
-import { emptyQcow2 } from '../drivers/fake-disk.ts'
-import { roomOf, takenOf } from '../rooms/store.ts'
-import { serverCloud } from './fixtures/server-cloud.ts'
-import { newWorld, tiny } from './fixtures/world.ts'
-
-const nic = '8086:1563'
-
-/** Hosts of two cells, four CPUs in two cores each; all CPUs but one core of each cell are given out one by one. */
-async function stage(options: { hosts?: string[]; set?: string[]; devices?: string[]; database?: Database } = {}) {
-  const cloud = await serverCloud({
-    world: await newWorld(undefined, options.database),
-    hosts: options.hosts ?? ['h1'],
-    machine: { numa_cells: 2, threads_per_core: 2, huge_pages: 1024, devices: options.devices ?? [nic] },
-    set: [
-      'compute.hosts.cpu_dedicated_set=2-3,6-7',
-      'compute.hosts.cpu_shared_set=0-1,4-5',
-      `compute.pci.device_spec=${JSON.stringify([JSON.stringify({ vendor_id: '8086', product_id: '1563' })])}`,
-      `compute.pci.alias=${JSON.stringify([JSON.stringify({ name: 'nic', vendor_id: '8086', product_id: '1563' })])}`,
-      ...(options.set ?? []),
-    ],
-  })
-  const admin = await cloud.admin()
-  const demo = await cloud.project('p1')
-  return Object.assign(cloud, {
-    demo,
-    async flavor(id: string, extra_specs: Record<string, string>, vcpus = 2, ram = 512): Promise<string> {
-      const flavor = { id, name: id, vcpus, ram, disk: 1 }
-      assert.equal((await cloud.api(admin, 'POST', '/flavors', { flavor })).status, 200)
-      await cloud.api(admin, 'POST', `/flavors/${id}/os-extra_specs`, { extra_specs })
-      return id
-    },
-    /** What a consumer has, by the names of providers. */
-    async has(consumer: string): Promise<Record<string, Record<string, number>>> {
-      const names = await cloud.providerNames()
-      const found = await cloud.env.services.placement.allocationsOf(cloud.ctx(), consumer)
-      return Object.fromEntries(Object.entries(found).map(([id, amounts]) => [names.get(id)!, amounts]))
-    },
-    async pinned(consumer: string): Promise<number[]> {
-      return (await roomOf(cloud.ctx(), consumer)).cpus.map(row => row.cpu)
-    },
-    async taken(host: string) {
-      const { cells = [], cpus = [], devices = [] } = (await takenOf(cloud.ctx(), [host])).get(host) ?? {}
-      return { cells: cells.length, cpus: cpus.length, devices: devices.length }
-    },
-    async act(id: string, body: unknown, version = 'latest') {
-      const answer = await cloud.api<{ badRequest?: { message: string } }>(
-        admin,
-        'POST',
-        `/servers/${id}/action`,
-        body,
-        version,
-      )
-      await cloud.env.sagas.idle()
-      return answer
-    },
-    async topology(id: string, who: { token: string } = demo) {
-      return (await cloud.api<Topology>(who, 'GET', `/servers/${id}/topology`)).body
-    },
-    administrator: admin,
-  })
-}
-
-interface Topology {
-  pagesize_kb: number | null
-  nodes: Record<string, unknown>[]
-}
-
-const nothing = { cells: 0, cpus: 0, devices: 0 }
-
-const whole = { 'hw:numa_nodes': '2', 'hw:cpu_policy': 'dedicated', 'hw:mem_page_size': 'large' }
+import { takenOf } from '../rooms/store.ts'
+import { nothing, roomsCloud, whole } from './fixtures/rooms-cloud.ts'
 
 test('a server with a device and two NUMA cells has all of it in its allocations, in its topology and on its host', async () => {
-  await using s = await stage()
+  await using s = await roomsCloud()
   const flavorRef = await s.flavor('numa', { ...whole, 'pci_passthrough:alias': 'nic:1' })
   const { id, status } = await s.boot(s.demo, { flavorRef })
   assert.equal(status, 'ACTIVE')
@@ -108,7 +38,7 @@ test('a server with a device and two NUMA cells has all of it in its allocations
 })
 
 test('a second pinned server has other CPUs, a third has no host, and is told why', async () => {
-  await using s = await stage()
+  await using s = await roomsCloud()
   const flavorRef = await s.flavor('pinned', { 'hw:cpu_policy': 'dedicated' })
   const [first, second, third] = [
     await s.boot(s.demo, { flavorRef }),
@@ -130,7 +60,7 @@ test('a second pinned server has other CPUs, a third has no host, and is told wh
 })
 
 test('what one host has not left a filter tells: CPUs in one cell, devices', async () => {
-  await using s = await stage()
+  await using s = await roomsCloud()
   const three = await s.flavor('three', { 'hw:cpu_policy': 'dedicated' }, 3)
   const apart = await s.boot(s.demo, { flavorRef: three })
   assert.match(apart.fault.message, /1 refused by NUMATopologyFilter/)
@@ -142,7 +72,7 @@ test('what one host has not left a filter tells: CPUs in one cell, devices', asy
 })
 
 onEachEngine('many at once: each CPU is given once, and those that find none are told so', async database => {
-  await using s = await stage({ hosts: ['h1', 'h2'], database })
+  await using s = await roomsCloud({ hosts: ['h1', 'h2'], database })
   const flavorRef = await s.flavor('pinned', { 'hw:cpu_policy': 'dedicated' })
   const ids = await Promise.all(Array.from({ length: 6 }, () => s.ask(s.demo, { flavorRef })))
   await s.env.sagas.idle()
@@ -158,74 +88,14 @@ onEachEngine('many at once: each CPU is given once, and those that find none are
 })
 
 test('one request for several servers places each on CPUs of its own', async () => {
-  await using s = await stage()
+  await using s = await roomsCloud()
   const flavorRef = await s.flavor('pinned', { 'hw:cpu_policy': 'dedicated' })
   await s.boot(s.demo, { flavorRef, min_count: 2, max_count: 2 })
   assert.deepEqual(await s.taken('h1'), { cells: 2, cpus: 4, devices: 0 })
 })
 
-test('a moved server has room at both ends until it is decided, and then at one', async () => {
-  await using s = await stage({ hosts: ['h1', 'h2'] })
-  const flavorRef = await s.flavor('numa', { ...whole, 'pci_passthrough:alias': 'nic:1' })
-  const { id } = await s.boot(s.demo, { flavorRef })
-  const [from, to] = s.guestHosts(id)[0] === 'h1' ? ['h1', 'h2'] : ['h2', 'h1']
-  const full = { cells: 2, cpus: 2, devices: 1 }
-  assert.equal((await s.act(id, { migrate: null })).status, 202)
-  assert.deepEqual([await s.taken(from), await s.taken(to)], [full, full])
-  assert.equal((await s.act(id, { revertResize: null })).status, 202)
-  assert.deepEqual([await s.taken(from), await s.taken(to)], [full, nothing])
-  assert.deepEqual(s.drivers[from]!.guests.get(id)?.spec.cells?.[0]?.pins, { 0: 2 })
-  await s.act(id, { migrate: null })
-  assert.equal((await s.act(id, { confirmResize: null })).status, 204)
-  assert.deepEqual([await s.taken(from), await s.taken(to)], [nothing, full])
-  assert.deepEqual(Object.keys(await s.has(id)).sort(), [to, `${to}_0000:81:00.0`, `${to}_NUMA0`, `${to}_NUMA1`])
-})
-
-test('a live migration finds new CPUs; a server with a device stays', async () => {
-  await using s = await stage({ hosts: ['h1', 'h2'] })
-  const flavorRef = await s.flavor('pinned', { 'hw:cpu_policy': 'dedicated' })
-  const blocker = await s.boot(s.demo, { flavorRef, availability_zone: undefined })
-  const at = s.guestHosts(blocker.id)[0]!
-  const { id } = await s.boot(s.demo, { flavorRef })
-  const home = s.guestHosts(id)[0]!
-  const away = home === 'h1' ? 'h2' : 'h1'
-  const live = { 'os-migrateLive': { host: null, block_migration: 'auto' } }
-  assert.equal((await s.act(id, live)).status, 202)
-  assert.deepEqual(s.guestHosts(id), [away])
-  assert.equal((await s.taken(home)).cpus, at === home ? 2 : 0)
-  const pins = s.drivers[away]!.guests.get(id)?.spec.cells?.[0]?.pins
-  assert.deepEqual(Object.values(pins ?? {}), await s.pinned(id))
-  const withNic = await s.flavor('nic', { 'pci_passthrough:alias': 'nic:1' })
-  const fixed = await s.boot(s.demo, { flavorRef: withNic })
-  assert.equal((await s.act(fixed.id, live)).status, 202)
-  const moves = await s.api<{ migrations: { status: string; instance_uuid: string }[] }>(
-    s.administrator,
-    'GET',
-    `/os-migrations?instance_uuid=${fixed.id}`,
-  )
-  assert.deepEqual([moves.body.migrations[0]?.status, (await s.show(s.demo, fixed.id)).status], ['error', 'ACTIVE'])
-  const old = { 'os-migrateLive': { host: null, block_migration: true, disk_over_commit: false } }
-  const refused = await s.act(fixed.id, old, '2.1')
-  assert.equal(refused.status, 400)
-  assert.match(refused.body.badRequest!.message, /non-VIF related PCI requests/)
-})
-
-test('shelving gives the room back, unshelving finds it again', async () => {
-  await using s = await stage()
-  const flavorRef = await s.flavor('numa', { ...whole, 'pci_passthrough:alias': 'nic:1' })
-  const { id } = await s.boot(s.demo, { flavorRef })
-  await s.act(id, { shelve: null })
-  await s.act(id, { shelveOffload: null })
-  assert.deepEqual(await s.taken('h1'), nothing)
-  await s.act(id, { unshelve: null })
-  assert.deepEqual(
-    [(await s.show(s.demo, id)).status, await s.taken('h1')],
-    ['ACTIVE', { cells: 2, cpus: 2, devices: 1 }],
-  )
-})
-
 test('a flavor that contradicts itself is refused at create and resize, an unknown device too', async () => {
-  await using s = await stage()
+  await using s = await roomsCloud()
   const refusal = async (patch: Record<string, unknown>) => {
     const answer = await s.api<{ badRequest: { message: string } }>(s.demo, 'POST', '/servers', {
       server: s.newServer(patch),
@@ -243,19 +113,8 @@ test('a flavor that contradicts itself is refused at create and resize, an unkno
   assert.deepEqual([resize.status, resize.body.badRequest?.message], [400, message])
 })
 
-test('a resize on the same host holds old and new CPUs until it is confirmed', async () => {
-  await using s = await stage()
-  const small = await s.flavor('small', { 'hw:cpu_policy': 'dedicated' }, 1)
-  const large = await s.flavor('large', { 'hw:cpu_policy': 'dedicated' }, 2)
-  const { id } = await s.boot(s.demo, { flavorRef: small })
-  await s.act(id, { resize: { flavorRef: large } })
-  assert.deepEqual(await s.taken('h1'), { cells: 2, cpus: 3, devices: 0 })
-  await s.act(id, { confirmResize: null })
-  assert.deepEqual(await s.taken('h1'), { cells: 1, cpus: 2, devices: 0 })
-})
-
 test('what goes on beside the vCPUs has a CPU of its own, or the shared ones', async () => {
-  await using s = await stage()
+  await using s = await roomsCloud()
   const dedicated = { 'hw:cpu_policy': 'dedicated' }
   const isolated = await s.flavor('isolated', { ...dedicated, 'hw:emulator_threads_policy': 'isolate' }, 1)
   const sharing = await s.flavor('sharing', { ...dedicated, 'hw:emulator_threads_policy': 'share' }, 1)
@@ -268,7 +127,7 @@ test('what goes on beside the vCPUs has a CPU of its own, or the shared ones', a
 })
 
 test('a mixed server has some vCPUs for itself, the others share', async () => {
-  await using s = await stage()
+  await using s = await roomsCloud()
   const flavorRef = await s.flavor('mixed', { 'hw:cpu_policy': 'mixed', 'hw:cpu_dedicated_mask': '0' }, 2)
   const { id } = await s.boot(s.demo, { flavorRef })
   assert.deepEqual((await s.has(id)).h1, { VCPU: 1, PCPU: 1, MEMORY_MB: 512, DISK_GB: 1 })
@@ -278,7 +137,7 @@ test('a mixed server has some vCPUs for itself, the others share', async () => {
 })
 
 test('other servers run on the shared CPUs alone', async () => {
-  await using s = await stage()
+  await using s = await roomsCloud()
   const { id } = await s.boot(s.demo)
   assert.deepEqual(s.drivers.h1!.guests.get(id)!.spec.floating_cpus, [0, 1, 4, 5])
   const hypervisors = await s.api<{ hypervisors: Record<string, number>[] }>(
@@ -289,47 +148,4 @@ test('other servers run on the shared CPUs alone', async () => {
     '2.87',
   )
   assert.deepEqual([hypervisors.body.hypervisors[0]?.vcpus, hypervisors.body.hypervisors[0]?.vcpus_used], [8, 1])
-})
-
-test('an evacuated server has other CPUs; its old ones are free when its host has let go of it', async () => {
-  await using s = await stage({ hosts: ['h1', 'h2'] })
-  const flavorRef = await s.flavor('pinned', { 'hw:cpu_policy': 'dedicated' })
-  const { id } = await s.boot(s.demo, { flavorRef })
-  const [from, to] = s.guestHosts(id)[0] === 'h1' ? ['h1', 'h2'] : ['h2', 'h1']
-  const { body } = await s.api<{ services: { id: string; host: string }[] }>(s.administrator, 'GET', '/os-services')
-  const service = body.services.find(({ host }) => host === from)!
-  await s.api(s.administrator, 'PUT', `/os-services/${service.id}`, { forced_down: true })
-  assert.equal((await s.act(id, { evacuate: {} })).status, 200)
-  assert.deepEqual([(await s.taken(from)).cpus, (await s.taken(to)).cpus], [2, 2])
-  assert.deepEqual(s.drivers[to]!.guests.get(id)?.spec.floating_cpus, await s.pinned(id))
-})
-
-test('a rebuild may not change the cells, and keeps the CPUs', async () => {
-  await using s = await stage()
-  const flavorRef = await s.flavor('large', { 'hw:mem_page_size': 'large' })
-  const { id } = await s.boot(s.demo, { flavorRef })
-  const before = await s.taken('h1')
-  const { image } = s.env.services
-  const ctx = s.ctx()
-  const other = await image.create(
-    { ...ctx, identity: { ...ctx.identity, project_id: 'admin' } },
-    {
-      name: 'two cells',
-      disk_format: 'qcow2',
-      container_format: 'bare',
-      visibility: 'public',
-      properties: { hw_numa_nodes: '2' },
-    },
-  )
-  await image.upload(ctx, other.id, Readable.from([emptyQcow2(1024 ** 3)]))
-  const refused = await s.act(id, { rebuild: { imageRef: other.id } })
-  assert.deepEqual(
-    [refused.status, refused.body.badRequest?.message],
-    [
-      400,
-      "An instance's NUMA topology cannot be changed as part of a rebuild. The image provided is invalid for this instance.",
-    ],
-  )
-  assert.equal((await s.act(id, { rebuild: { imageRef: tiny } })).status, 202)
-  assert.deepEqual(await s.taken('h1'), before)
 })
