@@ -9,6 +9,7 @@ import type { NicSpec } from '../drivers/driver.ts'
 import { faultFacts, tell } from '../events.ts'
 import { hostAgent, powerStates } from '../host-agent.ts'
 import { releaseRoom } from '../rooms/steps.ts'
+import { NoValidHost } from './explanation.ts'
 import { guestSpec } from './guest-spec.ts'
 import { place } from './placing.ts'
 import { destroyGuest, existingServer, faultOfSaga, mayRetryElsewhere, releaseClaims } from './steps.ts'
@@ -161,8 +162,4 @@ async function chooseAgain(
     { vm_state: 'building' },
   )
   return host
-}
-
-class NoValidHost extends Error {
-  override readonly name = 'NoValidHost'
 }

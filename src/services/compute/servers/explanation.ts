@@ -42,6 +42,11 @@ export function noValidHost(ctx: Ctx, explanation: Explanation): ServerFault {
   )
 }
 
+/** A saga's claim found no host. */
+export class NoValidHost extends Error {
+  override readonly name = 'NoValidHost'
+}
+
 export const explainServer = operation({
   id: 'compute.servers.explain',
   method: 'GET',

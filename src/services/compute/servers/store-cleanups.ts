@@ -32,8 +32,14 @@ export async function forgetCleanup(ctx: Ctx, host: string, serverId: string): P
   await cleanups.remove(ctx.db, { host, server_id: serverId })
 }
 
-export function pendingCleanups(ctx: Ctx): Promise<CleanupRow[]> {
-  return cleanups.list(ctx.db, {}, { orderBy: [{ column: 'created_at', direction: 'asc' }], limit: 1000 })
+const oldest = { orderBy: [{ column: 'created_at' as const, direction: 'asc' as const }], limit: 1000 }
+
+/** The oldest of each host: one that stays away does not keep others from their turn. */
+export async function pendingCleanups(ctx: Ctx): Promise<CleanupRow[]> {
+  const hosts = await ctx.db.selectFrom('compute_host_cleanups').select('host').distinct().execute()
+  const found: CleanupRow[] = []
+  for (const { host } of hosts) found.push(...(await cleanups.list(ctx.db, { host }, oldest)))
+  return found
 }
 
 /** Hosts that have something of a server which has to go. */

@@ -8,7 +8,7 @@ import type { HostRow } from '../../hosts/host.ts'
 import { hosts } from '../../hosts/store.ts'
 import { handOverRoom, releaseRoom } from '../../rooms/steps.ts'
 import type { ActionInput } from '../action.ts'
-import { noValidHost } from '../explanation.ts'
+import { NoValidHost, noValidHost } from '../explanation.ts'
 import { hasFixedDevice } from '../machine.ts'
 import { place } from '../placing.ts'
 import type { ServerRow, TaskState } from '../server.ts'
@@ -90,11 +90,6 @@ function away(row: HostRow, source: HostRow | undefined, needs: Wish['needs']): 
   if (row.facts.hypervisor_type !== source.facts.hypervisor_type)
     return `its hypervisor is ${row.facts.hypervisor_type}`
   return undefined
-}
-
-/** A saga's claim found no host. */
-export class NoValidHost extends Error {
-  override readonly name = 'NoValidHost'
 }
 
 /** What a claim gave; throws when no host would do. */

@@ -18,7 +18,7 @@ import { releaseRoom } from '../../rooms/steps.ts'
 import { type ActionInput, actionOperation, requireAllowed, requireHost, type ServerAction } from '../action.ts'
 import { callOptions, destroyGuest, serverToUndo } from '../steps.ts'
 import { forgetAdminPassword, updateGuestData, updateServer } from '../store.ts'
-import { pendingCleanups, rememberCleanup } from '../store-cleanups.ts'
+import { cleanupHosts, rememberCleanup } from '../store-cleanups.ts'
 import { beginMove } from './begin.ts'
 import { type Busy, bindToTarget, claimTarget, requireChange } from './claim.ts'
 import type { MoveBody } from './move.ts'
@@ -142,11 +142,8 @@ export const evacuatedSources = reconciler({
   id: 'compute.evacuated-sources',
   every: 60_000,
   async run(ctx) {
-    const done = await moves.list(ctx.db, { type: 'evacuation', status: 'done' })
-    if (done.length === 0) return
-    const pending = new Set((await pendingCleanups(ctx)).map(row => `${row.host} ${row.server_id}`))
-    for (const { uuid, source_host, server_id } of done) {
-      if (pending.has(`${source_host} ${server_id}`)) continue
+    for (const { uuid, source_host, server_id } of await moves.list(ctx.db, { type: 'evacuation', status: 'done' })) {
+      if ((await cleanupHosts(ctx, server_id)).includes(source_host)) continue
       await ctx.transaction(async tx => {
         await releaseRoom(tx, uuid)
         await updateMove(tx, uuid, { status: 'completed' })

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { serverCloud } from '../fixtures/server-cloud.ts'
 import { tiny } from '../fixtures/world.ts'
+import { rememberCleanup } from '../store-cleanups.ts'
 import { evacuatedSources } from './evacuate.ts'
 
 async function stage() {
@@ -193,6 +194,24 @@ test('a server of a failed host is built anew elsewhere; the host that comes bac
     await s.cloud.reconcile(evacuatedSources.id)
   }
   assert.deepEqual([await s.cloud.openMoves(s.server.id), await s.cloud.allocated(move!.uuid)], [[], {}])
+})
+
+test('the room at a failed host is held until that host has cleaned up, however much other hosts have to clean up', async () => {
+  await using s = await stage()
+  await s.cloud.ctx().transaction(async tx => {
+    for (let n = 0; n < 1001; n++) await rememberCleanup(tx, 'elsewhere', `server-${n}`)
+  })
+  await s.cloud.removeHost(s.first)
+  await s.forceDown(s.first, true)
+  assert.equal((await s.act({ evacuate: {} })).status, 200)
+  await s.settled()
+  const [move] = await s.cloud.openMoves(s.server.id)
+  await s.cloud.reconcile(evacuatedSources.id)
+  assert.deepEqual(Object.keys(await s.cloud.allocated(move!.uuid)), [s.first])
+  await s.forceDown(s.first, false)
+  await s.cloud.addHost(s.first)
+  await s.cloud.reconcile('compute.host-cleanups')
+  assert.deepEqual(s.cloud.guestHosts(s.server.id), [s.second], 'it has its turn')
 })
 
 test('from 2.95 on an evacuated server waits to be started; before 2.14 its password is told', async () => {

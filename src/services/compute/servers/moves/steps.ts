@@ -24,12 +24,16 @@ export async function specThere(ctx: Ctx, move: MoveRow, host: string, signal: A
   return guestSpec(ctx, { ...server, flavor: move.new_flavor }, nics, host, signal)
 }
 
-/** Nothing of the guest may be there from an earlier time, and no cleanup from then may be due: it would take what comes now. */
 export async function makeRoom(ctx: Ctx, move: MoveRow, target: string, signal: AbortSignal): Promise<void> {
   const { server_id: id, source_host } = move
-  const remove = target === source_host ? 'dropAside' : 'destroy'
-  await hostAgent(ctx, target).call(remove, { id }, callOptions(ctx, signal))
-  if (remove === 'destroy') await forgetCleanup(ctx, target, id)
+  if (target === source_host) await hostAgent(ctx, target).call('dropAside', { id }, callOptions(ctx, signal))
+  else await clearHost(ctx, target, id, signal)
+}
+
+/** Nothing of the guest may be there from an earlier time, and no cleanup from then may be due: it would take what comes now. */
+export async function clearHost(ctx: Ctx, host: string, id: string, signal: AbortSignal): Promise<void> {
+  await hostAgent(ctx, host).call('destroy', { id }, callOptions(ctx, signal))
+  await forgetCleanup(ctx, host, id)
 }
 
 export async function setAside(ctx: Ctx, { server_id: id, source_host }: MoveRow, signal: AbortSignal): Promise<void> {

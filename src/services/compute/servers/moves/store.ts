@@ -62,6 +62,6 @@ export function openMoves(ctx: Ctx, server_id: string): Promise<MoveRow[]> {
 
 /** The newest move of a server in one of these statuses. */
 export async function moveIn(ctx: Ctx, server_id: string, status: readonly MoveStatus[]): Promise<MoveRow | undefined> {
-  const options = { orderBy: [{ column: 'id', direction: 'desc' }] as const, limit: 1 }
-  return (await moves.list(ctx.db, { server_id, status }, { ...options, orderBy: [...options.orderBy] }))[0]
+  const newest = { orderBy: [{ column: 'id' as const, direction: 'desc' as const }], limit: 1 }
+  return (await moves.list(ctx.db, { server_id, status }, newest))[0]
 }

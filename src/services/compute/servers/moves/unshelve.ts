@@ -59,7 +59,7 @@ const unshelveSaga = saga<ActionInput<UnshelveBody>>(
       : { host: home, node: '', zone: '' }
     const { host, node, zone } = granted(claimed)
     if (body.offloaded) {
-      await s.step(`make room on ${host}`, () => destroyGuest(ctx, host, id))
+      await s.step(`make room on ${host}`, signal => steps.clearHost(ctx, host, id, signal))
       await s.record(
         `bind ports to ${host}`,
         tx => tx.services.network.bindPorts(tx, id, host),
