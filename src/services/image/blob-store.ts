@@ -15,11 +15,14 @@ export interface Put {
   storage_class?: string | undefined
 }
 
+/** Brings a blob of so many bytes from one store to another, none of which passes here. */
+export type Copier = (blob: string, size: number, options?: Put) => Promise<void>
+
 export interface BlobStore {
   /** Takes the bytes of a file of this machine. Safe to do again. */
   put(blob: string, file: string, options?: Put): Promise<void>
-  /** Has the store copy from another of its kind by itself; false when it cannot. */
-  copyFrom?(other: BlobStore, blob: string, size: number, options?: Put): Promise<boolean>
+  /** What has the store copy from another by itself; undefined when it cannot. */
+  copier?(from: BlobStore): Copier | undefined
   /** Throws when it has none of that name. */
   open(blob: string, range?: Range, signal?: AbortSignal): Promise<Readable>
   /** One that is not there is fine. */

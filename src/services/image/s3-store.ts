@@ -6,7 +6,7 @@ import { Agent as SecureAgent, request as secureRequest } from 'node:https'
 import { pipeline } from 'node:stream/promises'
 import { AwsV4Signer } from 'aws4fetch'
 import type { Clock } from '#kernel/clock.ts'
-import { type BlobStore, type Put, type Range, StoreError } from './blob-store.ts'
+import { type BlobStore, type Copier, type Put, type Range, StoreError } from './blob-store.ts'
 import { ofOneServer, type S3Settings } from './s3-settings.ts'
 
 /** S3 takes no more parts, and none but the last that is smaller than this. */
@@ -177,16 +177,15 @@ export function s3Store(clock: Clock, settings: S3Settings): BlobStore & AsyncDi
     return tagIn(answer, 'ETag')
   }
 
-  async function copyFrom(other: BlobStore, blob: string, size: number, options: Put = {}): Promise<boolean> {
+  function copier(other: BlobStore): Copier | undefined {
     const from = settingsOf.get(other)
-    if (!from || !ofOneServer(from, settings)) return false
-    const source = encodeURI(`/${from.bucket}/${from.prefix}${blob}`)
-    if (size > longestCopy) await inParts(blob, size, options, fromObject(blob, source))
-    else {
+    if (!from || !ofOneServer(from, settings)) return undefined
+    return async (blob, size, options = {}) => {
+      const source = encodeURI(`/${from.bucket}/${from.prefix}${blob}`)
+      if (size > longestCopy) return inParts(blob, size, options, fromObject(blob, source))
       const headers = { ...kept(options), 'x-amz-copy-source': source }
       copied(await ask('PUT', blob, { headers, signal: options.signal }))
     }
-    return true
   }
 
   /** Forgets the parts of uploads that never ended. */
@@ -223,7 +222,7 @@ export function s3Store(clock: Clock, settings: S3Settings): BlobStore & AsyncDi
       const isBig = size > Math.max(settings.part_bytes, smallestPart)
       await (isBig ? inParts(blob, size, options, fromFile(blob, file)) : putWhole(blob, file, size, options))
     },
-    copyFrom,
+    copier,
     open: (blob, range, signal) =>
       open('GET', blob, { ...(range && { headers: { range: `bytes=${range.start}-${range.end}` } }), signal }),
     async remove(name) {

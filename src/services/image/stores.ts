@@ -7,7 +7,7 @@ import { BadRequest } from '#kernel/errors.ts'
 import type { BlobStore } from './blob-store.ts'
 import { imageConfig } from './config.ts'
 import { fileStore } from './file-store.ts'
-import { ofOneServer, s3SettingsOf, s3Url } from './s3-settings.ts'
+import { s3SettingsOf, s3Url } from './s3-settings.ts'
 
 export interface Store {
   id: string
@@ -33,8 +33,6 @@ export interface Stores {
   open(store: string): Promise<BlobStore>
   /** How the store keeps what users call so; undefined where there is nothing to choose. Throws for a word that it does not know. */
   classOf(store: string, word: string | undefined): string | undefined
-  /** Whether the second can copy from the first by itself. */
-  areNear(from: string, to: string): boolean
   /** The address of a blob as the API shows it. */
   urlOf(store: string, blob: string): string
   /** Names of blobs that this process is writing. */
@@ -96,10 +94,6 @@ export const storesOf = perCloud<Stores>((env: Env) => {
       if (Object.hasOwn(storage_classes, word)) return storage_classes[word]
       const words = Object.keys(storage_classes).join(', ')
       throw new BadRequest(`The store ${store} has no store_class ${word}: it is one of ${words}.`)
-    },
-    areNear(from, to) {
-      const [one, other] = [config.stores[from], config.stores[to]]
-      return one?.type === 's3' && other?.type === 's3' && ofOneServer(s3SettingsOf(one), s3SettingsOf(other))
     },
     urlOf: (store, blob) => {
       const settings = config.stores[store]

@@ -78,6 +78,7 @@ async function stage() {
   const folder = await mkdtemp(join(tmpdir(), 'nephos-image-crash-'))
   const folders = stores.map(store => join(folder, store))
   const database = openSqlite(':memory:')
+  const held = async () => (await Promise.all(folders.map(path => readdir(path).catch(() => [])))).flat()
   const clock = virtualClock(Date.now())
   const set = [
     ...opened,
@@ -127,8 +128,9 @@ async function stage() {
         body.tasks.every(task => ['success', 'failure'].includes(task.status)),
         'every task has ended',
       )
-      return (await Promise.all(folders.map(path => readdir(path).catch(() => [])))).flat()
+      return held()
     },
+    held,
     async [Symbol.asyncDispose]() {
       await process.cloud[Symbol.asyncDispose]()
       await site[Symbol.asyncDispose]()
@@ -220,3 +222,17 @@ for (const [name, way] of Object.entries(ways)) {
     }
   })
 }
+
+test('what an import has brought to a store is no orphan while the rest is still to come', async () => {
+  await using s = await stage()
+  const { probe, reached } = at({ step: 'copy to second', at: 'journaled' }, async () => {
+    await s.clock.advance(600_000)
+    await s.cloud().reconcile('image.orphan-files')
+  })
+  s.setProbe(probe)
+  const id = await s.begin(ways['copy-image']!)
+  await reached
+  await s.cloud().env.sagas.idle()
+  assert.match(await s.shown(id), new RegExp(`^active ${digest} .*second`))
+  assert.equal((await s.held()).length, 2)
+})

@@ -2,7 +2,7 @@
 import type { Ctx } from '#kernel/context.ts'
 import { messageOf } from '#kernel/errors.ts'
 import { type SagaError, saga } from '#kernel/saga/saga.ts'
-import type { Put } from '../blob-store.ts'
+import type { Copier } from '../blob-store.ts'
 import { findImage, writeDetails } from '../images/image.ts'
 import { destroyImage } from '../images/steps.ts'
 import { images, noBytes } from '../images/store.ts'
@@ -76,8 +76,7 @@ async function fetchBytes(ctx: Ctx, input: ImportInput, signal: AbortSignal): Pr
   if (!image) throw new Error('the image was deleted')
   const { blob, size, checksum, os_hash_algo, os_hash_value, virtual_size } = image
   const known = { blob, size, checksum, os_hash_algo, os_hash_value, alive_at: null }
-  if (isCopy(input) && ((await fileStoreOf(ctx, input)) !== undefined || (await needsNoBytes(ctx, input))))
-    return { ...known, virtual_size }
+  if (await isHere(ctx, input)) return { ...known, virtual_size }
   const described = await describeSource(ctx, input.task, input.method)
   const declared = {
     disk_format: described?.disk_format ?? image.disk_format!,
@@ -106,35 +105,42 @@ async function fetchBytes(ctx: Ctx, input: ImportInput, signal: AbortSignal): Pr
   }
 }
 
-/** Has the store copy from one that holds the bytes, without any of them coming here. */
-async function copyWithin(ctx: Ctx, input: ImportInput, size: number, store: string, options: Put): Promise<boolean> {
+/** The stores that have the bytes which a copy is made of. */
+const heldOf = async (ctx: Ctx, { image }: ImportInput) =>
+  (await locations.list(ctx.db, { image_id: image, url: null })).map(held => held.store)
+
+/** What has a store copy from one that holds the bytes, without any of them coming here; undefined when none can. */
+async function copierTo(ctx: Ctx, input: ImportInput, store: string): Promise<Copier | undefined> {
+  if (!isCopy(input)) return undefined
   const { open } = storesOf(ctx)
   const target = await open(store)
-  if (!target.copyFrom) return false
-  for (const held of await locations.list(ctx.db, { image_id: input.image, url: null })) {
-    const source = await open(held.store)
-    if (await target.copyFrom(source, input.blob, size, options)) return true
+  for (const held of await heldOf(ctx, input)) {
+    const copy = target.copier?.(await open(held))
+    if (copy) return copy
   }
-  return false
+  return undefined
 }
 
-/** Whether every store that a copy goes to can take it from one that holds the bytes. */
-async function needsNoBytes(ctx: Ctx, input: ImportInput): Promise<boolean> {
-  const held = await locations.list(ctx.db, { image_id: input.image, url: null })
-  return input.stores.every(store => held.some(one => storesOf(ctx).areNear(one.store, store)))
+/** A folder that a copy can be made of. */
+async function sourceOf(ctx: Ctx, input: ImportInput): Promise<string | undefined> {
+  return isCopy(input) ? (await heldOf(ctx, input)).find(store => landingOf(ctx, store) === store) : undefined
 }
 
-/** A folder that has the file already. */
-async function fileStoreOf(ctx: Ctx, input: ImportInput): Promise<string | undefined> {
-  const held = await locations.list(ctx.db, { image_id: input.image, url: null })
-  return held.find(({ store }) => landingOf(ctx, store) === store)?.store
+/** Whether nothing has to be fetched: a folder has it, or every store copies by itself. */
+async function isHere(ctx: Ctx, input: ImportInput): Promise<boolean> {
+  if ((await sourceOf(ctx, input)) !== undefined) return true
+  const copiers = await Promise.all(input.stores.map(store => copierTo(ctx, input, store)))
+  return copiers.every(copy => copy !== undefined)
 }
 
 /** What is staged counts where it goes; the rest needs room to be staged first, and counts as an upload. */
-async function checkQuota(tx: Ctx, { image: id, method }: ImportInput): Promise<void> {
+async function checkQuota(tx: Ctx, { image: id, method, stores }: ImportInput): Promise<void> {
   const image = await findImage(tx, id)
   if (!image) throw new Error('the image was deleted')
-  if (method.name === 'glance-direct') return checkLimit(tx, image.owner, 'image_size_total', image.size! / mebibyte)
+  if (method.name === 'glance-direct') {
+    const weight = Math.min(...stores.map(store => quotaWeight(tx, store)))
+    return checkLimit(tx, image.owner, 'image_size_total', (image.size! * weight) / mebibyte)
+  }
   await checkLimit(tx, image.owner, 'image_stage_total', 0)
   await checkLimit(tx, image.owner, 'image_count_uploading', 0)
 }
@@ -151,12 +157,11 @@ async function copyTo(
     if (image) await checkLimit(ctx, image.owner, 'image_size_total', (size! * quotaWeight(ctx, store)) / mebibyte)
     const storage_class = storesOf(ctx).classOf(store, image?.properties.store_class)
     const options = { signal, storage_class }
-    if (isCopy(input) && (await copyWithin(ctx, input, size!, store, options))) return { ok: true }
-    const from = (isCopy(input) && (await fileStoreOf(ctx, input))) || stagingStore
-    if (from !== store) {
-      const target = await storesOf(ctx).open(store)
-      await target.put(input.blob, await pathIn(ctx, from, input.blob), options)
-    }
+    const copy = await copierTo(ctx, input, store)
+    const from = (await sourceOf(ctx, input)) ?? stagingStore
+    if (copy) await copy(input.blob, size!, options)
+    else if (from !== store)
+      await (await storesOf(ctx).open(store)).put(input.blob, await pathIn(ctx, from, input.blob), options)
     return { ok: true }
   } catch (error) {
     if (input.allMustSucceed) throw error

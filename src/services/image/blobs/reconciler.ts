@@ -2,9 +2,10 @@
 import type { Ctx } from '#kernel/context.ts'
 import { reconciler } from '#kernel/reconcile.ts'
 import { imageConfig } from '../config.ts'
-import { images, noBytes } from '../images/store.ts'
+import { images, noBytes, properties } from '../images/store.ts'
 import { locations, scrubs } from '../locations/store.ts'
 import { storesOf } from '../stores.ts'
+import { taskProperty } from './progress.ts'
 
 const ours = /^[0-9a-f-]{36}\.[0-9a-f]{8}(\.part)?$/
 
@@ -51,5 +52,6 @@ async function isWanted(ctx: Ctx, blob: string, store: string): Promise<boolean>
   const image = await images.find(ctx.db, { blob })
   if (!image) return false
   if (image.status !== 'active' && image.status !== 'deactivated') return true
+  if ((await properties.count(ctx.db, { image_id: image.id, name: taskProperty })) > 0) return true
   return (await locations.count(ctx.db, { image_id: image.id, store })) > 0
 }

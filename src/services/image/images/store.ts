@@ -91,7 +91,7 @@ export interface Usage {
 export type StoreWeights = Readonly<Record<string, number>>
 
 /** Bytes count once for each store that holds them. */
-export async function usageOf(db: Db, owners: readonly string[], weights: StoreWeights = {}): Promise<Usage> {
+export async function usageOf(db: Db, owners: readonly string[], weights: StoreWeights): Promise<Usage> {
   const cases = Object.entries(weights).map(([store, weight]) => sql`when ${store} then ${sql.lit(weight)}`)
   const each = cases.length === 0 ? sql`1` : sql`case image_locations.store ${sql.join(cases, sql` `)} else 1 end`
   const copies = sql`(select coalesce(sum(${each}), 0) from image_locations where image_locations.image_id = image_images.id)`
