@@ -72,6 +72,11 @@ export interface OperationSpec<Path extends string, Q extends TSchema, B extends
   raw?: boolean
   /** Content types of a JSON body other than application/json. */
   accepts?: string[]
+  /**
+   * Inputs that have a successor, each with its name: a path into the body (`server.personality`), or `*` for the operation as a whole. Using one is
+   * told in the log.
+   */
+  outdated?: Record<string, string>
   /** Loads what the request is about, before policy is checked on it. Throws `NotFound` for what the caller may not see. */
   load?(ctx: Ctx, request: Request<Path, unknown, unknown, undefined>): Promise<Loaded>
   handle(ctx: Ctx, request: Request<Path, Static<Q>, Static<B>, Loaded>): Promise<Static<R> | Reply | undefined>
@@ -92,6 +97,7 @@ export interface Operation {
   readonly status?: number
   readonly raw?: boolean
   readonly accepts?: string[]
+  readonly outdated?: Record<string, string>
   load?(ctx: Ctx, request: Request<string, unknown, unknown, undefined>): Promise<Target | undefined>
   handle(ctx: Ctx, request: Request<string, unknown, unknown, unknown>): Promise<unknown>
 }

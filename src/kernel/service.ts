@@ -32,6 +32,16 @@ export type FaultShape = (
   about: { requestId: string; version: number; accept: string | undefined },
 ) => { body: unknown; contentType?: string }
 
+/** A request that may be turned away. */
+export interface Admission {
+  method: string
+  /** Below the service's own. */
+  path: string
+  accept: string | undefined
+  /** The id of the operation that it asks for. */
+  operation: string
+}
+
 export interface Service {
   /** As in the catalog: `compute`. */
   readonly type: string
@@ -63,8 +73,8 @@ export interface Service {
   readonly relaxed?: (path: string) => boolean
   /** Turns older forms of the service's paths into today's (Nova's project id in the path). */
   readonly rewrite?: (path: string) => string
-  /** Before anything is done for a caller who is known. What it throws is the answer; `path` is below the service's own. */
-  readonly admit?: (ctx: Ctx, request: { method: string; path: string }) => Promise<void>
+  /** Before anything is done for a caller who is known. What it throws is the answer. */
+  readonly admit?: (ctx: Ctx, request: Admission) => Promise<void>
   /** WebSockets on the one port, by path from its root. */
   readonly upgrades?: Upgrades
   /** Pages for browsers on the one port. */

@@ -11,6 +11,7 @@ import type { Service } from '../service.ts'
 import { allowedByRules } from './access-rules.ts'
 import { sendFault } from './faults.ts'
 import { negotiate, versionHeaders } from './negotiate.ts'
+import { tellOutdated } from './outdated.ts'
 import { requestIds, tellRequestId } from './request-id.ts'
 import type { Found } from './routes.ts'
 
@@ -58,7 +59,9 @@ export async function dispatch(
     const ctx = createCtx(env, { ...ids, identity, base: baseOf(env, request), version })
     const chosen = choose(operations, version, request.body)
     operation = chosen
-    if (!isPublic) await service.admit?.(ctx, { method: request.method, path: pathBelow(service, request) })
+    const { method, headers } = request
+    const asked = { method, path: pathBelow(service, request), accept: headers.accept, operation: chosen.id }
+    if (!isPublic) await service.admit?.(ctx, asked)
     const call = { ctx, service, operation: chosen, request }
     const answer = await around(call, () => perform(ctx, chosen, request, reply, relaxed))
     if (validateResponses) checkAnswer(operation, answer, version)
@@ -155,6 +158,7 @@ async function perform(
   asked.target = target
   if (typeof operation.policy === 'object') ctx.enforce(operation.policy, target)
   asked.body = validBody(operation, request, ctx.version, relaxed)
+  if (operation.outdated) tellOutdated(ctx, operation, asked.body)
   return operation.handle(ctx, asked)
 }
 

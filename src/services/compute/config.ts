@@ -3,6 +3,7 @@
 import { secret, section } from '#kernel/config/section.ts'
 import { Type } from '#kernel/schema/builders.ts'
 import { schedulerSection } from './config-scheduler.ts'
+import { type OptionalPart, optionalAliases } from './optional-parts.ts'
 
 const limit = (value: number, description: string) => Type.Integer({ default: value, minimum: -1, description })
 
@@ -139,6 +140,11 @@ export const computeConfig = section(
         }),
       }),
       max_page: Type.Integer({ default: 1000, minimum: 1, description: 'Most servers in one answer of a list.' }),
+      disabled_parts: Type.Array(Type.Unsafe<OptionalPart>({ type: 'string', enum: optionalAliases }), {
+        default: [],
+        description:
+          'Optional parts of the API that this cloud does without, by alias such as os-shelve: they are not listed at /extensions, and their routes are 404.',
+      }),
       rate_limits: Type.Array(
         Type.String({ pattern: '^(\\*|GET|POST|PUT|DELETE) (\\*|/[^ ]*) [1-9][0-9]{0,8} (second|minute|hour|day)$' }),
         {

@@ -2,6 +2,7 @@
 import type { Operation } from '#kernel/operation.ts'
 import { anySaga } from '#kernel/saga/saga.ts'
 import { service } from '#kernel/service.ts'
+import { admitRequest } from './admission.ts'
 import { cacheImagesSaga } from './aggregates/cache-images.ts'
 import { aggregateOperations } from './aggregates/operations.ts'
 import { assistedSnapshotOperations } from './assisted-snapshots/operations.ts'
@@ -44,9 +45,10 @@ import { flavorNumbers } from './migrations/0013-flavor-numbers.ts'
 import { networkOperationsOfCompute } from './network-proxies/networks.ts'
 import { securityGroupOperations } from './network-proxies/security-groups.ts'
 import { computeNotifications } from './notifications/notification.ts'
+import { markOutdated } from './outdated.ts'
 import { placeOperations } from './places/operations.ts'
 import { quotaOperations } from './quotas/operations.ts'
-import { admitRequest, usedRateLimits } from './rate-limits/admission.ts'
+import { usedRateLimits } from './rate-limits/admission.ts'
 import { orphanClaims } from './reconcilers/claims.ts'
 import { hostCleanups } from './reconcilers/cleanups.ts'
 import { follow, guestChanged, guestsReported } from './reconcilers/guests.ts'
@@ -158,7 +160,7 @@ function todaysPath(path: string): string {
     .replace(/^\/v2\.1\/(?:[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?=\/|\?|$)/i, '/v2.1')
 }
 
-/** Parameters that nobody knows are refused everywhere from 2.102 on. */
-function strict(operations: Operation[]): Operation[] {
-  return operations.map(one => (one.method === 'GET' && !one.query ? { ...one, query: noQuery } : one))
+/** Parameters that nobody knows are refused everywhere from 2.102 on; what has a successor is marked. */
+function strict(operations: readonly Operation[]): Operation[] {
+  return markOutdated(operations).map(one => (one.method === 'GET' && !one.query ? { ...one, query: noQuery } : one))
 }

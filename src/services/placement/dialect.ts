@@ -1,6 +1,7 @@
 /** What the resources of the placement API have in common: rules, dated answers, links and the forms of names. */
 import type { Ctx } from '#kernel/context.ts'
 import { BadRequest, NotAcceptable, UnsupportedMediaType } from '#kernel/errors.ts'
+import { acceptsJson } from '#kernel/http/accept.ts'
 import { type Operation, type Reply, reply } from '#kernel/operation.ts'
 import { adminOrService, type CheckSource, type Rule, rule } from '#kernel/policy/rule.ts'
 import { Type } from '#kernel/schema/builders.ts'
@@ -62,17 +63,6 @@ export function valuesOf(value: unknown): string[] {
 export const lastOf = (value: unknown): string | undefined => valuesOf(value).at(-1)
 
 type Headers = Record<string, string | undefined>
-
-const acceptsJson = (header: string | undefined) =>
-  header === undefined ||
-  header.trim() === '' ||
-  header.split(',').some(part => {
-    const [range, ...parameters] = part.split(';').map(text => text.trim().toLowerCase())
-    return (
-      (range === '*/*' || range === 'application/*' || range === 'application/json') &&
-      !parameters.some(text => /^q=0(\.0*)?$/.test(text))
-    )
-  })
 
 function checkAccept({ accept }: Headers): void {
   if (!acceptsJson(accept)) throw new NotAcceptable('Only application/json is provided')

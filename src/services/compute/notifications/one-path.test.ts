@@ -2,25 +2,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Notification } from '#kernel/events/notification.ts'
-import type { Log } from '#kernel/log.ts'
+import { keptLog } from '../fixtures/kept-log.ts'
 import { serverCloud } from '../servers/fixtures/server-cloud.ts'
 import { tiny } from '../servers/fixtures/world.ts'
-
-/** A log whose lines from warnings on are kept. */
-function keptLog(lines: Record<string, unknown>[]): Log {
-  const log = (about: object = {}): Record<string, unknown> => ({
-    ...Object.fromEntries(['trace', 'debug', 'info'].map(level => [level, () => {}])),
-    ...Object.fromEntries(
-      ['warn', 'error', 'fatal'].map(level => [
-        level,
-        (fields: object, msg: string) => lines.push({ ...about, ...fields, msg }),
-      ]),
-    ),
-    level: 'info',
-    child: (more: object) => log({ ...about, ...more }),
-  })
-  return log() as unknown as Log
-}
 
 async function stage(set: string[] = []) {
   const lines: Record<string, unknown>[] = []

@@ -2,11 +2,12 @@
 import type { Ctx } from '#kernel/context.ts'
 import { Fault } from '#kernel/errors.ts'
 import { reconciler } from '#kernel/reconcile.ts'
+import type { Admission } from '#kernel/service.ts'
 import { isAbout, type RateLimit, rateLimits } from './rate-limit.ts'
 import { countRequest, forgetUsed, leftOf } from './store.ts'
 
 /** `path` is below the version. Throws the 429 of a limit that is used up. */
-export async function admitRequest(ctx: Ctx, { method, path }: { method: string; path: string }): Promise<void> {
+export async function keepToRateLimits(ctx: Ctx, { method, path }: Admission): Promise<void> {
   const uri = path.replace(/^\/v2\.1(?=\/|$)/, '') || '/'
   for (const limit of rateLimits(ctx)) {
     if (!isAbout(limit, method, uri)) continue

@@ -31,6 +31,11 @@ export const createServer = operation({
   summary: 'Create one or more servers',
   policy: rule('os_compute_api:servers:create', projectMemberOrAdmin),
   request: createRequest,
+  outdated: {
+    'server.block_device_mapping': 'block_device_mapping_v2',
+    'server.personality': 'user_data',
+    'OS-SCH-HNT:scheduler_hints': 'os:scheduler_hints',
+  },
   status: 202,
   response: Type.Union([
     Type.Object({

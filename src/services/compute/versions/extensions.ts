@@ -1,8 +1,10 @@
 /** Extensions: what was optional before microversions and is part of every Nova now. Clients still look for some of them. */
+import type { Ctx } from '#kernel/context.ts'
 import { NotFound } from '#kernel/errors.ts'
 import { type Operation, operation } from '#kernel/operation.ts'
 import { anyone, rule } from '#kernel/policy/rule.ts'
 import { Type } from '#kernel/schema/builders.ts'
+import { computeConfig } from '../config.ts'
 import { body } from '../dialect.ts'
 
 /** Names by alias. */
@@ -128,6 +130,12 @@ function view(alias: string, name: string) {
   }
 }
 
+/** Names by alias of what this cloud has. */
+function present(ctx: Ctx): Map<string, string> {
+  const off: readonly string[] = ctx.config.of(computeConfig).disabled_parts
+  return new Map(Object.entries(names).filter(([alias]) => !off.includes(alias)))
+}
+
 const policy = rule('os_compute_api:extensions', anyone)
 
 const list = operation({
@@ -137,7 +145,7 @@ const list = operation({
   summary: 'List extensions',
   policy,
   response: body('extensions', Type.Array(extensionSchema)),
-  handle: async () => ({ extensions: Object.entries(names).map(([alias, name]) => view(alias, name)) }),
+  handle: async ctx => ({ extensions: [...present(ctx)].map(([alias, name]) => view(alias, name)) }),
 })
 
 const show = operation({
@@ -147,9 +155,10 @@ const show = operation({
   summary: 'Show an extension',
   policy,
   response: body('extension', extensionSchema),
-  async handle(_ctx, { params: { alias } }) {
-    if (!Object.hasOwn(names, alias)) throw new NotFound()
-    return { extension: view(alias, names[alias]!) }
+  async handle(ctx, { params: { alias } }) {
+    const name = present(ctx).get(alias)
+    if (name === undefined) throw new NotFound()
+    return { extension: view(alias, name) }
   },
 })
 

@@ -1,0 +1,21 @@
+/** Tells operators that their users still send what has a successor. */
+import type { Ctx } from '../context.ts'
+import type { Operation } from '../operation.ts'
+
+/** One line of the log for each such input of a request; never its value. */
+export function tellOutdated(ctx: Ctx, { id, outdated = {} }: Operation, body: unknown): void {
+  for (const [input, instead] of Object.entries(outdated)) {
+    if (input !== '*' && valueAt(body, input.split('.')) === undefined) continue
+    const about = { request_id: ctx.requestId, operation: id, user_id: ctx.identity.user_id, instead }
+    ctx.log.warn(input === '*' ? about : { ...about, input }, `deprecated: use ${instead}`)
+  }
+}
+
+function valueAt(body: unknown, path: readonly string[]): unknown {
+  let value = body
+  for (const name of path) {
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) return undefined
+    value = (value as Record<string, unknown>)[name]
+  }
+  return value
+}
