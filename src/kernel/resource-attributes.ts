@@ -160,3 +160,17 @@ export function updateValues(attributes: Attributes, sent: unknown): Record<stri
   }
   return patch
 }
+
+/** The items of a create body: one, or several of a bulk request. */
+export function itemsOf(
+  { collection, member }: { collection: string; member: string },
+  body: unknown,
+): { items: unknown[]; bulk: boolean } {
+  const sent = body as Record<string, unknown> | null
+  const many = sent?.[collection]
+  if (many !== undefined && !Array.isArray(many))
+    throw badRequest(`Invalid input for ${collection}. Reason: ${pythonic(many)} is not a list.`)
+  if (many === undefined && sent?.[member] === undefined) throw badRequest(`Unable to find '${member}' in request body`)
+  if (many?.length === 0) throw badRequest('Resources required')
+  return { items: many ?? [sent![member]], bulk: many !== undefined }
+}

@@ -6,10 +6,16 @@ import { Forbidden, NotFound } from './errors.ts'
 import { type Operation, operation, reply } from './operation.ts'
 import type { Target } from './policy/credentials.ts'
 import { type Rule, rule } from './policy/rule.ts'
-import { type Attributes, badRequest, createValues, standardAttributes, updateValues } from './resource-attributes.ts'
+import {
+  type Attributes,
+  badRequest,
+  createValues,
+  itemsOf,
+  standardAttributes,
+  updateValues,
+} from './resource-attributes.ts'
 import { type ListSpec, listRows, type Query, selectFields, visibleTo } from './resource-list.ts'
 import { Type } from './schema/builders.ts'
-import { pythonic } from './schema/validate.ts'
 import { checkRevision, columnsOf, type StandardRow, touch } from './standard-row.ts'
 
 export interface ResourceHooks<Row extends StandardRow> {
@@ -189,18 +195,6 @@ export function resource<Row extends StandardRow>(spec: ResourceSpec<Row>): Reso
     },
   })
 
-  /** The items of a create body: one, or several of a bulk request. */
-  function itemsOf(body: unknown): { items: unknown[]; bulk: boolean } {
-    const sent = body as Record<string, unknown> | null
-    const many = sent?.[collection]
-    if (many !== undefined && !Array.isArray(many))
-      throw badRequest(`Invalid input for ${collection}. Reason: ${pythonic(many)} is not a list.`)
-    if (many === undefined && sent?.[member] === undefined)
-      throw badRequest(`Unable to find '${member}' in request body`)
-    if (many?.length === 0) throw badRequest('Resources required')
-    return { items: many ?? [sent![member]], bulk: many !== undefined }
-  }
-
   const create = operation({
     id: `network.${collection}.create`,
     method: 'POST',
@@ -210,7 +204,7 @@ export function resource<Row extends StandardRow>(spec: ResourceSpec<Row>): Reso
     request: Type.Unknown(),
     status: 201,
     async handle(ctx, { body }) {
-      const { items, bulk } = itemsOf(body)
+      const { items, bulk } = itemsOf(spec, body)
       const values = items.map(item => createValues(ctx, attributes, item, seesAll(ctx)))
       return ctx.transaction(async tx => {
         const targets = await targetsOf(tx, values)

@@ -159,8 +159,10 @@ async function killGuest({ stage, timeline, start }: ChaosCloud, dice: Dice, min
   const down = dice.chance(0.3)
   if (down) await stage.kill()
   const victim = dice.pick((await carriedBy(stage)).guests.filter(({ server }) => mine(server)))
-  timeline.note(`* guest ${victim?.server} is killed${down ? ', the cloud being down' : ''}`)
-  if (victim) process.kill(victim.pid, 'SIGKILL')
+  if (victim) {
+    timeline.note(`* guest ${victim.server} is killed${down ? ', the cloud being down' : ''}`)
+    process.kill(victim.pid, 'SIGKILL')
+  }
   if (down) await start()
   return victim !== undefined
 }
