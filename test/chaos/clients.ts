@@ -1,7 +1,7 @@
 /** Clients at work on a real cloud: the simulation's mix over HTTP, as fast as answers come, with a ledger of what was accepted. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Answered } from '../journeys/requests.ts'
-import { type Account, causeOf, forget, newAccount, type Request, remember } from '../simulation/clients.ts'
+import { type Account, attachFailed, forget, newAccount, type Request, remember } from '../simulation/clients.ts'
 import { diceOf } from '../simulation/dice.ts'
 import type { Problem } from '../simulation/invariants.ts'
 import { login, otherActs } from '../simulation/mix-network.ts'
@@ -120,7 +120,7 @@ export async function employClients(cloud: ChaosCloud, options: ClientsOptions):
     clients.statuses.set(status, (clients.statuses.get(status) ?? 0) + 1)
     clients.wrong.push(...clients.ledger.answered(request, status, body))
     if (status === 0) return
-    if (status >= 500 && status !== 501 && causeOf({ status, body }) === status && !clients.excused) {
+    if (status >= 500 && !attachFailed({ status, text: answered.body }) && !clients.excused) {
       const about = `${request.method} ${request.path}: ${status} ${answered.body}`
       clients.wrong.push({ invariant: 'no request fails by itself', about, ids: [] })
     }

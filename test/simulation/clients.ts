@@ -43,6 +43,11 @@ export function newAccount(name: string, password = name): Account {
   return { name, password, token: undefined, known }
 }
 
+/** An answer and all that its body says. */
+interface Heard extends Answer {
+  text: string
+}
+
 /** An answer that no fault excuses. */
 export class BadAnswer extends Error {}
 
@@ -59,8 +64,15 @@ export interface Clients {
   wrong: Error | undefined
 }
 
-/** `excused`: whether a fault may have caused this status now. */
-export function clientsOf(world: World, excused: (status: number) => boolean): Clients {
+/** An answer of 500 or above, with the words of its body, and when it was asked for. */
+export interface Failing {
+  status: number
+  text: string
+  sent: number
+}
+
+/** `excused`: whether a fault is why a request was answered so. */
+export function clientsOf(world: World, excused: (answer: Failing) => boolean): Clients {
   const { timeline } = world
   const clients: Clients = {
     accounts: ['demo', 'p1', 'p2', 'admin'].map(name => newAccount(name)),
@@ -74,8 +86,9 @@ export function clientsOf(world: World, excused: (status: number) => boolean): C
       const { method, path } = request
       timeline.note(`${account.name} #${number} ${method} ${path} ${JSON.stringify(request.body ?? '').slice(0, 300)}`)
       clients.waiting++
+      const sent = world.clock.now()
       answered(process, account, request, options.hangUp ?? false)
-        .then(answer => take(number, account, request, answer))
+        .then(answer => take(number, account, request, sent, answer))
         .catch(error => {
           clients.wrong ??= error
         })
@@ -90,7 +103,7 @@ export function clientsOf(world: World, excused: (status: number) => boolean): C
     account: Account,
     request: Request,
     hangUp: boolean,
-  ): Promise<Answer | undefined> {
+  ): Promise<Heard | undefined> {
     if (!process?.cloud) return undefined
     const gone = new AbortController()
     const { path: url, body, headers } = request
@@ -119,18 +132,17 @@ export function clientsOf(world: World, excused: (status: number) => boolean): C
     return {
       status: answer.statusCode,
       headers: answer.headers,
+      text: answer.body,
       body: isJson && answer.body ? answer.json() : undefined,
     }
   }
 
-  function take(number: number, account: Account, request: Request, answer: Answer | undefined): void {
+  function take(number: number, account: Account, request: Request, sent: number, answer: Heard | undefined): void {
     timeline.note(`  #${number} ${answer ? `${answer.status} ${said(answer)}` : 'no answer'}`)
     if (!answer) return
     clients.statuses.set(answer.status, (clients.statuses.get(answer.status) ?? 0) + 1)
-    if (answer.status >= 500 && answer.status !== 501 && !excused(causeOf(answer)))
-      throw new BadAnswer(
-        `#${number} ${request.method} ${request.path}: ${answer.status} ${JSON.stringify(answer.body)}`,
-      )
+    if (answer.status >= 500 && !excused({ ...answer, sent }))
+      throw new BadAnswer(`#${number} ${request.method} ${request.path}: ${answer.status} ${answer.text}`)
     if (answer.status === 401) account.token = undefined
     const fine = answer.status < 300
     if (fine && request.makes) remember(account, request.makes, answer)
@@ -140,9 +152,9 @@ export function clientsOf(world: World, excused: (status: number) => boolean): C
   return clients
 }
 
-/** A 500 that tells what a host said, as upstream's do: it is the host that failed. */
-export const causeOf = ({ status, body }: Pick<Answer, 'status' | 'body'>) =>
-  /Failed to attach network adapter|No space left on device/.test(JSON.stringify(body ?? '')) ? 503 : status
+/** The server to which a host failed to give an interface: upstream's one answer of 500 that says so, as does ours. */
+export const attachFailed = ({ status, text }: Pick<Failing, 'status' | 'text'>) =>
+  status === 500 ? /Failed to attach network adapter device to ([\w-]+)/.exec(text)?.[1] : undefined
 
 function said({ body, status }: Answer): string {
   if (status < 300) return String(Object.values<{ id?: string }>(body ?? {})[0]?.id ?? '')

@@ -3,6 +3,7 @@ import { settle } from '../../src/kernel/clock.ts'
 import { messageOf } from '../../src/kernel/errors.ts'
 import { GuestError } from '../../src/services/compute/drivers/driver.ts'
 import type { FakeMethod } from '../../src/services/compute/drivers/fake.ts'
+import { attachFailed, type Failing } from './clients.ts'
 import type { Life } from './life.ts'
 import { calm } from './wire.ts'
 import type { Host, World } from './world.ts'
@@ -12,8 +13,11 @@ export interface Chaos {
   strike(): void
   /** Ends all faults, and starts what is down. */
   heal(): Promise<void>
-  /** Whether a fault of the last minutes may be why a request was answered so. */
-  excuses(status: number): boolean
+  /**
+   * Whether a fault is why a request was answered so. Of answers from 500 on there are two, and all others are failures: 503 of a database that
+   * failed while the request was under way, and 500 to who attaches an interface, when the host failed to or was not reached.
+   */
+  excuses(answer: Failing): boolean
 }
 
 /** What a run of some length must have met. Those of messages and disks are counted where they hit. */
@@ -41,15 +45,18 @@ const methods: FakeMethod[] = [
   ...(['suspend', 'resume', 'attachNic', 'detachNic', 'snapshot', 'reshape', 'state', 'list'] as const),
 ]
 
-/** A request may have waited so long for what was hit. */
-const excusedMs = 200_000
+/** What a saga says that a host failed, as it was asked to, or was not reached. */
+const hostFailed = /No space left on device|the data plane fails|"name":"(CallTimeout|NoResponder)"/
 
 export function chaosOf(world: World): Chaos {
   const { clock, dice, disk, timeline, reach } = world
   let commitsToCrash: { left: number; when: 'before' | 'after' } | undefined
   let stepsToCrash: number | undefined
   let failingWrites: { left: number; code: number; name: string } | undefined
-  const last = { database: Number.NEGATIVE_INFINITY, host: Number.NEGATIVE_INFINITY }
+  const attachings = disk.connection.prepare(
+    `select error from kernel_sagas where saga = 'compute.servers.attach_interface' and subject = ? and state = 'failed' and updated_at >= ?`,
+  )
+  let databaseFailed = Number.NEGATIVE_INFINITY
   let mendings: Disposable[] = []
 
   function later(seconds: [number, number], act: () => void): void {
@@ -89,7 +96,7 @@ export function chaosOf(world: World): Chaos {
     const { name, code } = failingWrites
     if (--failingWrites.left === 0) failingWrites = undefined
     reach(name)
-    last.database = clock.now()
+    databaseFailed = clock.now()
     timeline.note(`  ${name}`)
     throw Object.assign(new Error(name), { code: 'ERR_SQLITE_ERROR', errcode: code })
   }
@@ -106,7 +113,6 @@ export function chaosOf(world: World): Chaos {
     if (host.life.dead) return
     reach('agent restarts')
     timeline.note(`* agent of ${host.name} dies`)
-    last.host = clock.now()
     host.life.kill()
     later([1, 120], () => void startAgent(host))
   }
@@ -132,10 +138,7 @@ export function chaosOf(world: World): Chaos {
       call: dice.between(1, 2),
       ...(kind === 'driver is slow' ? { delayMs: dice.between(1, 100) * 1000 } : { error }),
       ...(kind === 'driver answers with an error when done' && { afterwards: true }),
-      hit() {
-        last.host = clock.now()
-        reach(kind)
-      },
+      hit: () => reach(kind),
     })
   }
 
@@ -161,7 +164,6 @@ export function chaosOf(world: World): Chaos {
         timeline.note(`* bad weather ${JSON.stringify(world.weather)}`)
         later([5, 200], () => {
           world.weather = calm
-          last.host = clock.now()
         })
       },
     ],
@@ -177,7 +179,6 @@ export function chaosOf(world: World): Chaos {
         timeline.note(`* ${name} is cut off`)
         later([1, 150], () => {
           world.cut.delete(name)
-          last.host = clock.now()
         })
       },
     ],
@@ -202,7 +203,6 @@ export function chaosOf(world: World): Chaos {
       world.files.full = 0
       world.weather = calm
       world.cut.clear()
-      last.host = clock.now()
       for (const mending of mendings) mending[Symbol.dispose]()
       mendings = []
       for (const host of world.hosts) {
@@ -213,10 +213,13 @@ export function chaosOf(world: World): Chaos {
       await restart('api')
       await settle()
     },
-    excuses(status) {
-      const recent = (at: number) => clock.now() - at < excusedMs
-      const badNow = world.weather !== calm || world.cut.size > 0 || world.hosts.some(host => host.life.dead)
-      return recent(last.database) || (status !== 500 && (badNow || recent(last.host)))
+    excuses(answer) {
+      const { status, text, sent } = answer
+      if (status === 503 && text.includes('The database cannot be used at the moment.')) return databaseFailed >= sent
+      const server = attachFailed(answer)
+      if (server === undefined) return false
+      const errors = attachings.all(server, new Date(sent).toISOString()).map(row => String(row.error))
+      return errors.some(error => hostFailed.test(error))
     },
   }
 }

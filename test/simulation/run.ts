@@ -56,7 +56,7 @@ export async function run(options: RunOptions): Promise<Outcome> {
   const { seed, steps, restEvery = 1000 } = options
   const world = await newWorld(seed, options)
   const chaos = chaosOf(world)
-  const clients = clientsOf(world, status => chaos.excuses(status))
+  const clients = clientsOf(world, answer => chaos.excuses(answer))
   const stage = { world, chaos, clients, invariants: invariantsOf(world), events: 0 }
   const began = process.cpuUsage()
   let step = 0

@@ -182,16 +182,16 @@ export interface Begin<Body> {
   first?: string
 }
 
-/** Sets the task and starts the saga in one transaction, or says why not. */
-export async function beginAction<Body>(ctx: Ctx, server: ServerRow, begin: Begin<Body>): Promise<void> {
+/** Sets the task and starts the saga in one transaction, or says why not. Returns the saga's id. */
+export async function beginAction<Body>(ctx: Ctx, server: ServerRow, begin: Begin<Body>): Promise<string> {
   const host = requireHost(server)
-  await ctx.transaction(async tx => {
+  return ctx.transaction(async tx => {
     await claimTask(tx, server, begin.name)
     const { task } = allowed[begin.name]
     const now = { ...server, task_state: task ?? server.task_state }
     await tell(tx, now, begin.first ?? `${begin.event}.start`, begin.told)
     const input = { server_id: server.id, host, task, body: begin.body }
-    await tx.sagas.start(tx, begin.saga, input, server.id)
+    return tx.sagas.start(tx, begin.saga, input, server.id)
   })
 }
 

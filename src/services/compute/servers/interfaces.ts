@@ -3,6 +3,7 @@ import type { Ctx } from '#kernel/context.ts'
 import { BadRequest, Fault, NotFound } from '#kernel/errors.ts'
 import { type Operation, operation, reply } from '#kernel/operation.ts'
 import { projectMemberOrAdmin, projectReaderOrAdmin, rule } from '#kernel/policy/rule.ts'
+import { journal } from '#kernel/saga/journal.ts'
 import { anySaga, type Saga, saga } from '#kernel/saga/saga.ts'
 import { type Static, Type } from '#kernel/schema/builders.ts'
 import { since } from '#kernel/schema/marks.ts'
@@ -44,9 +45,12 @@ async function portsOf(ctx: Ctx, id: string): Promise<ServerPort[]> {
 
 async function portOf(ctx: Ctx, server: ServerRow, portId: string): Promise<ServerPort> {
   const port = (await portsOf(ctx, server.id)).find(one => one.id === portId)
-  if (!port) throw new NotFound(`Instance ${server.id} does not have a port with id ${portId}`)
+  if (!port) throw noPort(server, portId)
   return port
 }
+
+const noPort = ({ id }: ServerRow, portId: string) =>
+  new NotFound(`Instance ${id} does not have a port with id ${portId}`)
 
 const isOff = ({ vm_state }: Pick<ServerRow, 'vm_state'>) => vm_state === 'stopped'
 
@@ -193,8 +197,8 @@ function requestOf({
   ]
 }
 
-/** Claims the port and starts the saga in one transaction; says which port it is. */
-async function beginAttach(ctx: Ctx, server: ServerRow, request: NetworkRequest): Promise<string> {
+/** Claims the port and starts the saga in one transaction; says which they are. */
+async function beginAttach(ctx: Ctx, server: ServerRow, request: NetworkRequest) {
   const host = requireHost(server)
   return ctx.transaction(async tx => {
     const { network } = tx.services
@@ -206,8 +210,8 @@ async function beginAttach(ctx: Ctx, server: ServerRow, request: NetworkRequest)
     await network.bindPorts(tx, server_id, host)
     const event = 'interface_attach'
     const input = { port_id: port.id }
-    await beginAction(tx, server, { name: 'attach_interface', event, saga: attachSaga, body: input })
-    return port.id
+    const sagaId = await beginAction(tx, server, { name: 'attach_interface', event, saga: attachSaga, body: input })
+    return { portId: port.id, sagaId }
   })
 }
 
@@ -246,15 +250,17 @@ export const interfaceOperations: Operation[] = [
     async handle(ctx, { target, params, body: { interfaceAttachment } }) {
       const request = requestOf(interfaceAttachment)
       requireAllowed(ctx, target, 'attach_interface')
-      const portId = await beginAttach(ctx, target, request)
+      const { portId, sagaId } = await beginAttach(ctx, target, request)
       // Upstream answers when the interface is there; the saga goes on by itself should this process end.
       await ctx.sagas.idle(target.id)
       const port = (await portsOf(ctx, target.id)).find(one => one.id === portId)
+      if (port) return { interfaceAttachment: view(port) }
       // A delete wins: then there is nothing to attach to.
-      if (!port) await loadServer(ctx, { params })
-      if (!port)
-        throw new Fault(500, 'Internal Server Error', `Failed to attach network adapter device to ${target.id}`)
-      return { interfaceAttachment: view(port) }
+      await loadServer(ctx, { params })
+      const failed = (await journal.get(ctx.db, sagaId))?.state === 'failed'
+      // Or it was attached, and somebody else has taken it away since.
+      if (!failed) throw noPort(target, portId)
+      throw new Fault(500, 'Internal Server Error', `Failed to attach network adapter device to ${target.id}`)
     },
   }),
   operation({

@@ -53,6 +53,26 @@ test('a port that the host could not attach, or did attach before it failed, is 
   }
 })
 
+test('who attaches a port that somebody else detaches at once is told that it is not there, which is no failure', async () => {
+  let detach = async () => {}
+  await using cloud = await serverCloud({
+    async sagaProbe({ step, at }) {
+      if (step === 'attach NIC' && at === 'journaled') await detach()
+    },
+  })
+  const demo = await cloud.project('p1')
+  const { id } = await cloud.boot(demo)
+  const interfaces = `/servers/${id}/os-interface`
+  const [own] = cloud.drivers.h1!.guests.get(id)!.nics
+  detach = async () => {
+    const added = cloud.drivers.h1!.guests.get(id)!.nics.find(nic => nic.port_id !== own!.port_id)
+    assert.equal((await cloud.api(demo, 'DELETE', `${interfaces}/${added!.port_id}`)).status, 202)
+  }
+  const answer = await cloud.api(demo, 'POST', interfaces, { interfaceAttachment: { net_id: cloud.network } })
+  assert.equal(answer.status, 404, JSON.stringify(answer.body))
+  assert.deepEqual(cloud.drivers.h1!.guests.get(id)!.nics, [own])
+})
+
 test('a stopped server starts without the port that was deleted', async () => {
   await using s = await stage()
   const [port] = s.nics()
