@@ -1,5 +1,6 @@
 /** List servers, by name alone or with details. */
 import type { Ctx } from '#kernel/context.ts'
+import type { ListOptions } from '#kernel/db/rows.ts'
 import { BadRequest } from '#kernel/errors.ts'
 import { type Operation, operation } from '#kernel/operation.ts'
 import { admin, projectReaderOrAdmin, type Rule, rule } from '#kernel/policy/rule.ts'
@@ -8,19 +9,21 @@ import { isAdmin, linksSchema, paging } from '../dialect.ts'
 import { type ListRequest, listQuery, readQuery } from './list-query.ts'
 import type { ServerRow } from './server.ts'
 import { serverSchema } from './server-schema.ts'
-import { deletedServers, findServer, listServers } from './store.ts'
-import { briefView, detailedViews } from './view.ts'
+import { deletedServers, findServer, listServers, pickServers } from './store.ts'
+import { briefColumns, briefView, detailColumns, detailedViews } from './view.ts'
 
 const briefSchema = Type.Object({ id: Type.String(), name: Type.String(), links: linksSchema })
 
-interface Listing<Item extends TSchema> {
+interface Listing<Item extends TSchema, Column extends keyof ServerRow> {
   id: string
   path: string
   summary: string
   rule: Rule
   allTenants: Rule
   item: Item
-  view(ctx: Ctx, servers: ServerRow[]): Promise<unknown[]>
+  /** What the view looks at. */
+  columns(ctx: Ctx): readonly Column[]
+  view(ctx: Ctx, servers: Pick<ServerRow, Column>[]): Promise<unknown[]>
 }
 
 const brief = {
@@ -30,7 +33,8 @@ const brief = {
   rule: rule('os_compute_api:servers:index', projectReaderOrAdmin),
   allTenants: rule('os_compute_api:servers:index:get_all_tenants', admin),
   item: briefSchema,
-  view: async (ctx: Ctx, servers: ServerRow[]) => servers.map(server => briefView(ctx, server)),
+  columns: () => briefColumns,
+  view: async (ctx: Ctx, servers: Parameters<typeof briefView>[1][]) => servers.map(server => briefView(ctx, server)),
 }
 
 const detailed = {
@@ -40,12 +44,14 @@ const detailed = {
   rule: rule('os_compute_api:servers:detail', projectReaderOrAdmin),
   allTenants: rule('os_compute_api:servers:detail:get_all_tenants', admin),
   item: serverSchema,
+  columns: detailColumns,
   view: detailedViews,
 }
 
 export const listRules = [brief.allTenants, detailed.allTenants]
 
-function listing<Item extends TSchema>({ id, path, summary, rule: policy, allTenants, item, view }: Listing<Item>) {
+function listing<Item extends TSchema, Column extends keyof ServerRow>(list: Listing<Item, Column>) {
+  const { id, path, summary, rule: policy, allTenants, item, columns, view } = list
   const response = Type.Object({ servers: Type.Array(item), servers_links: Type.Optional(linksSchema) })
   return operation({
     id,
@@ -59,7 +65,10 @@ function listing<Item extends TSchema>({ id, path, summary, rule: policy, allTen
       const request = readQuery(ctx, query as Record<string, string | string[]>)
       if (request.allTenants) ctx.enforce(allTenants)
       const page = paging(ctx, query.limit)
-      const servers = page.limit === 0 ? [] : await select(ctx, request, page.limit, query.marker)
+      const servers =
+        page.limit === 0
+          ? []
+          : await select(ctx, ['id', ...columns(ctx)], { request, limit: page.limit, marker: query.marker })
       const links = page.links('servers_links', url, servers.length, servers.at(-1)?.id)
       return { servers: await view(ctx, servers), ...links } as Static<typeof response>
     },
@@ -68,23 +77,35 @@ function listing<Item extends TSchema>({ id, path, summary, rule: policy, allTen
 
 export const listOperations: Operation[] = [listing(brief), listing(detailed)]
 
-async function select(ctx: Ctx, request: ListRequest, limit: number, marker: string | undefined): Promise<ServerRow[]> {
+interface Page {
+  request: ListRequest
+  limit: number
+  marker: string | undefined
+}
+
+/** A page of servers, of which these columns are there. */
+async function select<K extends keyof ServerRow>(
+  ctx: Ctx,
+  columns: readonly K[],
+  { request, limit, marker }: Page,
+): Promise<Pick<ServerRow, K>[]> {
   if (request.nothing) return []
   const after = marker === undefined ? undefined : await markerRow(ctx, marker)
   const where = { ...request.where, ...(!request.allTenants && { project_id: ctx.identity.project_id ?? '' }) }
   const byAddress = request.addresses.length > 0
-  const live =
-    request.deleted === 'only'
-      ? []
-      : await listServers(ctx, where, {
-          orderBy: request.orderBy,
-          also: eb => eb.and(request.also.map(condition => condition(eb))),
-          ...(after && { after }),
-          // Addresses are the network's to know, so these are counted after they were asked for.
-          ...(!byAddress && request.checks.length === 0 && { limit }),
-        })
-  const checked = live.filter(row => request.checks.every(check => check(row)))
-  const kept = byAddress ? await withAddress(ctx, checked, request.addresses) : checked
+  const options: ListOptions<ServerRow> = {
+    orderBy: request.orderBy,
+    also: eb => eb.and(request.also.map(condition => condition(eb))),
+    ...(after && { after }),
+  }
+  const live = async () => {
+    if (!byAddress && request.checks.length === 0) return pickServers(ctx, columns, where, { ...options, limit })
+    // Addresses are the network's to know, so these are counted after they were asked for.
+    const all = await listServers(ctx, where, options)
+    const checked = all.filter(row => request.checks.every(check => check(row)))
+    return byAddress ? await withAddress(ctx, checked, request.addresses) : checked
+  }
+  const kept = request.deleted === 'only' ? [] : await live()
   if (request.deleted === 'none') return kept.slice(0, limit)
   return [...kept, ...(await gone(ctx, request))].slice(0, limit)
 }

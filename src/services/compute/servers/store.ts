@@ -134,12 +134,29 @@ export async function removeServer(ctx: Ctx, row: ServerRow): Promise<void> {
 }
 
 /** Servers of all cells in the order asked for. */
-export async function listServers(
+export const listServers = (
   ctx: Ctx,
   where: Where<ServerRow>,
   options: ListOptions<ServerRow> = {},
-): Promise<ServerRow[]> {
-  const parts = await Promise.all(cellDatabases(ctx.cells).map(db => servers.list(db, where, options)))
+): Promise<ServerRow[]> => ofCells(ctx, options, db => servers.list(db, where, options))
+
+/** The same, and only these columns; those that it is ordered by come as well. */
+export function pickServers<K extends keyof ServerRow>(
+  ctx: Ctx,
+  columns: readonly K[],
+  where: Where<ServerRow>,
+  options: ListOptions<ServerRow>,
+): Promise<Pick<ServerRow, K>[]> {
+  const all = [...new Set([...columns, ...(options.orderBy ?? []).map(({ column }) => column)])]
+  return ofCells<Pick<ServerRow, K>>(ctx, options, db => servers.pick(db, all as K[], where, options))
+}
+
+async function ofCells<Row extends Partial<ServerRow>>(
+  ctx: Ctx,
+  options: ListOptions<ServerRow>,
+  read: (db: Db) => Promise<Row[]>,
+): Promise<Row[]> {
+  const parts = await Promise.all(cellDatabases(ctx.cells).map(read))
   if (parts.length === 1) return parts[0]!
   const merged = parts.flat().sort((a, b) => compareBy(options.orderBy ?? [], a, b))
   return options.limit === undefined ? merged : merged.slice(0, options.limit)
@@ -153,7 +170,11 @@ export async function serversOn(ctx: Ctx, host: string): Promise<ServerOnHost[]>
   return (await Promise.all(cellDatabases(ctx.cells).map(db => servers.pick(db, onHost, { host })))).flat()
 }
 
-function compareBy(order: NonNullable<ListOptions<ServerRow>['orderBy']>, a: ServerRow, b: ServerRow): number {
+function compareBy(
+  order: NonNullable<ListOptions<ServerRow>['orderBy']>,
+  a: Partial<ServerRow>,
+  b: Partial<ServerRow>,
+): number {
   for (const { column, direction } of order) {
     const [x, y] = [a[column] ?? '', b[column] ?? '']
     if (x !== y) return (x < y ? -1 : 1) * (direction === 'asc' ? 1 : -1)

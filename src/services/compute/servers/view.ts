@@ -28,9 +28,28 @@ export const serverLinks = (ctx: Ctx, id: string) => resourceLinks(ctx, `servers
 
 const bookmark = (ctx: Ctx, path: string) => resourceLinks(ctx, path).slice(1)
 
-export function briefView(ctx: Ctx, server: ServerRow) {
+/** What of a server a brief view shows. */
+export const briefColumns = ['id', 'display_name'] as const
+
+export function briefView(ctx: Ctx, server: Pick<ServerRow, (typeof briefColumns)[number]>) {
   return { id: server.id, name: server.display_name, links: serverLinks(ctx, server.id) }
 }
+
+const plainColumns = [
+  ...(['id', 'project_id', 'user_id', 'display_name', 'display_description', 'host', 'availability_zone'] as const),
+  ...(['image_ref', 'flavor', 'vm_state', 'task_state', 'power_state', 'progress', 'metadata', 'fault'] as const),
+  ...(['created_at', 'updated_at', 'launched_at', 'key_name', 'config_drive', 'disk_config'] as const),
+  ...(['access_ip_v4', 'access_ip_v6', 'locked_by', 'locked_reason', 'trusted_image_certificates'] as const),
+]
+const moreColumns = ['image', 'hostname', 'reservation_id', 'launch_index', 'node', 'root_device_name'] as const
+
+/** As much of a server as is shown of it in detail; the optional part is for those who see more. */
+export type ShownServer = Pick<ServerRow, (typeof plainColumns)[number] | 'terminated_at'> &
+  Partial<Pick<ServerRow, (typeof moreColumns)[number]>>
+
+/** The columns that the caller is shown something of: what nobody sees of a thousand servers is not read. */
+export const detailColumns = (ctx: Ctx): readonly (keyof ShownServer & keyof ServerRow)[] =>
+  ctx.can(extendedAttributes) || ctx.atLeast('2.90') ? [...plainColumns, ...moreColumns] : plainColumns
 
 export type Addresses = Record<
   string,
@@ -80,7 +99,7 @@ function flavorView(ctx: Ctx, flavor: ServerRow['flavor'], seeExtraSpecs: boolea
   }
 }
 
-function imageView(ctx: Ctx, { image_ref: id, image }: ServerRow, known: Around) {
+function imageView(ctx: Ctx, { image_ref: id, image }: ShownServer, known: Around) {
   if (!id) return '' as const
   const properties = ctx.atLeast('2.98') ? { properties: shownProperties(image?.properties ?? {}) } : {}
   return { id, links: shared(known.imageLinks, id, () => bookmark(ctx, `images/${id}`)), ...properties }
@@ -106,7 +125,7 @@ interface Around {
   showHostname: boolean
 }
 
-async function around(ctx: Ctx, servers: readonly ServerRow[], single: boolean): Promise<Around> {
+async function around(ctx: Ctx, servers: readonly ShownServer[], single: boolean): Promise<Around> {
   const ids = servers.map(server => server.id)
   const may = {
     seeExtended: ctx.can(extendedAttributes),
@@ -130,7 +149,7 @@ async function around(ctx: Ctx, servers: readonly ServerRow[], single: boolean):
 }
 
 /** By host: what its servers may expect of it. */
-async function hostStatuses(ctx: Ctx, servers: readonly ServerRow[]): Promise<Map<string, string>> {
+async function hostStatuses(ctx: Ctx, servers: readonly ShownServer[]): Promise<Map<string, string>> {
   const names = new Set(servers.flatMap(({ host }) => host ?? []))
   const found = await hosts.list(ctx.db, { name: [...names] })
   const statusOfHost = (host: HostRow) => (host.disabled ? 'MAINTENANCE' : 'UP')
@@ -143,7 +162,7 @@ export async function singleView(ctx: Ctx, server: ServerRow) {
   return { ...detailedView(ctx, server, known), server_groups: known.inAll.groups.get(server.id) ?? [] }
 }
 
-export async function detailedViews(ctx: Ctx, servers: readonly ServerRow[]) {
+export async function detailedViews(ctx: Ctx, servers: readonly ShownServer[]) {
   const known = await around(ctx, servers, false)
   return servers.map(server => detailedView(ctx, server, known))
 }
@@ -165,7 +184,7 @@ export async function changedView(ctx: Ctx, server: ServerRow) {
 }
 
 /** One shape whatever is shown, since many are made at once: what is not shown is undefined, which is nothing in JSON. */
-function detailedView(ctx: Ctx, server: ServerRow, known: Around) {
+function detailedView(ctx: Ctx, server: ShownServer, known: Around) {
   const { flavor } = server
   const status = statusOf(server)
   const extended = known.may.seeExtended ? server : undefined
