@@ -127,11 +127,13 @@ export async function logIn(cloud: RunningCloud): Promise<Admin> {
 /** Uploads a copy of the cloud's first image for everybody, or a disk of the same format. */
 export async function addImage(admin: Admin, name: string, disk?: string): Promise<void> {
   const { images } = await admin.get<{ images: Record<string, string>[] }>('image', '/v2/images')
-  const { id, disk_format, container_format } = images[0]!
+  const { id, disk_format, container_format, ...rest } = images[0]!
   const body = disk
     ? new Uint8Array(readFileSync(disk))
     : await (await admin.request('image', `/v2/images/${id}/file`)).arrayBuffer()
-  const image = { name, visibility: 'public', disk_format, container_format }
+  // What is said of the guest, such as that an agent runs in it.
+  const properties = Object.fromEntries(Object.entries(rest).filter(([key]) => /^(hw_|os_distro$)/.test(key)))
+  const image = { name, visibility: 'public', disk_format, container_format, ...properties }
   const made = await admin.post<{ id: string }>('image', '/v2/images', image)
   const headers = { 'content-type': 'application/octet-stream' }
   await admin.request('image', `/v2/images/${made.id}/file`, { method: 'PUT', headers, body })

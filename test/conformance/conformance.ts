@@ -10,7 +10,7 @@ import { installTempest, tempestMode } from './tempest/mode.ts'
 
 const usage = `npm run conformance -- tempest [--list NAME,NAME] [--real] [--workers N] [--minutes N] [--keep DIR] [--dry]
   NAME   smoke, interop, guests, all, an area such as api.identity, or something below one (api.identity.v3.test_tokens)
-  --real guests of QEMU and a network of Linux, on one host: for the lists scenario and guests, whose tests log in to guests (needs root)
+  --real guests of QEMU and a network of Linux, on one host: for scenario and api.compute, or parts of them; guests are those that log in (needs root)
   DIR    where to leave Tempest's log and each failure
   --dry  leaves docs/conformance.md as it is
 npm run conformance -- cli [GROUP…] [--dry]

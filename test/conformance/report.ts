@@ -3,8 +3,8 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { writeCoverage } from './coverage.ts'
 import { knownFailures } from './known-failures.ts'
-import { type Kept, keptResults } from './results.ts'
-import { keptLists } from './tempest/lists.ts'
+import { type Kept, keptReal, keptResults } from './results.ts'
+import { onList, realLists, simulatedLists } from './tempest/lists.ts'
 
 const page = join(import.meta.dirname, '../../docs/conformance.md')
 
@@ -14,11 +14,12 @@ export function writeReport(): void {
 }
 
 export function reportText(): string {
-  const found = [...keptLists, 'cli', 'sdk'].flatMap(list => {
-    const kept = keptResults(list)
-    return kept ? [{ list, kept }] : []
-  })
-  const overlapping = ['smoke', 'interop']
+  const found = [
+    ...simulatedLists.map(list => ({ list, kept: keptResults(list) })),
+    ...realLists.map(list => ({ list: `${list} --real`, kept: keptReal(onList(list)) })),
+    ...['cli', 'sdk'].map(list => ({ list, kept: keptResults(list) })),
+  ].flatMap(({ list, kept }) => (kept ? [{ list, kept }] : []))
+  const overlapping = ['smoke', 'interop', 'guests --real']
   const byArea = found.filter(({ list }) => !overlapping.includes(list))
   return [introduction, table(found), ...byArea.map(({ list, kept }) => areaText(list, kept))].join('\n')
 }
@@ -26,9 +27,9 @@ export function reportText(): string {
 const introduction = `# Conformance
 
 Written by \`npm run conformance\`: suites and clients that the project did not write, against a cloud started as a user starts it
-(\`nephos up --simulated --hosts 3\`). Tempest's configuration is made from the cloud itself, with every feature on that the cloud offers. The lists *scenario* and *guests*
-(tests of the compute API that log in to guests) run with \`--real\`, on guests of QEMU and a network of Linux; where there is no KVM a test takes minutes, and the run
-ends before all are reached. *cli* is a journey for each group of commands of the openstack client.
+(\`nephos up --simulated --hosts 3\`). Tempest's configuration is made from the cloud itself, with every feature on that the cloud offers. With \`--real\` they run on guests of
+QEMU and a network of Linux, on one host: *scenario*, and \`api.compute\`, of which *guests* are the tests that log in. Where there is no KVM a test takes a minute or two, so
+that such runs are made in parts (\`--list api.compute.servers.test_server_rescue --real\`), and each test is told as it went last. *cli* is a journey for each group of commands of the openstack client.
 What fails is named in \`test/conformance/known-failures.txt\`, and that list may only shrink: a run fails on any other failure, and on what is listed and passes.
 The lists smoke and interop (guideline 2020.06: compute, and the storage of platforms) overlap with the areas.
 `

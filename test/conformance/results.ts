@@ -55,6 +55,39 @@ export function keptResults(list: string): Kept | undefined {
   return read<Kept>(`${list}.json`)
 }
 
+/** Runs on real guests take hours, and may be made in parts: of each test, its last result is kept. */
+interface KeptReal {
+  version: string
+  /** By the test's name: `passed`, `failed`, `not reached`, or why it was skipped. */
+  tests: Record<string, string>
+}
+
+const realFile = 'real.json'
+const notReached = 'not reached'
+
+/** A test that the run had no time for stays as it was. */
+export function keepReal(version: string, results: Result[]): void {
+  const tests = read<KeptReal>(realFile)?.tests ?? {}
+  for (const { test, outcome, text } of results) {
+    if (text === noTime) tests[test] ??= notReached
+    else tests[test] = outcome === 'skipped' ? reasonOf(text) : outcome
+  }
+  write(realFile, { version, tests: Object.fromEntries(Object.entries(tests).sort(([a], [b]) => (a < b ? -1 : 1))) })
+}
+
+export function keptReal(isOn: (test: string) => boolean): Kept | undefined {
+  const real = read<KeptReal>(realFile)
+  const found = Object.entries(real?.tests ?? {}).filter(([test]) => isOn(test))
+  if (!real || found.length === 0) return undefined
+  const results = found.map(([test, told]): Result => {
+    const nothing = { test: `real.${test}`, id: test, seconds: 0, text: '' }
+    if (told === 'passed' || told === 'failed') return { ...nothing, outcome: told }
+    if (told === notReached) return { ...nothing, outcome: 'failed', text: noTime }
+    return { ...nothing, outcome: 'skipped', text: told }
+  })
+  return keptOf(real.version, results)
+}
+
 /** Adds the operations that a suite had good answers from to those that it is known to call. */
 export function noteSeen(suite: Suite, before: Answered, after: Answered): void {
   const good = (answered: Answered, id: string) =>

@@ -42,6 +42,8 @@ export interface DiskSpec {
   /** 0 boots first; negative never boots. */
   boot_index: number
   bus?: string
+  /** The guest sees a CD-ROM drive, and cannot write to it. */
+  cdrom?: true
   /** Requested device name such as `vda`; only a hint. */
   device_name?: string
 }

@@ -26,7 +26,7 @@ export const changePassword: Operation = actionOperation({
     requireHost(server)
     const input = { id: server.id, user: accountOf(server), password: adminPass }
     await recordAction(ctx, 'changePassword', server.id)
-    await askHost(ctx, server, agent => agent.call('changePassword', input, callOptions(ctx, undefined, 30_000)))
+    await askHost(ctx, server, agent => agent.call('changePassword', input, callOptions(ctx, undefined, 60_000)))
     return reply(undefined, { status: 202 })
   },
 })

@@ -47,7 +47,11 @@ function withRescue(server: ServerRow, own: DiskSpec[]): DiskSpec[] {
   if (!rescue) return own
   const { hw_rescue_bus, hw_rescue_device } = rescue.properties
   const source = { type: 'image' as const, image: imageSpec(rescue) }
-  const disk = { id: 'rescue', source, size_gb: 0, boot_index: 0, ...(hw_rescue_bus && { bus: hw_rescue_bus }) }
+  const disk: DiskSpec = {
+    ...{ id: 'rescue', source, size_gb: 0, boot_index: 0 },
+    ...(hw_rescue_bus && { bus: hw_rescue_bus }),
+    ...(hw_rescue_device === 'cdrom' && { cdrom: true }),
+  }
   const others = own.map(each => ({ ...each, boot_index: -1 }))
   // An image that names its device leaves the others where the guest knows them.
   return hw_rescue_bus || hw_rescue_device ? [...others, disk] : [disk, ...others]

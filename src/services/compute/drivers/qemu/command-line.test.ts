@@ -85,6 +85,13 @@ test('each disk spells out its whole chain, so that no format is probed and no h
   assert.equal(JSON.parse(values(argv({ disks: blank }), '-blockdev')[0] ?? '').backing, null)
 })
 
+test('a CD-ROM drive cannot be written to', () => {
+  const disks = machine().disks.map(disk => ({ ...disk, bus: 'sata' as const, cdrom: true as const }))
+  const args = argv({ disks })
+  assert.equal(JSON.parse(values(args, '-blockdev')[0] ?? '')['read-only'], true)
+  assert.ok(values(args, '-device').some(device => device.startsWith('ide-cd,bus=ide.0')))
+})
+
 test('a NIC is on its tap, or leads nowhere', () => {
   assert.deepEqual(values(argv(), '-netdev'), [`tap,id=net-${portId},ifname=tap6f70656e,script=no,downscript=no`])
   const spec = { ...machine().spec, nics: machine().spec.nics.map(({ tap: _, ...nic }) => nic) }

@@ -12,7 +12,8 @@ export interface DiskFile {
   /** The cached image that the overlay stands on. */
   base?: { file: string; format: 'raw' | 'qcow2' }
   boot_index: number
-  bus: 'virtio' | 'scsi' | 'sata'
+  bus: 'virtio' | 'scsi' | 'sata' | 'usb'
+  cdrom?: true
   /** What the guest writes is encrypted (LUKS); a base is not. */
   encrypted?: true
 }
@@ -64,6 +65,7 @@ export const vifModels = Object.keys(nicDrivers)
 export function assignPorts(machine: Omit<Machine, 'ports' | 'port_count'>): Pick<Machine, 'ports' | 'port_count'> {
   const devices = ['rng0']
   if (machine.disks.some(disk => disk.bus === 'scsi')) devices.push('scsi0')
+  if (machine.disks.some(disk => disk.bus === 'usb')) devices.push('usb0')
   for (const disk of machine.disks) if (disk.bus === 'virtio') devices.push(diskNode(disk.id))
   if (machine.config_drive) devices.push('config-drive')
   if (machine.agent) devices.push('agent0')
@@ -144,10 +146,11 @@ function rootPorts(count: number): string[] {
 const portOf = (machine: Machine, id: string) => `port${machine.ports[id]}`
 
 function disks(machine: Machine): string[] {
-  const scsi = machine.disks.some(disk => disk.bus === 'scsi')
+  const has = (bus: DiskFile['bus']) => machine.disks.some(disk => disk.bus === bus)
   let sataPort = 0
   return [
-    ...(scsi ? device({ driver: 'virtio-scsi-pci', id: 'scsi0', bus: portOf(machine, 'scsi0') }) : []),
+    ...(has('scsi') ? device({ driver: 'virtio-scsi-pci', id: 'scsi0', bus: portOf(machine, 'scsi0') }) : []),
+    ...(has('usb') ? device({ driver: 'qemu-xhci', id: 'usb0', bus: portOf(machine, 'usb0') }) : []),
     ...machine.disks.flatMap(disk => [
       ...['-blockdev', JSON.stringify(blockdev(disk))],
       ...device(diskDevice(machine, disk, () => sataPort++)),
@@ -162,6 +165,7 @@ export function blockdev(disk: DiskFile): Record<string, unknown> {
   return {
     driver: 'qcow2',
     'node-name': diskNode(disk.id),
+    ...(disk.cdrom && { 'read-only': true }),
     discard: 'unmap',
     file: { driver: 'file', filename: disk.file, discard: 'unmap' },
     ...(disk.encrypted && { encrypt: { format: 'luks', 'key-secret': keyName } }),
@@ -184,8 +188,10 @@ function diskDevice(machine: Machine, disk: DiskFile, nextSata: () => number): O
     // A kernel of its own boots first by itself, under the same number.
     ...(disk.boot_index >= 0 && !machine.direct_boot ? { bootindex: disk.boot_index } : {}),
   }
-  if (disk.bus === 'scsi') return { driver: 'scsi-hd', bus: 'scsi0.0', ...shared }
-  if (disk.bus === 'sata') return { driver: 'ide-hd', bus: `ide.${nextSata()}`, ...shared }
+  const kind = disk.cdrom ? 'cd' : 'hd'
+  if (disk.bus === 'scsi') return { driver: `scsi-${kind}`, bus: 'scsi0.0', ...shared }
+  if (disk.bus === 'sata') return { driver: `ide-${kind}`, bus: `ide.${nextSata()}`, ...shared }
+  if (disk.bus === 'usb') return { driver: 'usb-storage', bus: 'usb0.0', ...shared }
   return { driver: 'virtio-blk-pci', bus: portOf(machine, diskNode(disk.id)), ...shared }
 }
 

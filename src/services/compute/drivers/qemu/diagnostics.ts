@@ -1,6 +1,7 @@
 /** Nova's diagnostics of a running guest, from QEMU's counters and the kernel's. */
 import { readFile } from 'node:fs/promises'
 import type { Machine } from './command-line.ts'
+import { uptimeSeconds } from './process.ts'
 import type { Session } from './session.ts'
 
 interface BlockStats {
@@ -34,7 +35,7 @@ export async function readDiagnostics(machine: Machine, session: Session): Promi
     driver: 'qemu',
     hypervisor: machine.accel === 'kvm' ? 'kvm' : 'qemu',
     hypervisor_os: 'linux',
-    uptime: await uptimeSeconds(session.process.started),
+    uptime: await uptimeSeconds(session.process),
     config_drive: machine.config_drive,
     num_cpus: cpus.length,
     num_nics: machine.spec.nics.length,
@@ -58,11 +59,6 @@ export async function readDiagnostics(machine: Machine, session: Session): Promi
       })),
     nic_details: machine.spec.nics.map(nic => ({ mac_address: nic.mac, ...interfaces.get(nic.tap?.name ?? '') })),
   }
-}
-
-async function uptimeSeconds(startedTicks: string): Promise<number> {
-  const [hostSeconds = '0'] = (await readFile('/proc/uptime', 'utf8')).split(' ')
-  return Math.max(0, Math.floor(Number(hostSeconds) - Number(startedTicks) / 100))
 }
 
 async function residentBytes(pid: number): Promise<number> {

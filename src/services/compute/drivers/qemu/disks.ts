@@ -34,7 +34,8 @@ export async function createDisk(
   })
   await give(host, join(dir, file), 0o600)
   const made = { id: disk.id, file, bytes, boot_index: disk.boot_index, bus: busOf(disk) }
-  return { ...made, ...(base && { base }), ...(key !== undefined && { encrypted: true }) }
+  const { cdrom } = disk
+  return { ...made, ...(cdrom && { cdrom }), ...(base && { base }), ...(key !== undefined && { encrypted: true }) }
 }
 
 /** Bytes that the guest sees in the image. */
@@ -61,9 +62,12 @@ async function overlaySize(base: string, disk: DiskSpec): Promise<number> {
 const formatOf = (disk: DiskSpec) => (disk.source.type === 'image' ? disk.source.image.disk_format : 'raw')
 
 function busOf(disk: DiskSpec): DiskFile['bus'] {
-  const bus =
-    disk.bus ?? (disk.source.type === 'image' ? disk.source.image.properties.hw_disk_bus : undefined) ?? 'virtio'
-  if (bus === 'virtio' || bus === 'scsi') return bus
+  const { hw_disk_bus, hw_cdrom_bus } = disk.source.type === 'image' ? disk.source.image.properties : {}
+  const bus = disk.bus ?? (disk.cdrom ? (hw_cdrom_bus ?? 'sata') : (hw_disk_bus ?? 'virtio'))
+  // A machine without IDE has the same drives on SATA.
   if (bus === 'sata' || bus === 'ide') return 'sata'
-  throw new GuestError(`The disk bus ${JSON.stringify(bus)} is not supported: use virtio, scsi or sata.`)
+  if (bus === 'scsi') return bus
+  if (disk.cdrom) throw new GuestError(`A CD-ROM drive cannot be on the bus ${JSON.stringify(bus)}: use scsi or sata.`)
+  if (bus === 'virtio' || bus === 'usb') return bus
+  throw new GuestError(`The disk bus ${JSON.stringify(bus)} is not supported: use virtio, scsi, sata or usb.`)
 }

@@ -1,14 +1,16 @@
 /** What the agent in a guest answers, honest and hostile. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { systemClock } from '#kernel/clock.ts'
+import { systemClock, virtualClock } from '#kernel/clock.ts'
 import { GuestError } from '../driver.ts'
-import { askAgent } from './guest-agent.ts'
+import type { Machine } from './command-line.ts'
+import { agentSocket, askAgent, setPassword } from './guest-agent.ts'
+import type { GuestFiles } from './host.ts'
 
 interface Asked {
   execute: string
@@ -18,7 +20,8 @@ interface Asked {
 /** An agent that answers each command by `answer`. */
 async function agent(answer: (asked: Asked) => string) {
   const dir = mkdtempSync(join(tmpdir(), 'nephos-agent-'))
-  const path = join(dir, 'agent')
+  mkdirSync(join(dir, 'run'))
+  const path = join(dir, agentSocket)
   const heard: Asked[] = []
   const server = createServer(socket => {
     socket.on('error', () => socket.destroy())
@@ -32,6 +35,7 @@ async function agent(answer: (asked: Asked) => string) {
   }).listen(path)
   await once(server, 'listening')
   return {
+    dir,
     path,
     heard,
     [Symbol.dispose]() {
@@ -65,4 +69,21 @@ test('an endless answer is cut off, and so is an agent that goes away', async ()
   using endless = await agent(() => 'x'.repeat(100_000))
   await assert.rejects(ask(endless.path), /without end/)
   await assert.rejects(ask(join(tmpdir(), 'no-such-agent')), /cannot be reached/)
+})
+
+test('a password for a guest that still boots waits for its agent; one that has long been up is not waited for as long', async () => {
+  const clock = virtualClock()
+  using guest = await agent(() => '')
+  const set = (uptime: number) => {
+    const booted = { machine: { agent: true } as Machine, files: { dir: guest.dir } as GuestFiles, uptime }
+    return setPassword(clock, booted, 'root', 'secret')
+  }
+  const old = assert.rejects(set(1000), new GuestError('The agent of the guest does not answer.'))
+  const young = assert.rejects(set(5), new GuestError('The agent of the guest does not answer.'))
+  const asked = clock.now()
+  await clock.advance(10_000)
+  await old
+  assert.equal(clock.next(), asked + 40_000)
+  await clock.advance(30_000)
+  await young
 })

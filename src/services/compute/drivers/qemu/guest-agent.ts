@@ -8,13 +8,22 @@ import type { GuestFiles } from './host.ts'
 
 export const agentSocket = 'run/agent'
 const answerMs = 10_000
+/** How long after its start a guest may still be booting: what its agent is asked waits in the channel until then. */
+const bootMs = 45_000
 const maxAnswerBytes = 64 * 1024
 
-export async function setPassword(clock: Clock, machine: Machine, files: GuestFiles, user: string, password: string) {
+/** Of a guest that was started `uptime` seconds ago. */
+export async function setPassword(
+  clock: Clock,
+  { machine, files, uptime }: { machine: Machine; files: GuestFiles; uptime: number },
+  user: string,
+  password: string,
+): Promise<void> {
   if (!machine.agent) throw new GuestError('Guest agent is not enabled for the instance')
   const encoded = Buffer.from(password).toString('base64')
   const args = { username: user, password: encoded, crypted: false }
-  await askAgent(clock, join(files.dir, agentSocket), 'guest-set-user-password', args)
+  const patience = { firstMs: Math.max(answerMs, bootMs - uptime * 1000) }
+  await askAgent(clock, join(files.dir, agentSocket), 'guest-set-user-password', args, patience)
 }
 
 export interface Filesystem {
@@ -30,7 +39,7 @@ const maxFilesystems = 64
 export async function filesystems(clock: Clock, machine: Machine, files: GuestFiles): Promise<Filesystem[]> {
   if (!machine.agent) return []
   const socket = join(files.dir, agentSocket)
-  const told = await askAgent(clock, socket, 'guest-get-fsinfo', {}, answerMs).catch(() => [])
+  const told = await askAgent(clock, socket, 'guest-get-fsinfo', {}).catch(() => [])
   const list: Record<string, unknown>[] = Array.isArray(told) ? told : []
   return list.slice(0, maxFilesystems).flatMap(found => {
     const { mountpoint, type, 'used-bytes': used_bytes, 'total-bytes': total_bytes } = found ?? {}
@@ -39,13 +48,20 @@ export async function filesystems(clock: Clock, machine: Machine, files: GuestFi
   })
 }
 
-/** Asks the agent; throws when it refuses or does not answer. An agent that is there may take `timeoutMs` for its work. */
+export interface Patience {
+  /** Until it is there. */
+  firstMs?: number
+  /** For its work, when it is there. */
+  workMs?: number
+}
+
+/** Asks the agent; throws when it refuses or does not answer. */
 export async function askAgent(
   clock: Clock,
   path: string,
   command: string,
   args: Record<string, unknown>,
-  timeoutMs = answerMs,
+  { firstMs = answerMs, workMs = answerMs }: Patience = {},
 ): Promise<unknown> {
   const { promise, resolve, reject } = Promise.withResolvers<unknown>()
   const token = Math.floor(clock.now())
@@ -66,14 +82,14 @@ export async function askAgent(
 
   let synced = false
   const tooLate = () => reject(new GuestError('The agent of the guest does not answer.'))
-  let silent = clock.after(answerMs, tooLate)
+  let silent = clock.after(firstMs, tooLate)
   function take(line: string) {
     const answer = parsed(line)
     if (!synced) {
       synced = answer?.return === token
       if (synced) {
         silent[Symbol.dispose]()
-        silent = clock.after(timeoutMs, tooLate)
+        silent = clock.after(workMs, tooLate)
         socket.write(`${JSON.stringify({ execute: command, arguments: args })}\n`)
       }
     } else if (answer?.error) reject(new GuestError(`The agent of the guest refused: ${reasonOf(answer.error)}`))

@@ -66,6 +66,12 @@ export async function isAlive(process: GuestProcess): Promise<boolean> {
   return (await startTime(process.pid)) === process.started
 }
 
+/** Whole seconds since it was started. */
+export async function uptimeSeconds({ started }: GuestProcess): Promise<number> {
+  const [hostSeconds = '0'] = (await readFile('/proc/uptime', 'utf8')).split(' ')
+  return Math.max(0, Math.floor(Number(hostSeconds) - Number(started) / 100))
+}
+
 /** Kills it and waits until it is gone, and with it its locks on files. */
 export async function killProcess(target: GuestProcess, clock: Clock): Promise<void> {
   for (let waited = 0; await isAlive(target); waited++) {

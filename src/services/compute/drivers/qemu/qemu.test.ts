@@ -156,6 +156,7 @@ describe('QEMU driver', { skip: skip ?? false }, () => {
     for (const [hw_disk_bus, hw_vif_model] of [
       ['scsi', 'e1000e'],
       ['sata', 'rtl8139'],
+      ['usb', 'e1000'],
     ] as const) {
       const properties = { hw_disk_bus, hw_vif_model }
       const source = { type: 'image', image: { ...image, properties } } as const

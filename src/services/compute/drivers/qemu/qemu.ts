@@ -24,6 +24,7 @@ import { checkDir, exists, findUser, guestFiles, guestIds, prepareDirs, type Qem
 import { cachedName, imageCache } from './image-cache.ts'
 import { dropReleasedNics, forgetNic, placeNic, plugNic, unplugNic } from './nics.ts'
 import { powerOff } from './power.ts'
+import { uptimeSeconds } from './process.ts'
 import { freshMachine, readRecord, rootDisk, writeRecord } from './record.ts'
 import { reshapeGuest } from './reshape.ts'
 import { snapshotDisk } from './snapshot.ts'
@@ -241,8 +242,9 @@ export async function qemuDriver(options: QemuDriverOptions): Promise<VirtDriver
     changePassword: (id, user, password) =>
       guests.looking(id, async guest => {
         const { machine } = await existing(guest)
-        await guests.running(guest)
-        await setPassword(clock, machine, guest.files, user, password)
+        const { process } = await guests.running(guest)
+        const booted = { machine, files: guest.files, uptime: await uptimeSeconds(process) }
+        await setPassword(clock, booted, user, password)
       }),
     reshape: (spec, { signal, power_on, grace_seconds }) =>
       guests.locked(spec.id, async (guest, gone) => {

@@ -52,7 +52,7 @@ async function freeze({ host, files, machine, running }: Quiet): Promise<void> {
   const agent = join(files.dir, agentSocket)
   await askAgent(host.clock, agent, 'guest-ping', {})
   await writeFile(markOf(files), '', { mode: 0o600 })
-  await askAgent(host.clock, agent, 'guest-fsfreeze-freeze', {}, freezeMs)
+  await askAgent(host.clock, agent, 'guest-fsfreeze-freeze', {}, { workMs: freezeMs })
 }
 
 /** Thaws a guest that an earlier life of ours, or a snapshot, left frozen. Goes on trying after it has returned, until the guest is thawed or has begun anew. */
