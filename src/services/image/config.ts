@@ -24,10 +24,19 @@ export const imageConfig = section(
       stores: Type.Record(
         Type.String({ pattern: '^(?!file$)[A-Za-z0-9_-]{1,64}$' }),
         Type.Object({
-          type: Type.Union([Type.Literal('file'), Type.Literal('http'), Type.Literal('s3')], {
-            description:
-              'A folder, web servers that images are only read from, or a bucket of an S3-compatible server.',
-          }),
+          type: Type.Union(
+            [
+              Type.Literal('file'),
+              Type.Literal('chunks'),
+              Type.Literal('s3'),
+              Type.Literal('http'),
+              Type.Literal('watched'),
+            ],
+            {
+              description:
+                'A folder; a folder in which images share what they have in common (chunks); a bucket of an S3-compatible server; web servers that images are only read from; a folder of disks that become images by themselves (watched).',
+            },
+          ),
           directory: Type.Optional(Type.String({ description: 'Folder of the image files.' })),
           weight: Type.Optional(Type.Integer({ description: 'The heaviest is read from.' })),
           description: Type.Optional(Type.String({ description: 'What it is good for, for users.' })),

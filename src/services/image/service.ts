@@ -41,6 +41,7 @@ import { initial } from './migrations/0001-initial.ts'
 import { metadefs } from './migrations/0002-metadefs.ts'
 import { stores } from './migrations/0003-stores.ts'
 import { transfers } from './migrations/0004-transfers.ts'
+import { watched } from './migrations/0005-watched.ts'
 import { imageContract } from './offers.ts'
 import { addImage, communitizeImage, copyImage, getLocation, publicizeImage, setLocation } from './rules.ts'
 import { storesOf } from './stores.ts'
@@ -48,6 +49,7 @@ import { createTask, listImageTasks, listTasks, showTask } from './tasks/operati
 import { oldTasks } from './tasks/reconciler.ts'
 import { showTaskSchema, showTasksSchema } from './tasks/schemas.ts'
 import { listVersions, showVersions } from './versions.ts'
+import { watchedFolders } from './watched/reconciler.ts'
 
 export const imageService = service({
   type: 'image',
@@ -70,8 +72,8 @@ export const imageService = service({
   rules: [addImage, publicizeImage, communitizeImage, getLocation, setLocation, copyImage, ...metadefRules],
   faults: imageFaults,
   sagas: [anySaga(importSaga), anySaga(locationSaga)],
-  reconcilers: [orphanFiles, oldTasks, imageCache],
-  migrations: [initial, metadefs, stores, transfers],
+  reconcilers: [orphanFiles, oldTasks, imageCache, watchedFolders],
+  migrations: [initial, metadefs, stores, transfers, watched],
   config: imageConfig,
   contract: imageContract,
   control: async env => takeTokens(env),

@@ -10,6 +10,7 @@ import { systemClock } from '#kernel/clock.ts'
 import { openSqlite } from '#kernel/db/sqlite.ts'
 import { type S3Server, s3Server } from '../../../test/s3/server.ts'
 import type { BlobStore } from './blob-store.ts'
+import { chunkStore } from './chunk-store.ts'
 import { imageConfig } from './config.ts'
 import { fileStore } from './file-store.ts'
 import { imageCloud, upload } from './fixtures/image-cloud.ts'
@@ -39,6 +40,7 @@ async function fileOf(name: string, bytes: Buffer | string): Promise<string> {
 
 const kinds: Record<string, { open: () => BlobStore; skip: string | false }> = {
   'a folder': { open: () => fileStore(folder), skip: false },
+  'a folder of chunks': { open: () => chunkStore(join(folder, 'shared')), skip: false },
   'a bucket': { open: () => s3Store(systemClock(), settings({ prefix: 'contract/' })), skip },
 }
 

@@ -1,17 +1,20 @@
-/** The stores that hold the bytes of images: folders of this machine, buckets, and web servers that are only read from. */
+/** The stores that hold the bytes of images: folders of this machine, buckets, and what is only read from. */
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Env, perCloud } from '#kernel/context.ts'
 import { BadRequest } from '#kernel/errors.ts'
 import type { BlobStore } from './blob-store.ts'
+import { chunkStore } from './chunk-store.ts'
 import { imageConfig } from './config.ts'
 import { fileStore } from './file-store.ts'
 import { s3SettingsOf, s3Url } from './s3-settings.ts'
 
+export type StoreType = 'file' | 'chunks' | 's3' | 'http' | 'watched'
+
 export interface Store {
   id: string
-  type: 'file' | 'http' | 's3'
+  type: StoreType
   description: string
   /** Of several stores that hold an image, the heaviest is read from. */
   weight: number
@@ -58,7 +61,7 @@ export const storesOf = perCloud<Stores>((env: Env) => {
   ]
   const find = (id: string) => list.find(store => store.id === id)
   const main = find(config.default_store)
-  if (main === undefined || main.type === 'http')
+  if (main === undefined || isReadOnly(main))
     throw new Error(`image.default_store is ${config.default_store}, which is not a store that can be written to.`)
   for (const [id, settings] of Object.entries(config.stores))
     for (const name of needed[settings.type])
@@ -76,14 +79,17 @@ export const storesOf = perCloud<Stores>((env: Env) => {
   const opened = new Map<string, Promise<BlobStore & Partial<AsyncDisposable>>>()
   const open = once(opened, async id => {
     const settings = config.stores[id]
-    if (settings?.type !== 's3') return fileStore(await directoryOf(id))
-    const { s3Store } = await import('./s3-store.ts')
-    return s3Store(env.clock, s3SettingsOf(settings))
+    if (settings?.type === 's3') {
+      const { s3Store } = await import('./s3-store.ts')
+      return s3Store(env.clock, s3SettingsOf(settings))
+    }
+    const directory = await directoryOf(id)
+    return settings?.type === 'chunks' ? chunkStore(directory) : fileStore(directory)
   })
   return {
     list,
     main,
-    writable: list.filter(store => store.type !== 'http'),
+    writable: list.filter(store => !isReadOnly(store)),
     find,
     directoryOf,
     open,
@@ -112,6 +118,8 @@ export const storesOf = perCloud<Stores>((env: Env) => {
 
 const needed = {
   file: ['directory'],
+  chunks: ['directory'],
+  watched: ['directory'],
   http: [],
   s3: ['endpoint', 'bucket', 'access_key', 'secret_key'],
 } as const
@@ -132,7 +140,10 @@ export const landingOf = (env: Env, store: string): string =>
   storesOf(env).find(store)?.type === 'file' ? store : stagingStore
 
 /** Whether reading from it takes a network, so that a copy is worth keeping near. */
-export const isFar = (env: Env, store: string): boolean => storesOf(env).find(store)?.type !== 'file'
+export const isFar = (env: Env, store: string): boolean =>
+  ['http', 's3'].includes(storesOf(env).find(store)?.type ?? 'http')
+
+export const isReadOnly = ({ type }: Store): boolean => type === 'http' || type === 'watched'
 
 export const pathIn = async (env: Env, store: string, blob: string) =>
   join(await storesOf(env).directoryOf(store), blob)

@@ -7,6 +7,7 @@ import { fromCache } from '../cache/cache.ts'
 import { byWeight, type LocationRow } from '../locations/location.ts'
 import { openUrl } from '../outside.ts'
 import { isFar, storesOf } from '../stores.ts'
+import { openWatched } from '../watched/watched.ts'
 
 /** The part that a Range header asks for; undefined for the whole. Throws 416 for one outside of the image. */
 export function rangeOf(header: string | undefined, size: number): Range | undefined {
@@ -44,15 +45,20 @@ export async function bytesOf(env: Env, image: Held, range?: Range, signal?: Abo
 export async function storedBytes(env: Env, image: Held, range?: Range, signal?: AbortSignal): Promise<Readable> {
   for (const location of byWeight(env, image.locations)) {
     try {
-      return location.url === null
-        ? await (await storesOf(env).open(location.store)).open(image.blob!, range, signal)
-        : await fromWeb(env, location.url, image.size, range, signal)
+      return await openAt(env, image, location, range, signal)
     } catch (error) {
       if (signal?.aborted) throw error
       env.log.warn({ image: image.id, store: location.store, err: messageOf(error) }, 'a store did not give an image')
     }
   }
   throw new Unavailable(`No store gives the bytes of image ${image.id} at present.`)
+}
+
+async function openAt(env: Env, { blob, size }: Held, location: LocationRow, range?: Range, signal?: AbortSignal) {
+  const { store, url } = location
+  if (url === null) return (await storesOf(env).open(store)).open(blob!, range, signal)
+  if (storesOf(env).find(store)?.type === 'watched') return openWatched(env, store, url, range, signal)
+  return fromWeb(env, url, size, range, signal)
 }
 
 async function fromWeb(

@@ -26,7 +26,7 @@ export interface Hasher extends AsyncDisposable {
   digest(size: number): Promise<Hashes>
 }
 
-export function hasherOf(path: string): Hasher {
+export function hasherOf(path: string, here = little): Hasher {
   const [md5, sha512] = [createHash('md5'), createHash('sha512')]
   let seen = 0
   let told = 0
@@ -59,7 +59,7 @@ export function hasherOf(path: string): Hasher {
       } else {
         md5.update(piece)
         sha512.update(piece)
-        if (seen > little) start()
+        if (seen >= here) start()
       }
     },
     async digest(size) {
@@ -72,4 +72,11 @@ export function hasherOf(path: string): Hasher {
       await worker?.terminate()
     },
   }
+}
+
+/** Hashes a file that is whole, in a thread. */
+export async function hashFile(path: string, size: number): Promise<Hashes> {
+  await using hasher = hasherOf(path, 0)
+  hasher.update(Buffer.alloc(0), 0)
+  return await hasher.digest(size)
 }

@@ -1,5 +1,5 @@
 /** Says whether the bytes of an image are what they are declared to be, and safe to give to a hypervisor. */
-import { open } from 'node:fs/promises'
+import { type FileHandle, open } from 'node:fs/promises'
 import { UnsupportedMediaType } from '#kernel/errors.ts'
 import { vhd, vhdx } from './microsoft.ts'
 import { gpt, iso, luks, ploop, qed, vdi } from './others.ts'
@@ -41,6 +41,22 @@ export interface Declared {
   container_format: string
 }
 
+/** The same of a file. */
+export async function formatOfFile(path: string): Promise<string> {
+  await using file = await open(path, 'r')
+  return (await detectFormat(await bytesOf(file)))?.name ?? 'raw'
+}
+
+async function bytesOf(file: FileHandle): Promise<Bytes> {
+  return {
+    size: (await file.stat()).size,
+    async read(offset, length) {
+      const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, offset)
+      return buffer.subarray(0, bytesRead)
+    },
+  }
+}
+
 /** The size of the disk inside in bytes; null when it is inside a container. Throws `Refused`. */
 export async function inspect(bytes: Bytes, declared: Declared, limits: Limits): Promise<number | null> {
   const format = await detectFormat(bytes)
@@ -60,15 +76,8 @@ export async function inspect(bytes: Bytes, declared: Declared, limits: Limits):
 /** The same of a file. Throws 415 for what is not acceptable. */
 export async function inspectFile(path: string, declared: Declared, limits: Limits): Promise<number | null> {
   await using file = await open(path, 'r')
-  const bytes: Bytes = {
-    size: (await file.stat()).size,
-    async read(offset, length) {
-      const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, offset)
-      return buffer.subarray(0, bytesRead)
-    },
-  }
   try {
-    return await inspect(bytes, declared, limits)
+    return await inspect(await bytesOf(file), declared, limits)
   } catch (error) {
     if (!(error instanceof Refused)) throw error
     throw new UnsupportedMediaType(`The image is not acceptable: ${error.message}.`)

@@ -7,14 +7,14 @@ import { usageOf } from '../images/store.ts'
 import { limitOf, type Resource, usedOf } from '../quota.ts'
 import { storesDetail } from '../rules.ts'
 import { s3SettingsOf } from '../s3-settings.ts'
-import { quotaWeights, type Store, storesOf } from '../stores.ts'
+import { isReadOnly, quotaWeights, type Store, storesOf } from '../stores.ts'
 
 /** Flags are text, as upstream has them. */
-const shown = (ctx: Ctx, { id, description, type }: Store) => ({
-  id,
-  ...(description !== '' && { description }),
-  ...(id === storesOf(ctx).main.id && { default: 'true' }),
-  ...(type === 'http' && { 'read-only': 'true' }),
+const shown = (ctx: Ctx, store: Store) => ({
+  id: store.id,
+  ...(store.description !== '' && { description: store.description }),
+  ...(store.id === storesOf(ctx).main.id && { default: 'true' }),
+  ...(isReadOnly(store) && { 'read-only': 'true' }),
 })
 
 export const showImportInfo = operation({
@@ -51,8 +51,8 @@ export const listStores = operation({
 
 /** Under upstream's names. */
 async function propertiesOf(ctx: Ctx, { id, type }: Store): Promise<Record<string, string>> {
-  if (type === 'file') return { data_dir: await storesOf(ctx).directoryOf(id) }
   if (type === 'http') return {}
+  if (type !== 's3') return { data_dir: await storesOf(ctx).directoryOf(id) }
   const { endpoint, bucket } = s3SettingsOf(ctx.config.of(imageConfig).stores[id]!)
   return { s3_store_host: endpoint, s3_store_bucket: bucket }
 }

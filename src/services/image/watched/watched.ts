@@ -1,0 +1,65 @@
+/** The files of a watched folder, which others may write to at any time: what is in it, and the bytes of one that is as it was registered. */
+import { constants, lstat, open, readdir } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import type { Readable } from 'node:stream'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import type { Env } from '#kernel/context.ts'
+import type { Range } from '../blob-store.ts'
+import { storesOf } from '../stores.ts'
+import { type WatchedRow, watched } from './store.ts'
+
+export type About = Pick<WatchedRow, 'size' | 'changed'>
+
+/** What people call disks. Other files are left alone: any bytes would do for a raw disk. */
+const disk = /^(?!\.).{1,200}\.(qcow2|raw|img|vmdk|vdi|vhd|vhdx|iso)$/i
+
+const mostFiles = 10_000
+
+export const pathOf = async (env: Env, store: string, file: string) =>
+  join(await storesOf(env).directoryOf(store), file)
+
+export const urlOfFile = (path: string) => pathToFileURL(path).href
+
+/** Undefined when there is no such file, or only a link. */
+export async function aboutFile(path: string): Promise<About | undefined> {
+  const found = await lstat(path).catch(() => undefined)
+  return found?.isFile() ? aboutOf(found) : undefined
+}
+
+const aboutOf = ({ size, ctimeMs }: { size: number; ctimeMs: number }): About => ({ size, changed: String(ctimeMs) })
+
+export const isAlike = (one: About, other: About) =>
+  Number(one.size) === Number(other.size) && one.changed === other.changed
+
+/** By name. Throws when the folder cannot be read. */
+export async function disksIn(env: Env, store: string): Promise<Map<string, About>> {
+  const folder = await storesOf(env).directoryOf(store)
+  const found = new Map<string, About>()
+  for (const name of (await readdir(folder)).filter(one => disk.test(one)).sort()) {
+    if (found.size === mostFiles) {
+      env.log.warn({ store, mostFiles }, 'a watched folder has more files than are looked at')
+      break
+    }
+    const about = await aboutFile(join(folder, name))
+    if (about) found.set(name, about)
+  }
+  return found
+}
+
+/** The bytes of a registered file. Throws when it is another by now. */
+export async function openWatched(
+  env: Env,
+  store: string,
+  url: string,
+  range?: Range,
+  signal?: AbortSignal,
+): Promise<Readable> {
+  const file = basename(fileURLToPath(url))
+  const row = await watched.find(env.database.root, { store, file })
+  const handle = await open(await pathOf(env, store, file), constants.O_RDONLY | constants.O_NOFOLLOW)
+  const about = aboutOf(await handle.stat())
+  if (row && row.state === 'registered' && isAlike(row, about))
+    return handle.createReadStream({ ...range, highWaterMark: 262_144, ...(signal && { signal }) })
+  await handle.close()
+  throw new Error(`${file} is not the file any more that was registered`)
+}
