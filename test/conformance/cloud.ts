@@ -85,7 +85,7 @@ export async function startCloud({ flags, settings = {} }: CloudOptions) {
 export type RunningCloud = Awaited<ReturnType<typeof startCloud>>
 
 /** Logs in as the admin of the cloud's own clouds.yaml. */
-export async function logIn(cloud: RunningCloud): Promise<Admin> {
+export async function logIn(cloud: Pick<RunningCloud, 'cloudsFile'>): Promise<Admin> {
   const { clouds } = parse(readFileSync(cloud.cloudsFile, 'utf8')) as { clouds: Record<string, { auth: Login }> }
   const login = clouds['nephos-admin']!.auth
   const domain = { id: 'default' }

@@ -1,12 +1,11 @@
 /** What an S3 server sees of uploads and copies: parts at the same time, storage classes, and copies that it makes itself. */
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
-import { once } from 'node:events'
-import { createServer, type IncomingHttpHeaders, request as send } from 'node:http'
 import { after, test } from 'node:test'
 import { openSqlite } from '#kernel/db/sqlite.ts'
 import { type S3Server, s3Server } from '../../../test/s3/server.ts'
 import { imageCloud, upload } from './fixtures/image-cloud.ts'
+import { s3Witness } from './fixtures/s3-witness.ts'
 
 const server = await s3Server()
 const skip = 'missing' in server ? server.missing : false
@@ -14,59 +13,13 @@ after(async () => {
   if (!('missing' in server)) await server[Symbol.asyncDispose]()
 })
 
-interface Seen {
-  what: string
-  headers: IncomingHttpHeaders
-  bytes: number
-  /** How many other parts were on their way. */
-  beside: number
-}
-
-/** A server in front of the real one that writes down what passes. */
-async function witness() {
-  const { store } = server as S3Server
-  const target = new URL(store.endpoint)
-  const seen: Seen[] = []
-  let parts = 0
-  const front = createServer((request, response) => {
-    const isPart = request.method === 'PUT' && request.url!.includes('partNumber')
-    const one: Seen = { what: `${request.method} ${request.url}`, headers: request.headers, bytes: 0, beside: 0 }
-    seen.push(one)
-    if (isPart) one.beside = parts++
-    request.on('data', piece => {
-      one.bytes += piece.length
-    })
-    const { method, url, headers } = request
-    const passed = send({ host: target.hostname, port: target.port, method, path: url, headers }, answer => {
-      response.writeHead(answer.statusCode!, answer.headers)
-      answer.pipe(response)
-      answer.once('end', () => {
-        if (isPart) parts--
-      })
-    })
-    passed.on('error', () => response.destroy())
-    request.pipe(passed)
-  }).listen(0, '127.0.0.1')
-  await once(front, 'listening')
-  const endpoint = `http://127.0.0.1:${(front.address() as { port: number }).port}`
-  const one = { ...store, endpoint, part_bytes: 5 * 1024 * 1024 }
-  const stores = { bucket: { ...one, prefix: 'one/' }, second: { ...one, prefix: 'two/' } }
-  return {
-    ...{ seen, set: [`image.stores=${JSON.stringify(stores)}`, 'image.default_store=bucket'] },
-    async [Symbol.asyncDispose]() {
-      front.closeAllConnections()
-      front.close()
-    },
-  }
-}
-
 const bytes = randomBytes(23 * 1024 * 1024)
 const md5 = createHash('md5').update(bytes).digest('hex')
 
 test('a big image goes in parts at the same time, of the class that its owner chose (S-297, S-298)', {
   skip,
 }, async () => {
-  await using s3 = await witness()
+  await using s3 = await s3Witness(server as S3Server)
   await using s = await imageCloud(openSqlite(':memory:'), s3.set)
   const { id } = await s.make({ store_class: 'reduced' })
   const put = (image: string, body: Buffer) => s.call<string>(s.mine, 'PUT', `/v2/images/${image}/file`, upload(body))
@@ -91,7 +44,7 @@ test('a big image goes in parts at the same time, of the class that its owner ch
 })
 
 test('a copy within the server is the server’s own: no byte passes (S-300)', { skip }, async () => {
-  await using s3 = await witness()
+  await using s3 = await s3Witness(server as S3Server)
   await using s = await imageCloud(openSqlite(':memory:'), s3.set)
   const { id } = await s.make()
   assert.equal((await s.call(s.mine, 'PUT', `/v2/images/${id}/file`, upload(bytes))).status, 204)
