@@ -2,6 +2,7 @@
 import { appendFileSync } from 'node:fs'
 import type { InjectOptions } from 'fastify'
 import { type Cloud, createCloud, sections } from '../src/cloud.ts'
+import type { Bus } from '../src/kernel/bus/bus.ts'
 import { inProcessBus } from '../src/kernel/bus/in-process.ts'
 import { type Clock, keepAlive, systemClock } from '../src/kernel/clock.ts'
 import { loadConfig } from '../src/kernel/config/load.ts'
@@ -13,6 +14,8 @@ import type { SagaProbe } from '../src/kernel/saga/run.ts'
 
 export interface TestCloudOptions {
   clock?: Clock
+  /** By default one within the process; one that is given is closed with the cloud, too. */
+  bus?: Bus
   ids?: Ids
   database?: Database
   /** `section.key=value` */
@@ -72,7 +75,7 @@ export async function testCloud(options: TestCloudOptions = {}): Promise<TestClo
   const clock = options.clock ?? systemClock()
   const log = options.log ?? (options.verbose ? createLog({ level: 'debug' }) : silentLog())
   const database = options.database ?? openSqlite(':memory:')
-  const bus = inProcessBus(clock, log)
+  const bus = options.bus ?? inProcessBus(clock, log)
   const config = loadConfig(sections, { overrides: [...testSettings, ...(options.set ?? [])] })
   const cloud = await createCloud({
     config,

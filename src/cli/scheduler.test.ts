@@ -14,6 +14,7 @@ import { remoteDriver } from '../services/compute/scheduler-process.ts'
 
 const nats = ['/usr/sbin/nats-server', '/usr/bin/nats-server'].find(path => existsSync(path))
 const main = join(import.meta.dirname, '../main.ts')
+const key = 'the-key-of-this-cloud-thirty-two-characters-and-more'
 const driver = join(import.meta.dirname, '../../examples/scheduler/one-by-one.mjs')
 
 /** What a process says until it says that it is ready. */
@@ -43,11 +44,11 @@ test('a scheduler of its own chooses by a driver from outside', { skip: !nats &&
     const server = run(nats!, ['-c', join(folder, 'nats.conf')])
     const listening = await ready(server, 'stderr', /on 127\.0\.0\.1:(\d+)[\s\S]*Server is ready/)
     const url = `nats://127.0.0.1:${listening[1]}`
-    const settings = `cloud:\n  nats_url: ${url}\ncompute:\n  scheduler:\n    driver: ${driver}\n`
+    const settings = `cloud:\n  nats_url: ${url}\n  bus_key: ${key}\ncompute:\n  scheduler:\n    driver: ${driver}\n`
     writeFileSync(join(folder, 'nephos.yaml'), settings)
     await ready(run(process.execPath, [main, 'scheduler', '--data', folder]), 'stdout', /ready/)
 
-    await using bus = await natsBus({ servers: url }, systemClock(), silentLog())
+    await using bus = await natsBus({ servers: url, key }, systemClock(), silentLog())
     const hosts = [host('b'), host('c', { up: false }), host('a', { free_ram_mb: 1 })]
     const choice = await remoteDriver(bus).choose(request(), hosts, { keep: 8 })
     assert.deepEqual(choice.hosts, ['a', 'b'], 'its own filters and its driver, not weights')

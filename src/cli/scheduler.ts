@@ -12,14 +12,14 @@ import { stopAsked } from './stop.ts'
 export async function scheduler({ data }: { data: string }): Promise<number> {
   using _alive = keepAlive()
   const config = configOf(readSettings(data, []))
-  const { nats_url, log_level } = config.of(cloudConfig)
+  const settings = config.of(cloudConfig)
   const lost = () => {
     throw new StartError(
       `a scheduler meets its cloud at a NATS server: set cloud.nats_url in ${data}/nephos.yaml, as the cloud has it`,
     )
   }
   await using stack = new AsyncDisposableStack()
-  const bus = stack.use(await openBus(nats_url, systemClock(), createLog({ level: log_level }), lost))
+  const bus = stack.use(await openBus(settings, systemClock(), createLog({ level: settings.log_level }), lost))
   stack.use(await startScheduler(config, bus, systemIds()))
   await bus.flush()
   process.stdout.write('ready to choose hosts\n')

@@ -125,7 +125,7 @@ async function start({ options, drivers, dir, stack, clock, workers }: Start): P
     stack.use(simulated)
     return { cloud: simulated.cloud, serve: async () => simulated.url }
   }
-  const bus = stack.use(await openBus(config.of(cloudConfig).nats_url, clock, log, () => inProcessBus(clock, log)))
+  const bus = stack.use(await openBus(config.of(cloudConfig), clock, log, () => inProcessBus(clock, log)))
   const file = databaseOf(options, dir, workers)
   const database = stack.use(await openDatabase(config.of(cloudConfig), file))
   // Disposed of after the cloud: sagas pause before the hosts that they call are gone.

@@ -20,10 +20,10 @@ async function serve(order: Order, stopped: Promise<void>): Promise<void> {
   await using stack = new AsyncDisposableStack()
   const clock = systemClock()
   const config = configOf(order.settings)
-  const { log_level, nats_url } = config.of(cloudConfig)
-  const log = createLog({ level: log_level, destination: order.log }).child({ process: order.name })
-  const bus: Bus = stack.use(await openBus(nats_url, clock, log, () => ipcBus(channelTo(process), clock, log)))
-  const database = stack.use(await openDatabase(config.of(cloudConfig), order.database))
+  const settings = config.of(cloudConfig)
+  const log = createLog({ level: settings.log_level, destination: order.log }).child({ process: order.name })
+  const bus: Bus = stack.use(await openBus(settings, clock, log, () => ipcBus(channelTo(process), clock, log)))
+  const database = stack.use(await openDatabase(settings, order.database))
   const cloud = stack.use(
     await createCloud({
       config,

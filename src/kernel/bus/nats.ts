@@ -1,10 +1,21 @@
 /** The bus between processes, over NATS. It connects again by itself and keeps what is served and subscribed. */
-import { connect, createInbox, type Msg, type NatsConnection, type Subscription } from '@nats-io/transport-node'
+import {
+  type Authenticator,
+  connect,
+  createInbox,
+  credsAuthenticator,
+  type Msg,
+  type NatsConnection,
+  nkeyAuthenticator,
+  type Subscription,
+  type TlsOptions,
+} from '@nats-io/transport-node'
 import type { Clock } from '../clock.ts'
 import { messageOf } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { type Bus, BusClosed, checkSubject, type Handler, matcher, maxPayloadBytes, NoResponder } from './bus.ts'
 import { awaitAnswer, longestTimerMs, type PendingCall } from './pending.ts'
+import { type Seal, sealBy, sealBytes, unsealedBus } from './seal.ts'
 import { answer, encode, resultOf } from './wire.ts'
 
 export interface NatsOptions {
@@ -13,6 +24,13 @@ export interface NatsOptions {
   user?: string
   password?: string
   token?: string
+  /** How the server knows this process, in place of the above: the text of a credentials file, or the seed of an nkey. */
+  credentials?: string
+  nkey?: string
+  /** Files that the connection is encrypted with. */
+  tls?: TlsOptions
+  /** What messages are sealed with, `sealBy`; without it all who may listen can read them. */
+  key?: string
   /** Shown in the server's list of connections. */
   name?: string
 }
@@ -24,12 +42,14 @@ const answererPatienceMs = 10
 const keptAnswers = 256
 const longestKeptAnswer = 16_384
 /** Room in a NATS message for the frame around a payload. */
-const frameBytes = 1024
+const frameBytes = 1024 + sealBytes
 
 export async function natsBus(options: NatsOptions, clock: Clock, log: Log): Promise<Bus> {
-  const { password, ...rest } = options
+  const { password, credentials, nkey, key, ...rest } = options
+  const authenticator = authenticatorOf({ credentials, nkey })
   const connection = await connect({
     ...rest,
+    ...(authenticator && { authenticator }),
     ...(password !== undefined && { pass: password }),
     maxReconnectAttempts: -1,
     reconnectTimeWait: 500,
@@ -37,8 +57,17 @@ export async function natsBus(options: NatsOptions, clock: Clock, log: Log): Pro
   })
   const link: Link = { up: true, returned() {} }
   void watch(connection, link, log)
-  return busOver(connection, link, clock, log)
+  return busOver(connection, link, clock, log, key ? sealBy(key) : unsealedBus)
 }
+
+function authenticatorOf({ credentials, nkey }: { credentials: string | undefined; nkey: string | undefined }) {
+  const bytes = (text: string) => new TextEncoder().encode(text)
+  if (credentials) return credsAuthenticator(bytes(credentials))
+  return nkey ? (nkeyAuthenticator(bytes(nkey.trim())) satisfies Authenticator) : undefined
+}
+
+/** Notifications are for programs of others, which have no key. */
+const isForOthers = (subject: string) => /^(versioned_)?notifications\./.test(subject)
 
 interface Link {
   up: boolean
@@ -61,7 +90,7 @@ async function watch(connection: NatsConnection, link: Link, log: Log): Promise<
   }
 }
 
-function busOver(connection: NatsConnection, link: Link, clock: Clock, log: Log): Bus {
+function busOver(connection: NatsConnection, link: Link, clock: Clock, log: Log, sealed: Seal): Bus {
   const inbox = createInbox()
   const waiting = new Map<string, { subject: string; pending: PendingCall; send(): void }>()
   const running = new Map<string, AbortController>()
@@ -76,6 +105,11 @@ function busOver(connection: NatsConnection, link: Link, clock: Clock, log: Log)
     for (const { send } of waiting.values()) send()
   }
 
+  const sealFor = (subject: string) => (isForOthers(subject) ? unsealedBus : sealed)
+  const read = ({ data, subject, reply = '' }: Msg) => sealFor(subject).open(data, `${subject} ${reply}`)
+  const write = (text: string, subject: string, reply = '') => sealFor(subject).seal(text, `${subject} ${reply}`)
+  const respond = (message: Msg, text: string) => message.respond(write(text, message.reply!))
+
   function ensureOpen() {
     if (connection.isClosed() || connection.isDraining()) throw new BusClosed()
   }
@@ -86,12 +120,22 @@ function busOver(connection: NatsConnection, link: Link, clock: Clock, log: Log)
       if (!call) return
       if (error) call.pending.fail(error)
       else if (message.headers?.code === 503) call.pending.fail(new NoResponder(call.subject))
-      else call.pending.answer(message.string())
+      else
+        try {
+          call.pending.answer(read(message))
+        } catch (cause) {
+          call.pending.fail(cause as Error)
+        }
     },
   })
   connection.subscribe(cancelSubject, {
     callback(error, message) {
-      if (!error) running.get(message.string())?.abort(new Error('The caller no longer waits.'))
+      if (error) return
+      try {
+        running.get(read(message))?.abort(new Error('The caller no longer waits.'))
+      } catch (cause) {
+        log.warn({ err: messageOf(cause) }, 'a message was not heard')
+      }
     },
   })
 
@@ -113,10 +157,10 @@ function busOver(connection: NatsConnection, link: Link, clock: Clock, log: Log)
     if (!message.reply || running.has(message.reply)) return
     const before = answered.get(message.reply)
     if (before !== undefined) {
-      message.respond(before)
+      respond(message, before)
       return
     }
-    const { payload, requestId, timeoutMs } = readFrame(message.string())
+    const { payload, requestId, timeoutMs } = readFrame(read(message))
     const controller = new AbortController()
     running.set(message.reply, controller)
     using _timer = clock.after(Math.min(timeoutMs, longestTimerMs), () =>
@@ -125,7 +169,7 @@ function busOver(connection: NatsConnection, link: Link, clock: Clock, log: Log)
     const text = await answer(handler, payload, { requestId, signal: controller.signal }, limit())
     running.delete(message.reply)
     remember(message.reply, text)
-    if (!connection.isClosed()) message.respond(text)
+    if (!connection.isClosed()) respond(message, text)
   }
 
   return {
@@ -164,13 +208,13 @@ function busOver(connection: NatsConnection, link: Link, clock: Clock, log: Log)
             // Rounded up: who answers must not give up before who asks.
             const left = Math.ceil(until - clock.monotonic())
             const frame = writeFrame(text, left + answererPatienceMs, options.requestId)
-            if (!connection.isClosed()) connection.publish(subject, frame, { reply })
+            if (!connection.isClosed()) connection.publish(subject, write(frame, subject, reply), { reply })
           }
           waiting.set(reply, { subject, pending, send })
           // Without a connection it waits for one: that costs time within the caller's patience, but fails no work.
           if (link.up) send()
           return () => {
-            if (!connection.isClosed() && link.up) connection.publish(cancelSubject, reply)
+            if (!connection.isClosed() && link.up) connection.publish(cancelSubject, write(reply, cancelSubject))
           }
         })
         return resultOf(answered)
@@ -181,14 +225,14 @@ function busOver(connection: NatsConnection, link: Link, clock: Clock, log: Log)
     publish(subject, payload) {
       ensureOpen()
       checkSubject(subject)
-      connection.publish(subject, encode(payload, limit()))
+      connection.publish(subject, write(encode(payload, limit()), subject))
     },
     subscribe(pattern, listener) {
       ensureOpen()
       matcher(pattern)
       async function deliver(message: Msg) {
         try {
-          await listener(JSON.parse(message.string()), message.subject)
+          await listener(JSON.parse(read(message)), message.subject)
         } catch (error) {
           log.error({ err: error, subject: message.subject }, `a listener failed: ${messageOf(error)}`)
         }

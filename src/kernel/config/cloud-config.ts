@@ -20,6 +20,26 @@ export const cloudConfig = section(
         description:
           'nats://host:4222, one NATS account for each cloud; by default the bus needs no server and stays on this machine.',
       }),
+      nats_tls: Type.Object(
+        {
+          ca_file: Type.String({ default: '', description: 'The authority of its certificate; empty for no TLS.' }),
+          cert_file: Type.String({
+            default: '',
+            description: "This process's own certificate, where it asks for one.",
+          }),
+          key_file: Type.String({ default: '', description: 'Its key.' }),
+        },
+        { description: 'How the connection to the NATS server is encrypted.' },
+      ),
+      nats_credentials_file: Type.String({
+        default: '',
+        description: 'How the NATS server knows this process: a credentials file, or one with the seed of an nkey.',
+      }),
+      bus_key: secret({
+        default: '',
+        description:
+          'What messages on the NATS server are sealed with, at least 32 random characters, the same in all processes of the cloud. Several, parted by spaces: the first seals, all open. Notifications are not sealed.',
+      }),
       log_level: Type.Union(
         [Type.Literal('debug'), Type.Literal('info'), Type.Literal('warn'), Type.Literal('error')],
         { default: 'info', description: 'The least level that is logged.' },
