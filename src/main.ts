@@ -35,6 +35,8 @@ async function run(command: Command): Promise<number> {
       return (await import('./cli/trace.ts')).trace(command.options)
     case 'server why':
       return (await import('./cli/server-why.ts')).serverWhy(command.options)
+    case 'host':
+      return (await import('./cli/host-maintenance.ts')).hostMaintenance(command.options)
     case 'placement explain':
       return (await import('./cli/placement-explain.ts')).placementExplain(command.options)
     case 'policy list':

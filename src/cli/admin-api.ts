@@ -9,9 +9,15 @@ export interface Answer<T> {
   body: T
 }
 
+/** A request that is no GET. */
+export interface Change {
+  method: 'POST' | 'DELETE'
+  body?: unknown
+}
+
 export interface AdminApi {
   /** Compute, at its newest version. `path` is below `/v2.1`. */
-  compute<T>(path: string): Promise<Answer<T>>
+  compute<T>(path: string, change?: Change): Promise<Answer<T>>
   /** Placement, at its newest version. */
   placement<T>(path: string): Promise<Answer<T>>
 }
@@ -21,13 +27,19 @@ export async function adminApi(data: string): Promise<AdminApi> {
   const run = readRunFile(data)
   if (!run) throw new StartError(`no cloud runs on ${data}: start one with nephos up --data ${data}`)
   const token = await login(run.url, passwordIn(data))
-  async function ask<T>(service: string, path: string): Promise<Answer<T>> {
-    const headers = { 'x-auth-token': token, 'openstack-api-version': `${service} latest` }
-    const answer = await fetch(run!.url + path, { headers, signal: AbortSignal.timeout(30_000) })
-    return { status: answer.status, body: (await answer.json()) as T }
+  async function ask<T>(service: string, path: string, change?: Change): Promise<Answer<T>> {
+    const body = change?.body === undefined ? {} : { body: JSON.stringify(change.body) }
+    const headers = {
+      ...{ 'x-auth-token': token, 'openstack-api-version': `${service} latest` },
+      ...(change?.body !== undefined && { 'content-type': 'application/json' }),
+    }
+    const sent = { method: change?.method ?? 'GET', headers, ...body, signal: AbortSignal.timeout(30_000) }
+    const answer = await fetch(run!.url + path, sent)
+    const text = await answer.text()
+    return { status: answer.status, body: (text === '' ? undefined : JSON.parse(text)) as T }
   }
   return {
-    compute: path => ask('compute', `/compute/v2.1${path}`),
+    compute: (path, change) => ask('compute', `/compute/v2.1${path}`, change),
     placement: path => ask('placement', `/placement${path}`),
   }
 }

@@ -90,3 +90,18 @@ test('images are replicated from one named cloud to another', () => {
   assert.throws(() => parseCommand(['image', 'replicate', 'east']), /say which: nephos image replicate FROM TO/)
   assert.throws(() => parseCommand(['image', 'replicate', 'a', 'b', 'c']), /unexpected argument 'c'/)
 })
+
+test('a host is drained, suspended, resumed, and let alone again', () => {
+  const data = resolve('nephos-data')
+  assert.deepEqual(parseCommand('host drain h1 --together 2 --live yes'.split(' ')), {
+    name: 'host',
+    options: { data, host: 'h1', verb: 'drain', live: 'yes', together: 2 },
+  })
+  assert.deepEqual(parseCommand('host resume h1'.split(' ')), {
+    name: 'host',
+    options: { data, host: 'h1', verb: 'resume', live: 'auto', together: undefined },
+  })
+  assert.match(refused('host drain'), /nephos host drain HOST/)
+  assert.match(refused('host drain h1 --together 0'), /--together is a whole number/)
+  assert.match(refused('host suspend h1 --live no'), /drain only/)
+})

@@ -1,6 +1,7 @@
 /** The command line as data: every command, its flags, and the one place that reads them. */
 import { resolve } from 'node:path'
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util'
+import type { HostOptions } from './host-maintenance.ts'
 import type { Access } from './policy.ts'
 
 export type VirtChoice = 'auto' | 'qemu' | 'fake'
@@ -41,6 +42,7 @@ export type Command =
   | { name: 'db check'; options: { data: string } }
   | { name: 'trace'; options: { data: string; request: string } }
   | { name: 'server why'; options: { data: string; server: string } }
+  | { name: 'host'; options: HostOptions }
   | { name: 'placement explain'; options: { data: string; query: string } }
   | { name: 'policy list'; options: { data: string; json: boolean } }
   | { name: 'policy check'; options: { data: string; rule: string | undefined } & Access }
@@ -122,6 +124,12 @@ const readers: Record<string, (words: string[]) => Command> = {
     const { flags, word } = readWithWord('server why', 'SERVER_ID', words, dataFlag)
     return { name: 'server why', options: { data: resolve(flags.data), server: word } }
   },
+  ...Object.fromEntries(
+    (['drain', 'suspend', 'resume', 'cancel'] as const).map(verb => [
+      `host ${verb}`,
+      (words: string[]) => hostVerb(verb, words),
+    ]),
+  ),
   'placement explain'(words) {
     const { flags, word } = readWithWord('placement explain', 'QUERY', words, dataFlag)
     return { name: 'placement explain', options: { data: resolve(flags.data), query: word } }
@@ -149,6 +157,21 @@ const readers: Record<string, (words: string[]) => Command> = {
     read('config sample', words, {})
     return { name: 'config sample', options: {} }
   },
+}
+
+const drainFlags = { live: { type: 'string', default: 'auto' }, together: { type: 'string' } } as const
+
+function hostVerb(verb: HostOptions['verb'], words: string[]): Command {
+  const command = `host ${verb}`
+  const { flags, word: host } = readWithWord(command, 'HOST', words, { ...dataFlag, ...drainFlags })
+  const { live, together } = flags
+  if (verb !== 'drain' && live !== 'auto') throw new UsageError('--live goes with host drain only')
+  const options = {
+    ...{ data: resolve(flags.data), host, verb },
+    live: oneOf('live', live, ['auto', 'yes', 'no'] as const),
+    together: together === undefined ? undefined : wholeNumber('together', together, 1, 100),
+  }
+  return { name: 'host', options }
 }
 
 /**

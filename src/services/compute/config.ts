@@ -80,6 +80,22 @@ export const computeConfig = section(
             'How long after its last change a server that is busy with something may be told to begin it anew.',
         },
       ),
+      maintenance: Type.Object(
+        {
+          together: Type.Integer({
+            default: 4,
+            minimum: 1,
+            maximum: 100,
+            description: 'How many servers are moved, suspended or resumed at a time, unless the request says so.',
+          }),
+          patience_seconds: Type.Integer({
+            default: 600,
+            minimum: 1,
+            description: 'How long a server that is busy with something else is waited for.',
+          }),
+        },
+        { description: 'Hosts that are emptied, or restarted with their servers suspended.' },
+      ),
       stop_grace_seconds: Type.Integer({
         default: 60,
         minimum: 0,

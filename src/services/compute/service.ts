@@ -42,6 +42,7 @@ import { rateLimitsTable } from './migrations/0010-rate-limits.ts'
 import { dedicatedHosts } from './migrations/0011-dedicated-hosts.ts'
 import { diskKeys } from './migrations/0012-disk-keys.ts'
 import { flavorNumbers } from './migrations/0013-flavor-numbers.ts'
+import { maintenances } from './migrations/0014-maintenances.ts'
 import { networkOperationsOfCompute } from './network-proxies/networks.ts'
 import { securityGroupOperations } from './network-proxies/security-groups.ts'
 import { computeNotifications } from './notifications/notification.ts'
@@ -135,6 +136,7 @@ export const computeService = service({
     dedicatedHosts,
     diskKeys,
     flavorNumbers,
+    maintenances,
   ],
   config: computeConfig,
   contract: computeContract,

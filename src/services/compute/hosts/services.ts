@@ -18,7 +18,8 @@ import { listServers } from '../servers/store.ts'
 import { loadsOfHosts } from '../servers/store-loads.ts'
 import { hasOpenMoves, wasEvacuated } from '../servers/store-moves.ts'
 import { computeBinary, type HostRow, isUp } from './host.ts'
-import { keepProvider, removeProviders } from './provider.ts'
+import { removeProviders } from './provider.ts'
+import { changeHost, type HostChange } from './steps.ts'
 import { hosts, inOrder } from './store.ts'
 
 const rules = {
@@ -82,25 +83,17 @@ const list = operation({
   },
 })
 
-type Change = Partial<Pick<HostRow, 'disabled' | 'disabled_reason' | 'forced_down'>>
-
-async function change(ctx: Ctx, row: HostRow, patch: Change): Promise<HostRow> {
+async function change(ctx: Ctx, row: HostRow, patch: HostChange): Promise<HostRow> {
   if (patch.forced_down === false && (await wasEvacuated(ctx, row.name)))
     throw new BadRequest(
       `Unable to force up host ${row.name} as \`done\` evacuation migration records remain associated with the host. ` +
         'Ensure the compute service has been restarted, allowing these records to move to `completed` before retrying this request.',
     )
-  const changed = { ...row, ...patch }
-  await ctx.transaction(async tx => {
-    await hosts.update(tx.db, { id: row.id }, patch)
-    await tellService(tx, 'update', changed)
-    if (changed.disabled !== row.disabled) await keepProvider(tx, changed)
-  })
-  return changed
+  return changeHost(ctx, row, patch)
 }
 
 /** What each verb of the old form changes. */
-const verbs: Record<string, (asked: { disabled_reason?: string; forced_down?: boolean | string }) => Change> = {
+const verbs: Record<string, (asked: { disabled_reason?: string; forced_down?: boolean | string }) => HostChange> = {
   enable: () => ({ disabled: false, disabled_reason: null }),
   disable: () => ({ disabled: true, disabled_reason: null }),
   'disable-log-reason': ({ disabled_reason }) => {
@@ -181,7 +174,7 @@ const update = operation({
       throw new BadRequest("Specifying 'disabled_reason' with status 'enabled' is invalid.")
     if (asked.status === undefined && asked.forced_down === undefined)
       throw new BadRequest("No updates were requested. Fields 'status' or 'forced_down' should be specified.")
-    const patch: Change = {
+    const patch: HostChange = {
       ...(asked.status === 'enabled' && { disabled: false, disabled_reason: null }),
       ...(asked.status === 'disabled' && { disabled: true, disabled_reason: asked.disabled_reason ?? null }),
       ...(asked.forced_down !== undefined && { forced_down: isTrue(asked.forced_down) }),

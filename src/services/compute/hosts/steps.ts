@@ -7,13 +7,14 @@ import { computeConfig } from '../config.ts'
 import type { Signals } from '../host-signals/store.ts'
 import { placesIn } from '../places/place.ts'
 import type { PlaceSignalRow } from '../places/store.ts'
+import { tellService } from '../resource-events.ts'
 import { takenOf } from '../rooms/store.ts'
 import type { Fit, FitHost } from '../scheduler/fit.ts'
 import type { HostState } from '../scheduler/scheduler.ts'
 import type { Load, Loads } from '../servers/store-loads.ts'
 import { type HostRow, isUp } from './host.ts'
 import { cpuCounts, fitHost, type OfferedCell, offeredCells } from './numa.ts'
-import { cellProviderId, deviceProviderId, pageClass } from './provider.ts'
+import { cellProviderId, deviceProviderId, keepProvider, pageClass } from './provider.ts'
 import { hosts } from './store.ts'
 
 const idle: Load = { servers: 0, own_servers: 0, io_ops: 0 }
@@ -199,4 +200,17 @@ function stateOf(row: HostRow, groups: readonly AggregateRow[], fallback: string
     numa: moving.numa,
     aggregate_metadata,
   }
+}
+
+export type HostChange = Partial<Pick<HostRow, 'disabled' | 'disabled_reason' | 'forced_down'>>
+
+/** What an operator says of a host: told to all, and kept where placement looks. Returns the host as it is then. */
+export async function changeHost(ctx: Ctx, row: HostRow, patch: HostChange): Promise<HostRow> {
+  const changed = { ...row, ...patch }
+  await ctx.transaction(async tx => {
+    await hosts.update(tx.db, { id: row.id }, patch)
+    await tellService(tx, 'update', changed)
+    if (changed.disabled !== row.disabled) await keepProvider(tx, changed)
+  })
+  return changed
 }

@@ -22,11 +22,14 @@ import { ipOperations } from './ips.ts'
 import { listOperations, listRules } from './list.ts'
 import { allFilters } from './list-query.ts'
 import { lockOperations, unlockOverride } from './lock.ts'
+import { maintenanceOperations } from './maintenance/operations.ts'
+import { maintenanceSaga } from './maintenance/saga.ts'
 import { metadataOperations } from './metadata.ts'
 import { confirmResize, revertResize } from './moves/decide.ts'
 import { evacuate } from './moves/evacuate.ts'
 import { moveListOperations, moveListRules } from './moves/list.ts'
 import { liveRules, migrateLive, serverMigrationOperations } from './moves/live.ts'
+import { migrateEither } from './moves/migration.ts'
 import { migrate, moveRules, resize } from './moves/resize.ts'
 import { shelve, shelveOffload } from './moves/shelve.ts'
 import { tidySaga } from './moves/tidy.ts'
@@ -78,10 +81,12 @@ export const serverOperations: Operation[] = [
   chooseDestinations,
   ...actions.map(action => action.operation),
   confirmResize,
+  migrateEither,
   changePassword,
   ...volumeAttachmentOperations,
   ...serverMigrationOperations,
   ...moveListOperations,
+  ...maintenanceOperations,
   ...lockOperations,
   ...guestOperations,
   ...guestPasswordOperations,
@@ -102,6 +107,7 @@ export const serverSagas: Saga[] = [
   anySaga(deleteSaga),
   anySaga(softDeleteSaga),
   anySaga(tidySaga),
+  anySaga(maintenanceSaga),
   ...actions.map(action => action.saga),
   ...interfaceSagas,
   ...volumeSagas,

@@ -24,11 +24,12 @@ export interface BeginMove<Body extends MoveBody> {
   patch?: Partial<ServerRow>
 }
 
+/** Returns the move's id. */
 export async function beginMove<Body extends MoveBody>(
   ctx: Ctx,
   server: ServerRow,
   begin: BeginMove<Body>,
-): Promise<void> {
+): Promise<string> {
   const { name, event, saga, type, flavor = server.flavor, told = {} } = begin
   const source_host = requireHost(server)
   const uuid = ctx.ids.uuid()
@@ -48,6 +49,7 @@ export async function beginMove<Body extends MoveBody>(
       new_flavor: flavor,
     })
   })
+  return uuid
 }
 
 /** Until it is decided which flavor stays, the larger amounts count: then going back is always possible. */

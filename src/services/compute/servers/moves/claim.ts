@@ -69,7 +69,12 @@ export const consumer = (owner: Pick<MoveRow | ServerRow, 'project_id' | 'user_i
   user_id: owner.user_id,
 })
 
-async function unfitHosts(ctx: Ctx, server: ServerRow, { needs, sameHost }: Wish): Promise<Record<string, string>> {
+/** Hosts that cannot take the server for what they are, with the reason. */
+export async function unfitHosts(
+  ctx: Ctx,
+  server: ServerRow,
+  { needs, sameHost }: Pick<Wish, 'needs' | 'sameHost'>,
+): Promise<Record<string, string>> {
   const unfit: Record<string, string> = {}
   const rows = await hosts.list(ctx.db)
   const source = rows.find(row => row.name === server.host)

@@ -22,11 +22,11 @@ import {
 } from '../action.ts'
 import type { ServerRow } from '../server.ts'
 import { destroyGuest, existingServer, serverToUndo } from '../steps.ts'
-import { updateServer } from '../store.ts'
+import { findServer, updateServer } from '../store.ts'
 import { consumer, requireChange } from './claim.ts'
 import type { MoveBody, MoveRow } from './move.ts'
 import * as steps from './steps.ts'
-import { existingMove, moveIn, updateMove } from './store.ts'
+import { existingMove, moveIn, moves, updateMove } from './store.ts'
 import { beginTidy } from './tidy.ts'
 
 const deadlineMs = 60 * 60_000
@@ -42,6 +42,15 @@ export async function confirmMove(ctx: Ctx, server: ServerRow, move: MoveRow): P
   await updateMove(ctx, move.uuid, { status: 'confirmed' })
   await tell(ctx, server.id, 'resize.confirm.end')
   await beginTidy(ctx, { server_id: server.id, host: move.source_host })
+}
+
+/** Confirms a move, if that still waits for it. */
+export async function confirmResized(ctx: Ctx, uuid: string, id: string): Promise<void> {
+  await ctx.transaction(async tx => {
+    const move = await moves.find(tx.db, { uuid, status: 'finished' })
+    const server = await findServer(tx, id)
+    if (move && server?.vm_state === 'resized' && server.task_state === null) await confirmMove(tx, server, move)
+  })
 }
 
 export const confirmResize = actionOperation({

@@ -14,8 +14,9 @@ import { loadServer, requireUnlocked } from '../access.ts'
 import { actionOperation, recordAction, requireAllowed, type ServerAction, stateConflict } from '../action.ts'
 import { askHost } from '../ask-host.ts'
 import { hasFixedDevice } from '../machine.ts'
+import type { ServerRow } from '../server.ts'
 import { beginMove } from './begin.ts'
-import { liveSaga } from './live-saga.ts'
+import { type LiveBody, liveSaga } from './live-saga.ts'
 import { liveStatuses, type MoveRow } from './move.ts'
 import { requireKnownHost, requireSourceUp } from './resize.ts'
 import { moves } from './store.ts'
@@ -25,6 +26,25 @@ const showHosts = rule('os_compute_api:servers:migrations:index:host', admin)
 export const liveRules = [liveTo, showHosts]
 
 const autoFlag = Type.Unsafe<boolean | string>({ anyOf: [flag, { const: 'auto' }] })
+
+/** To another host while it runs. Returns the move's id. */
+export async function beginLiveMove(ctx: Ctx, server: ServerRow, body: Omit<LiveBody, 'move'>): Promise<string> {
+  const { to } = body
+  requireAllowed(ctx, server, 'os-migrateLive')
+  await requireSourceUp(ctx, server)
+  if (to !== null) await requireKnownHost(ctx, to)
+  if (to !== null && to === server.host) {
+    throw new BadRequest(`Unable to migrate instance (${server.id}) to current host (${to}).`)
+  }
+  // From then on it is found out when a host is chosen.
+  if (!ctx.atLeast('2.34') && hasFixedDevice(ctx, server)) {
+    throw new BadRequest(
+      'Migration pre-check error: non-VIF related PCI requests for instance are not allowed for live migration.',
+    )
+  }
+  const event = 'live_migration.pre'
+  return beginMove(ctx, server, { name: 'os-migrateLive', event, type: 'live-migration', to, saga: liveSaga, body })
+}
 
 export const migrateLive: ServerAction = {
   saga: anySaga(liveSaga),
@@ -46,23 +66,9 @@ export const migrateLive: ServerAction = {
       const to = host || null
       if (to !== null) ctx.enforce(liveTo, { project_id: server.project_id })
       if (isTrue(force) && to === null) throw new BadRequest("Can't force to a non-provided destination")
-      requireAllowed(ctx, server, 'os-migrateLive')
-      await requireSourceUp(ctx, server)
-      if (to !== null) await requireKnownHost(ctx, to)
-      if (to !== null && to === server.host) {
-        throw new BadRequest(`Unable to migrate instance (${server.id}) to current host (${to}).`)
-      }
-      // From then on it is found out when a host is chosen.
-      if (!ctx.atLeast('2.34') && hasFixedDevice(ctx, server)) {
-        throw new BadRequest(
-          'Migration pre-check error: non-VIF related PCI requests for instance are not allowed for live migration.',
-        )
-      }
       // Without a word on it, a host that is named was not questioned before 2.30.
       const forced = to !== null && (!ctx.atLeast('2.30') || isTrue(force))
-      const body = { to, forced }
-      const event = 'live_migration.pre'
-      await beginMove(ctx, server, { name: 'os-migrateLive', event, type: 'live-migration', to, saga: liveSaga, body })
+      await beginLiveMove(ctx, server, { to, forced })
       return reply(undefined, { status: 202 })
     },
   }),

@@ -8,7 +8,7 @@ import { computeConfig } from '../../config.ts'
 import { releaseRoom } from '../../rooms/steps.ts'
 import { findServer, updateServer } from '../store.ts'
 import { pendingCleanups } from '../store-cleanups.ts'
-import { confirmMove } from './decide.ts'
+import { confirmResized } from './decide.ts'
 import { openStatuses } from './move.ts'
 import { moves, openMoves } from './store.ts'
 import { beginTidy } from './tidy.ts'
@@ -23,21 +23,13 @@ export const unconfirmedResizes = reconciler({
     const before = new Date(ctx.clock.now() - seconds * 1000).toISOString()
     for (const move of await moves.list(ctx.db, { status: 'finished', updated_at: { op: '<=', value: before } })) {
       try {
-        await confirmOne(ctx, move.uuid, move.server_id)
+        await confirmResized(ctx, move.uuid, move.server_id)
       } catch (error) {
         ctx.log.warn({ err: messageOf(error), server_id: move.server_id }, 'a resize could not be confirmed')
       }
     }
   },
 })
-
-async function confirmOne(ctx: Ctx, uuid: string, id: string): Promise<void> {
-  await ctx.transaction(async tx => {
-    const move = await moves.find(tx.db, { uuid, status: 'finished' })
-    const server = await findServer(tx, id)
-    if (move && server?.vm_state === 'resized' && server.task_state === null) await confirmMove(tx, server, move)
-  })
-}
 
 /** Frees what moves hold that are over, or never were. */
 export const orphanMoves = reconciler({

@@ -79,6 +79,25 @@ export const resize: ServerAction = {
   }),
 }
 
+/** To another host, stopped meanwhile. Returns the move's id. */
+export async function beginColdMove(ctx: Ctx, server: ServerRow, to: string | null): Promise<string> {
+  requireAllowed(ctx, server, 'migrate')
+  await requireSourceUp(ctx, server)
+  if (to !== null) {
+    await requireKnownHost(ctx, to)
+    if (to === server.host) throw new BadRequest('Cannot migrate to the host where the server exists.')
+  }
+  return beginMove(ctx, server, {
+    name: 'migrate',
+    event: 'resize.prep',
+    type: 'migration',
+    to,
+    saga: migrateSaga,
+    body: { to, resize: false },
+    told: { new_flavor: server.flavor },
+  })
+}
+
 const target = Type.Union([
   Type.Object({ host: Type.Optional(Type.Union([hostName, Type.Null()])) }, { additionalProperties: false }),
   Type.Null(),
@@ -95,22 +114,7 @@ export const migrate: ServerAction = {
     async handle(ctx, server, asked) {
       const to = ctx.atLeast('2.56') ? (asked?.host ?? null) : null
       if (to !== null) ctx.enforce(migrateTo, { project_id: server.project_id })
-      requireAllowed(ctx, server, 'migrate')
-      await requireSourceUp(ctx, server)
-      if (to !== null) {
-        await requireKnownHost(ctx, to)
-        if (to === server.host) throw new BadRequest('Cannot migrate to the host where the server exists.')
-      }
-      const body = { to, resize: false }
-      await beginMove(ctx, server, {
-        name: 'migrate',
-        event: 'resize.prep',
-        type: 'migration',
-        to,
-        saga: migrateSaga,
-        body,
-        told: { new_flavor: server.flavor },
-      })
+      await beginColdMove(ctx, server, to)
       return reply(undefined, { status: 202 })
     },
   }),

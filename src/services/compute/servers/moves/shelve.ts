@@ -106,7 +106,7 @@ const offloadSaga = actionSaga<null>({
 })
 
 /** In a transaction. */
-async function beginOffload(ctx: Ctx, server: ServerRow): Promise<void> {
+export async function beginOffload(ctx: Ctx, server: ServerRow): Promise<void> {
   const body = null
   await beginAction(ctx, server, { name: 'shelveOffload', event: 'shelve_offload', saga: offloadSaga, body })
 }

@@ -1,0 +1,207 @@
+/** Maintenances: empty a host, suspend what runs there and bring it back; watched and cancelled. Not upstream's. */
+import type { Ctx } from '#kernel/context.ts'
+import { lock } from '#kernel/db/database.ts'
+import { BadRequest, Conflict, NotFound } from '#kernel/errors.ts'
+import { type Operation, operation, reply } from '#kernel/operation.ts'
+import { admin, rule } from '#kernel/policy/rule.ts'
+import { type Static, Type } from '#kernel/schema/builders.ts'
+import { computeConfig } from '../../config.ts'
+import { hostName, paging } from '../../dialect.ts'
+import { type HostRow, isUp } from '../../hosts/host.ts'
+import { changeHost } from '../../hosts/steps.ts'
+import { hosts } from '../../hosts/store.ts'
+import { liveWish } from '../moves/migration.ts'
+import { serversOn } from '../store.ts'
+import {
+  disabledFor,
+  type MaintainedRow,
+  type MaintenanceKind,
+  type MaintenanceRow,
+  serverStates,
+  subjectOf,
+} from './maintenance.ts'
+import { cancelMaintenance, maintenanceSaga, tellMaintenance } from './saga.ts'
+import { addServers, goingOn, maintenances, type NewMaintained, newest, serversOf, serversOfMany } from './store.ts'
+
+const ruleOf = (verb: string) => rule(`nephos:maintenances:${verb}`, admin)
+const nullable = Type.Union([Type.String(), Type.Null()])
+
+const maintenance = Type.Object({
+  id: Type.String(),
+  kind: Type.String(),
+  host: nullable,
+  live: Type.String(),
+  together: Type.Integer(),
+  state: Type.String(),
+  problem: nullable,
+  created_at: Type.String(),
+  ended_at: nullable,
+  /** How many servers are in each state. */
+  counts: Type.Record(Type.String(), Type.Integer()),
+})
+
+const server = Type.Object({
+  server_id: Type.String(),
+  state: Type.String(),
+  act: nullable,
+  from_host: Type.String(),
+  to_host: nullable,
+  migration_uuid: nullable,
+  reason: nullable,
+})
+
+function view({ ...row }: MaintenanceRow, rows: readonly MaintainedRow[]): Static<typeof maintenance> {
+  const counts = serverStates.map(state => [state, rows.filter(one => one.state === state).length] as const)
+  return { ...row, counts: Object.fromEntries(counts) }
+}
+
+const serverView = ({ server_id, state, act, from_host, to_host, move, reason }: MaintainedRow) => ({
+  ...{ server_id, state, act, from_host, to_host, reason },
+  migration_uuid: move,
+})
+
+async function detailed(ctx: Ctx, row: MaintenanceRow) {
+  const rows = await serversOf(ctx, row.id)
+  return { maintenance: { ...view(row, rows), servers: rows.map(serverView) } }
+}
+
+const shown = Type.Object({
+  maintenance: Type.Intersect([maintenance, Type.Object({ servers: Type.Array(server) })]),
+})
+
+async function knownMaintenance(ctx: Ctx, id: string): Promise<MaintenanceRow> {
+  const row = await maintenances.find(ctx.db, { id })
+  if (!row) throw new NotFound(`Maintenance ${id} could not be found.`)
+  return row
+}
+
+const list = operation({
+  id: 'compute.maintenances.list',
+  method: 'GET',
+  path: '/v2.1/os-maintenances',
+  summary: 'List maintenances of hosts, the newest first',
+  policy: ruleOf('list'),
+  query: Type.Object({ host: Type.Optional(hostName) }, { additionalProperties: false }),
+  response: Type.Object({ maintenances: Type.Array(maintenance) }),
+  async handle(ctx, { query }) {
+    const where = query.host === undefined ? {} : { host: query.host }
+    const found = await maintenances.list(ctx.db, where, { ...newest, limit: paging(ctx, undefined).limit })
+    const rows = Map.groupBy(
+      await serversOfMany(
+        ctx,
+        found.map(row => row.id),
+      ),
+      row => row.maintenance_id,
+    )
+    return { maintenances: found.map(row => view(row, rows.get(row.id) ?? [])) }
+  },
+})
+
+const show = operation({
+  id: 'compute.maintenances.show',
+  method: 'GET',
+  path: '/v2.1/os-maintenances/{maintenance_id}',
+  summary: 'Show a maintenance, and what became of each server',
+  policy: ruleOf('show'),
+  response: shown,
+  handle: async (ctx, { params }) => detailed(ctx, await knownMaintenance(ctx, params.maintenance_id)),
+})
+
+const create = operation({
+  id: 'compute.maintenances.create',
+  method: 'POST',
+  path: '/v2.1/os-maintenances',
+  summary: 'Empty a host, suspend all that runs there, or resume it',
+  policy: ruleOf('create'),
+  request: Type.Object(
+    {
+      maintenance: Type.Object(
+        {
+          kind: Type.Union([Type.Literal('drain'), Type.Literal('suspend'), Type.Literal('resume')]),
+          host: hostName,
+          live: Type.Optional(liveWish),
+          together: Type.Optional(Type.Integer({ minimum: 1, maximum: 100 })),
+        },
+        { additionalProperties: false },
+      ),
+    },
+    { additionalProperties: false },
+  ),
+  response: shown,
+  async handle(ctx, { body: { maintenance: asked } }) {
+    const { kind, live = 'auto', host: name } = asked
+    const row = await ctx.transaction(async tx => {
+      const host = await hosts.find(tx.db, { name })
+      if (!host) throw new NotFound(`Compute host ${name} could not be found.`)
+      if (!isUp(tx, host)) throw new Conflict(whyDown[kind](name))
+      const made = await beginMaintenance(tx, { kind, host: name, live, together: asked.together }, id =>
+        serversFor(tx, kind, host, id),
+      )
+      if (kind !== 'resume') await close(tx, host, made.id)
+      return made
+    })
+    return reply(await detailed(ctx, row), { status: 202 })
+  },
+})
+
+const whyDown: Record<'drain' | 'suspend' | 'resume', (host: string) => string> = {
+  drain: host => `Host ${host} is down: its servers can only be evacuated.`,
+  suspend: host => `Host ${host} is down.`,
+  resume: host => `Host ${host} is down: start it first.`,
+}
+
+/** No server is placed there any more. One that was closed already says why, and goes on to. */
+async function close(ctx: Ctx, host: HostRow, id: string): Promise<void> {
+  if (!host.disabled) await changeHost(ctx, host, { disabled: true, disabled_reason: disabledFor(id) })
+}
+
+/** Whom it is about. Those that come to the host later are found then. */
+async function serversFor(ctx: Ctx, kind: MaintenanceKind, { name }: HostRow, id: string): Promise<NewMaintained[]> {
+  if (kind !== 'resume') return (await serversOn(ctx, name)).map(one => ({ server_id: one.id, from_host: name }))
+  const before = await maintenances.list(ctx.db, { host: name, kind: 'suspend' }, { ...newest, limit: 1 })
+  const [suspended] = before.filter(one => one.id !== id)
+  if (!suspended) throw new BadRequest(`No maintenance has suspended the servers of host ${name}.`)
+  const rows = (await serversOf(ctx, suspended.id)).filter(one => one.state === 'done' && one.act === 'suspend')
+  return rows.map(one => ({ server_id: one.server_id, from_host: name }))
+}
+
+type Wanted = Pick<MaintenanceRow, 'kind' | 'host' | 'live'> & { together: number | undefined }
+
+/** In a transaction. One of a host goes on at a time. */
+export async function beginMaintenance(
+  ctx: Ctx,
+  { kind, host, live, together }: Wanted,
+  servers: (id: string) => Promise<NewMaintained[]>,
+): Promise<MaintenanceRow> {
+  await lock(ctx.db, ctx.database.engine, 'compute.maintenances')
+  const other = await goingOn(ctx, host)
+  if (other)
+    throw new Conflict(`Maintenance ${other.id} goes on with ${host ?? 'all hosts'}: wait for it, or cancel it.`)
+  const id = ctx.ids.uuid()
+  const row: MaintenanceRow = {
+    ...{ id, kind, host, live, state: 'running', problem: null, ended_at: null },
+    together: together ?? ctx.config.of(computeConfig).maintenance.together,
+    created_at: new Date(ctx.clock.now()).toISOString(),
+  }
+  await maintenances.insert(ctx.db, row)
+  await addServers(ctx, id, await servers(id))
+  await tellMaintenance(ctx, id, 'start')
+  await ctx.sagas.start(ctx, maintenanceSaga, { id }, subjectOf(id))
+  return row
+}
+
+const remove = operation({
+  id: 'compute.maintenances.delete',
+  method: 'DELETE',
+  path: '/v2.1/os-maintenances/{maintenance_id}',
+  summary: 'Cancel a maintenance: nothing more is begun, what goes on comes to its end',
+  policy: ruleOf('delete'),
+  async handle(ctx, { params: { maintenance_id: id } }) {
+    const { state } = await knownMaintenance(ctx, id)
+    if (!(await cancelMaintenance(ctx, id)) && state !== 'cancelling')
+      throw new Conflict(`Maintenance ${id} is ${state}: there is nothing to cancel.`)
+    return reply(undefined, { status: 202 })
+  },
+})
+
+export const maintenanceOperations: Operation[] = [list, show, create, remove]

@@ -1,0 +1,68 @@
+/** Maintenances in the database. */
+import type { Ctx } from '#kernel/context.ts'
+import { rows } from '#kernel/db/rows.ts'
+import { goingStates, type MaintainedRow, type MaintenanceRow } from './maintenance.ts'
+
+declare module '#kernel/db/database.ts' {
+  interface Tables {
+    compute_maintenances: MaintenanceRow
+    compute_maintenance_servers: MaintainedRow
+  }
+}
+
+export const maintenances = rows<MaintenanceRow>('compute_maintenances')
+
+const maintained = rows<MaintainedRow>('compute_maintenance_servers')
+
+const now = (ctx: Ctx) => new Date(ctx.clock.now()).toISOString()
+const inOrder = { orderBy: [{ column: 'position' as const, direction: 'asc' as const }] }
+export const newest = { orderBy: [{ column: 'created_at' as const, direction: 'desc' as const }] }
+
+/** The one of a host (or of all hosts) that goes on. */
+export function goingOn(ctx: Ctx, host: string | null): Promise<MaintenanceRow | undefined> {
+  return maintenances.find(ctx.db, { host, state: goingStates })
+}
+
+export async function existingMaintenance(ctx: Ctx, id: string): Promise<MaintenanceRow> {
+  const row = await maintenances.find(ctx.db, { id })
+  if (!row) throw new Error(`maintenance ${id} is gone`)
+  return row
+}
+
+export const serversOf = (ctx: Ctx, maintenance_id: string): Promise<MaintainedRow[]> =>
+  maintained.list(ctx.db, { maintenance_id }, inOrder)
+
+/** Of many at once, for lists. */
+export const serversOfMany = (ctx: Ctx, ids: readonly string[]): Promise<MaintainedRow[]> =>
+  maintained.list(ctx.db, { maintenance_id: [...ids] }, inOrder)
+
+export type NewMaintained = Pick<MaintainedRow, 'server_id' | 'from_host'> & Partial<Pick<MaintainedRow, 'to_host'>>
+
+/** They have their turn after those that are there. */
+export async function addServers(ctx: Ctx, maintenance_id: string, found: readonly NewMaintained[]): Promise<void> {
+  const first = (await serversOf(ctx, maintenance_id)).length
+  const plain = { act: null, move: null, state: 'waiting', reason: null, since: now(ctx) } as const
+  await maintained.insertMany(
+    ctx.db,
+    found.map((one, n) => ({ to_host: null, ...one, ...plain, maintenance_id, position: first + n })),
+  )
+}
+
+export async function updateMaintained(
+  ctx: Ctx,
+  { maintenance_id, server_id }: Pick<MaintainedRow, 'maintenance_id' | 'server_id'>,
+  patch: Partial<MaintainedRow>,
+): Promise<void> {
+  const since = patch.state === undefined ? {} : { since: now(ctx) }
+  await maintained.update(ctx.db, { maintenance_id, server_id }, { ...patch, ...since })
+}
+
+/** What had no turn yet never will. */
+export async function leaveWaiting(ctx: Ctx, maintenance_id: string, reason: string): Promise<void> {
+  const patch = { state: 'left', reason, since: now(ctx) } as const
+  await maintained.update(ctx.db, { maintenance_id, state: ['waiting', 'going'] }, patch)
+}
+
+export async function endMaintenance(ctx: Ctx, id: string, patch: Partial<MaintenanceRow>): Promise<void> {
+  await maintenances.update(ctx.db, { id }, { ...patch, ended_at: now(ctx) })
+}
