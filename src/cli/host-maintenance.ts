@@ -57,13 +57,13 @@ export function newLines({ servers }: Maintenance, told: Map<string, string>): s
 export async function hostMaintenance({ data, host, verb, live, together }: HostOptions): Promise<number> {
   using _alive = keepAlive()
   const api = await adminApi(data)
-  if (verb === 'cancel') return cancel(api, host)
+  if (verb === 'cancel') return await cancel(api, host)
   const maintenance = { kind: verb, host, live, ...(together !== undefined && { together }) }
   const begun = await api.compute<Answer>('/os-maintenances', { method: 'POST', body: { maintenance } })
   if (begun.status !== 202) return refused(begun)
   const { id, servers } = begun.body.maintenance
   console.log(`maintenance ${id}: ${verb} ${host}, ${servers.length} servers. It goes on when this command ends.`)
-  return follow(api, id)
+  return await follow(api, id)
 }
 
 async function follow(api: AdminApi, id: string): Promise<number> {
