@@ -1,5 +1,4 @@
 /** Gives an image its bytes by their address on the web: they stay there, and are read once to know what they are. */
-import { createHash } from 'node:crypto'
 import type { Ctx } from '#kernel/context.ts'
 import { BadRequest, Conflict, Forbidden } from '#kernel/errors.ts'
 import { operation, reply } from '#kernel/operation.ts'
@@ -15,8 +14,8 @@ import { openUrl } from '../outside.ts'
 import { addLocationRule, fetchLocation } from '../rules.ts'
 import { storesOf } from '../stores.ts'
 import { endTask, newTask, taskGoesOn } from '../tasks/task.ts'
-import { free } from './blob.ts'
 import { taskProperty } from './progress.ts'
+import { streamHasher } from './stream-hasher.ts'
 
 interface Expected {
   os_hash_algo: string
@@ -62,21 +61,20 @@ async function write(tx: Ctx, input: LocationInput, patch: object): Promise<void
 async function readOnce(ctx: Ctx, { url }: LocationInput, algorithm: string, signal: AbortSignal) {
   const { status, body } = await openUrl(ctx, url, { signal })
   const most = ctx.config.of(imageConfig).max_size_bytes
-  const [md5, hash] = [createHash('md5'), createHash(algorithm)]
+  await using hasher = streamHasher(['md5', algorithm])
   let size = 0
   try {
     if (status !== 200) throw new Error(`the server answered ${status}`)
     for await (const piece of body) {
       size += piece.length
       if (size > most) throw new Error(`there are more than ${most} bytes`)
-      md5.update(piece)
-      hash.update(piece)
-      free(piece)
+      await hasher.update(piece)
     }
+    const [checksum, os_hash_value] = (await hasher.digests()) as [string, string]
+    return { size, checksum, os_hash_value }
   } finally {
     body.destroy()
   }
-  return { size, checksum: md5.digest('hex'), os_hash_value: hash.digest('hex') }
 }
 
 async function locationFailed(tx: Ctx, input: LocationInput, error: SagaError): Promise<void> {
