@@ -80,6 +80,18 @@ export const computeConfig = section(
             'How long after its last change a server that is busy with something may be told to begin it anew.',
         },
       ),
+      high_availability: Type.Object(
+        {
+          after_seconds: Type.Integer({
+            default: 0,
+            minimum: 0,
+            description:
+              'How long a host must have been down, and not answer, until its servers that are marked with HA_Enabled are built anew elsewhere; 0 is never. A host that is only cut off keeps its guests running: have it fenced within this time.',
+          }),
+          together: Type.Integer({ default: 10, minimum: 1, description: 'How many servers come back at a time.' }),
+        },
+        { description: 'Servers of failed hosts.' },
+      ),
       maintenance: Type.Object(
         {
           together: Type.Integer({

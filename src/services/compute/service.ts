@@ -60,6 +60,7 @@ import { loadSchedulerModules } from './scheduler-modules.ts'
 import { serverGroupOperations, serverGroupRules } from './server-groups/operations.ts'
 import { reclaims } from './servers/delete.ts'
 import { evacuatedSources } from './servers/moves/evacuate.ts'
+import { highAvailability } from './servers/moves/high-availability.ts'
 import { lostAsides, orphanMoves, unconfirmedResizes } from './servers/moves/reconcilers.ts'
 import { shelvedOffloads } from './servers/moves/shelve.ts'
 import { serverOperations, serverRules, serverSagas } from './servers/operations.ts'
@@ -116,6 +117,7 @@ export const computeService = service({
     orphanMoves,
     lostAsides,
     evacuatedSources,
+    highAvailability,
     unconfirmedResizes,
     shelvedOffloads,
     reclaims,

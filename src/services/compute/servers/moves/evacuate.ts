@@ -1,7 +1,7 @@
 /** Evacuation: a server of a host that is down is built anew elsewhere; its old guest goes when the host is back. */
 
 import type { Ctx } from '#kernel/context.ts'
-import { BadRequest, NotFound } from '#kernel/errors.ts'
+import { BadRequest, Conflict, NotFound } from '#kernel/errors.ts'
 import { randomPassword } from '#kernel/ids.ts'
 import { reply } from '#kernel/operation.ts'
 import { admin, rule } from '#kernel/policy/rule.ts'
@@ -16,6 +16,7 @@ import { isUp } from '../../hosts/host.ts'
 import { hosts } from '../../hosts/store.ts'
 import { releaseRoom } from '../../rooms/steps.ts'
 import { type ActionInput, actionOperation, requireAllowed, requireHost, type ServerAction } from '../action.ts'
+import type { ServerRow } from '../server.ts'
 import { callOptions, destroyGuest, serverToUndo } from '../steps.ts'
 import { forgetAdminPassword, updateGuestData, updateServer } from '../store.ts'
 import { cleanupHosts, rememberCleanup } from '../store-cleanups.ts'
@@ -29,6 +30,8 @@ interface EvacuateBody extends MoveBody {
   to: string | null
   forced: boolean
   power_on: boolean
+  /** Nobody asked for it: when its host is back before it is built elsewhere, it stays there. */
+  unless_back?: true
 }
 
 const task = { task_state: 'rebuilding' } as const
@@ -57,6 +60,7 @@ const evacuateSaga = saga<ActionInput<EvacuateBody>>(
     await s.step(
       `spawn on ${target}`,
       async signal => {
+        if (body.unless_back) await requireStillDown(ctx, move.source_host)
         const spec = await steps.specThere(ctx, move, target, signal)
         await hostAgent(ctx, target).call('spawn', { spec, power_on }, callOptions(ctx, signal, 20 * 60_000))
       },
@@ -83,6 +87,22 @@ const evacuateSaga = saga<ActionInput<EvacuateBody>>(
     )
   },
 )
+
+/** Of a server whose host is down for certain. */
+export async function beginEvacuation(
+  ctx: Ctx,
+  server: ServerRow,
+  body: Omit<EvacuateBody, 'move'>,
+  password = randomPassword(ctx.ids, 12),
+): Promise<void> {
+  await ctx.transaction(async tx => {
+    const first = 'evacuate'
+    const { to } = body
+    const saga = evacuateSaga
+    await beginMove(tx, server, { name: 'evacuate', event: first, first, type: 'evacuation', to, saga, body })
+    await updateGuestData(tx, server.id, { admin_password: password })
+  })
+}
 
 export const evacuate: ServerAction = {
   saga: anySaga(evacuateSaga),
@@ -120,13 +140,7 @@ export const evacuate: ServerAction = {
       // From 2.95 on the server's owner decides when it runs again.
       const power_on = !ctx.atLeast('2.95') && server.vm_state !== 'stopped'
       const forced = to !== null && (!ctx.atLeast('2.29') || isTrue(asked.force))
-      await ctx.transaction(async tx => {
-        const body = { to, forced, power_on }
-        const saga = evacuateSaga
-        const first = 'evacuate'
-        await beginMove(tx, server, { name: 'evacuate', event: first, first, type: 'evacuation', to, saga, body })
-        await updateGuestData(tx, server.id, { admin_password: password })
-      })
+      await beginEvacuation(ctx, server, { to, forced, power_on }, password)
       return ctx.atLeast('2.14') ? reply(undefined, { status: 200 }) : reply({ adminPass: password }, { status: 200 })
     },
   }),
@@ -135,6 +149,11 @@ export const evacuate: ServerAction = {
 async function requireSourceDown(ctx: Ctx, name: string): Promise<void> {
   const host = await hosts.find(ctx.db, { name })
   if (host && isUp(ctx, host)) throw new BadRequest(`Compute service of ${name} is still in use.`)
+}
+
+async function requireStillDown(ctx: Ctx, name: string): Promise<void> {
+  const host = await hosts.find(ctx.db, { name })
+  if (host && isUp(ctx, host)) throw new Conflict(`Host ${name} is back.`)
 }
 
 /** Gives back the room that evacuated servers had at their source, once nothing of them is left there. */

@@ -1,0 +1,134 @@
+/** Stories of hosts that fail, and of the servers that come back elsewhere. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { virtualClock } from '#kernel/clock.ts'
+import type { SagaProbe } from '#kernel/saga/run.ts'
+import { serverCloud } from '../fixtures/server-cloud.ts'
+import { newWorld } from '../fixtures/world.ts'
+import { evacuatedSources } from './evacuate.ts'
+import { highAvailability, lostHosts, type Watch } from './high-availability.ts'
+
+const second = 1000
+
+async function stage(hosts: string[], sagaProbe?: SagaProbe) {
+  const clock = virtualClock()
+  const cloud = await serverCloud({
+    hosts: hosts.slice(0, 1),
+    world: await newWorld(clock),
+    set: ['compute.hosts.down_after_seconds=20', 'compute.high_availability.after_seconds=60'],
+    ...(sagaProbe && { sagaProbe }),
+  })
+  const [admin, demo] = [await cloud.admin(), await cloud.project('p1')]
+  const marked = await cloud.boot(demo, { metadata: { HA_Enabled: 'True' } })
+  const plain = await cloud.boot(demo)
+  const off = await cloud.boot(demo, { metadata: { HA_Enabled: 'yes' } })
+  await cloud.api(demo, 'POST', `/servers/${off.id}/action`, { 'os-stop': null })
+  await cloud.env.sagas.idle()
+  for (const host of hosts.slice(1)) await cloud.addHost(host)
+  return Object.assign(cloud, {
+    clock,
+    demo,
+    marked,
+    plain,
+    off,
+    async pass(seconds: number) {
+      for (let passed = 0; passed < seconds; passed += 5) {
+        await clock.advance(5 * second)
+        await cloud.reconcile(highAvailability.id)
+      }
+    },
+    async at(id: string) {
+      const shown = await cloud.show(admin, id)
+      return [shown.status, shown['OS-EXT-SRV-ATTR:host']]
+    },
+    async forceDown(host: string) {
+      const { body } = await cloud.api<{ services: { id: string }[] }>(admin, 'GET', `/os-services?host=${host}`)
+      await cloud.api(admin, 'PUT', `/os-services/${body.services[0]!.id}`, { forced_down: true })
+    },
+  })
+}
+
+test('marked servers of a host that failed come back elsewhere, the others stay; the host that returns lets go of them', async () => {
+  await using s = await stage(['h1', 'h2', 'h3'])
+  await s.removeHost('h1')
+  await s.pass(70)
+  assert.deepEqual(await s.at(s.marked.id), ['ACTIVE', 'h1'], 'down for less than a minute')
+  await s.pass(30)
+  await s.env.sagas.idle()
+  const [status, host] = await s.at(s.marked.id)
+  assert.equal(status, 'ACTIVE')
+  assert.ok(['h2', 'h3'].includes(host))
+  const [whatWasOff, its] = await s.at(s.off.id)
+  assert.deepEqual([whatWasOff, its === 'h1'], ['SHUTOFF', false])
+  assert.deepEqual(await s.at(s.plain.id), ['ACTIVE', 'h1'])
+  assert.deepEqual((await s.show(s.demo, s.marked.id)).addresses, s.marked.addresses)
+
+  await s.addHost('h1')
+  for (let round = 0; round < 10 && (await s.openMoves(s.marked.id)).length > 0; round++) {
+    await s.pass(10)
+    await s.reconcile('compute.host-cleanups')
+    await s.reconcile(evacuatedSources.id)
+  }
+  assert.deepEqual(s.guestHosts(s.marked.id), [host], 'there is one of it')
+  assert.deepEqual(s.guestHosts(s.plain.id), ['h1'])
+  assert.deepEqual(await s.openMoves(s.marked.id), [])
+  assert.deepEqual(Object.keys(await s.allocated(s.marked.id)), [host])
+})
+
+test('a host that is said to be down and answers keeps its servers', async () => {
+  await using s = await stage(['h1', 'h2'])
+  await s.forceDown('h1')
+  await s.pass(200)
+  await s.env.sagas.idle()
+  assert.deepEqual(await s.at(s.marked.id), ['ACTIVE', 'h1'])
+  assert.deepEqual(s.guestHosts(s.marked.id), ['h1'])
+})
+
+test('when most hosts are away at once nothing is evacuated', async () => {
+  await using s = await stage(['h1', 'h2', 'h3'])
+  await s.removeHost('h1')
+  await s.removeHost('h2')
+  await s.pass(200)
+  await s.env.sagas.idle()
+  assert.deepEqual(await s.at(s.marked.id), ['ACTIVE', 'h1'])
+})
+
+test('what was not seen does not count: after a pause of the control side the time begins anew', () => {
+  const watch: Watch = { lookedAt: 0, downSince: new Map() }
+  const lost = (at: number, ...down: string[]) =>
+    lostHosts(
+      watch,
+      down.map(name => ({ name })),
+      { now: at * second, afterMs: 20 * second },
+    ).map(host => host.name)
+  assert.deepEqual([lost(100, 'h1'), lost(110, 'h1', 'h2'), lost(120, 'h1', 'h2')], [[], [], ['h1']])
+  assert.deepEqual([lost(125, 'h2'), lost(130, 'h1', 'h2')], [[], ['h2']], 'it was up meanwhile')
+  assert.deepEqual([lost(200, 'h1', 'h2'), lost(220, 'h2')], [[], ['h2']])
+})
+
+test('a host that is back before its server is built elsewhere keeps it', async () => {
+  let back = async () => {}
+  const probe: SagaProbe = ({ saga, step, at }) =>
+    saga === 'compute.servers.evacuate' && at === 'before' && step.startsWith('spawn') ? back() : undefined
+  await using s = await stage(['h1', 'h2', 'h3'], probe)
+  await s.removeHost('h1')
+  let came = false
+  back = async () => {
+    if (came) return
+    came = true
+    await s.addHost('h1')
+  }
+  await s.pass(120)
+  await s.env.sagas.idle()
+  assert.ok(came)
+  assert.deepEqual(
+    [await s.at(s.marked.id), await s.at(s.off.id)],
+    [
+      ['ACTIVE', 'h1'],
+      ['SHUTOFF', 'h1'],
+    ],
+  )
+  assert.deepEqual(s.guestHosts(s.marked.id), ['h1'])
+  assert.deepEqual(Object.keys(await s.allocated(s.marked.id)), ['h1'])
+  assert.deepEqual(await s.openMoves(s.marked.id), [])
+})
