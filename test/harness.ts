@@ -1,13 +1,13 @@
 /** A whole cloud in the test's process: SQLite in memory (or the database that is given), in-process bus, virtual or real time. */
 import { appendFileSync } from 'node:fs'
 import type { InjectOptions } from 'fastify'
-import { type Cloud, createCloud, sections } from '../src/cloud.ts'
+import { type Cloud, createCloud, migrationSets, sections } from '../src/cloud.ts'
 import type { Bus } from '../src/kernel/bus/bus.ts'
 import { inProcessBus } from '../src/kernel/bus/in-process.ts'
 import { type Clock, keepAlive, systemClock } from '../src/kernel/clock.ts'
 import { loadConfig } from '../src/kernel/config/load.ts'
 import type { Database } from '../src/kernel/db/database.ts'
-import { openSqlite } from '../src/kernel/db/sqlite.ts'
+import { openMigrated } from '../src/kernel/db/migrated.ts'
 import { type Ids, systemIds } from '../src/kernel/ids.ts'
 import { createLog, type Log, silentLog } from '../src/kernel/log.ts'
 import type { SagaProbe } from '../src/kernel/saga/run.ts'
@@ -69,12 +69,15 @@ const testSettings = [
 /** Paths of endpoints in the catalog, where they are longer than the service's own. */
 const endpointPaths: Record<string, string> = { compute: '/compute/v2.1', volume: '/volume/v3' }
 
+/** A cloud's database with nothing in it. */
+export const openMemory = () => openMigrated(migrationSets)
+
 export async function testCloud(options: TestCloudOptions = {}): Promise<TestCloud> {
   using stack = new DisposableStack()
   stack.use(keepAlive())
   const clock = options.clock ?? systemClock()
   const log = options.log ?? (options.verbose ? createLog({ level: 'debug' }) : silentLog())
-  const database = options.database ?? openSqlite(':memory:')
+  const database = options.database ?? (await openMemory())
   const bus = options.bus ?? inProcessBus(clock, log)
   const config = loadConfig(sections, { overrides: [...testSettings, ...(options.set ?? [])] })
   const cloud = await createCloud({

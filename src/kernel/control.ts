@@ -17,7 +17,7 @@ const controlVersion = 1
 const sagasHint = 'kernel.hint.sagas'
 const reconcilerHint = 'kernel.hint.reconciler'
 /** Longer than any client waits for an answer. */
-const idleTimeoutMs = 600_000
+export const idleTimeoutMs = 600_000
 const askTimeoutMs = 2_000
 /** An answer may be lost, and who would give it may have died: then it is asked for again. */
 const askAgainMs = 5_000

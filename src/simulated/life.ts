@@ -1,12 +1,13 @@
 /** One life of a simulated cloud: a database, hosts, and the control plane over them. A reset kills it and begins another in its place. */
-
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { DatabaseSync } from 'node:sqlite'
 import type { Readable } from 'node:stream'
 import { inProcessBus } from '#kernel/bus/in-process.ts'
 import { type Clock, endableClock, systemClock } from '#kernel/clock.ts'
 import type { Config } from '#kernel/config/load.ts'
 import { databaseOf } from '#kernel/db/database.ts'
+import { connectMigrated } from '#kernel/db/migrated.ts'
 import { connectSqlite, sqliteDialect } from '#kernel/db/sqlite.ts'
 import type { Around } from '#kernel/http/dispatch.ts'
 import { type Ids, systemIds } from '#kernel/ids.ts'
@@ -18,7 +19,7 @@ import { startHost } from '../agent.ts'
 import type { Passwords } from '../cli/data-dir.ts'
 import { databaseFile } from '../cli/database.ts'
 import { ensureTinyImage } from '../cli/tiny-image.ts'
-import { type Cloud, createCloud, untilHealthy } from '../cloud.ts'
+import { type Cloud, createCloud, migrationSets, untilHealthy } from '../cloud.ts'
 import { ensureFirstContents } from '../first-contents.ts'
 import { computeConfig } from '../services/compute/config.ts'
 import { type FakeDriver, type FakeGuest, fakeDriver } from '../services/compute/drivers/fake.ts'
@@ -81,7 +82,7 @@ export async function beginLife(place: Place, beginning: Beginning): Promise<Lif
   const log = place.log.child({})
   const ids: Ids = systemIds()
   const bus = inProcessBus(clock, log)
-  const connection = openDatabase(place, beginning.from)
+  const connection = await openDatabase(place, beginning.from)
   const database = databaseOf('sqlite', sqliteDialect(connection), { breathes: true })
   const cloud = await createCloud({
     ...{ config, database, bus, clock, ids, log, policyOverrides, services, around, sagaProbe },
@@ -156,7 +157,8 @@ export async function beginLife(place: Place, beginning: Beginning): Promise<Lif
   }
 }
 
-function openDatabase({ dir, kept }: Place, from: Beginning['from']) {
+async function openDatabase({ dir, kept }: Place, from: Beginning['from']): Promise<DatabaseSync> {
+  if (!kept && typeof from === 'string') return connectMigrated(migrationSets)
   const file = join(dir, databaseFile)
   if (kept && from !== 'kept') for (const end of ['', '-wal', '-shm']) rmSync(file + end, { force: true })
   if (kept && typeof from !== 'string') writeFileSync(file, from, { mode: 0o600 })

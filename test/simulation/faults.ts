@@ -1,5 +1,6 @@
 /** The fault menu: what may go wrong, now or at a place that a process comes to later; and how it is all made good again. */
 import { settle } from '../../src/kernel/clock.ts'
+import { idleTimeoutMs } from '../../src/kernel/control.ts'
 import { messageOf } from '../../src/kernel/errors.ts'
 import { GuestError } from '../../src/services/compute/drivers/driver.ts'
 import type { FakeMethod } from '../../src/services/compute/drivers/fake.ts'
@@ -14,8 +15,9 @@ export interface Chaos {
   /** Ends all faults, and starts what is down. */
   heal(): Promise<void>
   /**
-   * Whether a fault is why a request was answered so. Of answers from 500 on there are two, and all others are failures: 503 of a database that
-   * failed while the request was under way, and 500 to who attaches an interface, when the host failed to or was not reached.
+   * Whether a fault is why a request was answered so. Of answers from 500 on there are three, and all others are failures: 503 of a database that
+   * failed while the request was under way, 503 to who waited for work that faults held up for longer than anybody waits, and 500 to who attaches
+   * an interface, when the host failed to or was not reached.
    */
   excuses(answer: Failing): boolean
 }
@@ -216,6 +218,7 @@ export function chaosOf(world: World): Chaos {
     excuses(answer) {
       const { status, text, sent } = answer
       if (status === 503 && text.includes('The database cannot be used at the moment.')) return databaseFailed >= sent
+      if (status === 503 && text.includes('The work goes on.')) return clock.now() - sent >= idleTimeoutMs
       const server = attachFailed(answer)
       if (server === undefined) return false
       const errors = attachings.all(server, new Date(sent).toISOString()).map(row => String(row.error))
