@@ -63,6 +63,11 @@ export interface ConsumerSpec {
   type: string
 }
 
+export interface Claim {
+  consumer: ConsumerSpec
+  allocations: Record<string, Record<string, number>>
+}
+
 export interface PlacementContract {
   /** The names that mean the same in every cloud. */
   standardNames: { traits: ReadonlySet<string>; resourceClasses: ReadonlySet<string> }
@@ -77,6 +82,8 @@ export interface PlacementContract {
   explain(ctx: Ctx, request: CandidateRequest): Promise<Refusal[]>
   /** Replaces all allocations of a consumer. Throws `Conflict` when a provider lacks the room, and nothing is changed then. */
   claim(ctx: Ctx, consumer: ConsumerSpec, allocations: Record<string, Record<string, number>>): Promise<void>
+  /** The same for several consumers: all of them have theirs then, or none has. */
+  claimMany(ctx: Ctx, claims: readonly Claim[]): Promise<void>
   /** Gives all that a consumer has to another one, as it is: no room is asked for, even where a provider has less than is used. */
   handOver(ctx: Ctx, from: string, to: ConsumerSpec): Promise<void>
   /** Frees what a consumer has; unknown consumers are fine. */

@@ -36,6 +36,13 @@ export const placementContract: PlacementContract = {
   },
   explain: async (ctx, request) => explain(await snapshotFor(ctx), groupOf(request)),
   claim: (ctx, consumer, allocations) => ctx.transaction(tx => replaceAllocations(tx, [{ ...consumer, allocations }])),
+  claimMany: (ctx, claims) =>
+    ctx.transaction(tx =>
+      replaceAllocations(
+        tx,
+        claims.map(({ consumer, allocations }) => ({ ...consumer, allocations })),
+      ),
+    ),
   handOver: (ctx, from, to) =>
     ctx.transaction(async tx => {
       const before = { id: from, project_id: to.project_id, user_id: to.user_id, allocations: {} }

@@ -10,6 +10,7 @@ import { jsonOnly } from './dialect.ts'
 import { placementFaults } from './faults.ts'
 import { inventoryOperations } from './inventories/operations.ts'
 import { initial } from './migrations/0001-initial.ts'
+import { parentsIndex } from './migrations/0002-parents.ts'
 import { placementContract } from './offers.ts'
 import { providerOperations } from './providers/operations.ts'
 import { reshaperOperations } from './reshaper/operations.ts'
@@ -44,7 +45,7 @@ export const placementService = service({
     ].map(jsonOnly),
   ],
   faults: placementFaults,
-  migrations: [initial],
+  migrations: [initial, parentsIndex],
   config: placementConfig,
   contract: placementContract,
 })

@@ -23,6 +23,7 @@ import { groupOf } from '../server-groups/store.ts'
 import type { Explanation } from './explanation.ts'
 import { type MachineWishes, machineWishes } from './machine.ts'
 import { nearnessFor } from './nearness.ts'
+import { areOpenTo, claimTogether } from './placing-together.ts'
 import { candidateRequest, claimedAmounts } from './resources.ts'
 import type { RequestSpec, ServerFlavor, ServerImage } from './server.ts'
 import { hostsOfServers } from './store.ts'
@@ -78,6 +79,10 @@ async function choose(ctx: Ctx, request: PlacingRequest, serverIds: readonly str
   }
 }
 
+const consumerOf = ({ project_id, user_id }: PlacingRequest, id: string): ConsumerSpec => ({
+  ...{ id, project_id, user_id, type: 'INSTANCE' },
+})
+
 const isEmpty = (record: object) => Object.keys(record).length === 0
 
 interface Choice {
@@ -94,9 +99,11 @@ async function claimAll(
 ): Promise<Placing> {
   const candidates = asked ? await candidatesOf(ctx, asked) : []
   let hosts = await hostsForScheduling(ctx, candidates, await aroundHosts(ctx, request, wish, options))
+  const consumers = serverIds.map(id => consumerOf(request, id))
+  const together = await claimTogether(ctx, { options, wish, hosts, candidates }, consumers)
+  if (together) return { hosts: together }
   const chosen: HostState[] = []
-  for (const serverId of serverIds) {
-    const consumer = { id: serverId, project_id: request.project_id, user_id: request.user_id, type: 'INSTANCE' }
+  for (const consumer of consumers) {
     const lacking: Refused[] = []
     for (;;) {
       const { best, refused } = await bestOf(ctx, wish, hosts, options)
@@ -148,21 +155,13 @@ async function claimFirst(
       const refusal = await claimRoom(ctx, consumer, host, wish, claimedAmounts(allocations(), wish))
       if (refusal)
         refused.push({ host: host.host, filter: 'claim', asked: 'cells, CPUs and devices', had: refusal.lacks })
-      else if (await isOpenTo(ctx, host, consumer.project_id)) return host
+      else if (await areOpenTo(ctx, [host], consumer.project_id)) return host
       else await releaseRoom(ctx, consumer.id)
     } catch (error) {
       if (!(error instanceof Conflict)) throw error
     }
   }
   return undefined
-}
-
-/** A project may have got the host for itself while the claim waited for it. */
-async function isOpenTo(ctx: Ctx, { provider }: HostState, project_id: string): Promise<boolean> {
-  // There, nobody else writes meanwhile.
-  if (ctx.database.engine === 'sqlite') return true
-  const [host] = await hostRows.pick(ctx.db, ['dedicated_to'], { provider_uuid: provider })
-  return host?.dedicated_to == null || host.dedicated_to === project_id
 }
 
 type Deciding = Parameters<typeof decide>[2]

@@ -4,8 +4,8 @@ import { lock } from '#kernel/db/database.ts'
 import { BadRequest, Conflict } from '#kernel/errors.ts'
 import { requireClasses } from '../classes/class.ts'
 import { concurrentUpdate } from '../providers/provider.ts'
-import { addUsed, type InventoryRow, inventories, lockProviders, touchProvider } from '../providers/store.ts'
-import { type AllocationRow, allocations, type ConsumerRow, consumers, putConsumer } from './store.ts'
+import { addUsed, type InventoryRow, inventories, lockProviders, touchProviders } from '../providers/store.ts'
+import { type AllocationRow, allocations, type ConsumerRow, consumers, putConsumers } from './store.ts'
 
 /** Amounts by resource class, by provider. */
 export type Amounts = Record<string, Record<string, number>>
@@ -46,12 +46,26 @@ export async function replaceAllocations(
   const deltas = deltasOf(before, after)
   checkRoom(await inventories.list(ctx.db, { provider: touched }), after, deltas)
 
-  for (const uuid of touched) await touchProvider(ctx, uuid, { keepGeneration: keepGenerations })
-  for (const { provider, resource_class, used } of deltas.values())
-    if (used !== 0) await addUsed(ctx, provider, resource_class, used)
+  await touchProviders(ctx, touched, { keepGeneration: keepGenerations })
+  await addDeltas(ctx, [...deltas.values()])
   if (before.length > 0) await allocations.remove(ctx.db, { consumer: ids })
   await allocations.insertMany(ctx.db, after)
-  for (const claim of claims) await writeConsumer(ctx, claim, known.get(claim.id))
+  await writeConsumers(ctx, claims, known)
+}
+
+/** Servers of one request take the same of each host: one statement for all of them. */
+async function addDeltas(ctx: Ctx, deltas: readonly Delta[]): Promise<void> {
+  const alike = Map.groupBy(deltas, ({ resource_class, used }) => `${resource_class} ${used}`)
+  for (const same of alike.values()) {
+    const { resource_class, used } = same[0]!
+    if (used === 0) continue
+    await addUsed(
+      ctx,
+      same.map(({ provider }) => provider),
+      resource_class,
+      used,
+    )
+  }
 }
 
 /** Makes others who would write these consumers wait until the transaction ends. */
@@ -111,19 +125,23 @@ function checkRoom(present: InventoryRow[], after: AllocationRow[], deltas: Map<
   }
 }
 
-async function writeConsumer(ctx: Ctx, claim: ConsumerClaim, before: ConsumerRow | undefined): Promise<void> {
-  if (rowsOf(claim).length === 0) {
-    if (before) await consumers.remove(ctx.db, { uuid: claim.id })
-    return
-  }
-  await putConsumer(ctx, {
-    uuid: claim.id,
-    project_id: claim.project_id,
-    user_id: claim.user_id,
-    type: claim.type ?? before?.type ?? null,
-    generation: (before?.generation ?? 0) + 1,
-    updated_at: new Date(ctx.clock.now()).toISOString(),
-  })
+async function writeConsumers(
+  ctx: Ctx,
+  claims: readonly ConsumerClaim[],
+  known: ReadonlyMap<string, ConsumerRow>,
+): Promise<void> {
+  const [kept, gone] = [claims.filter(one => rowsOf(one).length > 0), claims.filter(one => rowsOf(one).length === 0)]
+  const going = gone.map(({ id }) => id).filter(id => known.has(id))
+  if (going.length > 0) await consumers.remove(ctx.db, { uuid: going })
+  const updated_at = new Date(ctx.clock.now()).toISOString()
+  await putConsumers(
+    ctx,
+    kept.map(({ id: uuid, project_id, user_id, type }) => {
+      const before = known.get(uuid)
+      const generation = (before?.generation ?? 0) + 1
+      return { uuid, project_id, user_id, type: type ?? before?.type ?? null, generation, updated_at }
+    }),
+  )
 }
 
 /** What a consumer has, by provider. */

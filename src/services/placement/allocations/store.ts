@@ -2,6 +2,7 @@
 import { sql } from 'kysely'
 import type { Ctx } from '#kernel/context.ts'
 import { rows } from '#kernel/db/rows.ts'
+import { addValues, run, statement } from '#kernel/db/statement.ts'
 
 export interface ConsumerRow {
   uuid: string
@@ -30,14 +31,18 @@ declare module '#kernel/db/database.ts' {
 export const consumers = rows<ConsumerRow>('placement_consumers')
 export const allocations = rows<AllocationRow>('placement_allocations')
 
-/** Writes a consumer's row, new or not. */
-export async function putConsumer(ctx: Ctx, row: ConsumerRow): Promise<void> {
-  const { uuid: _, ...values } = row
-  await ctx.db
-    .insertInto('placement_consumers')
-    .values(row)
-    .onConflict(c => c.column('uuid').doUpdateSet(values))
-    .execute()
+/** Writes rows of consumers, new or not. */
+export async function putConsumers(ctx: Ctx, list: readonly ConsumerRow[]): Promise<void> {
+  for (let i = 0; i < list.length; i += 200) {
+    const s = statement(ctx.db, 'insert into placement_consumers')
+    addValues(
+      s,
+      list.slice(i, i + 200).map(row => ({ ...row })),
+    )
+    const changed = ['project_id', 'user_id', 'type', 'generation', 'updated_at']
+    s.text += ` on conflict (uuid) do update set ${changed.map(column => `${column} = excluded.${column}`).join(', ')}`
+    await run(ctx.db, s)
+  }
 }
 
 /** The consumers that have something of a provider. */

@@ -3,6 +3,7 @@ import { sql } from 'kysely'
 import type { Ctx } from '#kernel/context.ts'
 import type { Db } from '#kernel/db/database.ts'
 import { rows } from '#kernel/db/rows.ts'
+import { addOrder, addWhere, matching, placeholder, run, statement } from '#kernel/db/statement.ts'
 
 export interface ProviderRow {
   uuid: string
@@ -74,12 +75,14 @@ export const hasChangedProviders = (db: Db): boolean => changing.has(db)
  * The mark that a change leaves. On PostgreSQL it is the transaction's id, since a sequence's order is not that of the commits;
  * SQLite has one writer, so the next number will do.
  */
-function stamp(ctx: Ctx) {
+function stampText(ctx: Ctx): string {
   changing.add(ctx.db)
   return ctx.database.engine === 'postgres'
-    ? sql<number>`pg_current_xact_id()::text::bigint`
-    : sql<number>`1 + max((select coalesce(max(changed), 0) from placement_providers), (select coalesce(max(changed), 0) from placement_removed_providers))`
+    ? 'pg_current_xact_id()::text::bigint'
+    : '1 + max((select coalesce(max(changed), 0) from placement_providers), (select coalesce(max(changed), 0) from placement_removed_providers))'
 }
+
+const stamp = (ctx: Ctx) => sql<number>`${sql.raw(stampText(ctx))}`
 
 export async function insertProvider(ctx: Ctx, row: Omit<ProviderRow, 'changed' | 'created_at' | 'updated_at'>) {
   const now = nowText(ctx)
@@ -114,11 +117,24 @@ export async function touchProvider(ctx: Ctx, uuid: string, { generation, keepGe
   return Number((await query.executeTakeFirst()).numUpdatedRows) === 1
 }
 
+/** Marks providers as changed, all that there are of these. The caller has locked them. */
+export async function touchProviders(ctx: Ctx, uuids: string[], { keepGeneration = false } = {}): Promise<void> {
+  if (uuids.length === 0) return
+  const generation = keepGeneration ? '' : ', generation = generation + 1'
+  const s = statement(ctx.db, `update placement_providers set changed = ${stampText(ctx)}${generation}, updated_at = `)
+  s.text += placeholder(s, nowText(ctx))
+  addWhere(s, matching(s, { uuid: uuids }))
+  await run(ctx.db, s)
+}
+
 /** Providers by id, locked in one order until the transaction ends. */
 export async function lockProviders(ctx: Ctx, uuids: string[]): Promise<Map<string, ProviderRow>> {
-  let query = ctx.db.selectFrom('placement_providers').selectAll().where('uuid', 'in', uuids).orderBy('uuid')
-  if (ctx.database.engine === 'postgres') query = query.forUpdate()
-  const found = uuids.length > 0 ? await query.execute() : []
+  if (uuids.length === 0) return new Map()
+  const s = statement(ctx.db, 'select * from placement_providers')
+  addWhere(s, matching(s, { uuid: uuids }))
+  addOrder(s, [{ column: 'uuid', direction: 'asc' }])
+  if (s.postgres) s.text += ' for update'
+  const found = (await run<ProviderRow>(ctx.db, s)).rows
   return new Map(found.map(row => [row.uuid, row]))
 }
 
@@ -134,13 +150,12 @@ export async function deleteProvider(ctx: Ctx, uuid: string): Promise<void> {
   await providers.remove(ctx.db, { uuid })
 }
 
-export async function addUsed(ctx: Ctx, provider: string, resourceClass: string, amount: number): Promise<void> {
-  await ctx.db
-    .updateTable('placement_inventories')
-    .set(eb => ({ used: eb('used', '+', amount) }))
-    .where('provider', '=', provider)
-    .where('resource_class', '=', resourceClass)
-    .execute()
+/** So much more of a class is used of each of these providers. */
+export async function addUsed(ctx: Ctx, providers: string[], resource_class: string, amount: number): Promise<void> {
+  const s = statement(ctx.db, 'update placement_inventories set used = used + ')
+  s.text += placeholder(s, amount)
+  addWhere(s, matching(s, { resource_class, provider: providers }))
+  await run(ctx.db, s)
 }
 
 /** Where the next reading of changes has to begin, so that none is missed. */
