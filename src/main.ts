@@ -33,6 +33,10 @@ async function run(command: Command): Promise<number> {
       return (await import('./cli/database.ts')).dbCheck(command.options)
     case 'trace':
       return (await import('./cli/trace.ts')).trace(command.options)
+    case 'fixed list':
+      return (await import('./cli/fixed-list.ts')).fixedList(command.options)
+    case 'metadata clashes':
+      return (await import('./cli/metadata-clashes.ts')).metadataClashes(command.options)
     case 'server why':
       return (await import('./cli/server-why.ts')).serverWhy(command.options)
     case 'host':

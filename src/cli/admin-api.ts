@@ -11,7 +11,7 @@ export interface Answer<T> {
 
 /** A request that is no GET. */
 export interface Change {
-  method: 'POST' | 'DELETE'
+  method: 'POST' | 'PUT' | 'DELETE'
   body?: unknown
 }
 
@@ -20,6 +20,8 @@ export interface AdminApi {
   compute<T>(path: string, change?: Change): Promise<Answer<T>>
   /** Placement, at its newest version. */
   placement<T>(path: string): Promise<Answer<T>>
+  /** Network; `path` is below `/v2.0`. */
+  network<T>(path: string): Promise<Answer<T>>
 }
 
 /** Throws StartError when no cloud runs on the directory, or its password is not there. */
@@ -41,6 +43,7 @@ export async function adminApi(data: string): Promise<AdminApi> {
   return {
     compute: (path, change) => ask('compute', `/compute/v2.1${path}`, change),
     placement: path => ask('placement', `/placement${path}`),
+    network: path => ask('network', `/network/v2.0${path}`),
   }
 }
 

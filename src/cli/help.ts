@@ -13,6 +13,8 @@ export const helpText = `Nephos: an OpenStack cloud in one program, with real AP
   nephos server why ID       why a server is where it is, or nowhere: host by host
   nephos host drain HOST     move all servers off a host;  host cancel HOST  begins no more    docs/howto/maintain-hosts.md
   nephos host suspend HOST   suspend all that runs there, to restart it;  host resume HOST  when it is back
+  nephos fixed list HOST     the addresses in use on a host, with server and MAC
+  nephos metadata clashes    keys of metadata that differ by case only; --fix renames them
   nephos placement explain 'resources=VCPU:1'   which providers could take it, and what the others lack
   nephos policy list   every rule of who may do what, and which of them policy.yaml changes
   nephos policy check [RULE] --role ROLE    is policy.yaml right; what a role may do
@@ -34,7 +36,7 @@ Flags of up
   --no-install         install no Debian packages: say what is missing, and stop
 
 Other flags
-  --data DIR           status, doctor, db, trace, server why, host, placement explain, policy: the same directory as at up
+  --data DIR           status, doctor, db, trace, server why, host, fixed list, metadata, placement explain, policy: the same directory as at up
   --role ROLE          policy check: one or more; with --user, --project, --domain ID or --system, and --target NAME=VALUE
   --live auto|yes|no   host drain: whether what runs must move as it runs;  --together N  how many at a time
   --json               status, doctor, policy list: for programs

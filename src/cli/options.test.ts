@@ -81,6 +81,14 @@ test('a mistake is named in one line', () => {
   assert.equal(refused('constructor'), "unknown command 'constructor'")
 })
 
+test('clashes of metadata are listed, and repaired with --fix; addresses are those of one host', () => {
+  const data = resolve('nephos-data')
+  assert.deepEqual(parseCommand(['metadata', 'clashes']), { name: 'metadata clashes', options: { data, fix: false } })
+  assert.deepEqual(parseCommand(['metadata', 'clashes', '--fix']).options, { data, fix: true })
+  assert.deepEqual(parseCommand(['fixed', 'list', 'h1']), { name: 'fixed list', options: { data, host: 'h1' } })
+  assert.throws(() => parseCommand(['fixed', 'list']), UsageError)
+})
+
 test('images are replicated from one named cloud to another', () => {
   const command = parseCommand(['image', 'replicate', 'east', '--clouds', '/etc/clouds.yaml', 'west'])
   assert.deepEqual(command, {

@@ -41,6 +41,8 @@ export type Command =
   | { name: 'db migrate'; options: { data: string } }
   | { name: 'db check'; options: { data: string } }
   | { name: 'trace'; options: { data: string; request: string } }
+  | { name: 'fixed list'; options: { data: string; host: string } }
+  | { name: 'metadata clashes'; options: { data: string; fix: boolean } }
   | { name: 'server why'; options: { data: string; server: string } }
   | { name: 'host'; options: HostOptions }
   | { name: 'placement explain'; options: { data: string; query: string } }
@@ -119,6 +121,14 @@ const readers: Record<string, (words: string[]) => Command> = {
   trace(words) {
     const { flags, word } = readWithWord('trace', 'REQUEST_ID', words, dataFlag)
     return { name: 'trace', options: { data: resolve(flags.data), request: word } }
+  },
+  'fixed list'(words) {
+    const { flags, word } = readWithWord('fixed list', 'HOST', words, dataFlag)
+    return { name: 'fixed list', options: { data: resolve(flags.data), host: word } }
+  },
+  'metadata clashes'(words) {
+    const flags = read('metadata clashes', words, { ...dataFlag, fix: { type: 'boolean', default: false } })
+    return { name: 'metadata clashes', options: { data: resolve(flags.data), fix: flags.fix } }
   },
   'server why'(words) {
     const { flags, word } = readWithWord('server why', 'SERVER_ID', words, dataFlag)

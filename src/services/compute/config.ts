@@ -167,6 +167,11 @@ export const computeConfig = section(
           url: Type.String({ default: '', description: "Identity's address before /v3; empty for this cloud's own." }),
         }),
       }),
+      lowercase_metadata_keys: Type.Boolean({
+        default: false,
+        description:
+          'Whether keys of metadata that is set on servers and aggregates must be in lower case, so that none differ by case only. Upstream takes all, and some clients use capitals.',
+      }),
       max_page: Type.Integer({ default: 1000, minimum: 1, description: 'Most servers in one answer of a list.' }),
       disabled_parts: Type.Array(Type.Unsafe<OptionalPart>({ type: 'string', enum: optionalAliases }), {
         default: [],

@@ -8,6 +8,7 @@ import { Type } from '#kernel/schema/builders.ts'
 import { since } from '#kernel/schema/marks.ts'
 import { body, hostName, integerId, metadata, naiveTime, name } from '../dialect.ts'
 import { hosts as hostRows } from '../hosts/store.ts'
+import { checkKeys } from '../metadata-keys.ts'
 import { tellAggregate } from '../resource-events.ts'
 import { listServers } from '../servers/store.ts'
 import { type Aggregate, type AggregateRow, zoneKey } from './aggregate.ts'
@@ -282,7 +283,9 @@ const setMetadata = operation({
       )
       const merged = Object.entries({ ...aggregate.metadata, ...asked.metadata })
       const kept = merged.filter((entry): entry is [string, string] => entry[1] !== null)
-      return view(await change(tx, 'update_metadata', aggregate, aggregate, { metadata: Object.fromEntries(kept) }))
+      const changed = Object.fromEntries(kept)
+      checkKeys(tx, changed, aggregate.metadata)
+      return view(await change(tx, 'update_metadata', aggregate, aggregate, { metadata: changed }))
     }),
 })
 

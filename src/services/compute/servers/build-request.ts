@@ -9,6 +9,7 @@ import { integerOf, isTrue } from '../dialect.ts'
 import { flavorFor } from '../flavors/store.ts'
 import { hostNamed, zoneAvailable } from '../hosts/hosts.ts'
 import { keypairs } from '../keypairs/store.ts'
+import { checkKeys } from '../metadata-keys.ts'
 import { requireLevels } from '../places/place.ts'
 import { groupOf } from '../server-groups/store.ts'
 import { isRoot } from './block-device.ts'
@@ -64,6 +65,7 @@ export async function buildRequest(ctx: Ctx, body: CreateBody, project: string):
   if (counts.max_count > 1) refuseSharedPorts(networks)
   const flavor = await flavorOfServer(ctx, String(server.flavorRef))
   const metadata = server.metadata ?? {}
+  checkKeys(ctx, metadata)
   await checkContents(ctx, project, metadata, server.personality ?? [])
   const devices = await checkedDevices(ctx, asked, { server, flavor, count: counts.max_count })
   const fromVolume = devices.some(device => isRoot(device) && device.kind === 'volume')

@@ -6,6 +6,7 @@ import { projectMemberOrAdmin, projectReaderOrAdmin, rule } from '#kernel/policy
 import { Type } from '#kernel/schema/builders.ts'
 import { body, metadata } from '../dialect.ts'
 import { tell } from '../events.ts'
+import { checkKeys } from '../metadata-keys.ts'
 import { loadServer, requireUnlocked } from './access.ts'
 import { stateConflict } from './action.ts'
 import { checkContents } from './quota.ts'
@@ -28,6 +29,7 @@ async function change(ctx: Ctx, server: ServerRow, action: string, to: (items: I
     const now = (await findServer(tx, server.id)) ?? server
     if (!settled.includes(now.vm_state)) throw stateConflict(now.id, action, 'vm_state', now.vm_state)
     const changed = to(now.metadata)
+    checkKeys(tx, changed, now.metadata)
     await checkContents(tx, server.project_id, changed, [])
     await updateServer(tx, server.id, { metadata: changed })
     await tell(tx, server.id, 'update')

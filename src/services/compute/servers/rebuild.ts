@@ -10,6 +10,7 @@ import { type Static, Type } from '#kernel/schema/builders.ts'
 import { since, until } from '#kernel/schema/marks.ts'
 import { description, flag, metadata, name } from '../dialect.ts'
 import { hostAgent, powerStates } from '../host-agent.ts'
+import { checkKeys } from '../metadata-keys.ts'
 import { actionOperation, actionSaga, beginAction, requireAllowed, requireHost, type ServerAction } from './action.ts'
 import { keypairOf } from './build-request.ts'
 import { accessIp, diskConfig, hostname, keptIp, personality, trustedCertificates } from './create-schema.ts'
@@ -175,6 +176,7 @@ export const rebuild: ServerAction = {
       requireAllowed(ctx, server, 'rebuild')
       requireHost(server)
       if (!server.image) throw new BadRequest('Unable to rebuild with a different image for a volume-backed server.')
+      checkKeys(ctx, asked.metadata ?? {}, server.metadata)
       await checkContents(ctx, server.project_id, asked.metadata ?? {}, asked.personality ?? [])
       const admin_password = asked.adminPass ?? randomPassword(ctx.ids, 12)
       const row = await rowPatch(ctx, server, asked)

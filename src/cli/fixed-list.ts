@@ -1,0 +1,35 @@
+/** `nephos fixed list`: the addresses in use on one host, with the server and the MAC of each. */
+import { adminApi } from './admin-api.ts'
+
+export interface HostPort {
+  device_id: string
+  device_owner: string
+  mac_address: string
+  fixed_ips: { ip_address: string }[]
+}
+
+/** One line an address, in the order of the servers. */
+export function fixedLines(ports: readonly HostPort[]): string[] {
+  const rows = ports
+    .filter(({ device_owner }) => device_owner.startsWith('compute:'))
+    .flatMap(({ device_id, mac_address, fixed_ips }) =>
+      fixed_ips.map(ip => [ip.ip_address, device_id, mac_address] as const),
+    )
+  const width = Math.max(0, ...rows.map(([address]) => address.length))
+  return rows.map(([address, server, mac]) => `${address.padEnd(width)}  ${server}  ${mac}`).sort()
+}
+
+/** Exit code 1 when there is no such host. */
+export async function fixedList({ data, host }: { data: string; host: string }): Promise<number> {
+  const api = await adminApi(data)
+  const named = encodeURIComponent(host)
+  const { services } = (await api.compute<{ services: unknown[] }>(`/os-services?host=${named}`)).body
+  if (services.length === 0) {
+    console.error(`There is no host ${host}: openstack compute service list names them.`)
+    return 1
+  }
+  const fields = ['device_id', 'device_owner', 'mac_address', 'fixed_ips'].map(field => `fields=${field}`).join('&')
+  const { ports } = (await api.network<{ ports: HostPort[] }>(`/ports?binding:host_id=${named}&${fields}`)).body
+  for (const line of fixedLines(ports)) console.log(line)
+  return 0
+}

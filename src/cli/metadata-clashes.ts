@@ -1,0 +1,102 @@
+/** `nephos metadata clashes`: keys of servers and aggregates that differ by nothing but case; with --fix all but one of them get another name. */
+import { type AdminApi, adminApi } from './admin-api.ts'
+
+type Items = Record<string, string>
+
+interface Holder {
+  kind: 'server' | 'aggregate'
+  id: string
+  name: string
+  metadata: Items
+}
+
+/** What becomes of a key. */
+export interface Renaming {
+  from: string
+  to: string
+}
+
+/** Every key that clashes, with the name that it gets: the first of them the lower one, the others the next that is free. */
+export function renamings(metadata: Items): Renaming[] {
+  const taken = new Set(Object.keys(metadata).map(key => key.toLowerCase()))
+  return Object.entries(Object.groupBy(Object.keys(metadata), key => key.toLowerCase())).flatMap(
+    ([lower, keys = []]) => {
+      if (keys.length < 2) return []
+      const [keeper, ...others] = keys.toSorted((a, b) => Number(b === lower) - Number(a === lower) || (a < b ? -1 : 1))
+      return [{ from: keeper!, to: lower }, ...others.map(from => ({ from, to: free(lower, taken) }))]
+    },
+  )
+}
+
+function free(lower: string, taken: Set<string>): string {
+  for (let number = 2; ; number++) {
+    const ending = `_${number}`
+    const name = lower.slice(0, 255 - ending.length) + ending
+    if (taken.has(name)) continue
+    taken.add(name)
+    return name
+  }
+}
+
+/** Exit code 1 when clashes are left. */
+export async function metadataClashes({ data, fix }: { data: string; fix: boolean }): Promise<number> {
+  const api = await adminApi(data)
+  let left = 0
+  for (const holder of await holders(api)) {
+    const found = renamings(holder.metadata)
+    if (found.length === 0) continue
+    console.log(`${holder.kind} ${holder.id} (${holder.name})`)
+    for (const { from, to } of found)
+      console.log(`  ${from} = ${holder.metadata[from]}${from === to ? '' : `   ${fix ? 'now' : 'becomes'} ${to}`}`)
+    if (!fix) left++
+    else if (!(await rename(api, holder, found))) left++
+  }
+  console.log(
+    left === 0
+      ? 'No keys clash by case.'
+      : fix
+        ? `${left} were not repaired.`
+        : `${left} have such keys. Repair them: nephos metadata clashes --fix`,
+  )
+  return left === 0 ? 0 : 1
+}
+
+const pageSize = 500
+
+async function holders(api: AdminApi): Promise<Holder[]> {
+  const found: Holder[] = []
+  for (let marker = ''; ; ) {
+    const page = `/servers/detail?all_tenants=1&limit=${pageSize}${marker && `&marker=${marker}`}`
+    const { servers } = (await api.compute<{ servers: Omit<Holder, 'kind'>[] }>(page)).body
+    found.push(...servers.map(one => ({ ...one, kind: 'server' as const })))
+    if (servers.length < pageSize) break
+    marker = servers.at(-1)!.id
+  }
+  const { aggregates } = (
+    await api.compute<{ aggregates: { id: number; name: string; metadata: Items }[] }>('/os-aggregates')
+  ).body
+  found.push(...aggregates.map(one => ({ ...one, id: String(one.id), kind: 'aggregate' as const })))
+  return found
+}
+
+/** In one change, so that no value is lost in between. */
+async function rename(api: AdminApi, { kind, id, metadata }: Holder, found: Renaming[]): Promise<boolean> {
+  const moved = found.filter(({ from, to }) => from !== to)
+  const gone = new Set(moved.map(({ from }) => from))
+  const set = Object.fromEntries(moved.map(({ from, to }) => [to, metadata[from]!]))
+  const kept = Object.fromEntries(Object.entries(metadata).filter(([key]) => !gone.has(key)))
+  const nulls = Object.fromEntries([...gone].map(key => [key, null]))
+  const answer =
+    kind === 'server'
+      ? await api.compute<unknown>(`/servers/${id}/metadata`, {
+          method: 'PUT',
+          body: { metadata: { ...kept, ...set } },
+        })
+      : await api.compute<unknown>(`/os-aggregates/${id}/action`, {
+          method: 'POST',
+          body: { set_metadata: { metadata: { ...nulls, ...set } } },
+        })
+  if (answer.status === 200) return true
+  console.error(`  it was not changed: ${JSON.stringify(answer.body)}`)
+  return false
+}
