@@ -21,7 +21,14 @@ export interface OpenidProvider extends AsyncDisposable {
   token(grant: Record<string, string>, client?: string): Promise<string>
 }
 
-function clients(redirectUris: string[]): ClientMetadata[] {
+/** Where the cloud is told of logouts: the browser comes back to the first, the provider posts to the other. */
+export interface Logouts {
+  post_logout_redirect_uris: string[]
+  backchannel_logout_uri: string
+}
+
+function clients(redirectUris: string[], logouts?: Logouts): ClientMetadata[] {
+  const told = logouts && { ...logouts, backchannel_logout_session_required: true }
   const machine = (client_id: string, ...grant_types: string[]): ClientMetadata => ({
     client_id,
     client_secret: `${client_id}-secret`,
@@ -30,7 +37,7 @@ function clients(redirectUris: string[]): ClientMetadata[] {
     response_types: [],
   })
   return [
-    { client_id: 'nephos', client_secret: 'nephos-secret', redirect_uris: redirectUris },
+    { client_id: 'nephos', client_secret: 'nephos-secret', redirect_uris: redirectUris, ...told },
     machine('cli', 'password', 'client_credentials'),
     // Its tokens are references: only the provider can say what they mean.
     machine('robot', 'password', 'client_credentials'),
@@ -39,7 +46,10 @@ function clients(redirectUris: string[]): ClientMetadata[] {
   ]
 }
 
-export async function openidProvider(redirectUris: string[] = ['http://localhost/unused']): Promise<OpenidProvider> {
+export async function openidProvider(
+  redirectUris: string[] = ['http://localhost/unused'],
+  logouts?: Logouts,
+): Promise<OpenidProvider> {
   const server = createServer()
   await new Promise<void>(done => server.listen(0, '127.0.0.1', done))
   const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
@@ -52,7 +62,10 @@ export async function openidProvider(redirectUris: string[] = ['http://localhost
     accessTokenFormat: client === 'robot' ? ('opaque' as const) : ('jwt' as const),
   })
   const provider = new Provider(issuer, {
-    clients: clients(redirectUris),
+    // Its own refuses addresses of this machine.
+    fetch: ((url: URL, options: RequestInit) =>
+      fetch(url, { ...options, dispatcher: undefined } as RequestInit)) as never,
+    clients: clients(redirectUris, logouts),
     cookies: { keys: ['a key for cookies'] },
     jwks: { keys: [{ ...privateKey.export({ format: 'jwk' }), kid: 'one', use: 'sig', alg: 'RS256' }] as never },
     claims: { openid: ['sub'], profile: ['name', 'groups'], email: ['email'] },
@@ -69,6 +82,7 @@ export async function openidProvider(redirectUris: string[] = ['http://localhost
     findAccount: (_ctx, id) => known[id] && { accountId: id, claims: async () => ({ sub: id, ...known[id] }) },
     extraTokenClaims: (_ctx, token) => known[(token as { accountId?: string }).accountId ?? ''],
     features: {
+      backchannelLogout: { enabled: true },
       clientCredentials: { enabled: true },
       introspection: { enabled: true },
       resourceIndicators: {
@@ -113,4 +127,44 @@ export async function openidProvider(redirectUris: string[] = ['http://localhost
       await new Promise(done => server.close(done))
     },
   }
+}
+
+/** A browser at the provider: keeps cookies, follows redirects, fills in its forms. Returns where it is sent outside. */
+export function browserAt({ issuer }: OpenidProvider): (address: string, login: string) => Promise<URL> {
+  const jar = new Map<string, string>()
+  return async (address, login) => {
+    let next = new URL(address)
+    let form: URLSearchParams | undefined
+    while (next.origin === issuer) {
+      const answer = await fetch(next, {
+        redirect: 'manual',
+        method: form ? 'POST' : 'GET',
+        headers: { cookie: [...jar].map(pair => pair.join('=')).join('; ') },
+        ...(form && { body: form }),
+      })
+      for (const cookie of answer.headers.getSetCookie()) {
+        const [, name, value] = /^([^=]+)=([^;]*)/.exec(cookie)!
+        jar.set(name!, value!)
+      }
+      const location = answer.headers.get('location')
+      form = undefined
+      if (location) {
+        next = new URL(location, next)
+        continue
+      }
+      const page = await answer.text()
+      if (answer.status !== 200) throw new Error(page)
+      form = filledIn(page, login)
+      next = new URL(/action="([^"]+)"/.exec(page)![1]!, next)
+    }
+    return next
+  }
+}
+
+/** The forms to log in, to consent, and to log out. */
+function filledIn(page: string, login: string): URLSearchParams {
+  const xsrf = /name="xsrf" value="(\w+)"/.exec(page)?.[1]
+  if (xsrf) return new URLSearchParams({ xsrf, logout: 'yes' })
+  const prompt = /name="prompt" value="(\w+)"/.exec(page)![1]!
+  return new URLSearchParams(prompt === 'login' ? { prompt, login, password: 'x' } : { prompt })
 }

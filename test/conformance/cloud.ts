@@ -1,11 +1,11 @@
 /** A cloud started as a user starts it, on loopback, and what a client can learn from it. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parse, stringify } from 'yaml'
+import { freePort } from '../free-port.ts'
 
 const launcher = resolve(import.meta.dirname, '../../nephos')
 
@@ -142,15 +142,6 @@ export async function addImage(admin: Admin, name: string, disk?: string): Promi
 interface CatalogEntry {
   type: string
   endpoints: { url: string }[]
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((done, fail) => server.once('error', fail).listen(0, '127.0.0.1', done))
-  const address = server.address()
-  await new Promise(done => server.close(done))
-  if (address === null || typeof address === 'string') throw new Error('no port is free')
-  return address.port
 }
 
 async function ended(child: ChildProcess): Promise<void> {

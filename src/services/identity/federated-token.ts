@@ -4,24 +4,25 @@ import { Forbidden, NotFound, Unauthorized } from '#kernel/errors.ts'
 import { type Reply, reply } from '#kernel/operation.ts'
 import { forbiddenAction } from './faults.ts'
 import type { Login } from './federation/login.ts'
+import { noteSession } from './federation/session.ts'
 import { needsMore } from './tokens/factors.ts'
-import { factsOf } from './tokens/facts.ts'
+import { factsOf, unrevokedFacts } from './tokens/facts.ts'
 import { mint } from './tokens/mint.ts'
-import { federatedMethod } from './tokens/token.ts'
+import { type Claims, federatedMethod } from './tokens/token.ts'
 import { checkToken } from './tokens/validate.ts'
 
 /** An unscoped token with its description; the reply instead when more factors are needed, which users of this cloud may. */
-export async function federatedToken(
-  ctx: Ctx,
-  { user_id, protocol_id, generation }: Login,
-): Promise<{ token: string; body: object } | Reply> {
+export async function federatedToken(ctx: Ctx, login: Login): Promise<{ token: string; body: object } | Reply> {
+  const { user_id, protocol_id, generation } = login
   const scope = { type: 'unscoped' } as const
   const facts = await factsOf(ctx, { user_id, scope })
   if (!facts) throw new Unauthorized()
   const method = federatedMethod(protocol_id)
   const { answer } = await needsMore(ctx, { user_id, methods: [method], generation })
   if (answer) return answer
-  return mint(ctx, { user_id, scope, facts, generation, methods: [method], withCatalog: false })
+  const issued = await mint(ctx, { user_id, scope, facts, generation, methods: [method], withCatalog: false })
+  await noteSession(ctx, login, issued.body.token)
+  return issued
 }
 
 /** The token as the answer to a login without a browser. */
@@ -41,7 +42,7 @@ export interface Bearer {
   roles: string[]
   /** Groups that it is in by an identity provider of its own. */
   mapped_group_ids: string[]
-  expires_at: number
+  claims: Claims
 }
 
 /** Of a token for a project. One that may only make some requests is none to go elsewhere with. */
@@ -63,6 +64,16 @@ export async function projectBearer(ctx: Ctx, token: string): Promise<Bearer> {
     project_domain: facts.targetDomain!.name,
     roles: facts.roles.map(role => role.name),
     mapped_group_ids: facts.home?.group_ids ?? [],
-    expires_at: claims.expires_at,
+    claims,
   }
+}
+
+/** The audit ids of a good token: its own, then that of the first of its chain. */
+export async function auditIdsOf(ctx: Ctx, token: string): Promise<string[] | undefined> {
+  return (await checkToken(ctx, token))?.claims.audit_ids
+}
+
+/** Whether the token with these claims would be refused now, though its time has not come. */
+export async function isEnded(ctx: Ctx, claims: Claims): Promise<boolean> {
+  return (await unrevokedFacts(ctx, claims)) === undefined
 }

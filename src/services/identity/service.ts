@@ -20,6 +20,8 @@ import { domainResource } from './domains/operations.ts'
 import { endpointGroupOperations } from './endpoint-groups/operations.ts'
 import { identityFaults } from './faults.ts'
 import { expireFederation } from './federation/federation.ts'
+import { issuerLogoutOperations, tellOfEnds } from './federation/issuer-logout.ts'
+import { logoutOperations } from './federation/logout.ts'
 import { federationOperations } from './federation/operations.ts'
 import { webssoOperations } from './federation/websso.ts'
 import { groupOperations } from './groups/operations.ts'
@@ -42,6 +44,7 @@ import { revocationEvents } from './migrations/0010-revocation-events.ts'
 import { directories } from './migrations/0011-directories.ts'
 import { factorCodes } from './migrations/0012-factor-codes.ts'
 import { severalFederated } from './migrations/0013-several-federated.ts'
+import { federatedSessions } from './migrations/0014-federated-sessions.ts'
 import { closeDirectories, refreshDirectories } from './mirror.ts'
 import { policyOperations } from './policies/operations.ts'
 import { baseRules } from './policy.ts'
@@ -122,6 +125,8 @@ const resources: Operation[] = [
   oauth2Token,
   ...federationOperations,
   ...webssoOperations,
+  ...logoutOperations,
+  ...issuerLogoutOperations,
   ...goneOperations,
   showToken,
   deleteToken,
@@ -135,7 +140,7 @@ export const identityService = service({
   operations: [...versionOperations(resources), showSigningKeys, ...resources],
   faults: identityFaults,
   rules: [...baseRules, ...domainRoleRules, ...impliedRoleRules, treeRule, ...trustRules, ...domainConfigRules],
-  reconcilers: [upkeep, refreshDirectories],
+  reconcilers: [upkeep, refreshDirectories, tellOfEnds],
   migrations: [
     initial,
     unknownLogins,
@@ -150,6 +155,7 @@ export const identityService = service({
     directories,
     factorCodes,
     severalFederated,
+    federatedSessions,
   ],
   config: identityConfig,
   contract: identityContract,

@@ -39,6 +39,13 @@ const saml2Settings = Type.Object(
       description: 'PEM files with the certificates that it signs with.',
     }),
     sso_url: text('Where browsers are sent to log in.'),
+    slo_url: text('Where it is told that somebody logs out, and where answers to its own requests to log out go.'),
+    slo_binding: Type.Optional(
+      Type.Union([Type.Literal('redirect'), Type.Literal('soap')], {
+        description: 'How it is told: by way of the browser, which is the default, or by this cloud itself.',
+      }),
+    ),
+    own_key_file: text('PEM file with the key (RSA) that this cloud signs requests and answers of single logout with.'),
     own_entity_id: text('The entity id of this cloud for it; by default the address of the login.'),
     decryption_key_file: text('PEM file with the key for assertions that are encrypted for this cloud.'),
     allow_any_audience: flag(
@@ -89,6 +96,23 @@ export const federationSettings = Type.Object(
       minimum: 10,
       description: 'How long an assertion for another cloud is good.',
     }),
+    issuer_logouts: Type.Record(
+      providerId,
+      Type.Object(
+        {
+          url: Type.String({ pattern: '^https?://', description: 'Where it is told, by SOAP.' }),
+          certificate_files: Type.Array(Type.String(), {
+            description: 'PEM files with the certificates that its own requests to log out are signed with.',
+          }),
+        },
+        { additionalProperties: false },
+      ),
+      {
+        default: {},
+        description:
+          'Service providers, by id, that are told when a token ends of which they were told, and that may end it.',
+      },
+    ),
     issuer_audiences: Type.Record(providerId, Type.String(), {
       default: {},
       description:

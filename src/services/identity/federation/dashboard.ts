@@ -21,6 +21,17 @@ export function trustedOrigin(ctx: Ctx, origin: string | undefined): string {
   return asked
 }
 
+/** The address that a request names, when it is at the site of a trusted dashboard. */
+export function trustedSite(ctx: Ctx, address: string | undefined): string {
+  if (!address || !URL.canParse(address)) throw new BadRequest('Request must have an origin query parameter')
+  const { trusted_dashboards } = ctx.config.of(identityConfig).federation
+  const { origin, href } = new URL(address)
+  if (!trusted_dashboards.some(one => URL.canParse(one) && new URL(one).origin === origin)) {
+    throw new Unauthorized(`${address} is not a trusted dashboard host`)
+  }
+  return href
+}
+
 const marks: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' }
 
 export function escaped(text: string): string {

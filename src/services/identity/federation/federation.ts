@@ -4,7 +4,14 @@ import { identityProviders, protocols } from '../identity-providers/store.ts'
 import { mappings } from '../mappings/store.ts'
 import { announce, identityChanged, perGeneration } from '../revocations/revocation.ts'
 import { revokeUserTokens } from '../users/user.ts'
-import { endTokensOf, federatedMemberships, federatedUsers, usedAssertions } from './store.ts'
+import {
+  endTokensOf,
+  federatedMemberships,
+  federatedSessions,
+  federatedUsers,
+  toldSessions,
+  usedAssertions,
+} from './store.ts'
 
 /** A way to log in: a protocol of an identity provider. */
 export interface Way {
@@ -75,5 +82,7 @@ export async function leaveGroup(ctx: Ctx, group_id: string): Promise<void> {
 export async function expireFederation(ctx: Ctx): Promise<void> {
   const now = ctx.clock.now()
   await federatedMemberships.remove(ctx.db, { valid_until: { op: '<=', value: now } })
-  await usedAssertions.remove(ctx.db, { expires_at: { op: '<', value: now } })
+  for (const store of [usedAssertions, federatedSessions, toldSessions]) {
+    await store.remove(ctx.db, { expires_at: { op: '<', value: now } })
+  }
 }

@@ -17,6 +17,7 @@ import { projects } from '../projects/store.ts'
 import { roles } from '../roles/store.ts'
 import { users } from '../users/store.ts'
 import type { Way } from './federation.ts'
+import type { ProviderSession } from './store.ts'
 
 /** What was said, and proven to come from the identity provider. */
 export interface Said {
@@ -25,6 +26,8 @@ export interface Said {
   remote_id: string
   /** Whom it speaks of, when the mapping does not say. */
   subject: string
+  /** What the provider calls the login, when it tells of its end. */
+  session?: ProviderSession
 }
 
 /** An open way with all that belongs to it. */

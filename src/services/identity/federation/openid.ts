@@ -29,5 +29,6 @@ export function saidByOpenid(claims: Claims): Said {
   }
   const subject = typeof claims.sub === 'string' ? claims.sub : String(claims.client_id ?? '')
   if (subject) assertion.REMOTE_USER = [subject]
-  return { assertion, remote_id: String(claims.iss ?? ''), subject }
+  const session = { subject: { text: subject }, index: typeof claims.sid === 'string' ? claims.sid : '' }
+  return { assertion, remote_id: String(claims.iss ?? ''), subject, ...(subject && { session }) }
 }

@@ -11,6 +11,7 @@ import { groups, groupsOfUser } from '../groups/store.ts'
 import { projects } from '../projects/store.ts'
 import { type ServiceProviderRow, serviceProviders } from '../service-providers/store.ts'
 import { ecpResponse, metadataXml, responseXml, signedResponse } from './saml-xml.ts'
+import { toldSessions } from './store.ts'
 
 const id = Type.String({ minLength: 1, maxLength: 4096 })
 const request = Type.Object({
@@ -20,7 +21,8 @@ const request = Type.Object({
   }),
 })
 
-async function issuer(ctx: Ctx): Promise<{ entity_id: string; certificate: string; key: string }> {
+/** This cloud as others know it. */
+export async function issuer(ctx: Ctx): Promise<{ entity_id: string; certificate: string; key: string }> {
   const { issuer_entity_id, issuer_certificate_file, issuer_key_file } = ctx.config.of(identityConfig).federation
   if (!issuer_certificate_file || !issuer_key_file) {
     throw new NotImplemented(
@@ -32,6 +34,11 @@ async function issuer(ctx: Ctx): Promise<{ entity_id: string; certificate: strin
     certificate: await readFile(issuer_certificate_file, 'utf8'),
     key: await readFile(issuer_key_file, 'utf8'),
   }
+}
+
+/** What a service provider calls itself; nothing when that is not said. */
+export function audienceOf(ctx: Ctx, { id, sp_url }: ServiceProviderRow): string | undefined {
+  return (ctx.config.of(identityConfig).federation.issuer_audiences[id] ?? sp_url) || undefined
 }
 
 /** Upstream's form, for mappings that have `groups` without a domain. */
@@ -53,16 +60,22 @@ async function assertionFor(ctx: Ctx, auth: { token: string; provider: string })
   if (!provider.enabled) throw new Forbidden(`Service Provider ${provider.id} is disabled.`)
   const bearer = await projectBearer(ctx, auth.token)
   const { entity_id, certificate, key } = await issuer(ctx)
-  const { issuer_lifetime_seconds, issuer_audiences } = ctx.config.of(identityConfig).federation
+  const { issuer_lifetime_seconds, issuer_logouts } = ctx.config.of(identityConfig).federation
   const now = ctx.clock.now()
+  const session = `_${ctx.ids.hex()}`
+  if (Object.hasOwn(issuer_logouts, provider.id)) {
+    const { claims, user_name: subject } = bearer
+    const { expires_at } = claims
+    await toldSessions.insert(ctx.db, { id: session, service_provider_id: provider.id, subject, claims, expires_at })
+  }
   const told = await groupsOf(ctx, bearer)
   const xml = responseXml({
     id: `_${ctx.ids.hex()}`,
     response_id: `_${ctx.ids.hex()}`,
-    session: `_${ctx.ids.hex()}`,
+    session,
     issuer: entity_id,
     recipient: provider.sp_url,
-    audience: (issuer_audiences[provider.id] ?? provider.sp_url) || undefined,
+    audience: audienceOf(ctx, provider),
     subject: bearer.user_name,
     attributes: {
       openstack_user: [bearer.user_name],
@@ -73,7 +86,7 @@ async function assertionFor(ctx: Ctx, auth: { token: string; provider: string })
       ...(told.length > 0 && { openstack_groups: told }),
     },
     now,
-    until: Math.min(now + issuer_lifetime_seconds * 1000, bearer.expires_at),
+    until: Math.min(now + issuer_lifetime_seconds * 1000, bearer.claims.expires_at),
   })
   return { provider, xml: signedResponse(xml, key, certificate) }
 }
@@ -125,7 +138,8 @@ const showMetadata = operation({
   policy: 'public',
   async handle(ctx) {
     const { entity_id, certificate } = await issuer(ctx)
-    const xml = metadataXml(entity_id, certificate, `${ctx.publicUrl}/identity/v3/OS-FEDERATION/saml2/sso`)
+    const at = `${ctx.publicUrl}/identity/v3/OS-FEDERATION/saml2`
+    const xml = metadataXml(entity_id, certificate, { sso: `${at}/sso`, slo: `${at}/slo` })
     return reply(Buffer.from(xml), { status: 200, headers: { 'content-type': 'text/xml' } })
   },
 })

@@ -1,15 +1,16 @@
 /** This cloud as a SAML 2.0 service provider: what it asks, and how answers reach it. */
 import type { Readable } from 'node:stream'
 import type { Ctx } from '#kernel/context.ts'
-import { BadRequest, Unauthorized, UnsupportedMediaType } from '#kernel/errors.ts'
+import { BadRequest, UnsupportedMediaType } from '#kernel/errors.ts'
 import { bodyText } from '#kernel/http/body-text.ts'
 import { type Reply, reply } from '#kernel/operation.ts'
 import type { Saml2Settings } from './config.ts'
 import type { Way } from './federation.ts'
 import { type Journey, openJourney, sealJourney, unguessable } from './journey.ts'
 import type { Said } from './mapped.ts'
+import { fromEnvelope } from './saml-envelope.ts'
 import { saidBySaml } from './saml-response.ts'
-import { ecpRequest, namespaces } from './saml-xml.ts'
+import { ecpRequest } from './saml-xml.ts'
 import { xmlLibraries } from './xml-libraries.ts'
 
 /** Of a message, in bytes. */
@@ -54,24 +55,8 @@ function responseIn(contentType: string | undefined, text: string): string {
     if (!sent) throw new BadRequest('The form has no SAMLResponse.')
     return Buffer.from(sent, 'base64').toString('utf8')
   }
-  if (type === paos || type === 'text/xml' || type === 'application/xml') return fromEnvelope(text)
+  if (type === paos || type === 'text/xml' || type === 'application/xml') return fromEnvelope(text, 'Response')
   throw new UnsupportedMediaType(`Send a SAML response as ${paos} or as a form.`)
-}
-
-function fromEnvelope(text: string): string {
-  if (/<!(DOCTYPE|ENTITY)/i.test(text)) throw new Unauthorized()
-  const { DOMParser, XMLSerializer } = xmlLibraries.dom()
-  const fail = (words: string) => {
-    throw new Error(words)
-  }
-  try {
-    const parser = new DOMParser({ errorHandler: { warning: () => {}, error: fail, fatalError: fail } })
-    const found = parser.parseFromString(text, 'text/xml').getElementsByTagNameNS(namespaces.protocol, 'Response')
-    if (found.length !== 1) fail('the envelope has not one response')
-    return new XMLSerializer().serializeToString(found[0]!)
-  } catch (cause) {
-    throw new BadRequest('The body is not an envelope with one SAML response.', { cause })
-  }
 }
 
 /** What a response says that came without a browser: to a request of ours, or unasked, as from another cloud. */

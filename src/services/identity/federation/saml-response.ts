@@ -8,7 +8,7 @@ import { identityConfig } from '../config.ts'
 import type { Saml2Settings } from './config.ts'
 import type { Way } from './federation.ts'
 import type { Said } from './mapped.ts'
-import { usedAssertions } from './store.ts'
+import { type ProviderSession, usedAssertions } from './store.ts'
 import { xmlLibraries } from './xml-libraries.ts'
 
 const skewMs = 5000
@@ -107,13 +107,13 @@ async function confirmed(ctx: Ctx, assertion: Element, expected: Expected): Prom
   throw new Error(`the subject is not confirmed: ${problems.join('; ') || 'nothing is said'}`)
 }
 
-/** Each assertion lets somebody in once. */
-async function useUp(ctx: Ctx, name: string, expires_at: number): Promise<void> {
+/** Each message does what it says once. */
+export async function useUp(ctx: Ctx, name: string, expires_at: number): Promise<void> {
   const id = createHash('sha256').update(name).digest('hex')
   try {
     await usedAssertions.insert(ctx.db, { id, expires_at })
   } catch (error) {
-    if (error instanceof UniqueViolation) throw new Error('the assertion was used before', { cause: error })
+    if (error instanceof UniqueViolation) throw new Error('it was used before', { cause: error })
     throw error
   }
 }
@@ -142,5 +142,23 @@ function saidIn(assertion: Element, settings: Saml2Settings): Said {
   const subject = textOf(children(children(assertion, 'Subject')[0], 'NameID')[0])
   for (const name of ['Shib-Identity-Provider', 'MELLON_IDP']) found.set(name, [settings.entity_id])
   for (const name of ['REMOTE_USER', 'MELLON_NAME_ID']) if (subject) found.set(name, [subject])
-  return { assertion: Object.fromEntries(found), remote_id: settings.entity_id, subject }
+  return {
+    ...{ assertion: Object.fromEntries(found), remote_id: settings.entity_id, subject },
+    ...(subject && { session: sessionOf(assertion, subject) }),
+  }
+}
+
+/** What the provider calls the login, for when it ends. */
+function sessionOf(assertion: Element, subject: string): ProviderSession {
+  const name = children(children(assertion, 'Subject')[0], 'NameID')[0]
+  const { Format, NameQualifier, SPNameQualifier } = (typeof name === 'object' ? name.$ : undefined) ?? {}
+  return {
+    subject: {
+      text: subject,
+      ...(Format !== undefined && { Format }),
+      ...(NameQualifier !== undefined && { NameQualifier }),
+      ...(SPNameQualifier !== undefined && { SPNameQualifier }),
+    },
+    index: children(assertion, 'AuthnStatement')[0]?.$?.SessionIndex ?? '',
+  }
 }

@@ -20,7 +20,7 @@ export function xmlText(text: string): string {
     .replace(/[\t\n\r]/g, mark => `&#${mark.charCodeAt(0)};`)
 }
 
-const instant = (ms: number) => new Date(ms).toISOString()
+export const instant = (ms: number) => new Date(ms).toISOString()
 
 export interface ToAssert {
   id: string
@@ -71,21 +71,25 @@ export function responseXml(said: ToAssert): string {
 
 /** The response with its assertion signed. Key and certificate are PEM. */
 export function signedResponse(xml: string, key: string, certificate: string): string {
+  return signed(xml, "/*[local-name(.)='Response']/*[local-name(.)='Assertion']", key, certificate)
+}
+
+/** The message with one element of it signed, right behind its issuer. `at` is an XPath. */
+export function signed(xml: string, at: string, key: string, certificate?: string): string {
   const { SignedXml } = xmlLibraries.signing()
-  const assertion = "/*[local-name(.)='Response']/*[local-name(.)='Assertion']"
   const exclusive = 'http://www.w3.org/2001/10/xml-exc-c14n#'
   const signer = new SignedXml({
     privateKey: key,
-    publicCert: certificate,
+    ...(certificate !== undefined && { publicCert: certificate }),
     signatureAlgorithm: 'http://www.w3.org/2001/04/xmldsig-more#rsa-sha256',
     canonicalizationAlgorithm: exclusive,
   })
   signer.addReference({
-    xpath: assertion,
+    xpath: at,
     transforms: ['http://www.w3.org/2000/09/xmldsig#enveloped-signature', exclusive],
     digestAlgorithm: 'http://www.w3.org/2001/04/xmlenc#sha256',
   })
-  signer.computeSignature(xml, { location: { reference: `${assertion}/*[local-name(.)='Issuer']`, action: 'after' } })
+  signer.computeSignature(xml, { location: { reference: `${at}/*[local-name(.)='Issuer']`, action: 'after' } })
   return signer.getSignedXml()
 }
 
@@ -97,6 +101,9 @@ function envelope(header: string, body: string): string {
 
 const relayState = (text: string) =>
   `<ecp:RelayState xmlns:ecp="${namespaces.ecp}" ${next}>${xmlText(text)}</ecp:RelayState>`
+
+/** A message on its way to a server, without a client between. */
+export const soap = (message: string) => envelope('', message)
 
 /** A response on its way to a service provider by a client that is no browser. */
 export function ecpResponse(response: string, relay: string): string {
@@ -128,14 +135,16 @@ export function ecpRequest({ id, issuer, consumer, now }: ToAsk, relay: string):
 }
 
 /** What this cloud is as an identity provider. */
-export function metadataXml(entityId: string, certificate: string, address: string): string {
+export function metadataXml(entityId: string, certificate: string, { sso, slo }: { sso: string; slo: string }): string {
   const base64 = certificate.replace(/-----[^-]+-----|\s/g, '')
   return [
     `<?xml version="1.0" encoding="UTF-8"?>\n<md:EntityDescriptor xmlns:md="urn:oasis:names:tc:SAML:2.0:metadata" entityID="${xmlText(entityId)}">`,
     `<md:IDPSSODescriptor protocolSupportEnumeration="${namespaces.protocol}"><md:KeyDescriptor use="signing">`,
     `<ds:KeyInfo xmlns:ds="http://www.w3.org/2000/09/xmldsig#"><ds:X509Data><ds:X509Certificate>${base64}</ds:X509Certificate></ds:X509Data></ds:KeyInfo>`,
-    '</md:KeyDescriptor><md:NameIDFormat>urn:oasis:names:tc:SAML:2.0:nameid-format:transient</md:NameIDFormat>',
-    `<md:SingleSignOnService Binding="urn:oasis:names:tc:SAML:2.0:bindings:URI" Location="${xmlText(address)}"/>`,
+    '</md:KeyDescriptor>',
+    `<md:SingleLogoutService Binding="urn:oasis:names:tc:SAML:2.0:bindings:SOAP" Location="${xmlText(slo)}"/>`,
+    '<md:NameIDFormat>urn:oasis:names:tc:SAML:2.0:nameid-format:transient</md:NameIDFormat>',
+    `<md:SingleSignOnService Binding="urn:oasis:names:tc:SAML:2.0:bindings:URI" Location="${xmlText(sso)}"/>`,
     '</md:IDPSSODescriptor></md:EntityDescriptor>\n',
   ].join('')
 }

@@ -1,105 +1,24 @@
 /** SAML 2.0: who gets in by an assertion, what no forged, borrowed or old one gets, and two clouds that trust each other. */
 import assert from 'node:assert/strict'
-import { generateKeyPairSync } from 'node:crypto'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { after, test } from 'node:test'
+import { test } from 'node:test'
 import { inflateRawSync } from 'node:zlib'
 import { onEachEngine } from '../../../../test/engines.ts'
-import { type TestCloud, type TestCloudOptions, testCloud } from '../../../../test/harness.ts'
-import { ecpResponse, responseXml, signedResponse, type ToAssert } from './saml-xml.ts'
-
-const folder = mkdtempSync(join(tmpdir(), 'nephos-saml-'))
-after(() => rmSync(folder, { recursive: true }))
-
-/** A pair of keys; a public key stands where a certificate may. */
-function keyPair(name: string) {
-  const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
-  const pair = {
-    key: privateKey.export({ format: 'pem', type: 'pkcs8' }).toString(),
-    certificate: publicKey.export({ format: 'pem', type: 'spki' }).toString(),
-    key_file: join(folder, `${name}.key`),
-    certificate_file: join(folder, `${name}.pem`),
-  }
-  writeFileSync(pair.key_file, pair.key)
-  writeFileSync(pair.certificate_file, pair.certificate)
-  return pair
-}
-
-const university = keyPair('university')
-const forger = keyPair('forger')
-const entity = 'https://idp.university.test/saml'
-const path = '/identity/v3/OS-FEDERATION/identity_providers/university/protocols/saml2/auth'
-const sso = '/identity/v3/auth/OS-FEDERATION/identity_providers/university/protocols/saml2/websso'
-const recipient = `http://cloud.test${path}`
-const dashboard = 'https://dashboard.test/auth/websso/'
-
-const rules = [
-  {
-    remote: [{ type: 'openstack_user' }, { type: 'openstack_groups' }],
-    local: [{ user: { name: '{0}' } }, { groups: '{1}' }],
-  },
-  { remote: [{ type: 'uid' }, { type: 'uid', not_any_of: ['admin'] }], local: [{ user: { name: '{0}' } }] },
-]
-
-async function federated(more: object = {}, options: TestCloudOptions = {}): Promise<TestCloud> {
-  const settings = {
-    entity_id: entity,
-    certificate_files: [university.certificate_file],
-    sso_url: 'https://idp.university.test/sso',
-    ...more,
-  }
-  const cloud = await testCloud({
-    ...options,
-    set: [
-      `identity.federation.saml2=${JSON.stringify({ university: settings })}`,
-      `identity.federation.trusted_dashboards=["${dashboard}"]`,
-      ...(options.set ?? []),
-    ],
-  })
-  const token = await cloud.login('admin')
-  const put = (path: string, body: object) => cloud.request('PUT', `/identity/v3/OS-FEDERATION${path}`, { token, body })
-  await put('/identity_providers/university', { identity_provider: { enabled: true, remote_ids: [entity] } })
-  await put('/mappings/people', { mapping: { rules } })
-  await put('/identity_providers/university/protocols/saml2', { protocol: { mapping_id: 'people' } })
-  await cloud.request('POST', '/identity/v3/groups', {
-    token,
-    body: { group: { name: 'staff', domain_id: 'default' } },
-  })
-  return cloud
-}
-
-let count = 0
-
-function toAssert(more: Partial<ToAssert> = {}): ToAssert {
-  count++
-  const now = more.now ?? Date.now()
-  return {
-    ...{ id: `_a${count}`, response_id: `_r${count}`, session: `_s${count}`, issuer: entity },
-    ...{ recipient, audience: recipient, subject: 'carol', attributes: { uid: ['carol'] }, now, until: now + 60_000 },
-    ...more,
-  }
-}
-
-const response = (more: Partial<ToAssert> = {}, { key, certificate } = university) =>
-  signedResponse(responseXml(toAssert(more)), key, certificate)
-
-interface Token {
-  token: { methods: string[]; user: { id: string; name: string; 'OS-FEDERATION': { groups: object[] } } }
-}
-
-const formOf = (xml: string, more: Record<string, string> = {}) =>
-  new URLSearchParams({ SAMLResponse: Buffer.from(xml).toString('base64'), ...more }).toString()
-
-const post = (cloud: TestCloud, xml: string) =>
-  cloud.request<Token>('POST', path, {
-    body: formOf(xml),
-    headers: { 'content-type': 'application/x-www-form-urlencoded' },
-  })
-
-const postEcp = (cloud: TestCloud, envelope: string, to = path) =>
-  cloud.request<Token>('POST', to, { body: envelope, headers: { 'content-type': 'application/vnd.paos+xml' } })
+import { testCloud } from '../../../../test/harness.ts'
+import {
+  dashboard,
+  federated,
+  forger,
+  formOf,
+  keyPair,
+  path,
+  post,
+  postEcp,
+  recipient,
+  response,
+  sso,
+  toAssert,
+} from './fixtures/university.ts'
+import { ecpResponse, responseXml, type ToAssert } from './saml-xml.ts'
 
 onEachEngine('an assertion lets in, once', async database => {
   await using cloud = await federated({}, { database })

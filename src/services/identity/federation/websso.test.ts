@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { type TestCloud, testCloud } from '../../../../test/harness.ts'
-import { type OpenidProvider, openidProvider } from '../../../../test/openid-provider.ts'
+import { browserAt, type OpenidProvider, openidProvider } from '../../../../test/openid-provider.ts'
 
 const dashboard = 'https://dashboard.test/auth/websso/'
 const sso = '/identity/v3/auth/OS-FEDERATION'
@@ -33,36 +33,8 @@ async function federated(): Promise<TestCloud> {
   return cloud
 }
 
-/** A browser at the provider: keeps cookies, follows redirects, fills in the two forms. Returns where it is sent outside. */
-async function loginAtProvider(address: string, login: string): Promise<URL> {
-  const jar = new Map<string, string>()
-  let next = new URL(address)
-  let form: URLSearchParams | undefined
-  while (next.origin === company.issuer) {
-    const answer = await fetch(next, {
-      redirect: 'manual',
-      method: form ? 'POST' : 'GET',
-      headers: { cookie: [...jar].map(pair => pair.join('=')).join('; ') },
-      ...(form && { body: form }),
-    })
-    for (const cookie of answer.headers.getSetCookie()) {
-      const [, name, value] = /^([^=]+)=([^;]*)/.exec(cookie)!
-      jar.set(name!, value!)
-    }
-    const location = answer.headers.get('location')
-    form = undefined
-    if (location) {
-      next = new URL(location, next)
-      continue
-    }
-    const page = await answer.text()
-    assert.equal(answer.status, 200, page)
-    const prompt = /name="prompt" value="(\w+)"/.exec(page)![1]!
-    form = new URLSearchParams(prompt === 'login' ? { prompt, login, password: 'x' } : { prompt })
-    next = new URL(/action="([^"]+)"/.exec(page)![1]!, next)
-  }
-  return next
-}
+/** A new browser each time. */
+const loginAtProvider = (address: string, login: string) => browserAt(company)(address, login)
 
 const begin = (cloud: TestCloud, path = ofCompany, origin: string | undefined = dashboard, method = 'GET') =>
   cloud.request<string>(method, `${path}${origin === undefined ? '' : `?origin=${encodeURIComponent(origin)}`}`)

@@ -30,7 +30,8 @@ function returnAddress(ctx: Ctx, { idp_id, protocol_id }: Way): string {
   return `${ctx.publicUrl}/identity/v3/auth/OS-FEDERATION/identity_providers/${idp}/protocols/${protocol}/websso`
 }
 
-function sendTo(location: string, cookie: string): Reply {
+/** With a cookie to know the browser by when it comes back. */
+export function sendTo(location: string, cookie: string): Reply {
   return reply(undefined, { status: 302, headers: { location, 'set-cookie': cookie, 'cache-control': 'no-store' } })
 }
 

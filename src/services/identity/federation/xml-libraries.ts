@@ -8,6 +8,7 @@ interface SamlOptions {
   issuer: string
   /** PEM. */
   idpCert: string | string[]
+  idpIssuer?: string
   audience?: string | false
   entryPoint?: string
   decryptionPvk?: string
@@ -19,11 +20,21 @@ interface SamlOptions {
   generateUniqueId?(): string
 }
 
+/** A signed request to log out. */
+export interface LogoutProfile {
+  ID: string
+  issuer: string
+  nameID: string
+  sessionIndex?: string
+}
+
 interface NodeSaml {
   SAML: new (
     options: SamlOptions,
   ) => {
     validatePostResponseAsync(sent: { SAMLResponse: string }): Promise<{ profile: { getAssertion?(): unknown } | null }>
+    validatePostRequestAsync(sent: { SAMLRequest: string }): Promise<{ profile: LogoutProfile }>
+    validateRedirectAsync(sent: Record<string, string>, query: string): Promise<{ profile: LogoutProfile | null }>
     getAuthorizeUrlAsync(relayState: string, host: undefined, options: object): Promise<string>
   }
 }
@@ -31,7 +42,7 @@ interface NodeSaml {
 interface XmlCrypto {
   SignedXml: new (options: {
     privateKey: string
-    publicCert: string
+    publicCert?: string
     signatureAlgorithm: string
     canonicalizationAlgorithm: string
   }) => {
@@ -50,8 +61,10 @@ interface XmlDom {
   XMLSerializer: new () => { serializeToString(node: XmlNode): string }
 }
 
-/** An element; nothing of it is looked at here. */
-type XmlNode = object
+/** An element. */
+interface XmlNode {
+  getAttribute(name: string): string
+}
 
 export const xmlLibraries = {
   saml: () => require('@node-saml/node-saml') as NodeSaml,

@@ -1,0 +1,166 @@
+/** Messages of SAML's single logout: written and signed, or read and believed, over a browser's redirect, a form, or SOAP. */
+import { constants, createSign } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { deflateRawSync, inflateRawSync } from 'node:zlib'
+import type { Ctx } from '#kernel/context.ts'
+import { messageOf, Unauthorized } from '#kernel/errors.ts'
+import { limitedFetch } from '../limited-fetch.ts'
+import { fromEnvelope, onlyElement } from './saml-envelope.ts'
+import { useUp } from './saml-response.ts'
+import { instant, namespaces, signed, soap, xmlText } from './saml-xml.ts'
+import type { SubjectName } from './store.ts'
+import { xmlLibraries } from './xml-libraries.ts'
+
+/** How old a request may be. */
+const freshMs = 300_000
+const longestInflated = 262_144
+const success = 'urn:oasis:names:tc:SAML:2.0:status:Success'
+
+interface Message {
+  id: string
+  issuer: string
+  /** Where it goes. */
+  destination: string
+  now: number
+}
+
+function messageXml(name: string, { id, issuer, destination, now }: Message, attributes: string, rest: string): string {
+  return [
+    `<samlp:${name} xmlns:samlp="${namespaces.protocol}" xmlns:saml="${namespaces.assertion}" ID="${id}" Version="2.0"`,
+    ` IssueInstant="${instant(now)}" Destination="${xmlText(destination)}"${attributes}>`,
+    `<saml:Issuer>${xmlText(issuer)}</saml:Issuer>${rest}</samlp:${name}>`,
+  ].join('')
+}
+
+export interface ToLogOut extends Message {
+  subject: SubjectName
+  session_index: string
+}
+
+export function logoutRequestXml({ subject, session_index, ...message }: ToLogOut): string {
+  const { text, ...attributes } = subject
+  const marks = Object.entries(attributes).map(([name, value]) => ` ${name}="${xmlText(value)}"`)
+  const session = session_index === '' ? '' : `<samlp:SessionIndex>${xmlText(session_index)}</samlp:SessionIndex>`
+  return messageXml(
+    'LogoutRequest',
+    message,
+    '',
+    `<saml:NameID${marks.join('')}>${xmlText(text)}</saml:NameID>${session}`,
+  )
+}
+
+export function logoutResponseXml({ answers, ...message }: Message & { answers: string }): string {
+  const status = `<samlp:Status><samlp:StatusCode Value="${success}"/></samlp:Status>`
+  return messageXml('LogoutResponse', message, ` InResponseTo="${xmlText(answers)}"`, status)
+}
+
+/** The message in an envelope, signed. */
+export function signedSoap(xml: string, key: string): string {
+  return soap(signed(xml, '/*', key))
+}
+
+/** The address that carries the message, signed, by a browser's redirect. */
+export function redirectWith(
+  to: string,
+  xml: string,
+  { key, relay }: { key: string; relay?: string | undefined },
+): string {
+  const address = new URL(to)
+  const sent = new URLSearchParams()
+  sent.set(
+    xml.startsWith('<samlp:LogoutRequest') ? 'SAMLRequest' : 'SAMLResponse',
+    deflateRawSync(xml).toString('base64'),
+  )
+  if (relay !== undefined) sent.set('RelayState', relay)
+  sent.set('SigAlg', 'http://www.w3.org/2001/04/xmldsig-more#rsa-sha256')
+  const signature = createSign('sha256').update(sent.toString()).sign({ key, padding: constants.RSA_PKCS1_PADDING })
+  sent.set('Signature', signature.toString('base64'))
+  for (const [name, value] of sent) address.searchParams.append(name, value)
+  return address.href
+}
+
+/** Who is trusted to ask, and for what. */
+export interface Asker {
+  entity_id: string
+  certificate_files: readonly string[]
+  /** The address that requests must name when they name one. */
+  destination: string
+}
+
+export interface LogoutRequest {
+  id: string
+  subject: string
+  /** Undefined: all sessions of the subject. */
+  session_index: string | undefined
+}
+
+/** How a request came: as XML that is signed itself, or by a redirect whose address is. */
+export type Came = { xml: string } | { query: string }
+
+/** Throws `Unauthorized`, and logs why, unless it is signed by who may ask, fresh, meant for us, and here for the first time. */
+export async function readLogoutRequest(ctx: Ctx, came: Came, asker: Asker): Promise<LogoutRequest> {
+  try {
+    const xml = 'xml' in came ? came.xml : inflated(came.query)
+    const profile = await verified(ctx, came, asker)
+    if (profile.issuer !== asker.entity_id) throw new Error(`it is of ${profile.issuer}`)
+    const request = onlyElement(xml, 'LogoutRequest')
+    const [destination, issued] = [
+      request.getAttribute('Destination'),
+      Date.parse(request.getAttribute('IssueInstant')),
+    ]
+    if (destination && destination !== asker.destination) throw new Error(`it is for ${destination}`)
+    if (!(Math.abs(ctx.clock.now() - issued) < freshMs)) throw new Error(`it was made at ${issued}`)
+    await useUp(ctx, `${asker.entity_id}\n${profile.ID}`, issued + freshMs)
+    return { id: profile.ID, subject: profile.nameID, session_index: profile.sessionIndex }
+  } catch (error) {
+    ctx.log.info({ issuer: asker.entity_id, reason: messageOf(error) }, 'a request to log out was refused')
+    throw new Unauthorized(undefined, { cause: error })
+  }
+}
+
+async function verified(ctx: Ctx, came: Came, { entity_id, certificate_files, destination }: Asker) {
+  const { SAML } = xmlLibraries.saml()
+  const saml = new SAML({
+    callbackUrl: destination,
+    issuer: ctx.publicUrl,
+    idpIssuer: entity_id,
+    idpCert: await Promise.all(certificate_files.map(file => readFile(file, 'utf8'))),
+  })
+  if ('xml' in came) {
+    const sent = { SAMLRequest: Buffer.from(came.xml).toString('base64') }
+    return (await saml.validatePostRequestAsync(sent)).profile
+  }
+  const { profile } = await saml.validateRedirectAsync(...signedPart(came.query))
+  if (!profile) throw new Error('it is no request')
+  return profile
+}
+
+/** The parameters by name, and the text that is signed: each once, and the signature there, since the library asks for neither. */
+function signedPart(query: string): [Record<string, string>, string] {
+  const parts = query.split('&').map(part => [part.slice(0, part.indexOf('=')), part] as const)
+  const texts = ['SAMLRequest', 'RelayState', 'SigAlg', 'Signature'].flatMap(name => {
+    const found = parts.filter(([own]) => own === name)
+    if (found.length > 1 || (found.length === 0 && name !== 'RelayState')) throw new Error(`there is not one ${name}`)
+    return found.map(([, text]) => text)
+  })
+  const signedText = texts.join('&')
+  return [Object.fromEntries(new URLSearchParams(signedText)), signedText]
+}
+
+function inflated(query: string): string {
+  const sent = Buffer.from(new URLSearchParams(query).get('SAMLRequest') ?? '', 'base64')
+  const xml = inflateRawSync(sent, { maxOutputLength: longestInflated }).toString('utf8')
+  // Before the library reads it.
+  onlyElement(xml, 'LogoutRequest')
+  return xml
+}
+
+/** Tells another server, which answers at once. Throws when it does not, or says no. */
+export async function tellBySoap(url: string, envelope: string): Promise<void> {
+  const headers = { 'content-type': 'text/xml', soapaction: 'http://www.oasis-open.org/committees/security' }
+  const answer = await limitedFetch(url, { method: 'POST', headers, body: envelope })
+  const text = await answer.text()
+  if (!answer.ok) throw new Error(`${new URL(url).host} answered with ${answer.status}`)
+  const status = /<(?:\w+:)?StatusCode [^>]*Value="([^"]*)"/.exec(fromEnvelope(text, 'LogoutResponse'))?.[1]
+  if (status !== success) throw new Error(`${new URL(url).host} answered with ${status}`)
+}

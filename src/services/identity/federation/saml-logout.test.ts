@@ -1,0 +1,257 @@
+/** Single logout of SAML: a login ends at both ends wherever it is ended, and by nobody's word but the provider's. */
+import assert from 'node:assert/strict'
+import { createVerify } from 'node:crypto'
+import { test } from 'node:test'
+import { inflateRawSync } from 'node:zlib'
+import { onEachEngine } from '../../../../test/engines.ts'
+import { freePort } from '../../../../test/free-port.ts'
+import { type TestCloud, type TestCloudOptions, testCloud } from '../../../../test/harness.ts'
+import {
+  dashboard,
+  entity,
+  federated,
+  forger,
+  keyPair,
+  path as loginPath,
+  post,
+  postEcp,
+  response,
+  university,
+} from './fixtures/university.ts'
+import { logoutRequestXml, redirectWith, signedSoap, type ToLogOut } from './saml-logout-message.ts'
+
+const ours = keyPair('ours')
+const path = '/identity/v3/auth/OS-FEDERATION/identity_providers/university/protocols/saml2/logout'
+const address = `http://cloud.test${path}`
+const sloUrl = 'https://idp.university.test/slo'
+
+const withLogout = (options: TestCloudOptions = {}) =>
+  federated({ slo_url: sloUrl, own_key_file: ours.key_file }, options)
+
+let count = 0
+
+function request(more: Partial<ToLogOut> = {}): string {
+  count++
+  return logoutRequestXml({
+    ...{ id: `_q${count}`, issuer: entity, destination: address, now: Date.now() },
+    ...{ subject: { text: 'carol' }, session_index: '', ...more },
+  })
+}
+
+/** As the university's redirect brings it. */
+const arriving = (xml: string, { key } = university) =>
+  redirectWith(path.replace(/^/, 'http://cloud.test'), xml, { key, relay: 'r 1' })
+
+const follow = (cloud: TestCloud, location: string) => cloud.request('GET', location.replace('http://cloud.test', ''))
+
+async function login(cloud: TestCloud, session: string): Promise<string> {
+  const { status, headers, body } = await post(cloud, response({ session }))
+  assert.equal(status, 201, JSON.stringify(body))
+  return headers['x-subject-token']!
+}
+
+async function again(cloud: TestCloud, token: string): Promise<string> {
+  const auth = { identity: { methods: ['token'], token: { id: token } }, scope: 'unscoped' }
+  return (await cloud.request('POST', '/identity/v3/auth/tokens', { body: { auth } })).headers['x-subject-token']!
+}
+
+const isGood = async (cloud: TestCloud, token: string) => (await cloud.env.authenticate(token)) !== undefined
+
+/** Throws unless the address carries something that the key has signed; returns its XML. */
+function signedBy(location: string, certificate: string, name: string): string {
+  const url = new URL(location)
+  const text = url.search.slice(1, url.search.indexOf('&Signature='))
+  const signature = Buffer.from(url.searchParams.get('Signature')!, 'base64')
+  assert.ok(createVerify('sha256').update(text).verify(certificate, signature), 'signed')
+  return inflateRawSync(Buffer.from(url.searchParams.get(name)!, 'base64')).toString()
+}
+
+onEachEngine(
+  'a logout at the provider ends the token of that login, what was made from it, and nothing else',
+  async database => {
+    await using cloud = await withLogout({ database })
+    const [mine, other] = [await login(cloud, '_s-mine'), await login(cloud, '_s-other')]
+    const derived = await again(cloud, mine)
+    const told = await follow(cloud, arriving(request({ session_index: '_s-mine', id: '_asked' })))
+    assert.equal(told.status, 302, JSON.stringify(told.body))
+    assert.equal(new URL(told.headers.location!).searchParams.get('RelayState'), 'r 1')
+    const answer = signedBy(told.headers.location!, ours.certificate, 'SAMLResponse')
+    assert.match(
+      answer,
+      /<samlp:LogoutResponse .*Destination="https:\/\/idp.university.test\/slo" InResponseTo="_asked"/,
+    )
+    assert.match(answer, /status:Success/)
+    for (const token of [mine, derived]) assert.equal(await isGood(cloud, token), false)
+    assert.ok(await isGood(cloud, other))
+    // Without an index all logins of the subject are meant.
+    assert.equal((await follow(cloud, arriving(request()))).status, 302)
+    assert.equal(await isGood(cloud, other), false)
+  },
+)
+
+test('a form and SOAP bring it too, and SOAP has its answer at once', async () => {
+  await using cloud = await withLogout()
+  const [first, second] = [await login(cloud, '_s-first'), await login(cloud, '_s-second')]
+  const enveloped = signedSoap(request({ session_index: '_s-first' }), university.key)
+  const send = (body: string, type: string) =>
+    cloud.request<string>('POST', path, { body, headers: { 'content-type': type } })
+  const answered = await send(enveloped, 'text/xml; charset=utf-8')
+  assert.equal(answered.status, 200, answered.body)
+  assert.match(answered.body, /LogoutResponse.*<(\w+:)?SignatureValue>.*status:Success/s)
+  assert.equal(await isGood(cloud, first), false)
+  const xml = signedSoap(request({ session_index: '_s-second' }), university.key)
+    .replace(/^.*<S:Body>/s, '')
+    .replace('</S:Body></S:Envelope>', '')
+  const form = new URLSearchParams({ SAMLRequest: Buffer.from(xml).toString('base64') }).toString()
+  assert.equal((await send(form, 'application/x-www-form-urlencoded')).status, 302)
+  assert.equal(await isGood(cloud, second), false)
+})
+
+test('a request that is not signed, not the provider’s, not for us, old, or shown twice ends nothing', async () => {
+  await using cloud = await withLogout()
+  const token = await login(cloud, '_s1')
+  const good = arriving(request({ subject: { text: 'nobody' } }))
+  const unsigned = new URL(arriving(request()))
+  unsigned.searchParams.delete('Signature')
+  const swapped = new URL(good)
+  swapped.searchParams.set('SAMLRequest', new URL(arriving(request())).searchParams.get('SAMLRequest')!)
+  const bad: Record<string, string> = {
+    unsigned: unsigned.href,
+    'unsigned, without a word of it': unsigned.href.replace(/&SigAlg=[^&]*/, ''),
+    'another’s signature': arriving(request(), forger),
+    'the signature of another message': swapped.href,
+    'two messages': `${good}&SAMLRequest=${encodeURIComponent(swapped.searchParams.get('SAMLRequest')!)}`,
+    'another provider': arriving(request({ issuer: 'https://idp.evil.test' })),
+    'for another': arriving(request({ destination: 'https://another.test/logout' })),
+    old: arriving(request({ now: Date.now() - 600_000 })),
+    'of tomorrow': arriving(request({ now: Date.now() + 86_400_000 })),
+    'not XML': `${path}?SAMLRequest=AAAA&SigAlg=x&Signature=x`,
+  }
+  for (const [what, location] of Object.entries(bad)) {
+    assert.equal((await follow(cloud, location)).status, 401, what)
+  }
+  const soap = (xml: string) => cloud.request('POST', path, { body: xml, headers: { 'content-type': 'text/xml' } })
+  const fine = signedSoap(request(), university.key)
+  assert.equal((await soap(fine.replace('carol', 'dave'))).status, 401, 'changed')
+  assert.equal((await soap(fine.replace(/<Signature .*<\/Signature>/s, ''))).status, 401, 'the signature taken out')
+  assert.equal((await soap(signedSoap(request(), forger.key))).status, 401)
+  assert.equal((await soap(`<!DOCTYPE x [<!ENTITY y "z">]>${fine}`)).status, 401)
+  assert.ok(await isGood(cloud, token))
+  assert.equal((await follow(cloud, good)).status, 302)
+  assert.equal((await follow(cloud, good)).status, 401, 'again')
+})
+
+test('a logout that begins here goes on to the provider and comes back to the dashboard', async () => {
+  await using cloud = await withLogout()
+  const token = await login(cloud, '_s1')
+  const derived = await again(cloud, token)
+  const begin = (form: Record<string, string>) =>
+    cloud.request('POST', path, {
+      body: new URLSearchParams(form).toString(),
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+    })
+  assert.equal((await begin({ token, origin: 'https://evil.test/' })).status, 401)
+  assert.equal((await begin({ token: 'gAAAAABinvented', origin: dashboard })).status, 401)
+  assert.equal((await begin({ token: await cloud.login('demo'), origin: dashboard })).status, 401, 'no login of theirs')
+  assert.ok(await isGood(cloud, token))
+  const home = new URL('/', dashboard).href
+  const sent = await begin({ token: derived, origin: home })
+  assert.equal(sent.status, 302, JSON.stringify(sent.body))
+  for (const one of [token, derived]) assert.equal(await isGood(cloud, one), false)
+  const { location } = sent.headers
+  assert.ok(location!.startsWith(`${sloUrl}?`))
+  const xml = signedBy(location!, ours.certificate, 'SAMLRequest')
+  assert.match(xml, /<saml:NameID>carol<\/saml:NameID><samlp:SessionIndex>_s1</)
+  const relay = new URL(location!).searchParams.get('RelayState')!
+  const back = (state: string, cookie?: string) =>
+    cloud.request('GET', `${path}?SAMLResponse=x&RelayState=${state}`, { headers: cookie ? { cookie } : {} })
+  const cookie = String(sent.headers['set-cookie']).split(';')[0]!
+  assert.equal((await back(relay)).status, 401)
+  assert.equal((await back('another', cookie)).status, 401)
+  const arrived = await back(relay, cookie)
+  assert.deepEqual([arrived.status, arrived.headers.location], [302, home])
+})
+
+test('without a key or an address the operator is told what to set', async () => {
+  await using cloud = await federated({ slo_url: sloUrl })
+  const { status, body } = await cloud.request<{ error: { message: string } }>('GET', arriving(request()).slice(17))
+  assert.equal(status, 501)
+  assert.match(body.error.message, /own_key_file/)
+})
+
+test('two clouds: who loses the token of one is out of the other, both ways', async () => {
+  const home = keyPair('home')
+  const [homePort, awayPort] = [await freePort(), await freePort()]
+  const [homeUrl, awayUrl] = [`http://127.0.0.1:${homePort}`, `http://127.0.0.1:${awayPort}`]
+  const homeEntity = `${homeUrl}/identity/v3/OS-FEDERATION/saml2/metadata`
+  const awayEntity = `${awayUrl}${loginPath}`
+  const settings = { entity_id: homeEntity, certificate_files: [home.certificate_file], slo_binding: 'soap' }
+  const slo_url = `${homeUrl}/identity/v3/OS-FEDERATION/saml2/slo`
+  await using away = await federated(
+    { ...settings, slo_url, own_key_file: ours.key_file },
+    { set: [`cloud.public_url=${awayUrl}`] },
+  )
+  const logouts = { away: { url: `${awayUrl}${path}`, certificate_files: [ours.certificate_file] } }
+  await using cloud = await testCloud({
+    set: [
+      `cloud.public_url=${homeUrl}`,
+      `identity.federation.issuer_certificate_file=${home.certificate_file}`,
+      `identity.federation.issuer_key_file=${home.key_file}`,
+      `identity.federation.issuer_logouts=${JSON.stringify(logouts)}`,
+    ],
+  })
+  await away.http.listen({ host: '127.0.0.1', port: awayPort })
+  await cloud.http.listen({ host: '127.0.0.1', port: homePort })
+  const awayAdmin = await away.login('admin')
+  const change = (what: string, body: object) =>
+    away.request('PATCH', `/identity/v3/OS-FEDERATION/${what}`, { token: awayAdmin, body })
+  await change('identity_providers/university', { identity_provider: { remote_ids: [homeEntity] } })
+  const rules = [{ remote: [{ type: 'openstack_user' }], local: [{ user: { name: '{0}' } }] }]
+  await change('mappings/people', { mapping: { rules } })
+  const admin = await cloud.login('admin')
+  const service_provider = { auth_url: awayEntity, sp_url: awayEntity, enabled: true }
+  await cloud.request('PUT', '/identity/v3/OS-FEDERATION/service_providers/away', {
+    token: admin,
+    body: { service_provider },
+  })
+  const travel = async (token: string) => {
+    const scope = { service_provider: { id: 'away' } }
+    const auth = { identity: { methods: ['token'], token: { id: token } }, scope }
+    const told = await cloud.request<string>('POST', '/identity/v3/auth/OS-FEDERATION/saml2/ecp', { body: { auth } })
+    const arrived = await postEcp(away, told.body)
+    assert.equal(arrived.status, 201, JSON.stringify(arrived.body))
+    return arrived.headers['x-subject-token']!
+  }
+  const tellOfEnds = () => cloud.reconcile('identity.told_sessions')
+
+  const revoked = await cloud.login('demo')
+  const [there, stays] = [await travel(revoked), await travel(await cloud.login('demo'))]
+  await tellOfEnds()
+  assert.ok(await isGood(away, there), 'nothing has ended yet')
+  await cloud.request('DELETE', '/identity/v3/auth/tokens', { token: admin, headers: { 'x-subject-token': revoked } })
+  await tellOfEnds()
+  assert.equal(await isGood(away, there), false)
+  assert.ok(await isGood(away, stays))
+
+  const token = await cloud.login('demo')
+  const leaving = await travel(token)
+  const out = await away.request('POST', path, {
+    body: new URLSearchParams({ token: leaving }).toString(),
+    headers: { 'content-type': 'application/x-www-form-urlencoded' },
+  })
+  assert.equal(out.status, 204, JSON.stringify(out.body))
+  assert.equal(await isGood(away, leaving), false)
+  assert.equal(await isGood(cloud, token), false, 'at home too')
+
+  const demo = (await cloud.env.authenticate(await cloud.login('demo')))!.user_id
+  await cloud.request('PATCH', `/identity/v3/users/${demo}`, { token: admin, body: { user: { enabled: false } } })
+  await tellOfEnds()
+  assert.equal(await isGood(away, stays), false, 'a user who is disabled at home is out away')
+
+  const forged = signedSoap(request({ issuer: awayEntity, destination: slo_url }), forger.key)
+  const asked = await cloud.request('POST', '/identity/v3/OS-FEDERATION/saml2/slo', {
+    body: forged,
+    headers: { 'content-type': 'text/xml' },
+  })
+  assert.equal(asked.status, 401)
+})
