@@ -19,7 +19,7 @@ import type { Ids } from '#kernel/ids.ts'
 import type { Log } from '#kernel/log.ts'
 import { createMetrics } from '#kernel/metrics.ts'
 import { kernelMigrations } from '#kernel/migrations.ts'
-import { enforcer } from '#kernel/policy/enforcer.ts'
+import { livePolicy } from '#kernel/policy/live.ts'
 import type { CheckSource, Rule } from '#kernel/policy/rule.ts'
 import { type ReconcilerRunner, startReconcilers } from '#kernel/reconcile.ts'
 import { createSagas } from '#kernel/saga/engine.ts'
@@ -115,7 +115,7 @@ export async function createCloud(options: CloudOptions): Promise<Cloud> {
     sagas,
     events: createEvents(renderers, config.of(eventConfig).notification_format),
     metrics: createMetrics(database, options.processName),
-    policy: enforcer(rulesOf(services), options.policyOverrides),
+    policy: livePolicy(rulesOf(services), options.policyOverrides),
     services: contracts,
     get publicUrl() {
       return address

@@ -10,7 +10,7 @@ import type { Ids } from './ids.ts'
 import type { Log } from './log.ts'
 import type { Metrics } from './metrics.ts'
 import type { Credentials, Target } from './policy/credentials.ts'
-import type { Enforcer } from './policy/enforcer.ts'
+import type { LivePolicy } from './policy/live.ts'
 import type { Rule } from './policy/rule.ts'
 import type { Sagas } from './saga/engine.ts'
 import { ordinal, type Version } from './schema/version.ts'
@@ -55,7 +55,7 @@ export interface Env {
   readonly events: Events
   readonly sagas: Sagas
   readonly metrics: Metrics
-  readonly policy: Enforcer
+  readonly policy: LivePolicy
   readonly services: Contracts
   readonly config: Config
   /** The cloud's base address as its users reach it, without a slash at the end. */

@@ -145,6 +145,11 @@ export const identityConfig = section(
         minimum: 0,
         description: 'Application credentials a user may have; 0 is no limit.',
       }),
+      catalog_template_file: Type.String({
+        default: '',
+        description:
+          "A file with the catalog that tokens show, in the form of upstream's templates, in place of the services and endpoints of the API.",
+      }),
       factors: factorSettings,
       client_certificates: certificateSettings,
       federation: federationSettings,

@@ -1,7 +1,7 @@
 /** What identity offers the other services. */
 import type { Ctx, Env, Identity } from '#kernel/context.ts'
 import { type Account, bootstrap, ensureAccount, type FirstContents } from './bootstrap.ts'
-import { endpoints, services } from './catalog/store.ts'
+import { offered } from './catalog/catalog.ts'
 import { encrypted, unsealed } from './credentials/credential.ts'
 import {
   type Limits,
@@ -51,11 +51,10 @@ export const identityContract = {
     ctx: Ctx,
     { type, region, interface: face }: { type: string; region: string; interface: string },
   ): Promise<{ url: string; ours: boolean } | undefined> {
-    const found = await services.list(ctx.db, { type, enabled: true })
-    const [endpoint] = await endpoints.list(ctx.db, {
-      ...{ service_id: found.map(service => service.id), region_id: region, enabled: true },
-      interface: face as 'public',
-    })
+    const offers = (await offered(ctx)).filter(({ service }) => service.type === type)
+    const endpoint = offers
+      .flatMap(offer => offer.endpoints)
+      .find(one => one.region_id === region && one.interface === face)
     return endpoint && { url: endpoint.url.replace('%(base)s', ctx.base), ours: endpoint.url.startsWith('%(base)s') }
   },
 

@@ -46,6 +46,7 @@ import { factorCodes } from './migrations/0012-factor-codes.ts'
 import { severalFederated } from './migrations/0013-several-federated.ts'
 import { federatedSessions } from './migrations/0014-federated-sessions.ts'
 import { closeDirectories, refreshDirectories } from './mirror.ts'
+import { followRules } from './policies/in-force.ts'
 import { policyOperations } from './policies/operations.ts'
 import { baseRules } from './policy.ts'
 import { listProjectsOfUser, projectResource } from './projects/operations.ts'
@@ -162,8 +163,10 @@ export const identityService = service({
   async start(env) {
     await ensureKeys(systemCtx(env))
     const following = followGeneration(env)
+    const rules = await followRules(env)
     return {
       async [Symbol.asyncDispose]() {
+        await rules[Symbol.asyncDispose]()
         await following[Symbol.asyncDispose]()
         await closeDirectories(env)
       },

@@ -1,9 +1,11 @@
 /** The catalog: where each service answers. */
 import type { Ctx } from '#kernel/context.ts'
+import { identityConfig } from '../config.ts'
 import { endpointsOfProject } from '../endpoint-groups/endpoint-group.ts'
 import { linkTo } from '../listing.ts'
 import { perGeneration } from '../revocations/revocation.ts'
 import { type EndpointRow, endpoints, type ServiceRow, services } from './store.ts'
+import { catalogOfFile } from './template.ts'
 
 export interface CatalogEntry {
   id: string
@@ -12,11 +14,26 @@ export interface CatalogEntry {
   endpoints: { id: string; interface: string; region_id: string | null; region: string | null; url: string }[]
 }
 
-const offered = perGeneration(async (ctx): Promise<{ service: ServiceRow; endpoints: EndpointRow[] }[]> => {
+/** A service and its endpoints that are open. */
+export interface Offer {
+  service: Pick<ServiceRow, 'id' | 'type' | 'name'>
+  endpoints: Pick<EndpointRow, 'id' | 'interface' | 'region_id' | 'url'>[]
+}
+
+/** Where the catalog comes from. */
+type CatalogDriver = (ctx: Ctx) => Promise<Offer[]>
+
+const fromDatabase: CatalogDriver = perGeneration(async ctx => {
   const open = await endpoints.list(ctx.db, { enabled: true }, { orderBy: [{ column: 'id', direction: 'asc' }] })
   const all = await services.list(ctx.db, { enabled: true }, { orderBy: [{ column: 'type', direction: 'asc' }] })
   return all.map(service => ({ service, endpoints: open.filter(one => one.service_id === service.id) }))
 })
+
+/** All that there is, whoever asks. */
+export const offered: CatalogDriver = ctx => {
+  const file = ctx.config.of(identityConfig).catalog_template_file
+  return file === '' ? fromDatabase(ctx) : catalogOfFile(ctx, file)
+}
 
 /** An endpoint's address as this caller should use it; project marks stay as they are. */
 export function shownUrl(ctx: Ctx, url: string): string {

@@ -9,6 +9,8 @@ import { notFound } from '../faults.ts'
 import { collectionOf, linkTo } from '../listing.ts'
 import { adminOrSystemReader, adminRequired, identityRule, ofOperators, systemOrProject } from '../policy.ts'
 import { resource } from '../resource.ts'
+import { checkRules, policyFor, regionsAbove, rulesChanged } from './in-force.ts'
+import { showPermissions } from './permissions.ts'
 import { type PolicyAssociation, type PolicyRow, policies, policyAssociations } from './store.ts'
 
 export const policyResource = resource<PolicyRow>({
@@ -25,6 +27,11 @@ export const policyResource = resource<PolicyRow>({
     const row: PolicyRow = { id: ctx.ids.hex(), type: String(values.type), blob: String(values.blob), extra }
     await policies.insert(ctx.db, row)
     return row
+  },
+  async update(ctx, row, patch) {
+    const changed = patch as Partial<PolicyRow>
+    await checkRules(ctx, { ...row, ...changed })
+    return changed
   },
   async remove(ctx, { id }) {
     await policyAssociations.remove(ctx.db, { policy_id: id })
@@ -67,8 +74,10 @@ function associationOperations(kind: string, what: string, path: `${typeof base}
       async handle(ctx, { params }) {
         await ctx.transaction(async tx => {
           const { policy_id, ...place } = await placeOf(tx, params)
-          if ((await policyAssociations.update(tx.db, place, { policy_id })) > 0) return
-          await policyAssociations.insert(tx.db, { policy_id, ...place })
+          if ((await policyAssociations.update(tx.db, place, { policy_id })) === 0) {
+            await policyAssociations.insert(tx.db, { policy_id, ...place })
+          }
+          await checkRules(tx)
         })
         return undefined
       },
@@ -98,32 +107,6 @@ function associationOperations(kind: string, what: string, path: `${typeof base}
       },
     }),
   ]
-}
-
-/** The region and those above it, nearest first. */
-async function regionsAbove(ctx: Ctx, id: string | null): Promise<string[]> {
-  const found: string[] = []
-  for (let next = id; next !== null && !found.includes(next); ) {
-    found.push(next)
-    next = (await regions.find(ctx.db, { id: next }))?.parent_region_id ?? null
-  }
-  return found
-}
-
-/** The policy of the endpoint: its own, that of its service in its region or one above, that of its service. */
-async function policyFor(ctx: Ctx, endpoint: EndpointRow): Promise<PolicyRow | undefined> {
-  const service_id = endpoint.service_id
-  const above = await regionsAbove(ctx, endpoint.region_id)
-  const places: Place[] = [
-    { endpoint_id: endpoint.id, service_id: '', region_id: '' },
-    ...above.map(region_id => ({ endpoint_id: '', service_id, region_id })),
-    { endpoint_id: '', service_id, region_id: '' },
-  ]
-  for (const place of places) {
-    const found = await policyAssociations.find(ctx.db, { ...place })
-    if (found) return policies.find(ctx.db, { id: found.policy_id })
-  }
-  return undefined
 }
 
 const showForEndpoint = operation({
@@ -166,7 +149,20 @@ const listEndpoints = operation({
   },
 })
 
-export const policyOperations: Operation[] = [
+/** What may change the rules of this cloud has done so when it is answered. */
+function takenUp(operation: Operation): Operation {
+  if (operation.method === 'GET') return operation
+  return {
+    ...operation,
+    async handle(ctx, request) {
+      const answer = await operation.handle(ctx, request)
+      await rulesChanged(ctx)
+      return answer
+    },
+  }
+}
+
+const all: Operation[] = [
   ...policyResource.operations,
   ...associationOperations('endpoint', 'an endpoint', `${base}/endpoints/{endpoint_id}`),
   ...associationOperations('service', 'a service', `${base}/services/{service_id}`),
@@ -178,3 +174,5 @@ export const policyOperations: Operation[] = [
   listEndpoints,
   showForEndpoint,
 ]
+
+export const policyOperations: Operation[] = [...all.map(takenUp), showPermissions]

@@ -1,0 +1,97 @@
+/** Policies of the API in force: those for endpoints of this cloud are rules that it goes by, taken up while it runs. */
+import { type Ctx, type Env, systemCtx } from '#kernel/context.ts'
+import { BadRequest, messageOf } from '#kernel/errors.ts'
+import { parsePolicy } from '#kernel/policy/policy-file.ts'
+import type { CheckSource } from '#kernel/policy/rule.ts'
+import { type EndpointRow, endpoints, regions } from '../catalog/store.ts'
+import { type PolicyAssociation, type PolicyRow, policies, policyAssociations } from './store.ts'
+
+/** Documents of other types are for others to read. */
+const types = ['application/json', 'application/yaml', 'application/x-yaml', 'text/yaml']
+const subject = 'identity.policies'
+/** How late a process may be of which the message was lost. */
+const everyMs = 60_000
+
+/** The region and those above it, nearest first. */
+export async function regionsAbove(ctx: Ctx, id: string | null): Promise<string[]> {
+  const found: string[] = []
+  for (let next = id; next !== null && !found.includes(next); ) {
+    found.push(next)
+    next = (await regions.find(ctx.db, { id: next }))?.parent_region_id ?? null
+  }
+  return found
+}
+
+/** The policy of the endpoint: its own, that of its service in its region or one above, that of its service. */
+export async function policyFor(ctx: Ctx, endpoint: EndpointRow): Promise<PolicyRow | undefined> {
+  const service_id = endpoint.service_id
+  const above = await regionsAbove(ctx, endpoint.region_id)
+  const places: Omit<PolicyAssociation, 'policy_id'>[] = [
+    { endpoint_id: endpoint.id, service_id: '', region_id: '' },
+    ...above.map(region_id => ({ endpoint_id: '', service_id, region_id })),
+    { endpoint_id: '', service_id, region_id: '' },
+  ]
+  for (const place of places) {
+    const found = await policyAssociations.find(ctx.db, { ...place })
+    if (found) return policies.find(ctx.db, { id: found.policy_id })
+  }
+  return undefined
+}
+
+/** The rules of all policies for endpoints of this cloud. `instead`: a policy as it would be. Throws when one cannot be read. */
+async function storedRules(ctx: Ctx, instead?: PolicyRow): Promise<Record<string, CheckSource>> {
+  if (!(await policyAssociations.find(ctx.db, {}))) return {}
+  const own = (await endpoints.list(ctx.db, {}, { orderBy: [{ column: 'id', direction: 'asc' }] })).filter(one =>
+    one.url.startsWith('%(base)s'),
+  )
+  const found = new Map<string, PolicyRow>()
+  for (const endpoint of own) {
+    const policy = await policyFor(ctx, endpoint)
+    if (policy) found.set(policy.id, policy.id === instead?.id ? instead : policy)
+  }
+  const read = [...found.values()].filter(policy => types.includes(policy.type))
+  return Object.assign({}, ...read.map(({ id, blob }) => parsePolicy(blob, `policy ${id}`))) as Record<
+    string,
+    CheckSource
+  >
+}
+
+/** Refuses what this cloud could not go by. */
+export async function checkRules(ctx: Ctx, instead?: PolicyRow): Promise<void> {
+  try {
+    ctx.policy.check(await storedRules(ctx, instead))
+  } catch (error) {
+    throw new BadRequest(messageOf(error), { cause: error })
+  }
+}
+
+async function takeUp(ctx: Ctx): Promise<void> {
+  try {
+    ctx.policy.override(await storedRules(ctx))
+  } catch (error) {
+    ctx.log.error({ err: error }, 'the policies of the API could not be taken up; those of before stay in force')
+  }
+}
+
+/** To be called after the transaction of a change. */
+export async function rulesChanged(ctx: Ctx): Promise<void> {
+  await takeUp(ctx)
+  ctx.bus.publish(subject, '')
+}
+
+/** Takes up what there is, and what comes. */
+export async function followRules(env: Env): Promise<AsyncDisposable> {
+  await takeUp(systemCtx(env))
+  let timer: Disposable | undefined
+  const later = () => {
+    timer = env.clock.after(everyMs, () => void takeUp(systemCtx(env)).then(later))
+  }
+  later()
+  const following = env.bus.subscribe(subject, () => void takeUp(systemCtx(env)))
+  return {
+    async [Symbol.asyncDispose]() {
+      timer?.[Symbol.dispose]()
+      await following[Symbol.asyncDispose]()
+    },
+  }
+}
