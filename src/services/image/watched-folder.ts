@@ -8,6 +8,7 @@ import { diskFormats } from './images/attributes.ts'
 import { insertImage, newImage } from './images/create.ts'
 import { type ImageRow, images, properties } from './images/store.ts'
 import { addLocation } from './locations/location.ts'
+import { locations } from './locations/store.ts'
 import { type WatchedRow, watched } from './watched/store.ts'
 import { aboutFile, disksIn, isAlike, pathOf, urlOfFile } from './watched/watched.ts'
 
@@ -33,13 +34,14 @@ export async function look(ctx: Ctx, store: string): Promise<void> {
   }
 }
 
-/** Nobody reads from the image until its file is there again. */
+/** Nobody reads from the image until its file is there again, unless another store has the bytes too. */
 async function lose(ctx: Ctx, row: WatchedRow): Promise<void> {
   const image_id = row.image_id
   await ctx.transaction(async tx => {
     const there = image_id !== null && (await images.count(tx.db, { id: image_id })) > 0
     if (!there) return void (await watched.remove(tx.db, keyOf(row)))
     await watched.update(tx.db, keyOf(row), { state: 'gone' })
+    if ((await locations.count(tx.db, { image_id, store: { op: '!=', value: row.store } })) > 0) return
     const marked = { status: 'deactivated', updated_at: now(tx) }
     if ((await images.update(tx.db, { id: image_id, status: 'active' }, marked)) > 0)
       await properties.insert(tx.db, { image_id, name: missing, value: now(tx) })

@@ -102,3 +102,19 @@ onEachEngine('other bytes under the same name are another image; one that was de
   await s.settle()
   assert.equal((await s.list('deb')).length, 1)
 })
+
+onEachEngine('an image that was copied to another store does not need its file', async database => {
+  await using s = await watching(database)
+  await writeFile(s.at('deb.raw'), bytes)
+  await s.settle()
+  const [image] = await s.list('deb')
+  const body = { method: { name: 'copy-image' }, stores: ['file'] }
+  assert.equal((await s.call(s.admin, 'POST', `/v2/images/${image!.id}/import`, { body })).status, 202)
+  await s.cloud.env.sagas.idle()
+  assert.equal((await s.list('deb'))[0]!.stores, 'share,file')
+  await rm(s.at('deb.raw'))
+  await s.look()
+  assert.equal((await s.list('deb'))[0]!.status, 'active')
+  const part = await s.call<string>(s.other, 'GET', `/v2/images/${image!.id}/file`, { headers: { range: 'bytes=2-5' } })
+  assert.deepEqual([part.status, part.body], [206, 'disk'])
+})
