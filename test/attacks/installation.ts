@@ -94,6 +94,7 @@ export async function installation(
     'os-aggregates': aggregate,
     'os-places': 'rack=r1',
     'os-dedicated-hosts': 'h1',
+    'os-maintenances': await made('/compute/v2.1/os-maintenances', 'maintenance', { kind: 'balance' }),
     'os-services': (await mine('os-services')).id,
     'os-hosts': 'h1',
     'os-hypervisors': (await mine('os-hypervisors')).id,

@@ -8,6 +8,7 @@ import { buildRequest } from './build-request.ts'
 import { type CreateBody, createRequest } from './create-schema.ts'
 import { noValidHost } from './explanation.ts'
 import { type Placing, place } from './placing.ts'
+import { tryOut } from './trial.ts'
 
 const destination = Type.Object({ host: Type.String(), node: Type.String(), availability_zone: Type.String() })
 const refusal = Type.Object({ host: Type.String(), rule: Type.String(), asked: Type.String(), had: Type.String() })
@@ -37,25 +38,11 @@ export const chooseDestinations = operation({
   },
 })
 
-/** Ends a transaction that was only tried: all that it claimed is undone. */
-class Tried extends Error {
-  readonly placing: Placing
-  constructor(placing: Placing) {
-    super('nothing is to stay of this')
-    this.placing = placing
-  }
-}
-
-async function dryRun(ctx: Ctx, body: CreateBody, project: string): Promise<Placing> {
-  try {
-    return await ctx.transaction(async tx => {
-      const { flavor, image, spec, max_count } = await buildRequest(tx, body, project)
-      const request = { flavor, image, spec, ignore: [], project_id: project, user_id: ctx.identity.user_id }
-      const ids = Array.from({ length: max_count }, () => ctx.ids.uuid())
-      throw new Tried(await place(tx, request, ids))
-    })
-  } catch (error) {
-    if (error instanceof Tried) return error.placing
-    throw error
-  }
+function dryRun(ctx: Ctx, body: CreateBody, project: string): Promise<Placing> {
+  return tryOut(ctx, async tx => {
+    const { flavor, image, spec, max_count } = await buildRequest(tx, body, project)
+    const request = { flavor, image, spec, ignore: [], project_id: project, user_id: ctx.identity.user_id }
+    const ids = Array.from({ length: max_count }, () => ctx.ids.uuid())
+    return place(tx, request, ids)
+  })
 }

@@ -2,8 +2,7 @@
 import type { LiveWish } from '../moves/migration.ts'
 
 /** `drain` empties a host; `suspend` and `resume` are before and after its restart; `balance` moves servers to even out hosts. */
-export const maintenanceKinds = ['drain', 'suspend', 'resume', 'balance'] as const
-export type MaintenanceKind = (typeof maintenanceKinds)[number]
+export type MaintenanceKind = 'drain' | 'suspend' | 'resume' | 'balance'
 
 /** `cancelling`: nothing more is begun. `incomplete`: some servers were refused or failed, and say why. */
 export type MaintenanceState = 'running' | 'cancelling' | 'done' | 'incomplete' | 'cancelled' | 'failed'

@@ -12,6 +12,7 @@ import { changeHost } from '../../hosts/steps.ts'
 import { hosts } from '../../hosts/store.ts'
 import { liveWish } from '../moves/migration.ts'
 import { serversOn } from '../store.ts'
+import { type BalanceWish, balanceOf } from './balance.ts'
 import {
   disabledFor,
   type MaintainedRow,
@@ -24,6 +25,9 @@ import { cancelMaintenance, maintenanceSaga, tellMaintenance } from './saga.ts'
 import { addServers, goingOn, maintenances, type NewMaintained, newest, serversOf, serversOfMany } from './store.ts'
 
 const ruleOf = (verb: string) => rule(`nephos:maintenances:${verb}`, admin)
+/** In percent of what hosts offer: how far the fullest may be from the emptiest. */
+const spread = Type.Integer({ minimum: 1, maximum: 100 })
+const most = Type.Integer({ minimum: 1, maximum: 100 })
 const nullable = Type.Union([Type.String(), Type.Null()])
 
 const maintenance = Type.Object({
@@ -117,8 +121,16 @@ const create = operation({
     {
       maintenance: Type.Object(
         {
-          kind: Type.Union([Type.Literal('drain'), Type.Literal('suspend'), Type.Literal('resume')]),
-          host: hostName,
+          kind: Type.Union([
+            Type.Literal('drain'),
+            Type.Literal('suspend'),
+            Type.Literal('resume'),
+            Type.Literal('balance'),
+          ]),
+          /** Of all kinds but `balance`, which is about all hosts. */
+          host: Type.Optional(hostName),
+          spread: Type.Optional(spread),
+          most: Type.Optional(most),
           live: Type.Optional(liveWish),
           together: Type.Optional(Type.Integer({ minimum: 1, maximum: 100 })),
         },
@@ -130,6 +142,11 @@ const create = operation({
   response: shown,
   async handle(ctx, { body: { maintenance: asked } }) {
     const { kind, live = 'auto', host: name } = asked
+    if (kind === 'balance') {
+      if (name !== undefined) throw new BadRequest('A balance is about all hosts: leave out host.')
+      return reply(await detailed(ctx, await beginBalance(ctx, asked)), { status: 202 })
+    }
+    if (name === undefined) throw new BadRequest(`Say with host which one to ${kind}.`)
     const row = await ctx.transaction(async tx => {
       const host = await hosts.find(tx.db, { name })
       if (!host) throw new NotFound(`Compute host ${name} could not be found.`)
@@ -142,6 +159,35 @@ const create = operation({
     })
     return reply(await detailed(ctx, row), { status: 202 })
   },
+})
+
+/** Moves what `os-balance` lists, as it is now; only servers that can move as they run. */
+async function beginBalance(ctx: Ctx, asked: { together?: number } & Partial<BalanceWish>): Promise<MaintenanceRow> {
+  const { moves } = await balanceOf(ctx, wishOf(asked))
+  return ctx.transaction(tx =>
+    beginMaintenance(tx, { kind: 'balance', host: null, live: 'yes', together: asked.together }, async () => moves),
+  )
+}
+
+const wishOf = ({ spread: asked = 20, most: count = 10 }: Partial<BalanceWish>): BalanceWish => ({
+  spread: asked,
+  most: count,
+})
+
+const balance = operation({
+  id: 'compute.maintenances.balance',
+  method: 'GET',
+  path: '/v2.1/os-balance',
+  summary: 'List the moves that would even out the load of hosts',
+  policy: ruleOf('balance'),
+  query: Type.Object({ spread: Type.Optional(spread), most: Type.Optional(most) }, { additionalProperties: false }),
+  response: Type.Object({
+    balance: Type.Object({
+      hosts: Type.Array(Type.Object({ host: Type.String(), before: Type.Number(), after: Type.Number() })),
+      moves: Type.Array(Type.Object({ server_id: Type.String(), from_host: Type.String(), to_host: Type.String() })),
+    }),
+  }),
+  handle: async (ctx, { query }) => ({ balance: await balanceOf(ctx, wishOf(query)) }),
 })
 
 const whyDown: Record<'drain' | 'suspend' | 'resume', (host: string) => string> = {
@@ -204,4 +250,4 @@ const remove = operation({
   },
 })
 
-export const maintenanceOperations: Operation[] = [list, show, create, remove]
+export const maintenanceOperations: Operation[] = [list, show, create, remove, balance]
