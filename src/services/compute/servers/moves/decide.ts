@@ -21,7 +21,7 @@ import {
   requireAllowed,
 } from '../action.ts'
 import type { ServerRow } from '../server.ts'
-import { destroyGuest, existingServer, serverToUndo } from '../steps.ts'
+import { destroyGuest, existingServer, isUnreachable, serverToUndo } from '../steps.ts'
 import { findServer, updateServer } from '../store.ts'
 import { consumer, requireChange } from './claim.ts'
 import type { MoveBody, MoveRow } from './move.ts'
@@ -73,6 +73,21 @@ export const confirmResize = actionOperation({
   },
 })
 
+/** Pauses before a host that does not answer is asked again; the last is repeated. */
+const askAgainMs = [200, 1_000, 5_000]
+
+/** The guest is nowhere else any more: a host that does not answer is waited for as long as the saga may take. */
+async function bringBack(ctx: Ctx, move: MoveRow, signal: AbortSignal): Promise<void> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await steps.bringBack(ctx, move)
+    } catch (error) {
+      if (ctx.sagas.stopping || !isUnreachable(error)) throw error
+      await ctx.clock.sleep(askAgainMs[attempt] ?? askAgainMs.at(-1)!, signal)
+    }
+  }
+}
+
 /** Goes forward only: each step may be done again, so what failed is asked for once more. */
 const revertSaga = saga<ActionInput<MoveBody>>(
   'compute.servers.revertResize',
@@ -96,7 +111,7 @@ const revertSaga = saga<ActionInput<MoveBody>>(
     await s.record(`bind ports to ${source}`, async tx => {
       await tx.services.network.bindPorts(tx, id, source)
     })
-    await s.step(`bring back on ${source}`, () => steps.bringBack(ctx, move))
+    await s.step(`bring back on ${source}`, signal => bringBack(ctx, move, signal))
     await s.record('settle', async tx => {
       const server = await existingServer(tx, id)
       const vm_state = move.old_vm_state

@@ -71,6 +71,21 @@ test('a reverted resize is as if it had not been, what was written since include
   assert.deepEqual(Object.keys(await s.cloud.allocated(s.server.id)), [s.first])
 })
 
+test('a revert waits for a host that does not answer, since the guest has left the other one', async () => {
+  await using s = await stage()
+  await s.act(resize)
+  await s.settled()
+  await s.cloud.removeHost(s.first)
+  assert.equal((await s.act({ revertResize: null })).status, 202)
+  while (s.cloud.guestHosts(s.server.id).includes(s.second)) await s.cloud.env.clock.sleep(5)
+  assert.equal((await s.cloud.show(s.demo, s.server.id)).status, 'REVERT_RESIZE')
+  await s.cloud.addHost(s.first)
+  const back = await s.settled()
+  assert.deepEqual([back.status, back['OS-EXT-SRV-ATTR:host']], ['ACTIVE', s.first])
+  assert.deepEqual(await s.cloud.portHosts(s.server.id), [s.first])
+  assert.deepEqual(s.cloud.guestHosts(s.server.id), [s.first])
+})
+
 test('a stopped server stays off through it all', async () => {
   await using s = await stage()
   await s.act({ 'os-stop': null })
