@@ -33,6 +33,8 @@ async function run(command: Command): Promise<number> {
       return (await import('./cli/database.ts')).dbCheck(command.options)
     case 'trace':
       return (await import('./cli/trace.ts')).trace(command.options)
+    case 'api schema':
+      return (await import('./cli/api-schema.ts')).apiSchema(command.options)
     case 'fixed list':
       return (await import('./cli/fixed-list.ts')).fixedList(command.options)
     case 'metadata clashes':

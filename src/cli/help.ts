@@ -13,6 +13,7 @@ export const helpText = `Nephos: an OpenStack cloud in one program, with real AP
   nephos server why ID       why a server is where it is, or nowhere: host by host
   nephos host drain HOST     move all servers off a host;  host cancel HOST  begins no more    docs/howto/maintain-hosts.md
   nephos host suspend HOST   suspend all that runs there, to restart it;  host resume HOST  when it is back
+  nephos api schema SERVICE  its API as OpenAPI; --version 2.90 as it was then
   nephos fixed list HOST     the addresses in use on a host, with server and MAC
   nephos metadata clashes    keys of metadata that differ by case only; --fix renames them
   nephos placement explain 'resources=VCPU:1'   which providers could take it, and what the others lack

@@ -41,6 +41,7 @@ export type Command =
   | { name: 'db migrate'; options: { data: string } }
   | { name: 'db check'; options: { data: string } }
   | { name: 'trace'; options: { data: string; request: string } }
+  | { name: 'api schema'; options: { service: string; version: string | undefined } }
   | { name: 'fixed list'; options: { data: string; host: string } }
   | { name: 'metadata clashes'; options: { data: string; fix: boolean } }
   | { name: 'server why'; options: { data: string; server: string } }
@@ -121,6 +122,10 @@ const readers: Record<string, (words: string[]) => Command> = {
   trace(words) {
     const { flags, word } = readWithWord('trace', 'REQUEST_ID', words, dataFlag)
     return { name: 'trace', options: { data: resolve(flags.data), request: word } }
+  },
+  'api schema'(words) {
+    const { flags, word } = readWithWord('api schema', 'SERVICE', words, { version: { type: 'string' } } as const)
+    return { name: 'api schema', options: { service: word, version: flags.version } }
   },
   'fixed list'(words) {
     const { flags, word } = readWithWord('fixed list', 'HOST', words, dataFlag)

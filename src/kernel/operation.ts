@@ -66,7 +66,7 @@ export interface OperationSpec<Path extends string, Q extends TSchema, B extends
   request?: B
   /** The shape of the answer at the newest version. */
   response?: R
-  /** Status of a plain answer; by default 200, or 204 without a body. */
+  /** Status of a plain answer; by default 200, or 204 without a body. Of an operation that always refuses, that of the refusal. */
   status?: number
   /** The body is a stream, not JSON. */
   raw?: boolean

@@ -33,6 +33,7 @@ export const baremetalOperations: Operation[] = [
     method: 'GET',
     path: `${path}/{node_id}`,
     summary: 'Show a bare-metal node',
+    status: 404,
     versions,
     policy: rule('os_compute_api:os-baremetal-nodes:show', admin),
     async handle(_ctx, { params }) {
@@ -46,6 +47,7 @@ export const baremetalOperations: Operation[] = [
       path: where,
       ...(action && { action }),
       summary: `Bare-metal nodes: ${verb.replace('_', ' ')} (not offered)`,
+      status: 400,
       versions,
       policy: 'authenticated',
       async handle() {

@@ -109,6 +109,7 @@ const power = (['startup', 'shutdown', 'reboot'] as const).map(verb =>
     method: 'GET',
     path: `/v2.1/os-hosts/{host_name}/${verb}`,
     summary: `Host power: ${verb} (not offered)`,
+    status: 501,
     versions,
     policy: policy(verb === 'startup' ? 'start' : verb),
     async handle(ctx, { params }) {

@@ -56,6 +56,7 @@ export const shareOperations: Operation[] = [
     method: 'GET',
     path: `${path}/{share_id}`,
     summary: 'Show a share of a server',
+    status: 404,
     versions,
     policy: policy('show', projectReaderOrAdmin),
     query: noQuery,

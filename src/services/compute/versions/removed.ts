@@ -47,7 +47,7 @@ async function gone(): Promise<never> {
   throw new Gone('This resource is no longer available. No forwarding address is given.')
 }
 
-const common = { summary: 'Removed upstream', policy: 'authenticated', handle: gone } as const
+const common = { summary: 'Removed upstream', policy: 'authenticated', status: 410, handle: gone } as const
 
 export const removedOperations: Operation[] = [
   ...removed.flatMap(([methods, path]) =>
