@@ -63,6 +63,13 @@ export const computeConfig = section(
         minimum: -1,
         description: 'How long the disks of a shelved server stay on its host; -1 is until they are asked to go.',
       }),
+      shelved_keep_free_percent: Type.Integer({
+        default: 0,
+        minimum: 0,
+        maximum: 100,
+        description:
+          'A host with less than this free of its vCPUs, memory or disk lets go of shelved servers, those first that were shelved first; 0 is no reason to.',
+      }),
       reclaim_instance_seconds: Type.Integer({
         default: 0,
         minimum: 0,

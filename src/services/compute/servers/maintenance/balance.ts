@@ -1,9 +1,9 @@
 /** Which servers would have to move so that hosts are loaded alike. Hosts are chosen as for any move, so no rule is broken; nothing is changed. */
 import type { Ctx } from '#kernel/context.ts'
-import { computeConfig } from '../../config.ts'
-import { type HostRow, isUp } from '../../hosts/host.ts'
+import { isUp } from '../../hosts/host.ts'
 import { hosts } from '../../hosts/store.ts'
 import { handOverRoom, releaseRoom } from '../../rooms/steps.ts'
+import { hostWith, type Loaded, loadOf } from '../host-load.ts'
 import { consumer, unfitHosts } from '../moves/claim.ts'
 import { place } from '../placing.ts'
 import type { ServerRow } from '../server.ts'
@@ -26,36 +26,11 @@ export interface Balance {
 /** Servers of a host that are tried before it counts as one that nothing can leave. */
 const tries = 10
 
-interface Loaded {
-  host: string
-  vcpus: number
-  memory_mb: number
-  servers: ServerRow[]
-}
-
-type Amounts = Pick<ServerRow, 'vcpus' | 'memory_mb'>
-
-/** What there is most of, in percent. */
-function loadOf({ vcpus, memory_mb, servers }: Loaded, more: Amounts = { vcpus: 0, memory_mb: 0 }): number {
-  const sum = (of: (amounts: Amounts) => number) => servers.reduce((total, one) => total + of(one), of(more))
-  const shares = [sum(one => one.vcpus) / vcpus, sum(one => one.memory_mb) / memory_mb]
-  return 100 * Math.max(...shares)
-}
-
-function offered(ctx: Ctx, { name, facts }: HostRow, servers: ServerRow[]): Loaded {
-  const {
-    cpu_allocation_ratio: cpu,
-    ram_allocation_ratio: ram,
-    reserved_memory_mb,
-  } = ctx.config.of(computeConfig).hosts
-  return { host: name, servers, vcpus: facts.vcpus * cpu, memory_mb: (facts.memory_mb - reserved_memory_mb) * ram }
-}
-
 export function balanceOf(ctx: Ctx, wish: BalanceWish): Promise<Balance> {
   return tryOut(ctx, async tx => {
     const open = (await hosts.list(tx.db)).filter(host => !host.disabled && isUp(tx, host))
     const servers = Map.groupBy(await listServers(tx, { host: open.map(host => host.name) }), server => server.host)
-    const all = open.map(host => offered(tx, host, servers.get(host.name) ?? []))
+    const all = open.map(host => hostWith(tx, host, servers.get(host.name) ?? []))
     const before = all.map(one => loadOf(one))
     const moves = await movesFor(tx, all, wish)
     const rounded = (load: number) => Math.round(load * 10) / 10

@@ -113,3 +113,27 @@ test('a shelved server that is deleted takes its image with it', async () => {
   await s.cloud.remove(s.demo, s.server.id)
   assert.deepEqual(await s.images(), [])
 })
+
+test('a host that others need lets go of what was shelved first, and of no more than that', async () => {
+  await using cloud = await serverCloud({
+    vcpus: 1,
+    set: ['compute.shelved_offload_seconds=-1', 'compute.shelved_keep_free_percent=40'],
+  })
+  const demo = await cloud.project('p1')
+  const ids: string[] = []
+  for (let n = 0; n < 3; n++) ids.push((await cloud.boot(demo)).id)
+  const statuses = () => Promise.all(ids.map(async id => (await cloud.show(demo, id)).status))
+  const shelveOne = async (id: string) => {
+    await cloud.api(demo, 'POST', `/servers/${id}/action`, { shelve: null })
+    await cloud.env.sagas.idle()
+  }
+  await shelveOne(ids[1]!)
+  await shelveOne(ids[0]!)
+  assert.deepEqual(await statuses(), ['SHELVED', 'SHELVED', 'ACTIVE'])
+  for (let turn = 0; turn < 2; turn++) {
+    await cloud.reconcile(shelvedOffloads.id)
+    await cloud.env.sagas.idle()
+    assert.deepEqual(await statuses(), ['SHELVED', 'SHELVED_OFFLOADED', 'ACTIVE'], 'half of the host is free')
+  }
+  assert.deepEqual([cloud.guestHosts(ids[0]!), cloud.guestHosts(ids[1]!)], [['h1'], []])
+})

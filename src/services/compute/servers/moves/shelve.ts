@@ -6,9 +6,11 @@ import { admin, projectMemberOrAdmin, rule } from '#kernel/policy/rule.ts'
 import { reconciler } from '#kernel/reconcile.ts'
 import { computeConfig } from '../../config.ts'
 import { hostAgent, powerStates } from '../../host-agent.ts'
+import { hosts } from '../../hosts/store.ts'
 import { releaseRoom } from '../../rooms/steps.ts'
 import { actionSaga, beginAction, begunAction } from '../action.ts'
 import { snapshotImage, storeDisk } from '../create-image.ts'
+import { hostWith, loadOf } from '../host-load.ts'
 import type { ServerRow, VmState } from '../server.ts'
 import { callOptions, currentSpec, destroyGuest, existingServer, serverToUndo, stopping } from '../steps.ts'
 import { findServer, listServers, updateServer } from '../store.ts'
@@ -120,20 +122,41 @@ export const shelveOffload = begunAction({
   begin: beginOffload,
 })
 
-/** Takes shelved servers off their hosts when they have waited for long enough. */
+/** Takes shelved servers off their hosts when they have waited for long enough, or others need the room. */
 export const shelvedOffloads = reconciler({
   id: 'compute.shelved-offloads',
   every: 60_000,
   async run(ctx) {
-    const seconds = ctx.config.of(computeConfig).shelved_offload_seconds
-    if (seconds <= 0) return
-    for (const { id } of await listServers(ctx, { vm_state: 'shelved', task_state: null })) {
-      await ctx.transaction(async tx => {
-        const server = await findServer(tx, id)
-        const at = server?.recovery?.shelved?.at
-        if (server?.vm_state !== 'shelved' || server.task_state !== null || at === undefined) return
-        if (ctx.clock.now() - Date.parse(at) >= seconds * 1000) await beginOffload(tx, server)
-      })
-    }
+    const { shelved_offload_seconds: seconds, shelved_keep_free_percent: free } = ctx.config.of(computeConfig)
+    if (seconds <= 0 && free === 0) return
+    const waiting = await listServers(ctx, { vm_state: 'shelved', task_state: null })
+    const due = seconds > 0 ? waiting.filter(server => ctx.clock.now() - shelvedAt(server) >= seconds * 1000) : []
+    const crowding = free > 0 ? await inTheWay(ctx, waiting, free) : []
+    for (const id of new Set([...due, ...crowding].map(server => server.id))) await offloadAgain(ctx, id)
   },
 })
+
+const shelvedAt = ({ recovery }: ServerRow) => Date.parse(recovery?.shelved?.at ?? '') || Number.MAX_SAFE_INTEGER
+
+async function offloadAgain(ctx: Ctx, id: string): Promise<void> {
+  await ctx.transaction(async tx => {
+    const server = await findServer(tx, id)
+    if (server?.vm_state === 'shelved' && server.task_state === null) await beginOffload(tx, server)
+  })
+}
+
+/** Those that have been on the shelf for longest, of each host as many as it takes to have so much of it free. */
+async function inTheWay(ctx: Ctx, waiting: readonly ServerRow[], freePercent: number): Promise<ServerRow[]> {
+  const found: ServerRow[] = []
+  for (const [name, shelved] of Map.groupBy(waiting, server => server.host)) {
+    const row = name === null ? undefined : await hosts.find(ctx.db, { name })
+    if (!row) continue
+    const host = hostWith(ctx, row, await listServers(ctx, { host: row.name }))
+    for (const server of shelved.toSorted((a, b) => shelvedAt(a) - shelvedAt(b))) {
+      if (100 - loadOf(host) >= freePercent) break
+      host.servers = host.servers.filter(one => one.id !== server.id)
+      found.push(server)
+    }
+  }
+  return found
+}
