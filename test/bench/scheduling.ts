@@ -14,6 +14,9 @@ import { type Times, timesOf } from './timing.ts'
 const decisions = 200
 /** Hosts that report between two decisions. */
 const reports = 20
+/** Requests for several servers, and how many each is for. */
+const requests = 10
+const several = 100
 
 const flavor = { id: '1', name: 'small', vcpus: 1, ram: 512, disk: 1, ephemeral: 0, swap: 0, extra_specs: {} }
 const spec = { availability_zone: null, requested_host: null, scheduler_hints: {}, group_id: null }
@@ -22,6 +25,8 @@ export interface Scheduling {
   times: Times
   /** Of one decision. */
   statements: number
+  /** Of one decision of those for several servers of one request. */
+  several: { times: Times; statements: number }
 }
 
 /** Decisions in transactions of their own, each claimed for good, while hosts go on reporting. The commit is not timed. */
@@ -44,31 +49,43 @@ export async function schedulingTimes(dir: string, hosts: number): Promise<Sched
     })
   }
   const request = { flavor, image: null, spec, ignore: [], project_id: 'p', user_id: 'u' }
-  let statements = 0
   let reported = 0
-  async function decide(): Promise<number> {
+  async function decide(count: number) {
     return ctx.transaction(async tx => {
+      const ids = Array.from({ length: count }, () => cloud.env.ids.uuid())
       const before = database.statements()
       const began = performance.now()
-      const placed = await place(tx, request, [cloud.env.ids.uuid()])
+      const placed = await place(tx, request, ids)
       if (!('hosts' in placed)) throw new Error('no host was found')
-      statements += database.statements() - before
-      return performance.now() - began
+      return {
+        took: (performance.now() - began) / count,
+        statements: (database.statements() - before) / count,
+      }
     })
   }
   const lively = () =>
     ctx.transaction(async tx => {
       for (let i = 0; i < reports; i++) await keepReport(tx, report(reported++ % hosts, false))
     })
-  for (let i = 0; i < 20; i++) await decide()
-  statements = 0
-  const took: number[] = []
-  for (let i = 0; i < decisions; i++) {
-    await lively()
-    took.push(await decide())
+  async function decided(times: number, count: number) {
+    const each = []
+    for (let i = 0; i < times; i++) {
+      await lively()
+      each.push(await decide(count))
+    }
+    return {
+      times: timesOf(each.map(({ took }) => took)),
+      statements: each.reduce((sum, one) => sum + one.statements, 0) / times,
+    }
   }
+  for (let i = 0; i < 20; i++) await decide(1)
+  const single = await decided(decisions, 1)
+  // Ten hosts have no room for hundreds.
+  const many = Math.min(several, hosts)
+  await decide(many)
+  const together = await decided(requests, many)
   rmSync(path, { force: true })
-  return { times: timesOf(took), statements: statements / decisions }
+  return { ...single, several: together }
 }
 
 async function factsOfHost(): Promise<HostFacts> {
