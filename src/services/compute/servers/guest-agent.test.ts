@@ -1,16 +1,7 @@
 /** Stories of servers with an agent in the guest: frozen for snapshots, asked for its figures. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type ServerCloud, serverCloud } from './fixtures/server-cloud.ts'
-import { tiny } from './fixtures/world.ts'
-
-async function setProperties(cloud: ServerCloud, properties: Record<string, string>) {
-  const { token } = await cloud.admin()
-  const body = Object.entries(properties).map(([name, value]) => ({ op: 'add', path: `/${name}`, value }))
-  const headers = { 'content-type': 'application/openstack-images-v2.1-json-patch' }
-  const answer = await cloud.request('PATCH', `/image/v2/images/${tiny}`, { token, headers, body })
-  assert.equal(answer.status, 200, JSON.stringify(answer.body))
-}
+import { serverCloud, setProperties } from './fixtures/server-cloud.ts'
 
 async function stage(properties: Record<string, string>) {
   const cloud = await serverCloud()

@@ -1,7 +1,7 @@
 /** Stories of servers that get new disks: rebuilt, rescued, and put back when that fails. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type ServerCloud, serverCloud } from './fixtures/server-cloud.ts'
+import { type ServerCloud, serverCloud, setProperties } from './fixtures/server-cloud.ts'
 import { tiny } from './fixtures/world.ts'
 
 async function stage() {
@@ -137,6 +137,16 @@ test('a rescued server runs from another disk with its own beside, and goes back
   assert.equal((await s.act({ unrescue: null })).status, 409)
   const unknown = await s.act<{ badRequest: { message: string } }>({ rescue: { rescue_image_ref: s.server.id } })
   assert.equal(unknown.body.badRequest.message, `Requested rescue image '${s.server.id}' is not supported`)
+})
+
+test('a rescue image that names its device comes after the disks that the guest knows', async () => {
+  await using s = await stage()
+  await setProperties(s.cloud, { hw_rescue_device: 'cdrom', hw_rescue_bus: 'ide' })
+  await s.act({ rescue: { rescue_image_ref: tiny } })
+  assert.equal((await s.settled()).status, 'RESCUE')
+  const { disks } = s.guest().spec
+  assert.deepEqual([disks[0]?.id, disks[0]?.boot_index, disks.at(-1)?.id], ['root', -1, 'rescue'])
+  assert.deepEqual([disks.at(-1)?.bus, disks.at(-1)?.cdrom], ['ide', true])
 })
 
 test('a rescued server is listed by its status, and so is one that is being rebuilt', async () => {
