@@ -65,27 +65,36 @@ interface KeptReal {
 const realFile = 'real.json'
 const notReached = 'not reached'
 
-/** A test that the run had no time for stays as it was. */
-export function keepReal(version: string, results: Result[]): void {
-  const tests = read<KeptReal>(realFile)?.tests ?? {}
+/** What is kept after one more run. A test that it had no time for stays as it was. */
+export function withRun(before: KeptReal['tests'], results: Result[]): KeptReal['tests'] {
+  const tests = { ...before }
   for (const { test, outcome, text } of results) {
     if (text === noTime) tests[test] ??= notReached
     else tests[test] = outcome === 'skipped' ? reasonOf(text) : outcome
   }
-  write(realFile, { version, tests: Object.fromEntries(Object.entries(tests).sort(([a], [b]) => (a < b ? -1 : 1))) })
+  return Object.fromEntries(Object.entries(tests).sort(([a], [b]) => (a < b ? -1 : 1)))
+}
+
+export function keepReal(version: string, results: Result[]): void {
+  write(realFile, { version, tests: withRun(read<KeptReal>(realFile)?.tests ?? {}, results) })
 }
 
 export function keptReal(isOn: (test: string) => boolean): Kept | undefined {
   const real = read<KeptReal>(realFile)
-  const found = Object.entries(real?.tests ?? {}).filter(([test]) => isOn(test))
-  if (!real || found.length === 0) return undefined
+  return real && keptOfReal(real, isOn)
+}
+
+/** Undefined when none of the tests was asked for yet. */
+export function keptOfReal({ version, tests }: KeptReal, isOn: (test: string) => boolean): Kept | undefined {
+  const found = Object.entries(tests).filter(([test]) => isOn(test))
+  if (found.length === 0) return undefined
   const results = found.map(([test, told]): Result => {
     const nothing = { test: `real.${test}`, id: test, seconds: 0, text: '' }
     if (told === 'passed' || told === 'failed') return { ...nothing, outcome: told }
     if (told === notReached) return { ...nothing, outcome: 'failed', text: noTime }
     return { ...nothing, outcome: 'skipped', text: told }
   })
-  return keptOf(real.version, results)
+  return keptOf(version, results)
 }
 
 /** Adds the operations that a suite had good answers from to those that it is known to call. */
