@@ -10,8 +10,9 @@ import { keep, keepReal, keptOf, noteSeen } from '../results.ts'
 import { type Result, runSuite, type Workspace, workspaceIn } from '../stestr.ts'
 import { buildGuest } from './guest.ts'
 import { imageSettingsOf, imageSite } from './image-site.ts'
+import { registerLimits } from './limits.ts'
 import { disturbing, onList, patternsOf, simulatedLists } from './lists.ts'
-import { configText, formerPasswords, lockout, type Settings, tempestSettings } from './settings.ts'
+import { configText, formerPasswords, lockout, region, type Settings, tempestSettings } from './settings.ts'
 
 export interface TempestOptions {
   lists: string[]
@@ -42,6 +43,8 @@ export async function tempestMode(suite: Suite, options: TempestOptions): Promis
   const { say, lists, real } = options
   const { flags, hosts } = real ? onThisMachine : simulated
   const patterns = lists.flatMap(patternsOf)
+  // The quotas of api.compute's tests are not those.
+  const unifiedLimits = lists.every(list => /^scenario\b/.test(list))
   await using site = await imageSite()
   const images = mkdtempSync(join(tmpdir(), 'nephos-conformance-images-'))
   using _images = { [Symbol.dispose]: () => rmSync(images, { recursive: true, force: true }) }
@@ -55,14 +58,20 @@ export async function tempestMode(suite: Suite, options: TempestOptions): Promis
       },
       image: imageSettingsOf(images),
       // There is no other host; and a guest that still boots hears nothing of being told to shut down.
-      ...(real && { compute: { allow_resize_to_same_host: true, stop_grace_seconds: 15 } }),
+      ...(real && {
+        compute: {
+          ...{ allow_resize_to_same_host: true, stop_grace_seconds: 15 },
+          ...(unifiedLimits && { quota_driver: 'unified_limits' }),
+        },
+      }),
     },
   })
   const admin = await logIn(cloud)
+  if (unifiedLimits) await registerLimits(admin, region)
   const guest = real ? await buildGuest(cloud.dir, say) : undefined
   // Some tests need two images; the newer one is what most guests are made of.
   await addImage(admin, 'second', guest)
-  const settings = await tempestSettings(admin, { hosts, imageSite: site.url, ...(guest && { guest }) })
+  const settings = await tempestSettings(admin, { hosts, imageSite: site.url, unifiedLimits, ...(guest && { guest }) })
   const workspace = await makeWorkspace(join(cloud.dir, 'tempest'), suite, settings)
   const before = await cloud.answered()
   const heard = ({ test, outcome, seconds }: Result) =>

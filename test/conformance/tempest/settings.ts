@@ -11,6 +11,8 @@ export type Settings = Record<string, Record<string, string | number | boolean |
 export interface Kind {
   /** How many hosts it has. */
   hosts: number
+  /** Whether compute's limits are those of identity. */
+  unifiedLimits: boolean
   /** The disk, in qcow2, of guests that can be logged in to; without it guests are simulated. */
   guest?: string
   /** A web server with disks that the cloud may import. */
@@ -23,7 +25,13 @@ export const lockout = { attempts: 2, seconds: 5 }
 /** How many of a user's last passwords a new one must differ from. */
 export const formerPasswords = 2
 
-export async function tempestSettings(admin: Admin, { hosts, guest, imageSite }: Kind): Promise<Settings> {
+/** Where all services are. */
+export const region = 'RegionOne'
+
+export async function tempestSettings(
+  admin: Admin,
+  { hosts, guest, imageSite, unifiedLimits }: Kind,
+): Promise<Settings> {
   const offered = (type: string) => admin.serviceTypes.includes(type)
   return {
     DEFAULT: { debug: true, log_file: 'tempest.log', use_stderr: false },
@@ -46,6 +54,7 @@ export async function tempestSettings(admin: Admin, { hosts, guest, imageSite }:
     enforce_scope: { nova: true, neutron: true, glance: true, cinder: true, keystone: true, placement: true },
     identity: {
       uri_v3: admin.login.auth_url,
+      region,
       user_lockout_failure_attempts: lockout.attempts,
       user_lockout_duration: lockout.seconds,
       user_unique_last_password_count: formerPasswords,
@@ -59,7 +68,7 @@ export async function tempestSettings(admin: Admin, { hosts, guest, imageSite }:
     ...(guest !== undefined && { scenario: { img_file: guest, img_disk_format: 'qcow2' } }),
     ...(await imageSettings(admin, imageSite)),
     ...(await networkSettings(admin)),
-    ...(await computeSettings(admin, hosts, guest !== undefined)),
+    ...(await computeSettings(admin, hosts, guest !== undefined, unifiedLimits)),
     placement: await microversions(admin, 'placement', '/'),
   }
 }
@@ -129,7 +138,7 @@ async function networkSettings(admin: Admin): Promise<Settings> {
   }
 }
 
-async function computeSettings(admin: Admin, hosts: number, real: boolean): Promise<Settings> {
+async function computeSettings(admin: Admin, hosts: number, real: boolean, unifiedLimits: boolean): Promise<Settings> {
   const { images } = await admin.get<{ images: { id: string }[] }>('image', '/v2/images?status=active&sort=created_at')
   const { flavors } = await admin.get<{ flavors: { id: string; ram: number }[] }>('compute', '/flavors/detail')
   const [small, next] = flavors.toSorted((a, b) => a.ram - b.ram)
@@ -171,6 +180,7 @@ async function computeSettings(admin: Admin, hosts: number, real: boolean): Prom
       swap_volume: routed('compute', /\/os-volume_attachments/),
       volume_multiattach: routed('compute', /\/os-volume_attachments/),
       personality: true,
+      unified_limits: unifiedLimits,
       hostname_fqdn_sanitization: true,
       scheduler_enabled_filters: loadConfig(sections, {}).of(computeConfig).scheduler.filters,
       nova_policy_roles: ['admin', 'manager', 'member', 'reader', 'service'],

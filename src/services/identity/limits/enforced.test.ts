@@ -23,10 +23,10 @@ async function limited(options: TestCloudOptions = {}) {
   }
   const { services } = await good<{ services: { id: string; type: string }[] }>('GET', '/identity/v3/services')
   const idOf = (type: string) => services.find(one => one.type === type)!.id
-  const register = (type: string, limits: Record<string, number>) =>
+  const register = (type: string, limits: Record<string, number>, where: { region_id?: string } = {}) =>
     good('POST', '/identity/v3/registered_limits', {
       registered_limits: Object.entries(limits).map(([resource_name, default_limit]) => ({
-        ...{ service_id: idOf(type), resource_name, default_limit },
+        ...{ service_id: idOf(type), resource_name, default_limit, ...where },
       })),
     })
   const give = (type: string, resource_name: string, resource_limit: number, whose: object) =>
@@ -130,4 +130,16 @@ onEachEngine('with two levels the projects of a domain share what it has', async
 test('what need not be registered is without limit', async () => {
   await using s = await limited({ set: ['compute.unified_limits_resource_list=[]'] })
   assert.equal(await s.boot(await s.cloud.project('one')), 202)
+})
+
+test('limits of the cloud’s own region are heeded before those of every region, and those of other regions are not', async () => {
+  await using s = await limited()
+  const one = await s.cloud.project('one')
+  await s.good('POST', '/identity/v3/regions', { region: { id: 'elsewhere' } })
+  await s.register('network', { network: 0 }, { region_id: 'elsewhere' })
+  await s.register('network', { network: 0 })
+  await s.register('network', { network: 1 }, { region_id: 'RegionOne' })
+  assert.deepEqual([await s.network(one), await s.network(one)], [201, 409])
+  await s.give('network', 'network', 2, { project_id: one.id, region_id: 'RegionOne' })
+  assert.deepEqual([await s.network(one), await s.network(one)], [201, 409])
 })

@@ -1,4 +1,6 @@
 /** What a project may have of a resource, and what the model of hierarchies says of it. */
+
+import { cloudConfig } from '#kernel/config/cloud-config.ts'
 import type { Ctx } from '#kernel/context.ts'
 import { lock } from '#kernel/db/database.ts'
 import { Forbidden } from '#kernel/errors.ts'
@@ -44,7 +46,6 @@ export interface LimitsQuestion {
   /** Type or name of the service, as in the catalog. */
   service: string
   project_id: string
-  region_id?: string
 }
 
 /** By resource; -1 is without limit, and what is not here is not limited by identity. */
@@ -57,9 +58,10 @@ export interface Limits {
   together?: Amounts
 }
 
-/** All limits of the service's resources for the project: its own, else the registered ones. One statement. */
-export async function limitsFor(ctx: Ctx, { service, project_id, region_id }: LimitsQuestion): Promise<Limits> {
-  const found = await limitsOf(ctx.db, { service, project_id, region_id: region_id ?? null })
+/** All limits of the service's resources for the project, of this cloud's region before those of every region: its own, else the registered ones. One statement. */
+export async function limitsFor(ctx: Ctx, { service, project_id }: LimitsQuestion): Promise<Limits> {
+  const region_id = ctx.config.of(cloudConfig).region
+  const found = await limitsOf(ctx.db, { service, project_id, region_id })
   const own = Object.fromEntries(found.map(row => [row.resource_name, row.own ?? row.registered]))
   if (modelOf(ctx).name === 'flat') return { own }
   return { own, together: Object.fromEntries(found.map(row => [row.resource_name, row.above ?? row.registered])) }

@@ -37,7 +37,7 @@ export const limits = rows<LimitRow>('identity_limits')
 /** The limits of a service's resources for a project, and for its domain: of each the registered one, and what stands in its place. */
 export async function limitsOf(
   db: Db,
-  { service, project_id, region_id }: { service: string; project_id: string; region_id: string | null },
+  { service, project_id, region_id }: { service: string; project_id: string; region_id: string },
 ): Promise<{ resource_name: string; registered: number; own: number | null; above: number | null }[]> {
   const { rows: found } = await sql<{
     resource_name: string
