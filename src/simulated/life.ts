@@ -76,6 +76,9 @@ const inMemory = ':memory:'
 /** How often a new life is asked whether it is ready. */
 const askEveryMs = 2
 
+/** A host that has not been told what to carry by then will be later. */
+const longestStartMs = 10_000
+
 export async function beginLife(place: Place, beginning: Beginning): Promise<Life> {
   const { config, policyOverrides, services, around, sagaProbe } = place
   const clock = endableClock(place.clock)
@@ -115,12 +118,15 @@ export async function beginLife(place: Place, beginning: Beginning): Promise<Lif
   async function addHosts(names: readonly string[]): Promise<void> {
     for (const name of names) await addHost(name)
   }
-  const ready = () =>
-    untilHealthy(
-      cloud,
-      hosts.map(host => host.name),
-      { clock: systemClock(), everyMs: askEveryMs },
-    )
+  async function ready(): Promise<void> {
+    const real = systemClock()
+    const names = hosts.map(host => host.name)
+    await untilHealthy(cloud, names, { clock: real, everyMs: askEveryMs })
+    // Those of a snapshot have guests, and carry their ports only once they were told of them.
+    const began = real.monotonic()
+    while (hosts.some(({ plane }) => !plane.applied) && real.monotonic() - began < longestStartMs)
+      await real.sleep(askEveryMs)
+  }
 
   if (typeof beginning.from === 'string') {
     const { admin, demo } = beginning.passwords

@@ -52,6 +52,7 @@ test('a snapshot is one file, and another cloud goes on from it: servers, guests
   assert.equal(Buffer.from(file).subarray(0, 15).toString(), 'SQLite format 3')
 
   await using other = await startCloud({ snapshot: file })
+  await other.assertions.require('sound')
   const again = await clientOf(other)
   assert.deepEqual(await again.servers(), ['kept'])
   assert.equal((await again.server(id)).status, 'ACTIVE')

@@ -26,8 +26,10 @@ function keep(cloud: ChaosCloud): void {
   const folder = mkdtempSync(join(tmpdir(), 'nephos-chaos-failed-'))
   try {
     execFileSync('cp', ['-a', `${cloud.file()}/.`, folder], { stdio: ['ignore', 'ignore', 'pipe'] })
-  } finally {
     say(`the data directory is kept: ${folder}`)
+  } catch (error) {
+    // What is wrong is told all the same.
+    say(`the data directory was not kept whole in ${folder}: ${String(error)}`)
   }
 }
 
