@@ -76,6 +76,22 @@ export const computeConfig = section(
         description:
           'How long a deleted server can still be restored; 0 deletes at once, as a server is that is being built or moved.',
       }),
+      deleted_disks: Type.Object(
+        {
+          hours: Type.Integer({
+            default: 0,
+            minimum: 0,
+            maximum: 87_600,
+            description: 'How long the image of a deleted server is kept; 0: none is made.',
+          }),
+          always: Type.Boolean({
+            default: false,
+            description:
+              'Whether one is made of every server, unless its metadata says backup_on_delete=false; else of those that say true.',
+          }),
+        },
+        { description: 'Disks of deleted servers, as images of their project.' },
+      ),
       stuck_seconds: Type.Object(
         {
           reboot: Type.Integer({ default: 180, minimum: 1, description: 'A reboot.' }),

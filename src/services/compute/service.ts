@@ -43,6 +43,7 @@ import { dedicatedHosts } from './migrations/0011-dedicated-hosts.ts'
 import { diskKeys } from './migrations/0012-disk-keys.ts'
 import { flavorNumbers } from './migrations/0013-flavor-numbers.ts'
 import { maintenances } from './migrations/0014-maintenances.ts'
+import { deletedDisks } from './migrations/0015-deleted-disks.ts'
 import { networkOperationsOfCompute } from './network-proxies/networks.ts'
 import { securityGroupOperations } from './network-proxies/security-groups.ts'
 import { computeNotifications } from './notifications/notification.ts'
@@ -59,6 +60,7 @@ import { schedulerHintOperations } from './scheduler-hints/operations.ts'
 import { loadSchedulerModules } from './scheduler-modules.ts'
 import { serverGroupOperations, serverGroupRules } from './server-groups/operations.ts'
 import { reclaims } from './servers/delete.ts'
+import { expiredDisks } from './servers/deleted-disks.ts'
 import { evacuatedSources } from './servers/moves/evacuate.ts'
 import { highAvailability } from './servers/moves/high-availability.ts'
 import { lostAsides, orphanMoves, unconfirmedResizes } from './servers/moves/reconcilers.ts'
@@ -121,6 +123,7 @@ export const computeService = service({
     unconfirmedResizes,
     shelvedOffloads,
     reclaims,
+    expiredDisks,
     usageAuditing,
     usedRateLimits,
   ],
@@ -139,6 +142,7 @@ export const computeService = service({
     diskKeys,
     flavorNumbers,
     maintenances,
+    deletedDisks,
   ],
   config: computeConfig,
   contract: computeContract,

@@ -46,10 +46,11 @@ export async function storeDisk(ctx: Ctx, host: string, input: Snapshot & { id: 
 export async function snapshotImage(
   ctx: Ctx,
   server: ServerRow,
-  asked: { name: string; image_type: 'snapshot' | 'backup'; properties?: Record<string, string> },
+  asked: { id?: string; name: string; image_type: 'snapshot' | 'backup'; properties?: Record<string, string> },
 ): Promise<ImageInfo> {
   await refuseEncrypted(ctx, server)
   return ctx.services.image.create(ctx, {
+    ...(asked.id !== undefined && { id: asked.id }),
     name: asked.name,
     disk_format: server.image?.disk_format ?? 'qcow2',
     container_format: 'bare',

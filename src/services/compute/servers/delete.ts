@@ -12,6 +12,7 @@ import { releaseRoom } from '../rooms/steps.ts'
 import { loadServer, requireUnlocked } from './access.ts'
 import { actionOperation } from './action.ts'
 import { beginSoftDelete, defers } from './deferred-delete.ts'
+import { diskToKeep, type KeptDisk, keepDisk } from './deleted-disks.ts'
 import { confirmMove } from './moves/decide.ts'
 import { moveIn, openMoves, updateMove } from './moves/store.ts'
 import type { ServerRow } from './server.ts'
@@ -21,8 +22,13 @@ import { cleanupHosts } from './store-cleanups.ts'
 
 const deadlineMs = 60 * 60_000
 
+/** The disk is sent to the image store before. */
+const keepingDeadlineMs = 3 * 60 * 60_000
+
 interface DeleteInput {
   server_id: string
+  /** The image that its disk is to be kept as. */
+  kept?: KeptDisk
 }
 
 export const deleteSaga = saga<DeleteInput>(
@@ -35,7 +41,8 @@ export const deleteSaga = saga<DeleteInput>(
       await updateServer(ctx, server_id, { vm_state: 'error', task_state: null, fault }, { task_state: 'deleting' })
     },
   },
-  async (s, { server_id }) => {
+  async (s, { server_id, kept }) => {
+    if (kept) await s.step('keep disk', signal => keepDisk(s.ctx, server_id, kept, signal))
     await s.step('destroy guest', async () => {
       const server = await findServer(s.ctx, server_id)
       for (const host of await hostsOf(s.ctx, server_id, server?.host ?? null))
@@ -79,7 +86,9 @@ export async function beginDelete(ctx: Ctx, server: ServerRow): Promise<void> {
     await tx.sagas.cancel(tx, server.id)
     const deleting = { ...now, task_state: 'deleting' } as const
     await tellAll(tx, deleting, now.host === null ? ['delete.start'] : ['delete.start', 'shutdown.start'])
-    await tx.sagas.start(tx, deleteSaga, { server_id: server.id }, server.id)
+    const kept = await diskToKeep(tx, now)
+    const input = { server_id: server.id, ...(kept && { kept }) }
+    await tx.sagas.start(tx, kept ? { ...deleteSaga, deadline: keepingDeadlineMs } : deleteSaga, input, server.id)
   })
 }
 
