@@ -43,7 +43,9 @@ export function answering(known: Known): string[] {
 
 function fits(operation: Operation, known: Known, shape: RegExp): boolean {
   const path = operation.path.replace(/\{[^}]+\}/g, '{}').replace(/(.)\/$/, '$1')
-  return operation.method === known.method && (operation.action ?? '') === (known.action ?? '') && shape.test(path)
+  // One that no key of the body chooses answers whatever the key is.
+  const isChosen = operation.action === undefined || operation.action === known.action
+  return operation.method === known.method && isChosen && shape.test(path)
 }
 
 /** Older operations that differ by a word where newer ones have an id (`os-services/enable`): one operation with a parameter answers them. */

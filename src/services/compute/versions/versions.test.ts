@@ -39,6 +39,8 @@ test('what upstream took away is gone', async () => {
   await using cloud = await computeCloud()
   assert.equal((await cloud.call('alice', 'GET', '/os-cells')).status, 410)
   assert.equal((await cloud.call('alice', 'PUT', '/os-floating-ip-dns/a/entries/b', {})).status, 410)
+  assert.equal((await cloud.call('alice', 'POST', '/os-fixed-ips/10.0.0.1/action', { reserve: null })).status, 410)
+  assert.equal((await cloud.call('alice', 'POST', '/os-networks/a/action', { disassociate_host: null })).status, 410)
 })
 
 test('/v2 speaks the oldest version whatever is asked for, and takes bodies with too much in them', async () => {
