@@ -46,7 +46,7 @@ import { factorCodes } from './migrations/0012-factor-codes.ts'
 import { severalFederated } from './migrations/0013-several-federated.ts'
 import { federatedSessions } from './migrations/0014-federated-sessions.ts'
 import { closeDirectories, refreshDirectories } from './mirror.ts'
-import { followRules } from './policies/in-force.ts'
+import { followRules, rulesChanged } from './policies/in-force.ts'
 import { policyOperations } from './policies/operations.ts'
 import { baseRules } from './policy.ts'
 import { listProjectsOfUser, projectResource } from './projects/operations.ts'
@@ -76,6 +76,7 @@ const upkeep = reconciler({
     await expireRevocations(ctx)
     await expireTrusts(ctx)
     await expireFederation(ctx)
+    await rulesChanged(ctx)
   },
 })
 

@@ -9,8 +9,6 @@ import { type PolicyAssociation, type PolicyRow, policies, policyAssociations } 
 /** Documents of other types are for others to read. */
 const types = ['application/json', 'application/yaml', 'application/x-yaml', 'text/yaml']
 const subject = 'identity.policies'
-/** How late a process may be of which the message was lost. */
-const everyMs = 60_000
 
 /** The region and those above it, nearest first. */
 export async function regionsAbove(ctx: Ctx, id: string | null): Promise<string[]> {
@@ -73,7 +71,7 @@ async function takeUp(ctx: Ctx): Promise<void> {
   }
 }
 
-/** To be called after the transaction of a change. */
+/** To be called after the transaction of a change, and now and then: a process that lost the message hears the next. */
 export async function rulesChanged(ctx: Ctx): Promise<void> {
   await takeUp(ctx)
   ctx.bus.publish(subject, '')
@@ -82,16 +80,5 @@ export async function rulesChanged(ctx: Ctx): Promise<void> {
 /** Takes up what there is, and what comes. */
 export async function followRules(env: Env): Promise<AsyncDisposable> {
   await takeUp(systemCtx(env))
-  let timer: Disposable | undefined
-  const later = () => {
-    timer = env.clock.after(everyMs, () => void takeUp(systemCtx(env)).then(later))
-  }
-  later()
-  const following = env.bus.subscribe(subject, () => void takeUp(systemCtx(env)))
-  return {
-    async [Symbol.asyncDispose]() {
-      timer?.[Symbol.dispose]()
-      await following[Symbol.asyncDispose]()
-    },
-  }
+  return env.bus.subscribe(subject, () => void takeUp(systemCtx(env)))
 }
