@@ -17,7 +17,7 @@ export type Way = { act: Act } | { refused: string } | { nothing: string }
 
 /** States that no move can take along, with what to do about them. */
 const stays: Partial<Record<VmState, string>> = {
-  suspended: 'it is suspended: resume it, or drain the host when it is',
+  suspended: 'it is suspended: resume it first',
   rescued: 'it is in rescue mode: unrescue it first',
   resized: 'its resize waits for a decision: confirm or revert it',
   error: 'it is in error: rebuild it, reset its state or delete it',
