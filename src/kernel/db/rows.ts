@@ -23,6 +23,8 @@ export interface RowsOptions<Row> {
   bool?: (keyof Row & string)[]
   /** Columns with JSON that many rows have alike: of a list it is read once, and the rows share the value, which nobody changes. */
   alike?: (keyof Row & string)[]
+  /** Columns that every row has a value in: pages that are ordered by them, the last first, begin where an index says. */
+  neverNull?: (keyof Row & string)[]
 }
 
 type Scalar = string | number | boolean | null
@@ -83,6 +85,7 @@ const matchesNothing = (where: object) =>
 export function rows<Row extends object>(table: string, options: RowsOptions<Row> = {}): Rows<Row> {
   const json: readonly string[] = options.json ?? []
   const bool: readonly string[] = options.bool ?? []
+  const neverNull: readonly string[] = options.neverNull ?? []
   const from = quoted(table)
 
   function encode(row: Partial<Row>): Record<string, unknown> {
@@ -115,6 +118,7 @@ export function rows<Row extends object>(table: string, options: RowsOptions<Row
     const order: Order = orderBy.map(({ column, direction }) => ({
       column,
       direction: (direction === 'asc') !== reversed ? 'asc' : 'desc',
+      neverNull: neverNull.includes(column),
     }))
     const pivot = before ?? after
     const s = statement(db, `select ${columns} from ${from}`)

@@ -3,7 +3,12 @@ import { CompiledQuery, type Expression, PostgresAdapter, type QueryResult, type
 import type { Db } from './database.ts'
 import type { Match } from './rows.ts'
 
-export type Order = readonly { column: string; direction: 'asc' | 'desc' }[]
+export type Order = readonly {
+  column: string
+  direction: 'asc' | 'desc'
+  /** No row has null there. */
+  neverNull?: boolean
+}[]
 
 /** Longer lists become one parameter, so that lists of any length are one statement. */
 const longList = 8
@@ -51,17 +56,29 @@ export function expressed(s: Statement, db: Db, expression: Expression<SqlBool>)
 
 /** Rows strictly after `row` in the given order; null sorts as the smallest value. */
 export function afterRow(s: Statement, order: Order, row: Record<string, unknown>): string {
-  const alternatives = order.map(({ column, direction }, i) => {
+  // Says nothing new, but is what an index can begin at: by the alternatives alone all rows before are read.
+  const from = order.slice(0, 1).map(({ column, ...how }) => beyond(s, quoted(column), row[column], how, '='))
+  const alternatives = order.map(({ column, ...how }, i) => {
     const same = order.slice(0, i).map(o => condition(s, quoted(o.column), row[o.column] as Match & {}))
-    return `(${[...same, beyond(s, quoted(column), row[column], direction)].join(' and ')})`
+    return `(${[...same, beyond(s, quoted(column), row[column], how)].join(' and ')})`
   })
-  return `(${alternatives.join(' or ')})`
+  return [...from, `(${alternatives.join(' or ')})`].join(' and ')
 }
 
-function beyond(s: Statement, column: string, value: unknown, direction: 'asc' | 'desc'): string {
-  if (value === null) return direction === 'asc' ? `${column} is not null` : '1 = 0'
-  if (direction === 'asc') return `${column} > ${placeholder(s, value)}`
-  return `(${column} < ${placeholder(s, value)} or ${column} is null)`
+function beyond(
+  s: Statement,
+  column: string,
+  value: unknown,
+  { direction, neverNull = false }: Pick<Order[number], 'direction' | 'neverNull'>,
+  orAt: '=' | '' = '',
+): string {
+  if (value === null) {
+    if (direction === 'asc') return orAt ? '1 = 1' : `${column} is not null`
+    return orAt ? `${column} is null` : '1 = 0'
+  }
+  if (direction === 'asc') return `${column} >${orAt} ${placeholder(s, value)}`
+  const below = `${column} <${orAt} ${placeholder(s, value)}`
+  return neverNull ? below : `(${below} or ${column} is null)`
 }
 
 function condition(s: Statement, column: string, match: Exclude<Match, undefined>): string {

@@ -15,6 +15,7 @@ export const servers = rows<ServerRow>('compute_servers', {
   json: ['image', 'flavor', 'metadata', 'trusted_image_certificates', 'fault', 'recovery'],
   bool: ['config_drive'],
   alike: ['image', 'flavor'],
+  neverNull: ['created_at', 'id'],
 })
 export const guestData = rows<GuestDataRow>('compute_server_guest_data', { json: ['personality'] })
 
