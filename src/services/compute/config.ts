@@ -298,7 +298,7 @@ export const computeConfig = section(
       quota_driver: Type.Union([Type.Literal('database'), Type.Literal('unified_limits')], {
         default: 'database',
         description:
-          'Where limits of projects are: in the quota sets of this service over those of `quota`, or in the unified limits of identity (servers, class:VCPU, class:MEMORY_MB, server_key_pairs …).',
+          'Where limits of projects are: in the quota sets of this service over those of `quota`, or in the unified limits of identity (servers, class:VCPU, class:MEMORY_MB, class:DISK_GB, server_key_pairs …).',
       }),
       unified_limits_resource_strategy: Type.Union([Type.Literal('require'), Type.Literal('ignore')], {
         default: 'require',

@@ -44,6 +44,7 @@ import { diskKeys } from './migrations/0012-disk-keys.ts'
 import { flavorNumbers } from './migrations/0013-flavor-numbers.ts'
 import { maintenances } from './migrations/0014-maintenances.ts'
 import { deletedDisks } from './migrations/0015-deleted-disks.ts'
+import { diskAmounts } from './migrations/0016-disk-amounts.ts'
 import { networkOperationsOfCompute } from './network-proxies/networks.ts'
 import { securityGroupOperations } from './network-proxies/security-groups.ts'
 import { computeNotifications } from './notifications/notification.ts'
@@ -143,6 +144,7 @@ export const computeService = service({
     flavorNumbers,
     maintenances,
     deletedDisks,
+    diskAmounts,
   ],
   config: computeConfig,
   contract: computeContract,

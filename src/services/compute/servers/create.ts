@@ -18,6 +18,7 @@ import { noValidHost } from './explanation.ts'
 import { place } from './placing.ts'
 import { beginPlan } from './plan.ts'
 import { admitted } from './quota.ts'
+import { amountsOf } from './resources.ts'
 import type { RequestSpec, ServerRow } from './server.ts'
 import { insertServer, insertServers, keepExplanation, type NewServer } from './store.ts'
 import { cell0, cell1 } from './store-cells.ts'
@@ -74,8 +75,8 @@ export const createServer = operation({
 })
 
 async function createServers(ctx: Ctx, asked: BuildRequest, project: string): Promise<ServerRow[]> {
-  const { flavor } = asked
-  const demand = { vcpus: flavor.vcpus, ram: flavor.ram, min_count: asked.min_count, max_count: asked.max_count }
+  const { flavor, image } = asked
+  const demand = { ...amountsOf(image, flavor), min_count: asked.min_count, max_count: asked.max_count }
   const count = await admitted(ctx, project, demand)
   const rows = newRows(ctx, asked, project, count)
   const inBatches = count > ctx.config.of(computeConfig).plans.batch && !isPlacedWhole(asked.spec)
@@ -170,8 +171,7 @@ function newRows(ctx: Ctx, asked: BuildRequest, project: string, count: number):
       image_ref: asked.image?.id ?? null,
       flavor: asked.flavor,
       flavor_id: asked.flavor.id,
-      vcpus: asked.flavor.vcpus,
-      memory_mb: asked.flavor.ram,
+      ...amountsOf(asked.image, asked.flavor),
       vm_state: 'building',
       task_state: 'scheduling',
       power_state: 0,

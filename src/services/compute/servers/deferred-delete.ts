@@ -110,8 +110,8 @@ export const restore = begunAction({
   policy: rule('os_compute_api:os-deferred-delete:restore', projectMemberOrAdmin),
   saga: restoreSaga,
   async begin(tx, server) {
-    const { vm_state, recovery, vcpus, memory_mb } = server
-    await admitted(tx, server.project_id, { vcpus, ram: memory_mb, min_count: 1, max_count: 1 })
+    const { vm_state, recovery, vcpus, memory_mb, disk_gb } = server
+    await admitted(tx, server.project_id, { vcpus, memory_mb, disk_gb, min_count: 1, max_count: 1 })
     const body = { vm_state, recovery }
     await beginAction(tx, server, { name: 'restore', event: 'restore', saga: restoreSaga, body })
   },

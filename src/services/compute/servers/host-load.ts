@@ -12,8 +12,6 @@ export interface Loaded {
   servers: ServerRow[]
 }
 
-const diskOf = ({ image, flavor }: ServerRow) => (image ? flavor.disk : 0) + flavor.ephemeral
-
 export function hostWith(ctx: Ctx, { name, facts }: HostRow, servers: ServerRow[]): Loaded {
   const { cpu_allocation_ratio, ram_allocation_ratio, disk_allocation_ratio, reserved_memory_mb } =
     ctx.config.of(computeConfig).hosts
@@ -30,6 +28,10 @@ export function loadOf({ vcpus, memory_mb, disk_gb, servers }: Loaded, more?: Se
   const all = more ? [...servers, more] : servers
   const share = (of: (server: ServerRow) => number, offered: number) =>
     offered > 0 ? all.reduce((total, one) => total + of(one), 0) / offered : 0
-  const shares = [share(one => one.vcpus, vcpus), share(one => one.memory_mb, memory_mb), share(diskOf, disk_gb)]
+  const shares = [
+    share(one => one.vcpus, vcpus),
+    share(one => one.memory_mb, memory_mb),
+    share(one => one.disk_gb, disk_gb),
+  ]
   return 100 * Math.max(...shares)
 }

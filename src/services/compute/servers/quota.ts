@@ -16,12 +16,22 @@ import { type ProjectUsage, usageOf } from './store.ts'
 
 export interface Demand {
   vcpus: number
-  ram: number
+  memory_mb: number
+  disk_gb: number
   min_count: number
   max_count: number
 }
 
 const counted = ['cores', 'instances', 'ram'] as const
+
+/** Quota sets know no disk. */
+const unifiedCounted = [...counted, 'disk'] as const
+const unifiedName = { ...unifiedNames, disk: 'class:DISK_GB' }
+
+const demandOf = (count: number, { vcpus, memory_mb, disk_gb }: Demand): ProjectUsage => ({
+  ...{ instances: count, cores: count * vcpus },
+  ...{ ram: count * memory_mb, disk: count * disk_gb },
+})
 
 interface Scope {
   limits: Limits
@@ -39,13 +49,13 @@ async function scopes(ctx: Ctx, project: string): Promise<Scope[]> {
 
 /** What of unified limits nothing more may be had. */
 async function unifiedOvers(ctx: Ctx, project_id: string, more: Partial<ProjectUsage>) {
-  const asked = counted.filter(resource => (more[resource] ?? 0) > 0)
+  const asked = unifiedCounted.filter(resource => (more[resource] ?? 0) > 0)
   const { own } = await ctx.services.identity.limits(ctx, { service: 'compute', project_id })
   const usage = async (projects: readonly string[]) => {
     const used = await usageOf(ctx, projects)
-    return Object.fromEntries(counted.map(resource => [unifiedNames[resource], used[resource]]))
+    return Object.fromEntries(unifiedCounted.map(resource => [unifiedName[resource], used[resource]]))
   }
-  const deltas = Object.fromEntries(asked.map(resource => [unifiedNames[resource], more[resource]!]))
+  const deltas = Object.fromEntries(asked.map(resource => [unifiedName[resource], more[resource]!]))
   const over = await ctx.services.identity.overLimits(ctx, { service: 'compute', project_id, deltas, usage })
   const refused = Object.keys(deltas).filter(name => own[name] === undefined && unregistered(ctx, name) === 0)
   if (refused.length === 0) return over
@@ -59,8 +69,7 @@ async function admittedUnified(ctx: Ctx, project: string, demand: Demand): Promi
   let count = demand.max_count
   let refusal: OverQuota | undefined
   for (;;) {
-    const more = { instances: count, cores: count * demand.vcpus, ram: count * demand.ram }
-    const over = await unifiedOvers(ctx, project, more)
+    const over = await unifiedOvers(ctx, project, demandOf(count, demand))
     if (over.length === 0) return count
     refusal ??= new OverQuota(ctx.services.identity.overLimitWords(project, over))
     const fitting = over.map(({ limit, used, delta }) => Math.floor((limit - used) / (delta / count)))
@@ -73,7 +82,7 @@ async function admittedUnified(ctx: Ctx, project: string, demand: Demand): Promi
 export async function admitted(ctx: Ctx, project: string, demand: Demand): Promise<number> {
   if (isUnified(ctx)) return admittedUnified(ctx, project, demand)
   await lock(ctx.db, ctx.database.engine, `compute.quota.${project}`)
-  const each: ProjectUsage = { instances: 1, cores: demand.vcpus, ram: demand.ram }
+  const each = demandOf(1, demand)
   let admitted = demand.max_count
   for (const { limits, used } of await scopes(ctx, project)) {
     for (const resource of counted) {
@@ -97,8 +106,10 @@ function tooMany(limits: Limits, used: ProjectUsage, each: ProjectUsage, demand:
   )
 }
 
+type Growth = Omit<ProjectUsage, 'instances'>
+
 /** Throws Nova's 403 when a project has no room for a server that grows by so much. Locks the project's count. */
-export async function admitGrowth(ctx: Ctx, project: string, more: { cores: number; ram: number }): Promise<void> {
+export async function admitGrowth(ctx: Ctx, project: string, more: Growth): Promise<void> {
   if (isUnified(ctx)) {
     const over = await unifiedOvers(ctx, project, more)
     if (over.length > 0) throw new OverQuota(ctx.services.identity.overLimitWords(project, over))

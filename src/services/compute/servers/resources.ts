@@ -11,6 +11,17 @@ interface Asked {
   spec: RequestSpec
 }
 
+/** What of the hosts' own disks. A server without an image boots from a volume. */
+const diskOf = (image: ServerImage | null, { disk, ephemeral, swap }: ServerFlavor): number =>
+  (image ? disk : 0) + ephemeral + Math.ceil(swap / 1024)
+
+/** What counts against the quota with a flavor. */
+export const amountsOf = (image: ServerImage | null, flavor: ServerFlavor) => ({
+  vcpus: flavor.vcpus,
+  memory_mb: flavor.ram,
+  disk_gb: diskOf(image, flavor),
+})
+
 /** Extra specs may say otherwise. */
 function resourcesOf({ flavor, image }: Asked, { topology }: MachineWishes): Record<string, number> {
   const dedicated = topology?.cpu.dedicated.size ?? 0
@@ -18,8 +29,7 @@ function resourcesOf({ flavor, image }: Asked, { topology }: MachineWishes): Rec
     VCPU: flavor.vcpus - dedicated,
     PCPU: dedicated + (topology?.cpu.emulator === 'isolate' ? 1 : 0),
     MEMORY_MB: flavor.ram,
-    // A server without an image boots from a volume.
-    DISK_GB: (image ? flavor.disk : 0) + flavor.ephemeral + Math.ceil(flavor.swap / 1024),
+    DISK_GB: diskOf(image, flavor),
   }
   for (const [key, value] of Object.entries(flavor.extra_specs)) {
     const resource = /^resources:([A-Z0-9_]+)$/.exec(key)?.[1]

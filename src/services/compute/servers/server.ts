@@ -112,6 +112,7 @@ export interface ServerRow {
   /** What counts against the quota: while two flavors are possible (a resize), the larger amounts. */
   vcpus: number
   memory_mb: number
+  disk_gb: number
   vm_state: VmState
   task_state: TaskState | null
   power_state: number

@@ -186,11 +186,12 @@ export interface ProjectUsage {
   instances: number
   cores: number
   ram: number
+  disk: number
 }
 
 /** What a project's servers, those of several, or those of a user in one, use of its quota; those in soft deletion use nothing, until they are restored. */
 export async function usageOf(ctx: Ctx, project: string | readonly string[], user?: string): Promise<ProjectUsage> {
-  const usage: ProjectUsage = { instances: 0, cores: 0, ram: 0 }
+  const usage: ProjectUsage = { instances: 0, cores: 0, ram: 0, disk: 0 }
   for (const db of cellDatabases(ctx.cells)) {
     const part = await db
       .selectFrom('compute_servers')
@@ -198,6 +199,7 @@ export async function usageOf(ctx: Ctx, project: string | readonly string[], use
         sql<number>`count(*)`.as('instances'),
         sql<number>`coalesce(sum(vcpus), 0)`.as('cores'),
         sql<number>`coalesce(sum(memory_mb), 0)`.as('ram'),
+        sql<number>`coalesce(sum(disk_gb), 0)`.as('disk'),
       ])
       .where('project_id', 'in', [project].flat())
       .where(eb => eb.or([eb('vm_state', '!=', 'soft-delete'), eb('task_state', '=', 'restoring')]))
@@ -206,6 +208,7 @@ export async function usageOf(ctx: Ctx, project: string | readonly string[], use
     usage.instances += Number(part.instances)
     usage.cores += Number(part.cores)
     usage.ram += Number(part.ram)
+    usage.disk += Number(part.disk)
   }
   return usage
 }

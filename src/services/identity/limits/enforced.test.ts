@@ -98,6 +98,19 @@ onEachEngine('servers and networks are limited by identity, and the quota APIs s
   assert.equal((await ask('PUT', `/network/v2.0/quotas/${one.id}`, change)).status, 403)
 })
 
+onEachEngine("what servers take of the hosts' disks is limited: root, ephemeral and swap", async database => {
+  await using s = await limited({ database })
+  const one = await s.cloud.project('one')
+  const size = { name: 'large', vcpus: 2, ram: 128, disk: 1, 'OS-FLV-EXT-DATA:ephemeral': 2, swap: 512 }
+  await s.good('POST', '/compute/v2.1/flavors', { flavor: { id: 'large', ...size } })
+  await s.register('compute', { servers: 10, 'class:DISK_GB': 5 })
+  assert.equal(await s.boot(one, { flavorRef: 'large' }), 202)
+  const over = (used: number, delta: number) =>
+    `Project ${one.id} is over a limit for [Resource class:DISK_GB is over limit of 5 due to current usage ${used} and delta ${delta}]`
+  assert.equal(await s.boot(one, { flavorRef: 'large' }), over(4, 4))
+  assert.equal(await s.boot(one), 202)
+})
+
 onEachEngine('many at once never have more than the limit', async database => {
   await using s = await limited({ database })
   const one = await s.cloud.project('one')

@@ -4,6 +4,7 @@ import type { Saga } from '#kernel/saga/saga.ts'
 import type { EventFacts } from '../../events.ts'
 import { type ActionInput, beginAction, requireHost } from '../action.ts'
 import { admitGrowth } from '../quota.ts'
+import { amountsOf } from '../resources.ts'
 import type { ServerFlavor, ServerRow } from '../server.ts'
 import type { ActionName } from '../states.ts'
 import { updateServer } from '../store.ts'
@@ -37,9 +38,10 @@ export async function beginMove<Body extends MoveBody>(
     const body = { ...begin.body, move: uuid } as Body
     const first = begin.first ?? `${event}.start`
     await beginAction(tx, server, { name, event, saga, body, told, first })
-    const grown = larger(server.flavor, flavor)
-    const more = { cores: grown.vcpus - server.vcpus, ram: grown.memory_mb - server.memory_mb }
-    if (more.cores > 0 || more.ram > 0) await admitGrowth(tx, server.project_id, more)
+    const grown = larger(amountsOf(server.image, server.flavor), amountsOf(server.image, flavor))
+    const [cores, ram] = [grown.vcpus - server.vcpus, grown.memory_mb - server.memory_mb]
+    const more = { cores, ram, disk: grown.disk_gb - server.disk_gb }
+    if (Object.values(more).some(amount => amount > 0)) await admitGrowth(tx, server.project_id, more)
     await updateServer(tx, server.id, { progress: 0, ...grown, ...begin.patch })
     await insertMove(tx, {
       ...recordOf(server, source_host),
@@ -53,10 +55,13 @@ export async function beginMove<Body extends MoveBody>(
 }
 
 /** Until it is decided which flavor stays, the larger amounts count: then going back is always possible. */
-const larger = (a: ServerFlavor, b: ServerFlavor) => ({
+const larger = (a: Amounts, b: Amounts): Amounts => ({
   vcpus: Math.max(a.vcpus, b.vcpus),
-  memory_mb: Math.max(a.ram, b.ram),
+  memory_mb: Math.max(a.memory_mb, b.memory_mb),
+  disk_gb: Math.max(a.disk_gb, b.disk_gb),
 })
+
+type Amounts = ReturnType<typeof amountsOf>
 
 function recordOf(server: ServerRow, source_host: string) {
   return {

@@ -20,6 +20,7 @@ import {
   recordAction,
   requireAllowed,
 } from '../action.ts'
+import { amountsOf } from '../resources.ts'
 import type { ServerRow } from '../server.ts'
 import { destroyGuest, existingServer, isUnreachable, serverToUndo } from '../steps.ts'
 import { findServer, updateServer } from '../store.ts'
@@ -38,7 +39,7 @@ export async function confirmMove(ctx: Ctx, server: ServerRow, move: MoveRow): P
   await tell(ctx, server, 'resize.confirm.start')
   await releaseRoom(ctx, move.uuid)
   const vm_state = server.power_state === powerStates.shutdown ? 'stopped' : 'active'
-  await updateServer(ctx, server.id, { vm_state, ...steps.amountsOf(server.flavor) }, { vm_state: 'resized' })
+  await updateServer(ctx, server.id, { vm_state, ...amountsOf(server.image, server.flavor) }, { vm_state: 'resized' })
   await updateMove(ctx, move.uuid, { status: 'confirmed' })
   await tell(ctx, server.id, 'resize.confirm.end')
   await beginTidy(ctx, { server_id: server.id, host: move.source_host })
@@ -116,7 +117,7 @@ const revertSaga = saga<ActionInput<MoveBody>>(
       const server = await existingServer(tx, id)
       const vm_state = move.old_vm_state
       const power_state = steps.powerOf(vm_state === 'active')
-      const back = { ...steps.settledOn(move, 'source', move.old_zone), ...steps.amountsOf(move.old_flavor) }
+      const back = { ...steps.settledOn(move, 'source', move.old_zone), ...amountsOf(server.image, move.old_flavor) }
       const settled = { ...back, vm_state, power_state, task_state: null, fault: null }
       requireChange(await updateServer(tx, id, settled, { task_state: 'resize_reverting' }), id)
       await releaseRoom(tx, id)

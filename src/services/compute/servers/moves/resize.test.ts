@@ -1,7 +1,7 @@
 /** Stories of resize and cold migration: what users see, what hosts have, and what placement and quotas say at each moment. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type ServerCloudOptions, serverCloud } from '../fixtures/server-cloud.ts'
+import { type ServerCloud, type ServerCloudOptions, serverCloud } from '../fixtures/server-cloud.ts'
 import { tiny } from '../fixtures/world.ts'
 import { lostAsides } from './reconcilers.ts'
 
@@ -130,6 +130,37 @@ test('what cannot be is refused with the words of upstream', async () => {
   assert.equal((await s.act({ migrate: null })).status, 403)
   assert.equal((await s.act({ revertResize: null })).status, 409)
 })
+
+test('a resize to a larger disk counts against the unified limit, and the larger counts until it is confirmed', async () => {
+  const set = ['compute.quota_driver=unified_limits', 'compute.unified_limits_resource_list=']
+  await using s = await stage({ set })
+  const disk_gb = async () => (await s.cloud.row(s.server.id)).disk_gb
+  for (const [id, disk] of [
+    ['two', 2],
+    ['three', 3],
+  ] as const)
+    await s.cloud.api(s.admin, 'POST', '/flavors', { flavor: { id, name: id, ram: 128, vcpus: 1, disk } })
+  await limitDisks(s.cloud, s.admin, 2)
+  const over = await s.act({ resize: { flavorRef: 'three' } })
+  const words = `Project ${s.demo.id} is over a limit for [Resource class:DISK_GB is over limit of 2 due to current usage 1 and delta 2]`
+  assert.deepEqual([over.status, over.body.forbidden?.message], [403, words])
+  assert.equal((await s.act({ resize: { flavorRef: 'two' } })).status, 202)
+  await s.settled()
+  assert.equal(await disk_gb(), 2)
+  assert.equal((await s.act({ revertResize: null })).status, 202)
+  await s.settled()
+  assert.equal(await disk_gb(), 1)
+})
+
+async function limitDisks(cloud: ServerCloud, admin: { token: string }, default_limit: number): Promise<void> {
+  const { body } = await cloud.request<{ services: { id: string }[] }>('GET', '/identity/v3/services?type=compute', {
+    token: admin.token,
+  })
+  const limit = { service_id: body.services[0]!.id, resource_name: 'class:DISK_GB', default_limit }
+  const path = '/identity/v3/registered_limits'
+  const answer = await cloud.request('POST', path, { token: admin.token, body: { registered_limits: [limit] } })
+  assert.equal(answer.status, 201)
+}
 
 test('a resize that no host can take leaves the server as it is, and says why', async () => {
   await using s = await stage({ memoryMb: 4096 })

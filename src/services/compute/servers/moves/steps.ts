@@ -7,6 +7,7 @@ import { faultFacts, tellAll } from '../../events.ts'
 import { hostAgent, powerStates } from '../../host-agent.ts'
 import type { ActionInput } from '../action.ts'
 import { guestSpec } from '../guest-spec.ts'
+import { amountsOf } from '../resources.ts'
 import type { ServerRow, TaskState } from '../server.ts'
 import { callOptions, destroyGuest, existingServer, faultOf, serverToUndo, stopping, toldMessage } from '../steps.ts'
 import { updateServer } from '../store.ts'
@@ -74,8 +75,6 @@ export function settledOn(move: MoveRow, where: 'source' | 'target', zone: strin
   return { ...place, availability_zone: zone, flavor, flavor_id: flavor.id }
 }
 
-export const amountsOf = ({ vcpus, ram }: { vcpus: number; ram: number }) => ({ vcpus, memory_mb: ram })
-
 /** Ends a move that was undone: the server is free again, with its own amounts of the quota. */
 export function moveFailed(events: readonly string[], tasks: readonly TaskState[], cancelled: MoveStatus = 'error') {
   return async (ctx: Ctx, { server_id, body }: ActionInput<MoveBody>, error: SagaError): Promise<void> => {
@@ -84,7 +83,7 @@ export function moveFailed(events: readonly string[], tasks: readonly TaskState[
     if (!server) return
     await updateMove(ctx, body.move, { status: error.cancelled ? cancelled : 'error' })
     const fault = faultOf(ctx, toldMessage(error), error.details)
-    const patch = { task_state: null, ...amountsOf(server.flavor), ...(!error.cancelled && { fault }) }
+    const patch = { task_state: null, ...amountsOf(server.image, server.flavor), ...(!error.cancelled && { fault }) }
     await updateServer(ctx, server_id, patch, { task_state: tasks })
     const task = events.includes('rebuild.error') ? 'rebuild_server' : 'migrate_server'
     if (error.name === 'NoValidHost') await tellTaskError(ctx, task, server_id, faultFacts(error))
