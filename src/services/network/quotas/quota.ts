@@ -34,14 +34,23 @@ export async function quotasOf(ctx: Ctx, projectId: string): Promise<Quotas> {
 
 /** Throws when `more` of a resource would be too many. Others who add to the same wait until this transaction ends. */
 export async function reserve(ctx: Ctx, projectId: string, resource: QuotaResource, more = 1): Promise<void> {
-  if (isUnified(ctx) && !(await fits(ctx, projectId, resource, more))) throw overQuota([resource])
+  const fits = (await isRegistered(ctx, projectId, resource)) ? fitsUnified : fitsOwn
+  if (!(await fits(ctx, projectId, resource, more))) throw overQuota([resource])
+}
+
+/** Whether identity limits the resource; the configuration limits the others. */
+const isRegistered = async (ctx: Ctx, project_id: string, resource_name: QuotaResource) =>
+  isUnified(ctx) &&
+  (await ctx.services.identity.limit(ctx, { service: 'network', project_id, resource_name })) !== undefined
+
+async function fitsOwn(ctx: Ctx, projectId: string, resource: QuotaResource, more: number): Promise<boolean> {
   await lock(ctx.db, ctx.database.engine, `network.quota:${projectId}:${resource}`)
   const limit = (await quotasOf(ctx, projectId))[resource]
-  if (limit >= 0 && (await usedBy(ctx.db, [projectId], resource)) + more > limit) throw overQuota([resource])
+  return limit < 0 || (await usedBy(ctx.db, [projectId], resource)) + more <= limit
 }
 
 /** Whether the unified limits of the project and of its domain allow it. */
-async function fits(ctx: Ctx, project_id: string, resource: QuotaResource, more: number): Promise<boolean> {
+async function fitsUnified(ctx: Ctx, project_id: string, resource: QuotaResource, more: number): Promise<boolean> {
   const usage = async (projects: readonly string[]) => ({ [resource]: await usedBy(ctx.db, projects, resource) })
   const asked = { service: 'network', project_id, deltas: { [resource]: more }, usage }
   return (await ctx.services.identity.overLimits(ctx, asked)).length === 0
