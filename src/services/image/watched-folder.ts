@@ -10,7 +10,7 @@ import { type ImageRow, images, properties } from './images/store.ts'
 import { addLocation } from './locations/location.ts'
 import { locations } from './locations/store.ts'
 import { type WatchedRow, watched } from './watched/store.ts'
-import { aboutFile, disksIn, isAlike, pathOf, urlOfFile } from './watched/watched.ts'
+import { type About, aboutFile, disksIn, isAlike, pathOf, urlOfFile } from './watched/watched.ts'
 
 /** Since when the file of an image is gone. */
 const missing = 'os_glance_missing_since'
@@ -26,26 +26,35 @@ export async function look(ctx: Ctx, store: string): Promise<void> {
   for (const [file, about] of files) {
     const row = known.get(file)
     if (!row) await watched.insert(ctx.db, { store, file, ...about, state: 'seen', image_id: null })
-    else if (row.state === 'gone' || !isAlike(row, about)) {
-      await lose(ctx, row)
-      await watched.remove(ctx.db, keyOf(row))
-      await watched.insert(ctx.db, { ...row, ...about, state: 'seen' })
-    } else if (row.state === 'seen') await register(ctx, row)
+    else if (row.state === 'gone' || !isAlike(row, about)) await seeAnew(ctx, row, about)
+    else if (row.state === 'seen') await register(ctx, row)
   }
 }
 
-/** Nobody reads from the image until its file is there again, unless another store has the bytes too. */
-async function lose(ctx: Ctx, row: WatchedRow): Promise<void> {
-  const image_id = row.image_id
-  await ctx.transaction(async tx => {
-    const there = image_id !== null && (await images.count(tx.db, { id: image_id })) > 0
-    if (!there) return void (await watched.remove(tx.db, keyOf(row)))
-    await watched.update(tx.db, keyOf(row), { state: 'gone' })
-    if ((await locations.count(tx.db, { image_id, store: { op: '!=', value: row.store } })) > 0) return
-    const marked = { status: 'deactivated', updated_at: now(tx) }
-    if ((await images.update(tx.db, { id: image_id, status: 'active' }, marked)) > 0)
-      await properties.insert(tx.db, { image_id, name: missing, value: now(tx) })
+/** A file that is another than before, or there again. */
+const seeAnew = (ctx: Ctx, row: WatchedRow, about: About) =>
+  ctx.transaction(async tx => {
+    await mark(tx, row)
+    await watched.update(tx.db, keyOf(row), { ...about, state: 'seen' })
   })
+
+const lose = (ctx: Ctx, row: WatchedRow) =>
+  ctx.transaction(async tx => {
+    if (await mark(tx, row)) await watched.update(tx.db, keyOf(row), { state: 'gone' })
+    else await watched.remove(tx.db, keyOf(row))
+  })
+
+/** Nobody reads from the image until its file is there again, unless another store has the bytes too. False when there is no image. */
+async function mark(tx: Ctx, { image_id, store }: WatchedRow): Promise<boolean> {
+  if (image_id === null || (await images.count(tx.db, { id: image_id })) === 0) return false
+  if ((await locations.count(tx.db, { image_id, store: { op: '!=', value: store } })) > 0) return true
+  const marked = { status: 'deactivated', updated_at: now(tx) }
+  if ((await images.update(tx.db, { id: image_id, status: 'active' }, marked)) > 0) {
+    // An administrator who has reactivated the image has left the mark.
+    await properties.remove(tx.db, { image_id, name: missing })
+    await properties.insert(tx.db, { image_id, name: missing, value: now(tx) })
+  }
+  return true
 }
 
 async function register(ctx: Ctx, row: WatchedRow): Promise<void> {

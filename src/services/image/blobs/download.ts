@@ -54,10 +54,11 @@ export async function storedBytes(env: Env, image: Held, range?: Range, signal?:
   throw new Unavailable(`No store gives the bytes of image ${image.id} at present.`)
 }
 
-async function openAt(env: Env, { blob, size }: Held, location: LocationRow, range?: Range, signal?: AbortSignal) {
+async function openAt(env: Env, { id, blob, size }: Held, location: LocationRow, range?: Range, signal?: AbortSignal) {
   const { store, url } = location
   if (url === null) return (await storesOf(env).open(store)).open(blob!, range, signal)
-  if (storesOf(env).find(store)?.type === 'watched') return openWatched(env, store, url, range, signal)
+  if (storesOf(env).find(store)?.type === 'watched')
+    return openWatched(env, { image_id: id, store, url }, range, signal)
   return fromWeb(env, url, size, range, signal)
 }
 

@@ -93,6 +93,7 @@ onEachEngine('other bytes under the same name are another image; one that was de
     [false, 'active'],
     [true, 'deactivated'],
   ])
+  assert.equal((await s.call(s.admin, 'GET', file)).status, 503, 'nor when those are an image of their own')
   for (const { id } of both) assert.equal((await s.call(s.admin, 'DELETE', `/v2/images/${id}`)).status, 204)
   await s.settle()
   assert.deepEqual(await s.list('deb'), [])
@@ -101,6 +102,21 @@ onEachEngine('other bytes under the same name are another image; one that was de
   await writeFile(s.at('deb.raw'), bytes)
   await s.settle()
   assert.equal((await s.list('deb')).length, 1)
+})
+
+onEachEngine('an image that was reactivated without its file has it again when it is there', async database => {
+  await using s = await watching(database)
+  await writeFile(s.at('deb.raw'), bytes)
+  await s.settle()
+  await rename(s.at('deb.raw'), s.at('elsewhere'))
+  await s.look()
+  const { id } = (await s.list('deb'))[0]!
+  assert.equal((await s.call(s.admin, 'POST', `/v2/images/${id}/actions/reactivate`)).status, 204)
+  await rename(s.at('elsewhere'), s.at('deb.raw'))
+  await s.settle()
+  const [image, ...more] = await s.list('deb')
+  assert.deepEqual([image!.id, image!.status, image!.os_glance_missing_since, more], [id, 'active', undefined, []])
+  assert.equal((await s.call(s.other, 'GET', `/v2/images/${id}/file`)).status, 200)
 })
 
 onEachEngine('an image that was copied to another store does not need its file', async database => {

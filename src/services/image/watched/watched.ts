@@ -15,6 +15,9 @@ const disk = /^(?!\.).{1,200}\.(qcow2|raw|img|vmdk|vdi|vhd|vhdx|iso)$/i
 
 const mostFiles = 10_000
 
+/** No link is followed, and nobody is waited for who would write to a pipe. */
+const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
+
 export const pathOf = async (env: Env, store: string, file: string) =>
   join(await storesOf(env).directoryOf(store), file)
 
@@ -46,19 +49,17 @@ export async function disksIn(env: Env, store: string): Promise<Map<string, Abou
   return found
 }
 
-/** The bytes of a registered file. Throws when it is another by now. */
+/** The bytes of the file that was registered as the image. Throws when it is another by now. */
 export async function openWatched(
   env: Env,
-  store: string,
-  url: string,
+  { image_id, store, url }: { image_id: string; store: string; url: string },
   range?: Range,
   signal?: AbortSignal,
 ): Promise<Readable> {
   const file = basename(fileURLToPath(url))
-  const row = await watched.find(env.database.root, { store, file })
-  const handle = await open(await pathOf(env, store, file), constants.O_RDONLY | constants.O_NOFOLLOW)
-  const about = aboutOf(await handle.stat())
-  if (row && row.state === 'registered' && isAlike(row, about))
+  const row = await watched.find(env.database.root, { store, file, image_id, state: 'registered' })
+  const handle = await open(await pathOf(env, store, file), flags)
+  if (row && isAlike(row, aboutOf(await handle.stat())))
     return handle.createReadStream({ ...range, highWaterMark: 262_144, ...(signal && { signal }) })
   await handle.close()
   throw new Error(`${file} is not the file any more that was registered`)
