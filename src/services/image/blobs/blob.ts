@@ -49,7 +49,7 @@ export async function writePart(path: string, streams: readonly Readable[], opti
 }
 
 /** Gives the memory of a piece back at once. Only for pieces of a socket, which nobody else has. */
-export function free({ buffer, byteLength }: Buffer): void {
+function free({ buffer, byteLength }: Buffer): void {
   if (buffer instanceof ArrayBuffer && byteLength === buffer.byteLength) buffer.transfer(0)
 }
 

@@ -28,15 +28,23 @@ export function streamHasher(algorithms: readonly string[]): StreamHasher {
     if (digests) end.resolve(digests)
     if (waiting < ahead) go()
   })
-  worker.once('error', end.reject)
-  worker.once('exit', () => end.reject(new Error('the thread that hashes an image ended early')))
+  let gone = false
+  const ended = (error: Error) => {
+    gone = true
+    end.reject(error)
+    go()
+  }
+  worker.once('error', ended)
+  worker.once('exit', () => ended(new Error('the thread that hashes an image ended early')))
   return {
     async update(piece) {
       waiting += piece.length
       const own = piece.byteLength === piece.buffer.byteLength ? piece : new Uint8Array(piece)
       worker.postMessage(own, [own.buffer as ArrayBuffer])
       if (waiting < ahead) return
-      await Promise.race([new Promise<void>(done => (go = done)), end.promise])
+      // No race with the end: a promise that lasts as long as the image would keep something of each.
+      if (!gone) await new Promise<void>(done => (go = done))
+      if (gone) await end.promise
     },
     digests() {
       worker.postMessage(null)

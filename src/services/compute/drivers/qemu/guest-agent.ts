@@ -48,7 +48,7 @@ export async function filesystems(clock: Clock, machine: Machine, files: GuestFi
   })
 }
 
-export interface Patience {
+interface Patience {
   /** Until it is there. */
   firstMs?: number
   /** For its work, when it is there. */
