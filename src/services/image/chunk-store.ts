@@ -78,7 +78,7 @@ export function chunkStore(directory: string): BlobStore {
   /** Drops the chunks that a process which was killed has left. */
   async function sweep(): Promise<void> {
     for (const folder of await readdir(at(pool)).catch(() => []))
-      for (const chunk of await readdir(at(pool, folder))) await dropUnused(at(pool, folder, chunk))
+      for (const chunk of await readdir(at(pool, folder)).catch(() => [])) await dropUnused(at(pool, folder, chunk))
   }
 
   async function* read(blob: string, entries: string[], { start, end }: Range, signal?: AbortSignal) {

@@ -10,7 +10,7 @@ import { imageConfig } from './config.ts'
 import { fileStore } from './file-store.ts'
 import { s3SettingsOf, s3Url } from './s3-settings.ts'
 
-export type StoreType = 'file' | 'chunks' | 's3' | 'http' | 'watched'
+type StoreType = 'file' | 'chunks' | 's3' | 'http' | 'watched'
 
 export interface Store {
   id: string
@@ -124,13 +124,14 @@ const needed = {
   s3: ['endpoint', 'bucket', 'access_key', 'secret_key'],
 } as const
 
-/** What is made by `make` for each name is made when first asked for. */
+/** What is made by `make` for each name is made when first asked for, and tried again when that failed: a share may not be mounted yet. */
 function once<T>(made: Map<string, Promise<T>>, make: (id: string) => Promise<T>): (id: string) => Promise<T> {
   return id => {
     const known = made.get(id)
     if (known) return known
     const making = make(id)
     made.set(id, making)
+    making.catch(() => made.delete(id))
     return making
   }
 }
