@@ -34,13 +34,19 @@ const leastKey = 32
 function natsOptions({ nats_url, nats_tls, nats_credentials_file, bus_key }: Settings): NatsOptions {
   if (bus_key.split(/\s+/).some(key => key !== '' && key.length < leastKey))
     throw new StartError(`cloud.bus_key needs ${leastKey} characters or more: openssl rand -base64 32`)
-  const { ca_file, cert_file, key_file } = nats_tls
   return {
     servers: nats_url,
     key: bus_key.trim(),
-    ...(ca_file && { tls: { caFile: ca_file, ...(cert_file && { certFile: cert_file, keyFile: key_file }) } }),
+    ...tlsOf(nats_tls),
     ...(nats_credentials_file && identityIn(nats_credentials_file)),
   }
+}
+
+function tlsOf({ ca_file, cert_file, key_file }: Settings['nats_tls']): Pick<NatsOptions, 'tls'> {
+  if (!cert_file !== !key_file) throw new StartError('cloud.nats_tls needs cert_file and key_file, or neither')
+  if (ca_file) return { tls: { caFile: ca_file, ...(cert_file && { certFile: cert_file, keyFile: key_file }) } }
+  if (cert_file) throw new StartError('cloud.nats_tls needs ca_file: the authority of the NATS server')
+  return {}
 }
 
 function identityIn(file: string): Pick<NatsOptions, 'credentials' | 'nkey'> {

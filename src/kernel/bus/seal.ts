@@ -13,7 +13,7 @@ export interface Seal {
   open(bytes: Uint8Array, about: string): string
 }
 
-/** `words`: the keys, parted by spaces. The first seals, all of them open; so a key is changed in two rounds. */
+/** `words`: the keys, parted by spaces. The first seals, all of them open: a new key comes last, then first, then alone. */
 export function sealBy(words: string): Seal {
   const keys = words.split(/\s+/).filter(Boolean).map(keyOf)
   return {
