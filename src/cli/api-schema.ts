@@ -1,6 +1,7 @@
 /** `nephos api schema`: a service's API as an OpenAPI document, for readers and generators of clients. */
 import { openapi, undeclared } from '#kernel/http/openapi.ts'
-import type { Version } from '#kernel/schema/version.ts'
+import { ordinal, parseVersion, type Version } from '#kernel/schema/version.ts'
+import type { Service } from '#kernel/service.ts'
 import { services } from '../services.ts'
 import { StartError } from './data-dir.ts'
 
@@ -14,11 +15,20 @@ export async function apiSchema({
 }): Promise<number> {
   const service = services.find(one => one.type === type)
   if (!service) throw new StartError(`there is no service ${type}: say ${services.map(one => one.type).join(', ')}`)
-  if (version !== undefined && !/^\d{1,3}\.\d{1,3}$/.test(version))
-    throw new StartError(`${version} is no version such as 2.90`)
-  process.stdout.write(`${JSON.stringify(openapi(service, version as Version | undefined), null, 2)}\n`)
+  const asked = version === undefined ? undefined : versionOf(service, version)
+  process.stdout.write(`${JSON.stringify(openapi(service, asked), null, 2)}\n`)
   const missing = service.operations.flatMap(one => undeclared(one).map(which => `  ${one.id}: ${which}`))
   if (missing.length === 0) return 0
   console.error(`${missing.length} routes have no schema of their own:\n${missing.join('\n')}`)
   return 1
+}
+
+/** Throws StartError for a version that the service does not have. */
+export function versionOf({ type, microversions }: Service, text: string): Version {
+  if (!microversions) throw new StartError(`${type} has no versions to choose from: leave --version out`)
+  const { min, max, zeroMajor } = microversions
+  const version = parseVersion(text, zeroMajor)
+  if (!version || ordinal(version) < ordinal(min) || ordinal(version) > ordinal(max))
+    throw new StartError(`${type} has no version ${text}: say one from ${min} to ${max}`)
+  return version
 }

@@ -4,7 +4,7 @@ import type { Static, TSchema } from 'typebox'
 import type { Ctx } from './context.ts'
 import type { Target } from './policy/credentials.ts'
 import type { Rule } from './policy/rule.ts'
-import type { Version } from './schema/version.ts'
+import { ordinal, type Version } from './schema/version.ts'
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'HEAD'
 
@@ -110,4 +110,9 @@ export function operation<
   Loaded = undefined,
 >(spec: OperationSpec<Path, Q, B, R, Loaded>): Operation {
   return spec as unknown as Operation
+}
+
+/** Whether an API version, as a number, has the operation. */
+export function inVersion({ versions }: Operation, version: number): boolean {
+  return (!versions?.min || ordinal(versions.min) <= version) && (!versions?.max || ordinal(versions.max) >= version)
 }

@@ -3,11 +3,11 @@ import { Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { anonymous, type Ctx, createCtx, type Env, type Identity } from '../context.ts'
 import { BadRequest, NotFound, Unauthorized, UnsupportedMediaType } from '../errors.ts'
-import { type Operation, Reply, type Request } from '../operation.ts'
+import { inVersion, type Operation, Reply, type Request } from '../operation.ts'
 import { prune, schemaAt } from '../schema/marks.ts'
 import { problemOf } from '../schema/validate.ts'
 import { ordinal } from '../schema/version.ts'
-import type { Service } from '../service.ts'
+import type { Admission, Service } from '../service.ts'
 import { allowedByRules } from './access-rules.ts'
 import { sendFault } from './faults.ts'
 import { negotiate, versionHeaders } from './negotiate.ts'
@@ -59,9 +59,7 @@ export async function dispatch(
     const ctx = createCtx(env, { ...ids, identity, base: baseOf(env, request), version })
     const chosen = choose(operations, version, request.body)
     operation = chosen
-    const { method, headers } = request
-    const asked = { method, path: pathBelow(service, request), accept: headers.accept, operation: chosen.id }
-    if (!isPublic) await service.admit?.(ctx, asked)
+    if (!isPublic) await service.admit?.(ctx, admissionOf(service, chosen, request))
     const call = { ctx, service, operation: chosen, request }
     const answer = await around(call, () => perform(ctx, chosen, request, reply, relaxed))
     if (validateResponses) checkAnswer(operation, answer, version)
@@ -81,7 +79,10 @@ export async function dispatch(
   }
 }
 
-const pathBelow = (service: Service, { url }: FastifyRequest) => url.split('?')[0]!.slice(service.path.length)
+const admissionOf = (service: Service, { id }: Operation, { method, url, headers }: FastifyRequest): Admission => ({
+  ...{ method, accept: headers.accept, operation: id },
+  path: url.split('?')[0]!.slice(service.path.length),
+})
 
 async function authenticate(env: Env, service: Service, request: FastifyRequest): Promise<Identity> {
   const token = request.headers['x-auth-token']
@@ -102,10 +103,6 @@ function baseOf(env: Env, request: FastifyRequest): string {
   return host && /^([\w.-]+|\[[0-9a-f:.]+\])(:\d{1,5})?$/i.test(host)
     ? `${new URL(env.publicUrl).protocol}//${host}`
     : env.publicUrl
-}
-
-function inVersion({ versions }: Operation, version: number): boolean {
-  return (!versions?.min || ordinal(versions.min) <= version) && (!versions?.max || ordinal(versions.max) >= version)
 }
 
 function choose(operations: readonly Operation[], version: number, body: unknown): Operation {

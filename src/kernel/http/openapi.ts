@@ -1,5 +1,5 @@
 /** A service's API as an OpenAPI 3.1 document, at one of its versions: made from the operations themselves. */
-import type { Operation } from '../operation.ts'
+import { inVersion, type Operation } from '../operation.ts'
 import { schemaAt } from '../schema/marks.ts'
 import { ordinal, type Version } from '../schema/version.ts'
 import type { Service } from '../service.ts'
@@ -22,7 +22,7 @@ export function undeclared(operation: Operation): ('request' | 'response')[] {
 export function openapi(service: Service, version?: Version): Json {
   const at = service.microversions ? ordinal(version ?? service.microversions.max) : Number.MAX_SAFE_INTEGER
   const paths: Record<string, Record<string, Json>> = {}
-  const present = service.operations.filter(one => isIn(one, at))
+  const present = service.operations.filter(one => inVersion(one, at))
   for (const [route, sharing] of Map.groupBy(present, one => `${one.method} ${one.path}`)) {
     const { method, path } = sharing[0]!
     const written = path.replace('*}', '}')
@@ -37,10 +37,6 @@ export function openapi(service: Service, version?: Version): Json {
     paths,
     components: { securitySchemes: { token: { type: 'apiKey', in: 'header', name: 'X-Auth-Token' } } },
   }
-}
-
-function isIn({ versions = {} }: Operation, at: number): boolean {
-  return (!versions.min || ordinal(versions.min) <= at) && (!versions.max || ordinal(versions.max) >= at)
 }
 
 function described(operation: Operation, at: number): Json {
