@@ -3,7 +3,7 @@ import { sql } from 'kysely'
 import type { Ctx } from '#kernel/context.ts'
 import type { Db } from '#kernel/db/database.ts'
 import { rows } from '#kernel/db/rows.ts'
-import { addOrder, addWhere, matching, placeholder, run, statement } from '#kernel/db/statement.ts'
+import { addOrder, addSet, addWhere, matching, placeholder, run, statement } from '#kernel/db/statement.ts'
 
 export interface ProviderRow {
   uuid: string
@@ -95,34 +95,21 @@ export async function insertProvider(ctx: Ctx, row: Omit<ProviderRow, 'changed' 
 }
 
 export interface Touch {
-  /** Only when the provider is at this generation. */
-  generation?: number
   /** Leaves the generation as it is. */
   keepGeneration?: boolean
   patch?: Partial<Pick<ProviderRow, 'name' | 'parent_uuid' | 'root_uuid'>>
 }
 
-/** Marks a provider as changed and raises its generation. False when it is gone or at another generation. Locks it until the transaction ends. */
-export async function touchProvider(ctx: Ctx, uuid: string, { generation, keepGeneration, patch }: Touch = {}) {
-  let query = ctx.db
-    .updateTable('placement_providers')
-    .set(eb => ({
-      ...patch,
-      changed: stamp(ctx),
-      updated_at: nowText(ctx),
-      ...(!keepGeneration && { generation: eb('generation', '+', 1) }),
-    }))
-    .where('uuid', '=', uuid)
-  if (generation !== undefined) query = query.where('generation', '=', generation)
-  return Number((await query.executeTakeFirst()).numUpdatedRows) === 1
-}
+/** Marks a provider as changed and raises its generation. Locks it until the transaction ends. */
+export const touchProvider = (ctx: Ctx, uuid: string, touch?: Touch): Promise<void> =>
+  touchProviders(ctx, [uuid], touch)
 
-/** Marks providers as changed, all that there are of these. The caller has locked them. */
-export async function touchProviders(ctx: Ctx, uuids: string[], { keepGeneration = false } = {}): Promise<void> {
+/** The same for all that there are of these, which the caller has locked. */
+export async function touchProviders(ctx: Ctx, uuids: string[], touch: Touch = {}): Promise<void> {
   if (uuids.length === 0) return
-  const generation = keepGeneration ? '' : ', generation = generation + 1'
-  const s = statement(ctx.db, `update placement_providers set changed = ${stampText(ctx)}${generation}, updated_at = `)
-  s.text += placeholder(s, nowText(ctx))
+  const s = statement(ctx.db, 'update placement_providers')
+  addSet(s, { ...touch.patch, updated_at: nowText(ctx) })
+  s.text += `, changed = ${stampText(ctx)}${touch.keepGeneration ? '' : ', generation = generation + 1'}`
   addWhere(s, matching(s, { uuid: uuids }))
   await run(ctx.db, s)
 }
