@@ -8,7 +8,7 @@ export interface HostPort {
   fixed_ips: { ip_address: string }[]
 }
 
-/** One line an address, in the order of the servers. */
+/** One line an address of a server, sorted as text. */
 export function fixedLines(ports: readonly HostPort[]): string[] {
   const rows = ports
     .filter(({ device_owner }) => device_owner.startsWith('compute:'))

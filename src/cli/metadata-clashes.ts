@@ -42,7 +42,7 @@ function free(lower: string, taken: Set<string>): string {
 export async function metadataClashes({ data, fix }: { data: string; fix: boolean }): Promise<number> {
   const api = await adminApi(data)
   let left = 0
-  for (const holder of await holders(api)) {
+  for await (const holder of holders(api)) {
     const found = renamings(holder.metadata)
     if (found.length === 0) continue
     console.log(`${holder.kind} ${holder.id} (${holder.name})`)
@@ -63,20 +63,19 @@ export async function metadataClashes({ data, fix }: { data: string; fix: boolea
 
 const pageSize = 500
 
-async function holders(api: AdminApi): Promise<Holder[]> {
-  const found: Holder[] = []
+/** Page by page: what is renamed was read a moment before. */
+async function* holders(api: AdminApi): AsyncGenerator<Holder> {
   for (let marker = ''; ; ) {
     const page = `/servers/detail?all_tenants=1&limit=${pageSize}${marker && `&marker=${marker}`}`
     const { servers } = (await api.compute<{ servers: Omit<Holder, 'kind'>[] }>(page)).body
-    found.push(...servers.map(one => ({ ...one, kind: 'server' as const })))
+    for (const one of servers) yield { ...one, kind: 'server' }
     if (servers.length < pageSize) break
     marker = servers.at(-1)!.id
   }
   const { aggregates } = (
     await api.compute<{ aggregates: { id: number; name: string; metadata: Items }[] }>('/os-aggregates')
   ).body
-  found.push(...aggregates.map(one => ({ ...one, id: String(one.id), kind: 'aggregate' as const })))
-  return found
+  for (const one of aggregates) yield { ...one, id: String(one.id), kind: 'aggregate' }
 }
 
 /** In one change, so that no value is lost in between. */
