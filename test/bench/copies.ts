@@ -17,8 +17,7 @@ export interface Copying {
   spread: boolean
 }
 
-/** Gives the ids of the copies. */
-export function copyServer(data: string, { id, count, spread }: Copying): string[] {
+export function copyServer(data: string, { id, count, spread }: Copying): void {
   using db = new DatabaseSync(join(data, 'nephos.db'))
   const ids = systemIds()
   const one = (sql: string, ...values: SQLInputValue[]) => db.prepare(sql).get(...values) as Row
@@ -51,7 +50,6 @@ export function copyServer(data: string, { id, count, spread }: Copying): string
   if (spread) db.exec(countUsed)
   db.exec('drop table temp.copies; commit')
   if (spread) copyGuests(data, String(server.host), id, words)
-  return ofIds
 }
 
 const bytes = (n: number) => [n >> 16, (n >> 8) & 255, n & 255]

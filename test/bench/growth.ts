@@ -1,4 +1,4 @@
-/** How cost grows with servers and clients, on a cloud of its own; beyond 10,000, servers are copies of one in the database. */
+/** How cost grows with servers and clients, on a cloud of its own; all but a few servers are copies of one. */
 import type { Baseline } from './baseline.ts'
 import { type Bench, openBench, prepareServers, type Servers, serversPath } from './cloud.ts'
 import { copyServer } from './copies.ts'

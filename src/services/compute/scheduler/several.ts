@@ -36,7 +36,7 @@ const hasRoom = (host: HostState, { vcpus, ram_mb, disk_gb }: ScheduleRequest) =
   host.free_vcpus >= vcpus && host.free_ram_mb >= ram_mb && host.free_disk_gb >= disk_gb
 
 /** With counts of its own where servers are counted. */
-export const ownRequest = <Request extends ScheduleRequest>(request: Request): Request => ({
+const ownRequest = (request: ScheduleRequest): ScheduleRequest => ({
   ...request,
   ...(request.group && { group: { ...request.group, members: { ...request.group.members } } }),
   ...(request.nearness && { nearness: request.nearness.map(near => ({ ...near, members: { ...near.members } })) }),
