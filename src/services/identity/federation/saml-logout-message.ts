@@ -9,7 +9,7 @@ import { fromEnvelope, onlyElement } from './saml-envelope.ts'
 import { useUp } from './saml-response.ts'
 import { instant, namespaces, signed, soap, xmlText } from './saml-xml.ts'
 import type { SubjectName } from './store.ts'
-import { xmlLibraries } from './xml-libraries.ts'
+import { type LogoutProfile, xmlLibraries } from './xml-libraries.ts'
 
 /** How old a request may be. */
 const freshMs = 300_000
@@ -100,8 +100,7 @@ export type Came = { xml: string } | { query: string }
 /** Throws `Unauthorized`, and logs why, unless it is signed by who may ask, fresh, meant for us, and here for the first time. */
 export async function readLogoutRequest(ctx: Ctx, came: Came, asker: Asker): Promise<LogoutRequest> {
   try {
-    const xml = 'xml' in came ? came.xml : inflated(came.query)
-    const profile = await verified(ctx, came, asker)
+    const [profile, xml] = 'xml' in came ? await byForm(ctx, came.xml, asker) : await byRedirect(ctx, came.query, asker)
     if (profile.issuer !== asker.entity_id) throw new Error(`it is of ${profile.issuer}`)
     const request = onlyElement(xml, 'LogoutRequest')
     const [destination, issued] = [
@@ -118,21 +117,31 @@ export async function readLogoutRequest(ctx: Ctx, came: Came, asker: Asker): Pro
   }
 }
 
-async function verified(ctx: Ctx, came: Came, { entity_id, certificate_files, destination }: Asker) {
+async function believing(ctx: Ctx, { entity_id, certificate_files, destination }: Asker) {
   const { SAML } = xmlLibraries.saml()
-  const saml = new SAML({
+  return new SAML({
     callbackUrl: destination,
     issuer: ctx.publicUrl,
     idpIssuer: entity_id,
     idpCert: await Promise.all(certificate_files.map(file => readFile(file, 'utf8'))),
   })
-  if ('xml' in came) {
-    const sent = { SAMLRequest: Buffer.from(came.xml).toString('base64') }
-    return (await saml.validatePostRequestAsync(sent)).profile
-  }
-  const { profile } = await saml.validateRedirectAsync(...signedPart(came.query))
+}
+
+/** What the library has believed, and the XML that it stands in. */
+type Believed = [LogoutProfile, xml: string]
+
+async function byForm(ctx: Ctx, xml: string, asker: Asker): Promise<Believed> {
+  const saml = await believing(ctx, asker)
+  return [(await saml.validatePostRequestAsync({ SAMLRequest: Buffer.from(xml).toString('base64') })).profile, xml]
+}
+
+async function byRedirect(ctx: Ctx, query: string, asker: Asker): Promise<Believed> {
+  const [sent, signedText] = signedPart(query)
+  // Before the library reads it.
+  const xml = inflated(sent.SAMLRequest!)
+  const { profile } = await (await believing(ctx, asker)).validateRedirectAsync(sent, signedText)
   if (!profile) throw new Error('it is no request')
-  return profile
+  return [profile, xml]
 }
 
 /** The parameters by name, and the text that is signed: each once, and the signature there, since the library asks for neither. */
@@ -147,10 +156,8 @@ function signedPart(query: string): [Record<string, string>, string] {
   return [Object.fromEntries(new URLSearchParams(signedText)), signedText]
 }
 
-function inflated(query: string): string {
-  const sent = Buffer.from(new URLSearchParams(query).get('SAMLRequest') ?? '', 'base64')
-  const xml = inflateRawSync(sent, { maxOutputLength: longestInflated }).toString('utf8')
-  // Before the library reads it.
+function inflated(sent: string): string {
+  const xml = inflateRawSync(Buffer.from(sent, 'base64'), { maxOutputLength: longestInflated }).toString('utf8')
   onlyElement(xml, 'LogoutRequest')
   return xml
 }

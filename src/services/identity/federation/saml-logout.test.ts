@@ -42,6 +42,13 @@ function request(more: Partial<ToLogOut> = {}): string {
 const arriving = (xml: string, { key } = university) =>
   redirectWith(path.replace(/^/, 'http://cloud.test'), xml, { key, relay: 'r 1' })
 
+/** The same with another message before it, by a name that is the same once it is decoded. */
+const disguised = (location: string, xml: string) =>
+  location.replace(
+    '?',
+    `?SAML%52equest=${encodeURIComponent(new URL(arriving(xml)).searchParams.get('SAMLRequest')!)}&`,
+  )
+
 const follow = (cloud: TestCloud, location: string) => cloud.request('GET', location.replace('http://cloud.test', ''))
 
 async function login(cloud: TestCloud, session: string): Promise<string> {
@@ -115,15 +122,17 @@ test('a request that is not signed, not the provider’s, not for us, old, or sh
   unsigned.searchParams.delete('Signature')
   const swapped = new URL(good)
   swapped.searchParams.set('SAMLRequest', new URL(arriving(request())).searchParams.get('SAMLRequest')!)
+  const old = arriving(request({ now: Date.now() - 600_000 }))
   const bad: Record<string, string> = {
     unsigned: unsigned.href,
     'unsigned, without a word of it': unsigned.href.replace(/&SigAlg=[^&]*/, ''),
     'another’s signature': arriving(request(), forger),
     'the signature of another message': swapped.href,
     'two messages': `${good}&SAMLRequest=${encodeURIComponent(swapped.searchParams.get('SAMLRequest')!)}`,
+    'two messages, one by a name in disguise': disguised(old, request()),
     'another provider': arriving(request({ issuer: 'https://idp.evil.test' })),
     'for another': arriving(request({ destination: 'https://another.test/logout' })),
-    old: arriving(request({ now: Date.now() - 600_000 })),
+    old,
     'of tomorrow': arriving(request({ now: Date.now() + 86_400_000 })),
     'not XML': `${path}?SAMLRequest=AAAA&SigAlg=x&Signature=x`,
   }
