@@ -119,7 +119,7 @@ function unusedNames(registered: Map<string, Rule>, effective: Map<string, Check
 }
 
 /** Names after `rule:`, found without a full parse: there are thousands of defaults and start-up is short. */
-function references(source: CheckSource): string[] {
+export function references(source: CheckSource): string[] {
   const text = typeof source === 'string' ? source : source.flat().join(' ')
   if (!text.includes('rule:')) return []
   return [...text.matchAll(/(?:^|[\s(])rule:([^\s]+?)(?=\)*(?:\s|$))/g)].map(found => found[1]!)

@@ -74,6 +74,44 @@ test('what the cloud could not go by is refused, and what is for others is not l
   assert.equal((await ask('PUT', at(await create('<xacml/>', 'application/xml')))).status, 204)
 })
 
+test('an admin who would lock itself out by a policy is told so', async () => {
+  await using cloud = await testCloud()
+  const { ask, at, create } = await begin(cloud)
+  const out = [
+    '{"identity:update_policy": "!"}',
+    '{"context_is_admin": "role:nobody"}',
+    '{"admin_required": "role:member and not role:admin"}',
+  ]
+  for (const blob of out) {
+    const { status, body } = await ask<{ error: { message: string } }>('PUT', at(await create(blob)))
+    assert.equal(status, 400, blob)
+    assert.match(body.error.message, /identity:update_policy/)
+  }
+  const policy = await create(nobody)
+  assert.equal((await ask('PUT', at(policy))).status, 204)
+  assert.equal((await ask('PATCH', `/policies/${policy}`, { policy: { blob: out[0] } })).status, 400)
+  assert.equal((await ask('DELETE', `/policies/${policy}`)).status, 204)
+})
+
+test('a policy goes by itself: it is refused when it needs rules of another, also where another is nearer', async () => {
+  await using cloud = await testCloud()
+  const { ask, at, create } = await begin(cloud)
+  const { body } = await ask<{ services: { id: string }[] }>('GET', '/services?type=identity')
+  const elsewhere = (policy: string) => `/policies/${policy}/OS-ENDPOINT-POLICY/services/${body.services[0]!.id}`
+  const base = await create('{"keepers": "role:keeper", "os_compute_api:os-keypairs:create": "rule:keepers"}')
+  assert.equal((await ask('PUT', elsewhere(base))).status, 204)
+  const leaning = await create('{"os_compute_api:os-keypairs:delete": "rule:keepers"}')
+  assert.equal((await ask('PUT', at(leaning))).status, 400)
+  const { body: found } = await ask<{ endpoints: { id: string; service_id: string }[] }>('GET', '/endpoints')
+  const fallback = await create(nobody)
+  assert.equal((await ask('PUT', at(fallback))).status, 204)
+  for (const { id, service_id } of found.endpoints) {
+    if (!at(fallback).endsWith(service_id)) continue
+    assert.equal((await ask('PUT', `/policies/${base}/OS-ENDPOINT-POLICY/endpoints/${id}`)).status, 204)
+  }
+  assert.equal((await ask('PATCH', `/policies/${fallback}`, { policy: { blob: '{"x": "role:a or"}' } })).status, 400)
+})
+
 test('who may do nothing is told so, and who may do more of more', async () => {
   await using cloud = await testCloud()
   const permissions = async (token: string) => {

@@ -1,6 +1,7 @@
 /** Policies of the API in force: those for endpoints of this cloud are rules that it goes by, taken up while it runs. */
-import { type Ctx, type Env, systemCtx } from '#kernel/context.ts'
+import { type Ctx, type Env, perCloud, systemCtx } from '#kernel/context.ts'
 import { BadRequest, messageOf } from '#kernel/errors.ts'
+import type { Enforcer } from '#kernel/policy/enforcer.ts'
 import { parsePolicy } from '#kernel/policy/policy-file.ts'
 import type { CheckSource } from '#kernel/policy/rule.ts'
 import { type EndpointRow, endpoints, regions } from '../catalog/store.ts'
@@ -36,39 +37,57 @@ export async function policyFor(ctx: Ctx, endpoint: EndpointRow): Promise<Policy
   return undefined
 }
 
-/** The rules of all policies for endpoints of this cloud. `instead`: a policy as it would be. Throws when one cannot be read. */
-async function storedRules(ctx: Ctx, instead?: PolicyRow): Promise<Record<string, CheckSource>> {
-  if (!(await policyAssociations.find(ctx.db, {}))) return {}
+/** The policies for endpoints of this cloud. */
+async function policiesHere(ctx: Ctx): Promise<PolicyRow[]> {
+  if (!(await policyAssociations.find(ctx.db, {}))) return []
   const own = (await endpoints.list(ctx.db, {}, { orderBy: [{ column: 'id', direction: 'asc' }] })).filter(one =>
     one.url.startsWith('%(base)s'),
   )
   const found = new Map<string, PolicyRow>()
   for (const endpoint of own) {
     const policy = await policyFor(ctx, endpoint)
-    if (policy) found.set(policy.id, policy.id === instead?.id ? instead : policy)
+    if (policy) found.set(policy.id, policy)
   }
-  const read = [...found.values()].filter(policy => types.includes(policy.type))
-  return Object.assign({}, ...read.map(({ id, blob }) => parsePolicy(blob, `policy ${id}`))) as Record<
-    string,
-    CheckSource
-  >
+  return [...found.values()]
 }
 
-/** Refuses what this cloud could not go by. */
-export async function checkRules(ctx: Ctx, instead?: PolicyRow): Promise<void> {
+/** The rules in them, together. Throws when one cannot be read. */
+function rulesIn(found: readonly PolicyRow[]): Record<string, CheckSource> {
+  const read = found.filter(({ type }) => types.includes(type)).map(({ id, blob }) => parsePolicy(blob, `policy ${id}`))
+  return Object.assign({}, ...read) as Record<string, CheckSource>
+}
+
+/** Refuses a policy, as it would be, that is for something and that this cloud could not go by: by itself, since others go away, or with them. */
+export async function checkRules(ctx: Ctx, policy: PolicyRow): Promise<void> {
+  if (!(await policyAssociations.find(ctx.db, { policy_id: policy.id }))) return
+  const here = (await policiesHere(ctx)).map(one => (one.id === policy.id ? policy : one))
+  let wanted: Enforcer
   try {
-    ctx.policy.check(await storedRules(ctx, instead))
+    ctx.policy.with(rulesIn([policy]))
+    wanted = ctx.policy.with(rulesIn(here))
   } catch (error) {
     throw new BadRequest(messageOf(error), { cause: error })
   }
+  if (!wanted.allows('identity:update_policy', ctx.identity)) {
+    throw new BadRequest(
+      'By these rules you could not change policies any more: allow yourself identity:update_policy.',
+    )
+  }
 }
 
-async function takeUp(ctx: Ctx): Promise<void> {
-  try {
-    ctx.policy.override(await storedRules(ctx))
-  } catch (error) {
-    ctx.log.error({ err: error }, 'the policies of the API could not be taken up; those of before stay in force')
-  }
+/** One at a time: who read first must not have the last word. */
+const turns = perCloud(() => ({ last: Promise.resolve() }))
+
+function takeUp(ctx: Ctx): Promise<void> {
+  const turn = turns(ctx)
+  turn.last = turn.last.then(async () => {
+    try {
+      ctx.policy.override(rulesIn(await policiesHere(ctx)))
+    } catch (error) {
+      ctx.log.error({ err: error }, 'the policies of the API could not be taken up; those of before stay in force')
+    }
+  })
+  return turn.last
 }
 
 /** To be called after the transaction of a change, and now and then: a process that lost the message hears the next. */
@@ -79,6 +98,12 @@ export async function rulesChanged(ctx: Ctx): Promise<void> {
 
 /** Takes up what there is, and what comes. */
 export async function followRules(env: Env): Promise<AsyncDisposable> {
+  const following = env.bus.subscribe(subject, () => void takeUp(systemCtx(env)))
   await takeUp(systemCtx(env))
-  return env.bus.subscribe(subject, () => void takeUp(systemCtx(env)))
+  return {
+    async [Symbol.asyncDispose]() {
+      await following[Symbol.asyncDispose]()
+      await turns(env).last
+    },
+  }
 }

@@ -9,6 +9,7 @@ import { notFound } from '../faults.ts'
 import { collectionOf, linkTo } from '../listing.ts'
 import { adminOrSystemReader, adminRequired, identityRule, ofOperators, systemOrProject } from '../policy.ts'
 import { resource } from '../resource.ts'
+import { identityChanged } from '../revocations/revocation.ts'
 import { checkRules, policyFor, regionsAbove, rulesChanged } from './in-force.ts'
 import { showPermissions } from './permissions.ts'
 import { type PolicyAssociation, type PolicyRow, policies, policyAssociations } from './store.ts'
@@ -73,11 +74,13 @@ function associationOperations(kind: string, what: string, path: `${typeof base}
       policy: rule('create'),
       async handle(ctx, { params }) {
         await ctx.transaction(async tx => {
+          // Changes of policies wait for each other here: each is checked with those before.
+          await identityChanged(tx)
           const { policy_id, ...place } = await placeOf(tx, params)
           if ((await policyAssociations.update(tx.db, place, { policy_id })) === 0) {
             await policyAssociations.insert(tx.db, { policy_id, ...place })
           }
-          await checkRules(tx)
+          await checkRules(tx, await policyResource.find(tx, policy_id))
         })
         return undefined
       },
