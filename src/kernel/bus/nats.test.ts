@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { connect } from '@nats-io/transport-node'
 import { systemClock } from '../clock.ts'
 import { silentLog } from '../log.ts'
 import { busContract } from './bus.contract.ts'
@@ -44,6 +45,27 @@ if (!given && !natsBinary) {
   }
   busContract('NATS', pair())
   busContract('NATS, sealed', pair('a-key-of-the-cloud-that-is-long-enough'))
+
+  test('NATS: who listens and answers in place of another, without the key, is not heard', async () => {
+    await using pairOfBuses = await pair('a-key-of-the-cloud-that-is-long-enough')()
+    const { near, far } = pairOfBuses
+    const stranger = await connect({ servers: address() })
+    const forged = Promise.withResolvers<void>()
+    stranger.subscribe('forged', {
+      callback(_error, message) {
+        message.respond('{"result":"forged"}')
+        void stranger.flush().then(forged.resolve)
+      },
+    })
+    await stranger.flush()
+    far.serve('forged', async () => {
+      await forged.promise
+      return 'true'
+    })
+    await far.flush()
+    assert.equal(await near.call('forged', {}, { timeoutMs: 20_000 }), 'true')
+    await stranger.close()
+  })
 
   test('NATS: an unreachable server says so', async () => {
     await assert.rejects(natsBus({ servers: '127.0.0.1:1' }, clock, silentLog()), /refused/i)

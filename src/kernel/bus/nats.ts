@@ -108,6 +108,15 @@ function busOver(connection: NatsConnection, link: Link, clock: Clock, log: Log,
   const sealFor = (subject: string) => (isForOthers(subject) ? unsealedBus : sealed)
   const read = ({ data, subject, reply = '' }: Msg) => sealFor(subject).open(data, `${subject} ${reply}`)
   const write = (text: string, subject: string, reply = '') => sealFor(subject).seal(text, `${subject} ${reply}`)
+  /** Undefined for what is not of this cloud: whoever sends it changes nothing. */
+  function heard(message: Msg): string | undefined {
+    try {
+      return read(message)
+    } catch (cause) {
+      log.warn({ err: messageOf(cause), subject: message.subject }, 'a message was not heard')
+      return undefined
+    }
+  }
   const respond = (message: Msg, text: string) => message.respond(write(text, message.reply!))
 
   function ensureOpen() {
@@ -120,22 +129,16 @@ function busOver(connection: NatsConnection, link: Link, clock: Clock, log: Log,
       if (!call) return
       if (error) call.pending.fail(error)
       else if (message.headers?.code === 503) call.pending.fail(new NoResponder(call.subject))
-      else
-        try {
-          call.pending.answer(read(message))
-        } catch (cause) {
-          call.pending.fail(cause as Error)
-        }
+      else {
+        const text = heard(message)
+        if (text !== undefined) call.pending.answer(text)
+      }
     },
   })
   connection.subscribe(cancelSubject, {
     callback(error, message) {
-      if (error) return
-      try {
-        running.get(read(message))?.abort(new Error('The caller no longer waits.'))
-      } catch (cause) {
-        log.warn({ err: messageOf(cause) }, 'a message was not heard')
-      }
+      const reply = error ? undefined : heard(message)
+      if (reply !== undefined) running.get(reply)?.abort(new Error('The caller no longer waits.'))
     },
   })
 
@@ -155,12 +158,14 @@ function busOver(connection: NatsConnection, link: Link, clock: Clock, log: Log,
 
   async function run(handler: Handler, message: Msg): Promise<void> {
     if (!message.reply || running.has(message.reply)) return
+    const frame = heard(message)
+    if (frame === undefined) return
     const before = answered.get(message.reply)
     if (before !== undefined) {
       respond(message, before)
       return
     }
-    const { payload, requestId, timeoutMs } = readFrame(read(message))
+    const { payload, requestId, timeoutMs } = readFrame(frame)
     const controller = new AbortController()
     running.set(message.reply, controller)
     using _timer = clock.after(Math.min(timeoutMs, longestTimerMs), () =>
@@ -231,8 +236,10 @@ function busOver(connection: NatsConnection, link: Link, clock: Clock, log: Log,
       ensureOpen()
       matcher(pattern)
       async function deliver(message: Msg) {
+        const text = heard(message)
+        if (text === undefined) return
         try {
-          await listener(JSON.parse(read(message)), message.subject)
+          await listener(JSON.parse(text), message.subject)
         } catch (error) {
           log.error({ err: error, subject: message.subject }, `a listener failed: ${messageOf(error)}`)
         }
