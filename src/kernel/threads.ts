@@ -1,10 +1,17 @@
 /** Threads that run files of ours. */
-import { Worker, type WorkerOptions } from 'node:worker_threads'
+import { Worker } from 'node:worker_threads'
 
 const hooks = new URL('../module-hooks.mjs', import.meta.url).href
 
-/** Node reads our files by our own hooks where they are an npm package, and a thread has those of its process only when flags name them. */
-export function startThread(file: URL, options: WorkerOptions): Worker {
+/**
+ * With little memory, and none of what the process loads first: but where our files are an npm package, Node reads them by our own hooks, which a
+ * thread has only when flags name them.
+ */
+export function startThread(file: URL, workerData: unknown): Worker {
   const isPackage = import.meta.url.includes('/node_modules/')
-  return new Worker(file, { ...options, ...(isPackage && { execArgv: [...process.execArgv, '--import', hooks] }) })
+  return new Worker(file, {
+    workerData,
+    execArgv: isPackage ? [...process.execArgv, '--import', hooks] : [],
+    resourceLimits: { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 32 },
+  })
 }

@@ -10,11 +10,9 @@ import { imageConfig } from './config.ts'
 import { fileStore } from './file-store.ts'
 import { s3SettingsOf, s3Url } from './s3-settings.ts'
 
-type StoreType = 'file' | 'chunks' | 's3' | 'http' | 'watched'
-
 export interface Store {
   id: string
-  type: StoreType
+  type: keyof typeof needed
   description: string
   /** Of several stores that hold an image, the heaviest is read from. */
   weight: number
@@ -116,6 +114,7 @@ export const storesOf = perCloud<Stores>((env: Env) => {
   }
 })
 
+/** By type, which settings a store cannot do without. */
 const needed = {
   file: ['directory'],
   chunks: ['directory'],

@@ -34,12 +34,7 @@ export function hasherOf(path: string, here = little): Hasher {
   let answer: Promise<Hashes> | undefined
   const tell = (reached: Reached) => worker?.postMessage(reached)
   function start(): void {
-    worker = startThread(new URL('./hash-worker.mjs', import.meta.url), {
-      workerData: path,
-      // None of what the cloud's own process loads first.
-      execArgv: [],
-      resourceLimits: { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 32 },
-    })
+    worker = startThread(new URL('./hash-worker.mjs', import.meta.url), path)
     worker.unref()
     answer = new Promise((done, failed) => {
       worker!.once('message', done)

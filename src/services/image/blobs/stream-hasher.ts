@@ -12,12 +12,7 @@ export interface StreamHasher extends AsyncDisposable {
 }
 
 export function streamHasher(algorithms: readonly string[]): StreamHasher {
-  const worker = startThread(new URL('./stream-hash-worker.mjs', import.meta.url), {
-    workerData: algorithms,
-    // None of what the cloud's own process loads first.
-    execArgv: [],
-    resourceLimits: { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 32 },
-  })
+  const worker = startThread(new URL('./stream-hash-worker.mjs', import.meta.url), algorithms)
   let waiting = 0
   let go = () => {}
   const end = Promise.withResolvers<string[]>()
