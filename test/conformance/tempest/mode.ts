@@ -44,7 +44,7 @@ export async function tempestMode(suite: Suite, options: TempestOptions): Promis
   const { flags, hosts } = real ? onThisMachine : simulated
   const patterns = lists.flatMap(patternsOf)
   // The quotas of api.compute's tests are not those.
-  const unifiedLimits = lists.every(list => /^scenario\b/.test(list))
+  const unifiedLimits = real && lists.every(list => /^scenario\b/.test(list))
   await using site = await imageSite()
   const images = mkdtempSync(join(tmpdir(), 'nephos-conformance-images-'))
   using _images = { [Symbol.dispose]: () => rmSync(images, { recursive: true, force: true }) }
