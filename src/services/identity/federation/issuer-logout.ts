@@ -50,19 +50,20 @@ export const tellOfEnds = reconciler({
     const generation = await freshGeneration(ctx)
     if (told(ctx).generation === generation) return
     const now = ctx.clock.now()
-    let isTold = true
+    const silent = new Set<string>()
     for (const session of await toldSessions.list(ctx.db, { expires_at: { op: '>', value: now } })) {
-      if (!(await isEnded(ctx, session.claims))) continue
+      const { service_provider_id: provider } = session
+      // Who does not answer would keep the others waiting, once for each token.
+      if (silent.has(provider) || !(await isEnded(ctx, session.claims))) continue
       try {
         await tell(ctx, session)
         await toldSessions.remove(ctx.db, { id: session.id })
       } catch (error) {
-        isTold = false
-        const { service_provider_id: provider } = session
+        silent.add(provider)
         ctx.log.warn({ provider, reason: messageOf(error) }, 'a cloud was not told of a logout; it will be told again')
       }
     }
-    if (isTold) told(ctx).generation = generation
+    if (silent.size === 0) told(ctx).generation = generation
   },
 })
 
@@ -89,8 +90,8 @@ const logOut = operation({
     const { id, certificate_files } = await providerNamed(ctx, entity_id)
     const destination = `${ctx.publicUrl}/identity/v3/OS-FEDERATION/saml2/slo`
     const request = await readLogoutRequest(ctx, { xml }, { entity_id, certificate_files, destination })
-    const { subject, session_index } = request
-    const asked = { service_provider_id: id, subject, ...(session_index !== undefined && { id: session_index }) }
+    const { subject, session_indexes } = request
+    const asked = { service_provider_id: id, subject, ...(session_indexes.length > 0 && { id: session_indexes }) }
     for (const session of await toldSessions.list(ctx.db, asked)) await endToken(ctx, session)
     const answer = { id: `_${ctx.ids.hex()}`, issuer: own, destination: entity_id, now: ctx.clock.now() }
     return soapReply(signedSoap(logoutResponseXml({ ...answer, answers: request.id }), key))

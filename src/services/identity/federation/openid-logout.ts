@@ -30,8 +30,9 @@ export async function endedByToken(ctx: Ctx, way: Way, settings: OpenidSettings,
     throw new BadRequest('The logout token is not good.', { cause: error })
   })
   const { sub, sid } = said
-  if (sid !== undefined) await endSessionsOf(ctx, way, { subject: sub, session_index: sid })
-  else await endSessionsOf(ctx, way, { subject: sub! })
+  if (sub !== undefined)
+    await endSessionsOf(ctx, way, { subject: sub, session_indexes: sid === undefined ? [] : [sid] })
+  else await endSessionsOf(ctx, way, { session_indexes: [sid!] })
 }
 
 async function claimsOf(

@@ -9,7 +9,7 @@ import { fromEnvelope, onlyElement } from './saml-envelope.ts'
 import { useUp } from './saml-response.ts'
 import { instant, namespaces, signed, soap, xmlText } from './saml-xml.ts'
 import type { SubjectName } from './store.ts'
-import { type LogoutProfile, xmlLibraries } from './xml-libraries.ts'
+import { type LogoutProfile, type XmlNode, xmlLibraries } from './xml-libraries.ts'
 
 /** How old a request may be. */
 const freshMs = 300_000
@@ -90,8 +90,8 @@ export interface Asker {
 export interface LogoutRequest {
   id: string
   subject: string
-  /** Undefined: all sessions of the subject. */
-  session_index: string | undefined
+  /** None: all sessions of the subject. */
+  session_indexes: string[]
 }
 
 /** How a request came: as XML that is signed itself, or by a redirect whose address is. */
@@ -110,11 +110,19 @@ export async function readLogoutRequest(ctx: Ctx, came: Came, asker: Asker): Pro
     if (destination && destination !== asker.destination) throw new Error(`it is for ${destination}`)
     if (!(Math.abs(ctx.clock.now() - issued) < freshMs)) throw new Error(`it was made at ${issued}`)
     await useUp(ctx, `${asker.entity_id}\n${profile.ID}`, issued + freshMs)
-    return { id: profile.ID, subject: profile.nameID, session_index: profile.sessionIndex }
+    return { id: profile.ID, subject: profile.nameID, session_indexes: indexesIn(request) }
   } catch (error) {
     ctx.log.info({ issuer: asker.entity_id, reason: messageOf(error) }, 'a request to log out was refused')
     throw new Unauthorized(undefined, { cause: error })
   }
+}
+
+/** Not from deeper in: what stands in the signature is not signed. */
+function indexesIn(request: XmlNode): string[] {
+  return Array.from(request.childNodes)
+    .filter(node => node.namespaceURI === namespaces.protocol && node.localName === 'SessionIndex')
+    .map(node => node.textContent.trim())
+    .filter(index => index !== '')
 }
 
 async function believing(ctx: Ctx, { entity_id, certificate_files, destination }: Asker) {

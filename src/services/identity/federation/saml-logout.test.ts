@@ -96,6 +96,23 @@ onEachEngine(
   },
 )
 
+test('a request may name several logins; what was put into its signature names none', async () => {
+  await using cloud = await withLogout()
+  const [first, second, third] = [
+    await login(cloud, '_s-1'),
+    await login(cloud, '_s-2'),
+    await login(cloud, '_s-3'),
+  ] as const
+  const more = (index: string) => `<samlp:SessionIndex>${index}</samlp:SessionIndex>`
+  const asked = request({ session_index: '_s-1' }).replace('</samlp:LogoutRequest>', `${more('_s-2')}$&`)
+  const smuggled = signedSoap(asked, university.key).replace('</Signature>', `<Object>${more('_s-3')}</Object>$&`)
+  assert.match(smuggled, /<Object>.*_s-3/)
+  const headers = { 'content-type': 'text/xml' }
+  assert.equal((await cloud.request('POST', path, { body: smuggled, headers })).status, 200)
+  for (const token of [first, second]) assert.equal(await isGood(cloud, token), false)
+  assert.ok(await isGood(cloud, third))
+})
+
 test('a form and SOAP bring it too, and SOAP has its answer at once', async () => {
   await using cloud = await withLogout()
   const [first, second] = [await login(cloud, '_s-first'), await login(cloud, '_s-second')]

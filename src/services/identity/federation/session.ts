@@ -36,16 +36,18 @@ export async function endSession(ctx: Ctx, { id, expires_at }: FederatedSession)
 
 /** What a provider says of logins that have ended: at least one of the two. */
 export type Ended =
-  | { subject: string; session_index?: string | undefined }
-  | { subject?: string | undefined; session_index: string }
+  | { subject: string; session_indexes: readonly string[] }
+  | { subject?: undefined; session_indexes: readonly [string] }
 
-/** The same for all logins that the provider means; one that it gave no index is meant by every index. */
+/** The same for all logins that the provider means; one that it gave no index is meant by every index, and all by none. */
 export async function endSessionsOf(ctx: Ctx, { idp_id, protocol_id }: Way, ended: Ended): Promise<void> {
-  const { subject, session_index } = ended
+  const { subject, session_indexes } = ended
   const found = await federatedSessions.list(ctx.db, {
     ...{ idp_id, protocol_id },
     ...(subject !== undefined && { subject_hash: hashed(subject) }),
-    ...(session_index !== undefined && { session_index: subject === undefined ? session_index : [session_index, ''] }),
+    ...(session_indexes.length > 0 && {
+      session_index: subject === undefined ? session_indexes : [...session_indexes, ''],
+    }),
   })
   for (const session of found) await endSession(ctx, session)
 }

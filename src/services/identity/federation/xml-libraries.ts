@@ -25,7 +25,6 @@ export interface LogoutProfile {
   ID: string
   issuer: string
   nameID: string
-  sessionIndex?: string
 }
 
 interface NodeSaml {
@@ -62,7 +61,11 @@ interface XmlDom {
 }
 
 /** An element. */
-interface XmlNode {
+export interface XmlNode {
+  namespaceURI: string | null
+  localName: string
+  textContent: string
+  childNodes: ArrayLike<XmlNode>
   getAttribute(name: string): string
 }
 
