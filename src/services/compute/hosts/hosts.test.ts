@@ -3,7 +3,8 @@ import { test } from 'node:test'
 import { virtualClock } from '#kernel/clock.ts'
 import { onEachEngine } from '../../../../test/engines.ts'
 import { computeCloud, type Who } from '../fixtures/compute-cloud.ts'
-import { hostsForScheduling, recheck } from './steps.ts'
+import { changeHost, hostsForScheduling, recheck } from './steps.ts'
+import { hosts } from './store.ts'
 
 interface ServiceView {
   id: string | number
@@ -109,6 +110,20 @@ test("what a host offers follows the host's facts", async () => {
   const [provider] = cloud.placement.providers.values()
   assert.equal(provider?.inventories.MEMORY_MB?.total, 16_384)
   assert.equal(cloud.placement.providers.size, 1)
+})
+
+onEachEngine('two operators who looked at the same time: placement hears what the last one said', async database => {
+  await using cloud = await computeCloud({ database })
+  await cloud.report('h1')
+  const ctx = cloud.ctx()
+  const row = (await hosts.find(ctx.db, { name: 'h1' }))!
+  const isClosed = () => [...cloud.placement.providers.values()][0]!.traits.includes('COMPUTE_STATUS_DISABLED')
+  await changeHost(ctx, row, { disabled: true, disabled_reason: 'fan' })
+  assert.ok(isClosed())
+  await changeHost(ctx, row, { disabled: false, disabled_reason: null })
+  assert.ok(!isClosed())
+  await hosts.remove(ctx.db, { name: 'h1' })
+  await assert.rejects(changeHost(ctx, row, { disabled: true }), /Compute host h1 could not be found/)
 })
 
 onEachEngine('an operator disables, enables and forces down a host by its UUID', async database => {

@@ -1,5 +1,6 @@
-/** Hosts as the scheduler sees them: remembered in the process, since reading ten thousand rows would be all that a decision does. */
+/** Hosts as the scheduler sees them: remembered in the process, since reading ten thousand rows would be all that a decision does. And what operators change of one. */
 import { type Ctx, perCloud } from '#kernel/context.ts'
+import { NotFound } from '#kernel/errors.ts'
 import type { Candidate } from '../../placement/contract.ts'
 import { type AggregateRow, zoneKey } from '../aggregates/aggregate.ts'
 import { aggregateHosts, aggregates } from '../aggregates/store.ts'
@@ -206,11 +207,13 @@ export type HostChange = Partial<Pick<HostRow, 'disabled' | 'disabled_reason' | 
 
 /** What an operator says of a host: told to all, and kept where placement looks. Returns the host as it is then. */
 export async function changeHost(ctx: Ctx, row: HostRow, patch: HostChange): Promise<HostRow> {
-  const changed = { ...row, ...patch }
-  await ctx.transaction(async tx => {
+  return ctx.transaction(async tx => {
     await hosts.update(tx.db, { id: row.id }, patch)
+    // Others may have changed it since the caller looked: what placement hears is how it is now.
+    const changed = await hosts.find(tx.db, { id: row.id })
+    if (!changed) throw new NotFound(`Compute host ${row.name} could not be found.`)
     await tellService(tx, 'update', changed)
-    if (changed.disabled !== row.disabled) await keepProvider(tx, changed)
+    if (patch.disabled !== undefined) await keepProvider(tx, changed)
+    return changed
   })
-  return changed
 }
