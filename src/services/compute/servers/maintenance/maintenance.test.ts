@@ -1,6 +1,7 @@
 /** Stories of hosts that are emptied, and of servers that are suspended while their host is restarted. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { virtualClock } from '#kernel/clock.ts'
 import type { SagaProbe } from '#kernel/saga/run.ts'
 import { onEachEngine } from '../../../../../test/engines.ts'
 import { type ServerCloudOptions, serverCloud } from '../fixtures/server-cloud.ts'
@@ -193,6 +194,58 @@ test('servers are suspended, their host is restarted, and they go on where they 
   assert.equal(guest.log.split('simulated guest ready').length - 1, 1, 'it did not boot again')
 })
 
+test('a suspension that was asked for twice is resumed whole; what users suspend after it is theirs', async () => {
+  await using cloud = await stage()
+  const [first, second] = (await boot(cloud, 2)) as [string, string]
+  const maintained = async (kind: string) => {
+    const { body } = await cloud.maintain({ kind, host: 'h1' })
+    await cloud.env.sagas.idle()
+    return (await cloud.shown(body.maintenance.id)).state
+  }
+  const statuses = async () => {
+    const shown = [await cloud.show(cloud.administrator, first), await cloud.show(cloud.administrator, second)]
+    return shown.map(({ status }) => status)
+  }
+  cloud.drivers.h1!.inject({ method: 'suspend', guest: second, error: 'the disk is full' })
+  assert.equal(await maintained('suspend'), 'incomplete')
+  assert.deepEqual(await statuses(), ['SUSPENDED', 'ACTIVE'])
+  assert.equal(await maintained('suspend'), 'done')
+  assert.equal(await maintained('resume'), 'done')
+  assert.deepEqual(await statuses(), ['ACTIVE', 'ACTIVE'])
+
+  await cloud.act(first, { suspend: null })
+  assert.equal(await maintained('resume'), 'done')
+  assert.deepEqual(await statuses(), ['SUSPENDED', 'ACTIVE'])
+})
+
+test('a server that is busy is waited for from then on, however long the drain has taken before', async () => {
+  const clock = virtualClock()
+  const set = ['compute.maintenance.patience_seconds=60']
+  await using cloud = await stage({ world: await newWorld(clock), set })
+  const ids = await boot(cloud, 3)
+  await cloud.addHost('h2')
+  cloud.drivers.h1!.inject({ method: 'migrateLive', delayMs: 100_000 })
+  const { body } = await cloud.maintain({ kind: 'drain', host: 'h1', together: 1 })
+  await clock.advance(90_000)
+  const states = async () => (await cloud.shown(body.maintenance.id)).servers.map(row => [row.server_id, row.state])
+  const waiting = (await states()).filter(([, state]) => state === 'waiting').map(([id]) => id)
+  assert.equal(waiting.length, 2)
+  const [long, short] = waiting as [string, string]
+  cloud.drivers.h1!.inject(
+    { method: 'reboot', guest: long, delayMs: 80_000 },
+    { method: 'reboot', guest: short, delayMs: 40_000 },
+  )
+  for (const id of waiting) await cloud.api(cloud.administrator, 'POST', `/servers/${id}/action`, rebooting)
+  await clock.advance(90_000)
+  const ended = await cloud.shown(body.maintenance.id)
+  const refused = ended.servers.filter(row => row.state !== 'done')
+  assert.deepEqual(
+    refused.map(row => [row.server_id, row.state, row.reason]),
+    [[long, 'refused', 'it is busy with rebooting, and was so for 60 seconds']],
+  )
+  assert.deepEqual([ended.state, ids.filter(id => cloud.guestHosts(id)[0] === 'h2').length], ['incomplete', 2])
+})
+
 test('a host that is down, or unknown, and a caller without rights are refused', async () => {
   await using cloud = await stage()
   assert.equal((await cloud.maintain({ kind: 'drain', host: 'h1' }, cloud.demo)).status, 403)
@@ -203,6 +256,8 @@ test('a host that is down, or unknown, and a caller without rights are refused',
   assert.equal(down.body.conflictingRequest?.message, 'Host h1 is down: its servers can only be evacuated.')
   assert.equal((await cloud.api(cloud.administrator, 'GET', '/os-maintenances/none')).status, 404)
 })
+
+const rebooting = { reboot: { type: 'SOFT' } }
 
 /** Kills the process at each place of the sagas of a drain; the next one goes on. */
 async function placesOf(world: World, cloud: Awaited<ReturnType<typeof stage>>, probe: (next: SagaProbe) => void) {

@@ -44,7 +44,7 @@ export interface MaintainedRow {
   state: MaintainedState
   /** Why it is in this state. */
   reason: string | null
-  /** When it got into it. */
+  /** When it got into it; while it waits: when it was found to be busy so. */
   since: string
 }
 

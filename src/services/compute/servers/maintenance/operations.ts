@@ -54,7 +54,7 @@ const server = Type.Object({
   reason: nullable,
 })
 
-function view({ ...row }: MaintenanceRow, rows: readonly MaintainedRow[]): Static<typeof maintenance> {
+function view(row: MaintenanceRow, rows: readonly Pick<MaintainedRow, 'state'>[]): Static<typeof maintenance> {
   const counts = serverStates.map(state => [state, rows.filter(one => one.state === state).length] as const)
   return { ...row, counts: Object.fromEntries(counts) }
 }
@@ -90,13 +90,7 @@ const list = operation({
   async handle(ctx, { query }) {
     const where = query.host === undefined ? {} : { host: query.host }
     const found = await maintenances.list(ctx.db, where, { ...newest, limit: paging(ctx, undefined).limit })
-    const rows = Map.groupBy(
-      await serversOfMany(
-        ctx,
-        found.map(row => row.id),
-      ),
-      row => row.maintenance_id,
-    )
+    const rows = Map.groupBy(await serversOfMany(ctx, found), row => row.maintenance_id)
     return { maintenances: found.map(row => view(row, rows.get(row.id) ?? [])) }
   },
 })
@@ -151,8 +145,8 @@ const create = operation({
       const host = await hosts.find(tx.db, { name })
       if (!host) throw new NotFound(`Compute host ${name} could not be found.`)
       if (!isUp(tx, host)) throw new Conflict(whyDown[kind](name))
-      const made = await beginMaintenance(tx, { kind, host: name, live, together: asked.together }, id =>
-        serversFor(tx, kind, host, id),
+      const made = await beginMaintenance(tx, { kind, host: name, live, together: asked.together }, () =>
+        serversFor(tx, kind, host),
       )
       if (kind !== 'resume') await close(tx, host, made.id)
       return made
@@ -202,13 +196,20 @@ async function close(ctx: Ctx, host: HostRow, id: string): Promise<void> {
 }
 
 /** Whom it is about. Those that come to the host later are found then. */
-async function serversFor(ctx: Ctx, kind: MaintenanceKind, { name }: HostRow, id: string): Promise<NewMaintained[]> {
-  if (kind !== 'resume') return (await serversOn(ctx, name)).map(one => ({ server_id: one.id, from_host: name }))
-  const before = await maintenances.list(ctx.db, { host: name, kind: 'suspend' }, { ...newest, limit: 1 })
-  const [suspended] = before.filter(one => one.id !== id)
-  if (!suspended) throw new BadRequest(`No maintenance has suspended the servers of host ${name}.`)
-  const rows = (await serversOf(ctx, suspended.id)).filter(one => one.state === 'done' && one.act === 'suspend')
-  return rows.map(one => ({ server_id: one.server_id, from_host: name }))
+async function serversFor(ctx: Ctx, kind: MaintenanceKind, { name }: HostRow): Promise<NewMaintained[]> {
+  const ids = kind === 'resume' ? await suspendedOn(ctx, name) : (await serversOn(ctx, name)).map(one => one.id)
+  return ids.map(server_id => ({ server_id, from_host: name }))
+}
+
+/** Servers that maintenances of the host have suspended since one resumed them all; those that their users suspended are not among them. */
+async function suspendedOn(ctx: Ctx, host: string): Promise<string[]> {
+  const before = await maintenances.list(ctx.db, { host, kind: ['suspend', 'resume'] }, newest)
+  const isSuspension = ({ kind }: MaintenanceRow) => kind === 'suspend'
+  if (!before.some(isSuspension)) throw new BadRequest(`No maintenance has suspended the servers of host ${host}.`)
+  const resumed = before.findIndex(one => one.kind === 'resume' && one.state === 'done')
+  const since = before.slice(0, resumed < 0 ? undefined : resumed).filter(isSuspension)
+  const rows = await serversOfMany(ctx, since)
+  return [...new Set(rows.filter(one => one.state === 'done' && one.act === 'suspend').map(one => one.server_id))]
 }
 
 type Wanted = Pick<MaintenanceRow, 'kind' | 'host' | 'live'> & { together: number | undefined }
@@ -217,7 +218,7 @@ type Wanted = Pick<MaintenanceRow, 'kind' | 'host' | 'live'> & { together: numbe
 export async function beginMaintenance(
   ctx: Ctx,
   { kind, host, live, together }: Wanted,
-  servers: (id: string) => Promise<NewMaintained[]>,
+  servers: () => Promise<NewMaintained[]>,
 ): Promise<MaintenanceRow> {
   await lock(ctx.db, ctx.database.engine, 'compute.maintenances')
   const other = await goingOn(ctx, host)
@@ -230,7 +231,7 @@ export async function beginMaintenance(
     created_at: new Date(ctx.clock.now()).toISOString(),
   }
   await maintenances.insert(ctx.db, row)
-  await addServers(ctx, id, await servers(id))
+  await addServers(ctx, id, await servers())
   await tellMaintenance(ctx, id, 'start')
   await ctx.sagas.start(ctx, maintenanceSaga, { id }, subjectOf(id))
   return row
@@ -243,9 +244,10 @@ const remove = operation({
   summary: 'Cancel a maintenance: nothing more is begun, what goes on comes to its end',
   policy: ruleOf('delete'),
   async handle(ctx, { params: { maintenance_id: id } }) {
-    const { state } = await knownMaintenance(ctx, id)
-    if (!(await cancelMaintenance(ctx, id)) && state !== 'cancelling')
-      throw new Conflict(`Maintenance ${id} is ${state}: there is nothing to cancel.`)
+    if (!(await cancelMaintenance(ctx, id))) {
+      const { state } = await knownMaintenance(ctx, id)
+      if (state !== 'cancelling') throw new Conflict(`Maintenance ${id} is ${state}: there is nothing to cancel.`)
+    }
     return reply(undefined, { status: 202 })
   },
 })

@@ -78,10 +78,12 @@ async function carryOut(ctx: Ctx, id: string, signal: AbortSignal): Promise<void
 async function turn(ctx: Ctx, id: string): Promise<'over' | 'changed' | 'same'> {
   const work = await existingMaintenance(ctx, id)
   if (work.kind === 'drain' && work.state === 'running') await takeUp(ctx, work)
-  let changed = false
+  let [changed, going] = [false, 0]
   const rows = await serversOf(ctx, id)
-  for (const row of rows) if (row.state === 'going') changed = (await look(ctx, row)) || changed
-  let going = (await serversOf(ctx, id)).filter(row => row.state === 'going').length
+  for (const row of rows.filter(one => one.state === 'going')) {
+    if (await look(ctx, row)) changed = true
+    else going++
+  }
   const waiting = work.state === 'running' ? rows.filter(row => row.state === 'waiting') : []
   for (const row of waiting) {
     if (going >= work.together) break
@@ -141,7 +143,9 @@ async function begin(ctx: Ctx, work: MaintenanceRow, row: MaintainedRow): Promis
   } catch (error) {
     const refusal = refusalOf(error)
     if (refusal === undefined) throw error
-    return settle(ctx, row, 'refused', refusal)
+    const now = await findServer(ctx, row.server_id)
+    // Something else has begun with it meanwhile.
+    return now && isBusy(now) ? waitFor(ctx, row, now) : settle(ctx, row, 'refused', refusal)
   }
 }
 
@@ -151,10 +155,9 @@ const isBusy = ({ vm_state, task_state }: ServerRow) => task_state !== null || v
 async function waitFor(ctx: Ctx, row: MaintainedRow, { task_state }: ServerRow): Promise<MaintainedState> {
   const { patience_seconds } = ctx.config.of(computeConfig).maintenance
   const busy = `it is busy with ${task_state ?? 'its build'}`
-  if (ctx.clock.now() - Date.parse(row.since) > patience_seconds * 1000)
-    return settle(ctx, row, 'refused', `${busy}, and was so for ${patience_seconds} seconds`)
-  if (row.reason !== busy) await updateMaintained(ctx, row, { reason: busy })
-  return 'waiting'
+  if (row.reason !== busy) return settle(ctx, row, 'waiting', busy)
+  if (ctx.clock.now() - Date.parse(row.since) <= patience_seconds * 1000) return 'waiting'
+  return settle(ctx, row, 'refused', `${busy}, and was so for ${patience_seconds} seconds`)
 }
 
 async function settle(ctx: Ctx, row: MaintainedRow, state: MaintainedState, reason: string): Promise<MaintainedState> {

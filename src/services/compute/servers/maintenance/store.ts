@@ -32,9 +32,14 @@ export async function existingMaintenance(ctx: Ctx, id: string): Promise<Mainten
 export const serversOf = (ctx: Ctx, maintenance_id: string): Promise<MaintainedRow[]> =>
   maintained.list(ctx.db, { maintenance_id }, inOrder)
 
-/** Of many at once, for lists. */
-export const serversOfMany = (ctx: Ctx, ids: readonly string[]): Promise<MaintainedRow[]> =>
-  maintained.list(ctx.db, { maintenance_id: [...ids] }, inOrder)
+const briefly = ['maintenance_id', 'server_id', 'act', 'state'] as const
+
+/** Of many at once: what became of each server. */
+export const serversOfMany = (
+  ctx: Ctx,
+  of: readonly MaintenanceRow[],
+): Promise<Pick<MaintainedRow, (typeof briefly)[number]>[]> =>
+  maintained.pick(ctx.db, briefly, { maintenance_id: of.map(({ id }) => id) }, inOrder)
 
 export type NewMaintained = Pick<MaintainedRow, 'server_id' | 'from_host'> & Partial<Pick<MaintainedRow, 'to_host'>>
 
