@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { renamings } from '../../cli/metadata-clashes.ts'
 import { serverCloud } from './servers/fixtures/server-cloud.ts'
+import { newWorld } from './servers/fixtures/world.ts'
 
 async function stage(set: string[]) {
   const cloud = await serverCloud({ set })
@@ -38,6 +39,26 @@ test('with lower case only, a key with capitals is a 400 wherever it is set', as
   assert.equal((await put({ SSD: '1' })).status, 400)
   assert.equal((await put({ ssd: '1' })).status, 200)
   assert.equal((await put({ SSD: null })).status, 200)
+})
+
+test('keys with capitals from before stay until they are deleted, and no key is set that one of them stands for', async () => {
+  const world = await newWorld()
+  const before = await serverCloud({ world })
+  const demo = await before.project('p1')
+  const { id } = await before.boot(demo, { metadata: { Role: 'front' } })
+  await before.kill()
+  await using cloud = await serverCloud({ world, set: ['compute.lowercase_metadata_keys=true'] })
+  const path = `/servers/${id}/metadata`
+  const set = async (metadata: object) =>
+    cloud.api<{ badRequest?: { message: string } }>(demo, 'POST', path, { metadata })
+  assert.equal((await set({ tier: '1', Role: 'back' })).status, 200)
+  const refused = await set({ role: 'back' })
+  assert.deepEqual(
+    [refused.status, refused.body.badRequest?.message],
+    [400, 'Metadata key Role differs from role by case only: delete it first.'],
+  )
+  assert.equal((await cloud.api(demo, 'DELETE', `${path}/Role`)).status, 204)
+  assert.equal((await set({ role: 'back' })).status, 200)
 })
 
 test('of keys that clash the lower one stays, the others are numbered, and no value is lost', () => {

@@ -9,10 +9,11 @@ type Items = Readonly<Record<string, string>>
 export function checkKeys(ctx: Ctx, changed: Items, had: Items = {}): void {
   if (!ctx.config.of(computeConfig).lowercase_metadata_keys) return
   const keys = Object.keys(changed)
+  const capitals = new Map(keys.filter(key => key !== key.toLowerCase()).map(key => [key.toLowerCase(), key]))
   for (const key of keys.filter(one => !Object.hasOwn(had, one))) {
     const lower = key.toLowerCase()
     if (key !== lower) throw new BadRequest(`Metadata keys are in lower case here: use ${lower} instead of ${key}.`)
-    const other = keys.find(one => one !== key && one.toLowerCase() === key)
+    const other = capitals.get(key)
     if (other !== undefined)
       throw new BadRequest(`Metadata key ${other} differs from ${key} by case only: delete it first.`)
   }
