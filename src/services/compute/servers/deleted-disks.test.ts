@@ -69,3 +69,14 @@ test('where the operator keeps all, a server may say no; a disk that cannot be h
   const { servers, guests } = await s.held()
   assert.deepEqual([servers, guests], [0, 0])
 })
+
+test('a host that does not answer holds up no deletion, and nothing is kept', async () => {
+  await using s = await stage(['compute.deleted_disks.hours=1', 'compute.deleted_disks.always=true'])
+  const { id } = await s.boot(s.demo)
+  await s.removeHost('h1')
+  s.env.bus.serve('host.h1.compute', () => new Promise(() => {}))
+  assert.equal((await s.api(s.demo, 'DELETE', `/servers/${id}`)).status, 204)
+  await s.clock.advance(10 * minute)
+  assert.equal((await s.api(s.demo, 'GET', `/servers/${id}`)).status, 404)
+  assert.deepEqual(await s.images(), [])
+})

@@ -4,8 +4,10 @@ import { messageOf, NotFound } from '#kernel/errors.ts'
 import { reconciler } from '#kernel/reconcile.ts'
 import { computeConfig } from '../config.ts'
 import { isTrue } from '../dialect.ts'
+import { hostAgent } from '../host-agent.ts'
 import { snapshotImage, storeDisk } from './create-image.ts'
 import type { ServerRow } from './server.ts'
+import { callOptions } from './steps.ts'
 import { findServer, guestDataOf } from './store.ts'
 import { deletedDisks } from './store-deleted-disks.ts'
 
@@ -31,15 +33,17 @@ export async function diskToKeep(ctx: Ctx, server: ServerRow): Promise<KeptDisk 
   return kept
 }
 
-/** A delete always wins: where the disk cannot be had, it goes on without. */
+/** A delete always wins: where the disk cannot be had, or its time is over already, it goes on without. */
 export async function keepDisk(ctx: Ctx, id: string, kept: KeptDisk, signal: AbortSignal): Promise<void> {
   const server = await findServer(ctx, id)
-  if (!server?.host) return
+  if (!server?.host || ctx.clock.now() >= Date.parse(kept.expires_at)) return
   const identity = { ...systemIdentity, project_id: server.project_id, user_id: server.user_id }
   const owner = createCtx(ctx, { requestId: ctx.requestId, identity })
   const format = server.image?.disk_format ?? 'qcow2'
   try {
     if (!(await isThere(owner, kept.image_id))) {
+      // A host that does not answer is found out sooner so than with the disk.
+      await hostAgent(ctx, server.host).call('state', { id }, callOptions(ctx, signal))
       const properties = { expires_at: kept.expires_at }
       const asked = {
         id: kept.image_id,
@@ -74,8 +78,12 @@ export const expiredDisks = reconciler({
   async run(ctx) {
     const value = new Date(ctx.clock.now()).toISOString()
     for (const { image_id } of await deletedDisks.list(ctx.db, { expires_at: { op: '<=', value } }, { limit: 1000 })) {
-      await ctx.services.image.remove(ctx, image_id)
-      await deletedDisks.remove(ctx.db, { image_id })
+      try {
+        await ctx.services.image.remove(ctx, image_id)
+        await deletedDisks.remove(ctx.db, { image_id })
+      } catch (error) {
+        ctx.log.warn({ err: messageOf(error), image_id }, 'the disk of a deleted server could not be removed')
+      }
     }
   },
 })
