@@ -54,7 +54,8 @@ export const highAvailability = reconciler({
     if (after_seconds === 0) return
     const all = await hosts.list(ctx.db)
     const down = all.filter(host => !isUp(ctx, host))
-    const lost = lostHosts(watchOf(ctx), down, { now: ctx.clock.now(), afterMs: after_seconds * 1000 })
+    const watch = watchOf(ctx)
+    const lost = lostHosts(watch, down, { now: ctx.clock.now(), afterMs: after_seconds * 1000 })
     if (lost.length === 0) return
     if (down.length * 2 > all.length) {
       ctx.log.warn(
@@ -65,19 +66,22 @@ export const highAvailability = reconciler({
     }
     let room = together - (await moves.count(ctx.db, { type: 'evacuation', status: ['accepted', 'pre-migrating'] }))
     for (const host of lost) if (room > 0) room -= await bringBack(ctx, host.name, room)
+    // Hosts that do not answer take their time; nobody was away meanwhile.
+    watch.lookedAt = ctx.clock.now()
   },
 })
 
 /** Begins up to `most` evacuations; how many it began. */
 async function bringBack(ctx: Ctx, host: string, most: number): Promise<number> {
   const { from, over = [] } = allowed.evacuate
-  const servers = (await listServers(ctx, { host, vm_state: from })).filter(isMarked)
+  const vm_state = from.filter(state => state !== 'error')
+  const servers = (await listServers(ctx, { host, vm_state })).filter(isMarked)
   const free = servers.filter(({ task_state }) => task_state === null || over.includes(task_state))
   if (free.length === 0 || (await answers(ctx, host))) return 0
   let begun = 0
   for (const server of free) {
     if (begun === most) break
-    if (server.vm_state === 'error' || (await failedLately(ctx, server.id))) continue
+    if (await failedLately(ctx, server.id)) continue
     try {
       const power_on = server.vm_state !== 'stopped'
       await beginEvacuation(ctx, server, { to: null, forced: false, power_on, unless_back: true })
