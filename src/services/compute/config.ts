@@ -2,6 +2,7 @@
 
 import { secret, section } from '#kernel/config/section.ts'
 import { Type } from '#kernel/schema/builders.ts'
+import { hostsSection, pciSection, simulatedSection } from './config-hosts.ts'
 import { schedulerSection } from './config-scheduler.ts'
 import { type OptionalPart, optionalAliases } from './optional-parts.ts'
 
@@ -215,68 +216,9 @@ export const computeConfig = section(
         minimum: 0,
         description: 'How long a guest that no server stands for is left alone before it is destroyed.',
       }),
-      hosts: Type.Object({
-        down_after_seconds: Type.Integer({
-          default: 60,
-          minimum: 20,
-          description: 'How long after its last report a host counts as down. Hosts report every 10 seconds.',
-        }),
-        cpu_allocation_ratio: Type.Number({
-          default: 4,
-          minimum: 0.1,
-          description: 'How many vCPUs a host offers for each of its own.',
-        }),
-        ram_allocation_ratio: Type.Number({ default: 1, minimum: 0.1, description: 'The same for memory.' }),
-        disk_allocation_ratio: Type.Number({ default: 1, minimum: 0.1, description: 'The same for disk.' }),
-        reserved_memory_mb: Type.Integer({
-          default: 512,
-          minimum: 0,
-          description: 'Memory of a host that guests do not get.',
-        }),
-        cpu_dedicated_set: Type.String({
-          default: '',
-          pattern: '^[0-9^, -]*$',
-          description:
-            'CPUs of each host that are given out one by one to vCPUs with hw:cpu_policy dedicated: "4-15,^8".',
-        }),
-        cpu_shared_set: Type.String({
-          default: '',
-          pattern: '^[0-9^, -]*$',
-          description:
-            'CPUs that all other vCPUs share. Without it these are all CPUs, or none where some are dedicated.',
-        }),
-      }),
-      simulated: Type.Object({
-        numa_cells: Type.Integer({
-          default: 0,
-          minimum: 0,
-          maximum: 16,
-          description: 'NUMA cells of each simulated host; 0: it says nothing of them.',
-        }),
-        threads_per_core: Type.Integer({
-          default: 1,
-          minimum: 1,
-          maximum: 8,
-          description: 'CPUs of each of its cores.',
-        }),
-        huge_pages: Type.Integer({ default: 0, minimum: 0, description: 'Pages of 2 MiB in each of its cells.' }),
-        devices: Type.Array(Type.String({ pattern: '^[0-9a-f]{4}:[0-9a-f]{4}$' }), {
-          default: [],
-          description: 'PCI devices of each simulated host by vendor and product, such as "8086:1563".',
-        }),
-      }),
-      pci: Type.Object({
-        device_spec: Type.Array(Type.String(), {
-          default: [],
-          description:
-            "Devices of hosts that guests may have, each a JSON object in upstream's words: vendor_id, product_id, address (with *), resource_class, traits.",
-        }),
-        alias: Type.Array(Type.String(), {
-          default: [],
-          description:
-            'Names under which flavors ask for them in pci_passthrough:alias, each a JSON object: name, vendor_id and product_id or resource_class, traits, numa_policy, live_migratable.',
-        }),
-      }),
+      hosts: hostsSection,
+      simulated: simulatedSection,
+      pci: pciSection,
       usage_audit: Type.Object({
         enabled: Type.Boolean({
           default: false,
