@@ -3,8 +3,11 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { computeCloud } from './fixtures/compute-cloud.ts'
 import { keptLog } from './fixtures/kept-log.ts'
+import { optionalParts } from './optional-parts.ts'
+import { successors } from './outdated.ts'
 import { serverCloud } from './servers/fixtures/server-cloud.ts'
 import { tiny } from './servers/fixtures/world.ts'
+import { computeService } from './service.ts'
 
 test('who takes no JSON is told so in JSON, before anything is done', async () => {
   await using cloud = await computeCloud()
@@ -40,6 +43,18 @@ test('a part that is turned off is not listed, and its routes and actions are no
     assert.equal((await cloud.call('alice', method, path)).status, 404, path)
   assert.equal((await cloud.call('alice', 'POST', '/os-keypairs', { keypair: { name: 'k' } })).status, 404)
   assert.equal((await cloud.call('alice', 'GET', '/os-aggregates')).status, 403, 'the others are there')
+  const acted = async (action: string) =>
+    JSON.stringify((await cloud.call('alice', 'POST', '/servers/s/action', { [action]: null })).body)
+  assert.match(await acted('suspend'), /Instance s could not be found/)
+  assert.match(await acted('pause'), /The resource could not be found/)
+})
+
+test('what parts and successors are told of by their ids are operations', () => {
+  const ids = computeService.operations.map(({ id }) => id)
+  const none = [...Object.values(optionalParts).flat(), ...Object.keys(successors)].filter(
+    about => !ids.some(id => (about.endsWith('.') ? id.startsWith(about) : id === about)),
+  )
+  assert.deepEqual(none, [])
 })
 
 test('a part that nobody knows is a mistake of the configuration', async () => {

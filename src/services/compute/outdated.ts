@@ -1,7 +1,7 @@
 /** Operations that have a successor, by the beginning of their ids. */
 import type { Operation } from '#kernel/operation.ts'
 
-const successors: Record<string, string> = {
+export const successors: Record<string, string> = {
   'compute.baremetal_nodes.': 'the bare metal API',
   'compute.floating_ip_pools.': 'the network API',
   'compute.floating_ips.': 'the network API',
