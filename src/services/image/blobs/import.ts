@@ -83,6 +83,7 @@ async function fetchBytes(ctx: Ctx, input: ImportInput, signal: AbortSignal): Pr
     container_format: described?.container_format ?? image.container_format!,
   }
   const inspected = async (stored: Stored, path: string): Promise<Fetched> => {
+    if (isCopy(input) && !isAlike(stored, image)) throw new Error('the bytes are not those any more that the image had')
     const virtual_size = await inspectBlob(ctx, path, declared)
     await checkSignature(ctx, image, path)
     return { ...stored, virtual_size, described }
@@ -104,6 +105,12 @@ async function fetchBytes(ctx: Ctx, input: ImportInput, signal: AbortSignal): Pr
     bytes.destroy()
   }
 }
+
+/** Whether the bytes that were read are those of the image, as far as it is known what those are: others may write where they are. */
+const isAlike = (stored: Stored, { checksum, os_hash_algo, os_hash_value }: Stored) =>
+  os_hash_algo === stored.os_hash_algo
+    ? os_hash_value === stored.os_hash_value
+    : checksum === null || checksum === stored.checksum
 
 /** The stores that have the bytes which a copy is made of. */
 const heldOf = async (ctx: Ctx, { image }: ImportInput) =>

@@ -14,8 +14,8 @@ const show = async (s: ImageCloud, id: string) => (await s.call(s.mine, 'GET', a
 const add = (s: ImageCloud, id: string, body: unknown, who: ImageCloud['mine'] | string = s.mine) =>
   s.call<string>(who, 'POST', `${at(id)}/locations`, { body })
 const idle = (s: ImageCloud) => s.cloud.env.sagas.idle()
-const tasksOf = async (s: ImageCloud, id: string) =>
-  (await s.call<{ tasks: { status: string; message: string }[] }>(s.mine, 'GET', `${at(id)}/tasks`)).body.tasks
+const tasksOf = async (s: ImageCloud, id: string, who: ImageCloud['mine'] | string = s.mine) =>
+  (await s.call<{ tasks: { status: string; message: string }[] }>(who, 'GET', `${at(id)}/tasks`)).body.tasks
 
 /** Serves the bytes, parts of them too, and counts how often. */
 function disk(): { listener: RequestListener; count: () => number } {
@@ -88,6 +88,28 @@ onEachEngine('what is not what it was said to be stays queued, and can be filled
   await s.fill(id, 'other bytes')
   assert.equal((await show(s, id)).stores, 'file')
   assert.equal((await s.call(s.mine, 'GET', `${at(id)}/file`)).body as unknown, 'other bytes')
+})
+
+onEachEngine('a copy of what has changed on the web is none', async database => {
+  let shown = bytes
+  await using site = await web((_request, response) => void response.end(shown))
+  await using s = await imageCloud(database, withWeb)
+  const { id } = await s.make()
+  await add(s, id, { url: `${site.url}/disk` })
+  await idle(s)
+  const copy = async () => {
+    const body = { method: { name: 'copy-image' }, stores: ['file'] }
+    assert.equal((await s.call(s.admin, 'POST', `${at(id)}/import`, { body })).status, 202)
+    await idle(s)
+    return (await show(s, id)).stores
+  }
+  shown = bytes.replace('web', 'net')
+  assert.equal(await copy(), 'web')
+  const said = (await tasksOf(s, id, s.admin)).map(task => task.message).join()
+  assert.match(said, /not those any more/)
+  assert.deepEqual(await s.files(), [])
+  shown = bytes
+  assert.equal(await copy(), 'web,file')
 })
 
 onEachEngine('without a store for the web there are no images on the web', async database => {
