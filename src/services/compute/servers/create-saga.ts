@@ -13,7 +13,8 @@ import { NoValidHost } from './explanation.ts'
 import { guestSpec } from './guest-spec.ts'
 import { place } from './placing.ts'
 import { destroyGuest, existingServer, faultOfSaga, mayRetryElsewhere, releaseClaims } from './steps.ts'
-import { forgetAdminPassword, keepExplanation, requestSpecOf, updateServer } from './store.ts'
+import { keepExplanation, requestSpecOf, updateServer } from './store.ts'
+import { forgetAdminPassword } from './store-guest-data.ts'
 import { completeVolumes, volumesReady } from './volumes.ts'
 
 export interface CreateInput {

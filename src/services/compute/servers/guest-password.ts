@@ -3,7 +3,8 @@ import { type Operation, operation } from '#kernel/operation.ts'
 import { projectMemberOrAdmin, projectReaderOrAdmin, rule } from '#kernel/policy/rule.ts'
 import { Type } from '#kernel/schema/builders.ts'
 import { loadServer } from './access.ts'
-import { forgetGuestPassword, guestDataOf } from './store.ts'
+import { guestDataOf } from './store.ts'
+import { forgetGuestPassword } from './store-guest-data.ts'
 
 const path = '/v2.1/servers/{server_id}/os-server-password'
 

@@ -23,7 +23,8 @@ import { checkContents } from './quota.ts'
 import type { GuestDataRow, ServerImage, ServerRow } from './server.ts'
 import { changedSchema } from './server-schema.ts'
 import { callOptions, currentSpec, serverToUndo, stopping } from './steps.ts'
-import { findServer, forgetAdminPassword, guestDataOf, updateGuestData, updateServer } from './store.ts'
+import { findServer, guestDataOf, updateServer } from './store.ts'
+import { forgetAdminPassword, updateGuestData } from './store-guest-data.ts'
 import { changedView, serverLinks } from './view.ts'
 
 const nullable = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T) => Type.Union([schema, Type.Null()])

@@ -21,7 +21,8 @@ import { guestSpec } from './guest-spec.ts'
 import { rescueImage } from './image-of-server.ts'
 import type { ServerImage, VmState } from './server.ts'
 import { callOptions, existingServer, serverToUndo, stopping } from './steps.ts'
-import { forgetAdminPassword, updateGuestData, updateServer } from './store.ts'
+import { updateServer } from './store.ts'
+import { forgetAdminPassword, updateGuestData } from './store-guest-data.ts'
 
 interface RescueInput {
   image: ServerImage

@@ -8,8 +8,8 @@ import { type HostRow, isUp } from '../hosts/host.ts'
 import { hosts } from '../hosts/store.ts'
 import { shownProperties } from './image-properties.ts'
 import { type GuestDataRow, type ServerFault, type ServerRow, statusOf } from './server.ts'
-import { guestDataOfMany } from './store.ts'
 import { besideInAll, besideInCells, type InAll, type InCell } from './store-beside.ts'
+import { guestDataOfMany } from './store-guest-data.ts'
 
 export const extendedAttributes = rule('os_compute_api:os-extended-server-attributes', admin)
 export const showHostStatus = rule('os_compute_api:servers:show:host_status', admin)
