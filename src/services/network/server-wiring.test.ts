@@ -34,6 +34,24 @@ test('an agent that starts finds what its host must carry, and a server waits fo
   assert.equal(host.plane.applied!.ports.length, 1)
 })
 
+test('a call under way that began too early costs no pause: the next one is enough', async () => {
+  await using cloud = await hostsCloud(['h1'])
+  const { network } = await networkWithSubnet(cloud.demo)
+  cloud.hosts.h1!.plane.faults.delay(2_000)
+  await cloud.boot(cloud.demo, 'first', network.id, 'h1')
+  await cloud.pass(1_000)
+  await cloud.boot(cloud.demo, 'web', network.id, 'h1')
+  let wired = false
+  const waiting = wire(cloud, 'web', 'h1').then(() => {
+    wired = true
+  })
+  await cloud.pass(900)
+  assert.equal(wired, false)
+  await cloud.pass(100)
+  assert.equal(wired, true)
+  await waiting
+})
+
 test('a port that the host cannot wire fails the server, which may go elsewhere', async () => {
   await using cloud = await hostsCloud(['h1'])
   const { network } = await networkWithSubnet(cloud.demo)

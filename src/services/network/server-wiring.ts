@@ -21,6 +21,7 @@ export async function wire(ctx: Ctx, serverId: string, host: string, signal: Abo
   const seconds = ctx.config.of(networkConfig).wire_timeout_seconds
   const deadline = ctx.clock.monotonic() + seconds * 1000
   let refused = 0
+  let answered = 0
   for (let pauseMs = 100; ; pauseMs = Math.min(2 * pauseMs, longestPauseMs)) {
     signal.throwIfAborted()
     const ports = await serverPortRows(ctx, [serverId])
@@ -34,8 +35,8 @@ export async function wire(ctx: Ctx, serverId: string, host: string, signal: Abo
     const report = await asked(ctx, host, signal)
     const problem = report?.problems.find(({ id }) => missing.some(port => ['', port.id, port.network_id].includes(id)))
     if (problem && ++refused >= refusals) throw notWired(missing, host, problem.message)
-    // A call that was under way may have begun before the ports were bound: then the next one is asked for at once.
-    if (!report || problem || pauseMs > 100) await ctx.clock.sleep(Math.min(pauseMs, left), signal)
+    // A call that was under way may have begun before the ports were bound: what the next one did is looked at before any pause.
+    if (!report || problem || ++answered > 2) await ctx.clock.sleep(Math.min(pauseMs, left), signal)
   }
 }
 
