@@ -6,28 +6,22 @@ export const helpText = `Nephos: an OpenStack cloud in one program, with real AP
   nephos status        is it running, and what is in it
   nephos scheduler     choose hosts for a cloud, in a process of its own    docs/scheduling.md
   nephos doctor        what this machine can do, what is missing, and the command that adds it
-  nephos image build   build the small guest image from Debian packages
-  nephos image replicate FROM TO   copy the images that one cloud of a clouds.yaml has and another lacks
+  nephos image build   build the small guest image;  image replicate FROM TO  copies what one cloud of a clouds.yaml has and another lacks
   nephos db migrate    bring the database up to this version;  db check  says whether it is
   nephos trace REQUEST_ID    what came of a request, step by step
   nephos server why ID       why a server is where it is, or nowhere: host by host
-  nephos host drain HOST     move all servers off a host;  host cancel HOST  begins no more    docs/howto/maintain-hosts.md
-  nephos host suspend HOST   suspend all that runs there, to restart it;  host resume HOST  when it is back
+  nephos host drain|suspend|resume|cancel HOST    maintenance of a host: move or suspend all its servers    docs/howto/maintain-hosts.md
   nephos api schema SERVICE  its API as OpenAPI; --version 2.90 as it was then
   nephos fixed list HOST     the addresses in use on a host, with server and MAC
   nephos metadata clashes    keys of metadata that differ by case only; --fix renames them
   nephos placement explain 'resources=VCPU:1'   which providers could take it, and what the others lack
-  nephos policy list   every rule of who may do what, and which of them policy.yaml changes
-  nephos policy check [RULE] --role ROLE    is policy.yaml right; what a role may do
-  nephos policy sample print every rule with its default
-  nephos config sample print every setting with its default
+  nephos policy list|check    every rule of who may do what, and what policy.yaml changes; is it right, and what --role ROLE may do
+  nephos policy sample, nephos config sample    print every rule or setting with its default
 
 Flags of up
   --data DIR           where everything is kept                     (./nephos-data)
-  --host ADDRESS       address to listen on                         (127.0.0.1)
-  --port N             the one port of all the APIs                 (8774)
-  --virt auto|qemu|fake      how guests run                         (auto)
-  --network auto|linux|fake  how their packets travel               (auto)
+  --host ADDRESS --port N    where all the APIs listen              (127.0.0.1, 8774)
+  --virt auto|qemu|fake --network auto|linux|fake   how guests run and packets travel   (auto)
   --simulated          fake hosts and guests: no root needed, nothing but npm packages installed
   --hosts N            how many simulated hosts                     (1)
   --projects N --servers N   what a simulated cloud is filled with at first; docs/simulated.md tells how to steer it
