@@ -72,6 +72,15 @@ test('what the cloud could not go by is refused, and what is for others is not l
   assert.equal((await ask('PUT', at(good))).status, 204)
   assert.equal((await ask('PATCH', `/policies/${good}`, { policy: { blob: '{"x": "role:a or"}' } })).status, 400)
   assert.equal((await ask('PUT', at(await create('<xacml/>', 'application/xml')))).status, 204)
+  const { body } = await ask<{ service: { id: string } }>('POST', '/services', {
+    service: { type: 'other', name: 'o' },
+  })
+  const elsewhere = `/policies/${await create('{"a": 1}')}/OS-ENDPOINT-POLICY/services/${body.service.id}`
+  assert.equal(
+    (await ask('PUT', elsewhere)).status,
+    204,
+    'a service that this cloud does not serve reads it as it likes',
+  )
 })
 
 test('an admin who would lock itself out by a policy is told so', async () => {

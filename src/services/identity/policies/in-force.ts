@@ -37,14 +37,16 @@ export async function policyFor(ctx: Ctx, endpoint: EndpointRow): Promise<Policy
   return undefined
 }
 
+async function endpointsHere(ctx: Ctx): Promise<EndpointRow[]> {
+  const all = await endpoints.list(ctx.db, {}, { orderBy: [{ column: 'id', direction: 'asc' }] })
+  return all.filter(one => one.url.startsWith('%(base)s'))
+}
+
 /** The policies for endpoints of this cloud. */
 async function policiesHere(ctx: Ctx): Promise<PolicyRow[]> {
   if (!(await policyAssociations.find(ctx.db, {}))) return []
-  const own = (await endpoints.list(ctx.db, {}, { orderBy: [{ column: 'id', direction: 'asc' }] })).filter(one =>
-    one.url.startsWith('%(base)s'),
-  )
   const found = new Map<string, PolicyRow>()
-  for (const endpoint of own) {
+  for (const endpoint of await endpointsHere(ctx)) {
     const policy = await policyFor(ctx, endpoint)
     if (policy) found.set(policy.id, policy)
   }
@@ -57,9 +59,17 @@ function rulesIn(found: readonly PolicyRow[]): Record<string, CheckSource> {
   return Object.assign({}, ...read) as Record<string, CheckSource>
 }
 
+/** Whether it may come into force here, now or when a nearer one goes; what is for services of others is theirs to judge. */
+async function isForHere(ctx: Ctx, policy_id: string): Promise<boolean> {
+  const places = await policyAssociations.list(ctx.db, { policy_id })
+  if (places.length === 0) return false
+  const own = await endpointsHere(ctx)
+  return own.some(({ id, service_id }) => places.some(one => one.endpoint_id === id || one.service_id === service_id))
+}
+
 /** Refuses a policy, as it would be, that is for something and that this cloud could not go by: by itself, since others go away, or with them. */
 export async function checkRules(ctx: Ctx, policy: PolicyRow): Promise<void> {
-  if (!(await policyAssociations.find(ctx.db, { policy_id: policy.id }))) return
+  if (!(await isForHere(ctx, policy.id))) return
   const here = (await policiesHere(ctx)).map(one => (one.id === policy.id ? policy : one))
   let wanted: Enforcer
   try {
