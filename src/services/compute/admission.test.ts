@@ -28,7 +28,9 @@ test('who takes no JSON is told so in JSON, before anything is done', async () =
 })
 
 test('a part that is turned off is not listed, and its routes and actions are not there', async () => {
-  await using cloud = await computeCloud({ set: ['compute.disabled_parts=["os-keypairs", "os-pause-server"]'] })
+  await using cloud = await computeCloud({
+    set: ['compute.disabled_parts=["os-keypairs", "os-pause-server", "os-migrate-server"]'],
+  })
   const listed = await cloud.call<{ extensions: { alias: string }[] }>('alice', 'GET', '/extensions')
   const aliases = listed.body.extensions.map(one => one.alias)
   assert.deepEqual(
@@ -46,7 +48,8 @@ test('a part that is turned off is not listed, and its routes and actions are no
   const acted = async (action: string) =>
     JSON.stringify((await cloud.call('alice', 'POST', '/servers/s/action', { [action]: null })).body)
   assert.match(await acted('suspend'), /Instance s could not be found/)
-  assert.match(await acted('pause'), /The resource could not be found/)
+  for (const action of ['pause', 'os-migrateLive', 'nephos-migrate'])
+    assert.match(await acted(action), /The resource could not be found/, action)
 })
 
 test('what parts and successors are told of by their ids are operations', () => {

@@ -24,7 +24,7 @@ export const optionalParts = {
   'os-instance_usage_audit_log': ['compute.usage_audits.'],
   'os-keypairs': ['compute.keypairs.'],
   'os-lock-server': ['compute.servers.lock', 'compute.servers.unlock'],
-  'os-migrate-server': ['compute.servers.migrate', 'compute.servers.migrate_live'],
+  'os-migrate-server': ['compute.servers.migrate', 'compute.servers.migrate_live', 'compute.servers.migrate_either'],
   'os-migrations': ['compute.migrations.'],
   'os-networks': ['compute.networks.'],
   'os-pause-server': ['compute.servers.pause', 'compute.servers.unpause'],

@@ -218,6 +218,20 @@ test('a suspension that was asked for twice is resumed whole; what users suspend
   assert.deepEqual(await statuses(), ['SUSPENDED', 'ACTIVE'])
 })
 
+test('a host that an operator has closed stays closed when its servers are resumed, whatever the reason says', async () => {
+  await using cloud = await stage()
+  await boot(cloud, 1)
+  const { id } = await cloud.service('h1')
+  const closed = { status: 'disabled', disabled_reason: 'maintenance of the rack' }
+  await cloud.api(cloud.administrator, 'PUT', `/os-services/${id}`, closed)
+  for (const kind of ['suspend', 'resume']) {
+    const { body } = await cloud.maintain({ kind, host: 'h1' })
+    await cloud.env.sagas.idle()
+    assert.equal((await cloud.shown(body.maintenance.id)).state, 'done')
+  }
+  assert.equal((await cloud.service('h1')).status, 'disabled')
+})
+
 test('a server that is busy is waited for from then on, however long the drain has taken before', async () => {
   const clock = virtualClock()
   const set = ['compute.maintenance.patience_seconds=60']

@@ -48,7 +48,5 @@ export interface MaintainedRow {
   since: string
 }
 
-export const subjectOf = (id: string) => `maintenance ${id}`
-
-/** What a host that is out of use for a maintenance says of it. */
-export const disabledFor = (id: string) => `maintenance ${id}`
+/** What its saga is about, and what a host says that is out of use for it. */
+export const nameOf = (id: string) => `maintenance ${id}`

@@ -13,14 +13,7 @@ import { hosts } from '../../hosts/store.ts'
 import { liveWish } from '../moves/migration.ts'
 import { serversOn } from '../store.ts'
 import { type BalanceWish, balanceOf } from './balance.ts'
-import {
-  disabledFor,
-  type MaintainedRow,
-  type MaintenanceKind,
-  type MaintenanceRow,
-  serverStates,
-  subjectOf,
-} from './maintenance.ts'
+import { type MaintainedRow, type MaintenanceKind, type MaintenanceRow, nameOf, serverStates } from './maintenance.ts'
 import { cancelMaintenance, maintenanceSaga, tellMaintenance } from './saga.ts'
 import { addServers, goingOn, maintenances, type NewMaintained, newest, serversOf, serversOfMany } from './store.ts'
 
@@ -192,7 +185,7 @@ const whyDown: Record<'drain' | 'suspend' | 'resume', (host: string) => string> 
 
 /** No server is placed there any more. One that was closed already says why, and goes on to. */
 async function close(ctx: Ctx, host: HostRow, id: string): Promise<void> {
-  if (!host.disabled) await changeHost(ctx, host, { disabled: true, disabled_reason: disabledFor(id) })
+  if (!host.disabled) await changeHost(ctx, host, { disabled: true, disabled_reason: nameOf(id) })
 }
 
 /** Whom it is about. Those that come to the host later are found then. */
@@ -233,7 +226,7 @@ export async function beginMaintenance(
   await maintenances.insert(ctx.db, row)
   await addServers(ctx, id, await servers())
   await tellMaintenance(ctx, id, 'start')
-  await ctx.sagas.start(ctx, maintenanceSaga, { id }, subjectOf(id))
+  await ctx.sagas.start(ctx, maintenanceSaga, { id }, nameOf(id))
   return row
 }
 

@@ -7,11 +7,12 @@ import { hosts } from '../../hosts/store.ts'
 import type { ServerRow } from '../server.ts'
 import { findServer, serversOn } from '../store.ts'
 import { beginAct, endOf, refusalOf, wayOf } from './acts.ts'
-import { disabledFor, type MaintainedRow, type MaintainedState, type MaintenanceRow } from './maintenance.ts'
+import { type MaintainedRow, type MaintainedState, type MaintenanceRow, nameOf } from './maintenance.ts'
 import {
   addServers,
   endMaintenance,
   existingMaintenance,
+  failGoing,
   leaveWaiting,
   maintenances,
   serversOf,
@@ -33,6 +34,7 @@ export const maintenanceSaga = saga<Input>(
     deadline: deadlineMs,
     async failed(ctx, { id }, error) {
       await leaveWaiting(ctx, id, 'the maintenance failed')
+      await failGoing(ctx, id, 'the maintenance failed before this came to its end')
       await endMaintenance(ctx, id, { state: 'failed', problem: error.message })
       await tellMaintenance(ctx, id, 'error')
     },
@@ -52,10 +54,12 @@ export const maintenanceSaga = saga<Input>(
   },
 )
 
-/** A host that a maintenance has closed takes servers again. */
+/** A host that a maintenance has closed takes servers again; one that an operator has closed does not, whatever the reason says. */
 async function openAgain(ctx: Ctx, { host }: MaintenanceRow): Promise<void> {
   const row = host === null ? undefined : await hosts.find(ctx.db, { name: host })
-  if (!row?.disabled || !row.disabled_reason?.startsWith(disabledFor(''))) return
+  if (!row?.disabled) return
+  const closers = await maintenances.pick(ctx.db, ['id'], { host })
+  if (!closers.some(({ id }) => row.disabled_reason === nameOf(id))) return
   await changeHost(ctx, row, { disabled: false, disabled_reason: null })
 }
 

@@ -64,8 +64,12 @@ export async function updateMaintained(
 
 /** What had no turn yet never will. */
 export async function leaveWaiting(ctx: Ctx, maintenance_id: string, reason: string): Promise<void> {
-  const patch = { state: 'left', reason, since: now(ctx) } as const
-  await maintained.update(ctx.db, { maintenance_id, state: ['waiting', 'going'] }, patch)
+  await maintained.update(ctx.db, { maintenance_id, state: 'waiting' }, { state: 'left', reason, since: now(ctx) })
+}
+
+/** What goes on does so by itself, and nobody looks at its end. */
+export async function failGoing(ctx: Ctx, maintenance_id: string, reason: string): Promise<void> {
+  await maintained.update(ctx.db, { maintenance_id, state: 'going' }, { state: 'failed', reason, since: now(ctx) })
 }
 
 export async function endMaintenance(ctx: Ctx, id: string, patch: Partial<MaintenanceRow>): Promise<void> {
