@@ -2,13 +2,14 @@
 import type { Ctx } from '#kernel/context.ts'
 import { Forbidden, NotFound, Unauthorized } from '#kernel/errors.ts'
 import { type Reply, reply } from '#kernel/operation.ts'
+import { identityConfig } from './config.ts'
 import { forbiddenAction } from './faults.ts'
 import type { Login } from './federation/login.ts'
 import { noteSession } from './federation/session.ts'
 import { needsMore } from './tokens/factors.ts'
 import { factsOf, unrevokedFacts } from './tokens/facts.ts'
 import { mint } from './tokens/mint.ts'
-import { type Claims, federatedMethod } from './tokens/token.ts'
+import { type Claims, federatedMethod, newAuditId } from './tokens/token.ts'
 import { checkToken } from './tokens/validate.ts'
 
 /** An unscoped token with its description; the reply instead when more factors are needed, which users of this cloud may. */
@@ -17,11 +18,19 @@ export async function federatedToken(ctx: Ctx, login: Login): Promise<{ token: s
   const scope = { type: 'unscoped' } as const
   const facts = await factsOf(ctx, { user_id, scope })
   if (!facts) throw new Unauthorized()
-  const method = federatedMethod(protocol_id)
-  const { answer } = await needsMore(ctx, { user_id, methods: [method], generation })
-  if (answer) return answer
-  const issued = await mint(ctx, { user_id, scope, facts, generation, methods: [method], withCatalog: false })
-  await noteSession(ctx, login, issued.body.token)
+  const methods = [federatedMethod(protocol_id)]
+  // The login ends with all that goes back to it, also when there is no token yet.
+  const begun = { audit_id: newAuditId(ctx) }
+  const { answer } = await needsMore(ctx, { user_id, methods, generation, root: begun })
+  if (answer) {
+    const { receipt_lifetime_seconds, token_lifetime_seconds } = ctx.config.of(identityConfig)
+    const until = ctx.clock.now() + (receipt_lifetime_seconds + token_lifetime_seconds) * 1000
+    await noteSession(ctx, login, { id: begun.audit_id, expires_at: until })
+    return answer
+  }
+  const issued = await mint(ctx, { user_id, scope, facts, generation, methods, withCatalog: false })
+  const { audit_ids, expires_at } = issued.body.token
+  await noteSession(ctx, login, { id: audit_ids[0]!, expires_at: Date.parse(expires_at) })
   return issued
 }
 

@@ -49,7 +49,8 @@ async function begin(ctx: Ctx, way: Way, form: URLSearchParams): Promise<Reply> 
     : await openidLogoutAddress(ctx, openid!, { back: logoutAddress(ctx, way), state, subject })
   if (address !== undefined && origin !== undefined) {
     const journey = await sealJourney(ctx, { idp_id, protocol_id, origin, state, nonce: '', verifier: '' })
-    return sendTo(address, journeyCookie(ctx, journey, { crossSite: false }))
+    // A SAML provider may send its answer by a form.
+    return sendTo(address, journeyCookie(ctx, journey, { crossSite: saml !== undefined }))
   }
   const location = origin ?? address
   return location === undefined
@@ -103,6 +104,7 @@ const byMessage = operation({
       const xml = fromEnvelope(Buffer.from(request, 'base64').toString('utf8'), 'LogoutRequest')
       return endedThere(ctx, saml, { xml, relay: form.get('RelayState') })
     }
+    if (saml && form.has('SAMLResponse')) return finish(ctx, params, headers.cookie, form.get('RelayState'))
     const openid = openidSettings(ctx, params)
     const logoutToken = form.get('logout_token')
     if (!openid || logoutToken === null) return begin(ctx, params, form)

@@ -6,6 +6,7 @@ import { inflateRawSync } from 'node:zlib'
 import { onEachEngine } from '../../../../test/engines.ts'
 import { freePort } from '../../../../test/free-port.ts'
 import { type TestCloud, type TestCloudOptions, testCloud } from '../../../../test/harness.ts'
+import { base32, totpCode } from '../totp.ts'
 import {
   dashboard,
   entity,
@@ -15,6 +16,7 @@ import {
   path as loginPath,
   post,
   postEcp,
+  recipient,
   response,
   university,
 } from './fixtures/university.ts'
@@ -196,6 +198,68 @@ test('a logout that begins here goes on to the provider and comes back to the da
   assert.equal((await back('another', cookie)).status, 401)
   const arrived = await back(relay, cookie)
   assert.deepEqual([arrived.status, arrived.headers.location], [302, home])
+})
+
+test('the provider’s answer may come back by a form, which only cookies for other sites come with', async () => {
+  await using cloud = await withLogout({ set: ['cloud.public_url=https://cloud.test'] })
+  const way = { recipient: recipient.replace('http:', 'https:'), audience: recipient.replace('http:', 'https:') }
+  const token = (await post(cloud, response(way))).headers['x-subject-token']!
+  const headers = { 'content-type': 'application/x-www-form-urlencoded' }
+  const send = (form: Record<string, string>, cookie?: string) =>
+    cloud.request('POST', path, {
+      body: new URLSearchParams(form).toString(),
+      headers: { ...headers, ...(cookie && { cookie }) },
+    })
+  const home = new URL('/', dashboard).href
+  const sent = await send({ token, origin: home })
+  const set = String(sent.headers['set-cookie'])
+  assert.match(set, /SameSite=None; .*Secure/)
+  const RelayState = new URL(sent.headers.location!).searchParams.get('RelayState')!
+  const answer = { SAMLResponse: Buffer.from('<x/>').toString('base64'), RelayState }
+  assert.equal((await send(answer)).status, 401)
+  assert.equal((await send({ ...answer, RelayState: 'another' }, set.split(';')[0])).status, 401)
+  const arrived = await send(answer, set.split(';')[0])
+  assert.deepEqual([arrived.status, arrived.headers.location], [302, home])
+})
+
+test('a login that needed a code besides ends too, whether it has been shown by then or not', async () => {
+  await using cloud = await withLogout()
+  const admin = await cloud.login('admin')
+  const { user_id } = (await cloud.env.authenticate(await login(cloud, '_s0')))!
+  const seed = 'GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ'
+  const ask = (method: string, what: string, body: object) =>
+    cloud.request(method, `/identity/v3/${what}`, { token: admin, body })
+  await ask('POST', 'credentials', { credential: { type: 'totp', user_id, blob: seed } })
+  const options = { multi_factor_auth_rules: [['saml2', 'totp']] }
+  assert.equal((await ask('PATCH', `users/${user_id}`, { user: { options } })).status, 200)
+  const begin = async (session: string) => {
+    const { status, headers } = await post(cloud, response({ session }))
+    assert.equal(status, 401)
+    return headers['openstack-auth-receipt']!
+  }
+  const finish = async (receipt: string) => {
+    const user = { id: user_id, passcode: totpCode(base32(seed)!, Date.now() / 1000) }
+    const auth = { identity: { methods: ['totp'], totp: { user } }, scope: 'unscoped' }
+    return cloud.request('POST', '/identity/v3/auth/tokens', {
+      body: { auth },
+      headers: { 'openstack-auth-receipt': receipt },
+    })
+  }
+  const [shown, waiting, other] = [await begin('_s-shown'), await begin('_s-waiting'), await begin('_s-other')]
+  const [done, stays] = [await finish(shown), await finish(other)]
+  assert.deepEqual([done.status, stays.status], [201, 201])
+  for (const session_index of ['_s-shown', '_s-waiting']) {
+    assert.equal((await follow(cloud, arriving(request({ session_index })))).status, 302)
+  }
+  assert.equal(await isGood(cloud, done.headers['x-subject-token']!), false)
+  assert.ok(await isGood(cloud, stays.headers['x-subject-token']!))
+  for (const receipt of [shown, waiting]) assert.equal((await finish(receipt)).status, 401)
+  // Begun here, with the token that came of it.
+  const form = new URLSearchParams({ token: stays.headers['x-subject-token']! }).toString()
+  const headers = { 'content-type': 'application/x-www-form-urlencoded' }
+  const out = await cloud.request('POST', path, { body: form, headers })
+  assert.equal(out.status, 302, JSON.stringify(out.body))
+  assert.match(signedBy(out.headers.location!, ours.certificate, 'SAMLRequest'), /<samlp:SessionIndex>_s-other</)
 })
 
 test('without a key or an address the operator is told what to set', async () => {

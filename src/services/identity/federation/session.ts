@@ -11,13 +11,13 @@ const hashed = (subject: string) => createHash('sha256').update(subject).digest(
 export async function noteSession(
   ctx: Ctx,
   { idp_id, protocol_id, session }: Login,
-  { audit_ids, expires_at }: { audit_ids: string[]; expires_at: string },
+  { id, expires_at }: Pick<FederatedSession, 'id' | 'expires_at'>,
 ): Promise<void> {
   if (!session) return
   const { subject, index } = session
   await federatedSessions.insert(ctx.db, {
-    ...{ id: audit_ids[0]!, idp_id, protocol_id, subject, subject_hash: hashed(subject.text) },
-    ...{ session_index: index, expires_at: Date.parse(expires_at) },
+    ...{ id, idp_id, protocol_id, subject, subject_hash: hashed(subject.text) },
+    ...{ session_index: index, expires_at },
   })
 }
 

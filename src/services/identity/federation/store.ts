@@ -43,7 +43,7 @@ export interface ProviderSession {
 
 /** A login here by a provider, as long as its token is good. */
 export interface FederatedSession {
-  /** The audit id of the token. */
+  /** The audit id of the token; of a login that needed more, that which its tokens go back to. */
   id: string
   idp_id: string
   protocol_id: string

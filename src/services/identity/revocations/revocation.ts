@@ -109,6 +109,11 @@ export async function revokeToken(
   await identityChanged(ctx)
 }
 
+/** Whether all that goes back to the token, or login, with this audit id was revoked. */
+export async function isRevoked(ctx: Ctx, auditId: string): Promise<boolean> {
+  return (await revokedTokens.find(ctx.db, { audit_id: derivedFrom(auditId) })) !== undefined
+}
+
 /** The revocations of single tokens that end the token with these audit ids: its own, then that of the first of its chain. */
 export function revoking([own, above]: readonly string[]): [string, string] {
   return [own!, above === undefined ? own! : derivedFrom(above)]

@@ -154,6 +154,32 @@ onEachEngine('a project asks for more factors than its users, and says which are
   }
 })
 
+test('a token by way of a receipt goes back to the token that began it: it ends with it, and no later', async () => {
+  const clock = virtualClock()
+  await using cloud = await testCloud({ clock })
+  const { enter } = await vault(cloud, { multi_factor_auth_rules: [['password', 'totp']] })
+  const begin = async () => {
+    const token = (await logIn(cloud, password)).headers['x-subject-token']!
+    await clock.advance(60_000)
+    const refused = await enter({ methods: ['token'], token: { id: token } })
+    assert.equal(refused.status, 401)
+    return { token, receipt: refused.headers['openstack-auth-receipt']! }
+  }
+  const until = async (token: string) => (await cloud.env.authenticate(token))?.expires_at
+  const { token, receipt } = await begin()
+  const more = (await enter(totp(code(cloud)), receipt)).headers['x-subject-token']!
+  assert.equal(await until(more), await until(token))
+  const other = await begin()
+  const both = { ...totp(code(cloud)), methods: ['token', 'totp'], token: { id: token } }
+  assert.equal((await enter(both, other.receipt)).status, 401, 'one token cannot go back to two')
+  for (const one of [token, other.token]) {
+    const headers = { 'x-subject-token': one }
+    assert.equal((await cloud.request('DELETE', '/identity/v3/auth/tokens', { token: one, headers })).status, 204)
+  }
+  assert.equal(await until(more), undefined)
+  assert.equal((await enter(totp(code(cloud)), other.receipt)).status, 401)
+})
+
 test('a method that is not there opens no project', async () => {
   await using cloud = await testCloud({ clock: virtualClock() })
   const { enter } = await vault(cloud, { multi_factor_auth_rules: [['password', 'telepathy']] })

@@ -13,7 +13,7 @@ import { demandOf, isMet } from './demand.ts'
 import { needsMore, projectNeedsMore } from './factors.ts'
 import { type Facts, factsOf } from './facts.ts'
 import { type AuthIdentity, type Proof, prove } from './methods.ts'
-import { kept, mint } from './mint.ts'
+import { kept, mint, rootOf } from './mint.ts'
 import { type AskedScope, unscoped, type Wanted, wantedScope } from './scope.ts'
 
 const text = Type.String({ maxLength: 4096 })
@@ -136,24 +136,25 @@ export const issueToken = operation({
     const { user_id } = proof
     const receipt = headers['openstack-auth-receipt']
     const own = auth.identity.methods.filter(name => !begun.some(factor => factor.method === name))
-    const shown = { user_id, methods: [...own, ...(proof.parent?.methods ?? [])], receipt, generation }
-    const { methods, answer } = await needsMore(ctx, { ...shown, begun: begun.map(factor => factor.method) })
+    const { parent, applicationCredential, accessToken } = proof
+    const login = { user_id, receipt, generation, root: parent && rootOf(parent) }
+    const shown = { ...login, methods: [...own, ...(parent?.methods ?? [])] }
+    const { methods, root, answer } = await needsMore(ctx, { ...shown, begun: begun.map(factor => factor.method) })
     for (const factor of begun) await factor.begin()
     if (answer) return answer
     const wanted = await wantedScope(ctx, auth.scope)
     checkParent(proof, wanted)
     const { facts, ...granted } = await grant(ctx, proof, wanted, methods)
-    const isDelegated = proof.applicationCredential !== undefined || granted.trust_id !== undefined || proof.accessToken
-    const more = await projectNeedsMore(ctx, { ...shown, methods }, facts.target, Boolean(isDelegated))
+    const isDelegated = applicationCredential !== undefined || granted.trust_id !== undefined || accessToken
+    const more = await projectNeedsMore(ctx, { ...shown, methods, root }, facts.target, Boolean(isDelegated))
     if (more) return more
-    const { parent, applicationCredential, accessToken } = proof
     const { token, body: issued } = await mint(ctx, {
       ...granted,
       facts,
       generation,
       user_id: proof.user_id,
       methods,
-      ...(parent && { parent }),
+      root,
       ...(applicationCredential && { application_credential_id: applicationCredential.id }),
       ...(accessToken && { access_token_id: accessToken.id }),
       withCatalog: !('nocatalog' in (query as object)),

@@ -47,6 +47,13 @@ onEachEngine('an application credential gets an access token, by header or by fo
   }
 })
 
+test('a form that is too long is refused, and not read in part', async () => {
+  await using cloud = await testCloud()
+  const { id, secret } = await client(cloud)
+  const form = { ...grant, client_id: id, client_secret: secret, pad: 'x'.repeat(65_536) }
+  assert.equal((await ask(cloud, form)).status, 413)
+})
+
 test('refusals are in the words of OAuth 2.0', async () => {
   await using cloud = await testCloud()
   const { id } = await client(cloud)

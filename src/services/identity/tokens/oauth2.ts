@@ -1,7 +1,7 @@
 /** OAuth 2.0 client credentials (RFC 6749, 4.4): an application credential as the client, a token as the access token. */
-import type { Readable } from 'node:stream'
 import type { Ctx } from '#kernel/context.ts'
 import { Unauthorized } from '#kernel/errors.ts'
+import { bodyText } from '#kernel/http/body-text.ts'
 import { operation, type Reply, reply } from '#kernel/operation.ts'
 import { freshGeneration } from '../revocations/revocation.ts'
 import { needsMore } from './factors.ts'
@@ -9,16 +9,8 @@ import { factsOf } from './facts.ts'
 import { prove } from './methods.ts'
 import { mint } from './mint.ts'
 
+/** Of a form, in bytes. */
 const longest = 65_536
-
-async function formOf(stream: Readable): Promise<URLSearchParams> {
-  let text = ''
-  for await (const part of stream) {
-    text += String(part)
-    if (text.length > longest) break
-  }
-  return new URLSearchParams(text.slice(0, longest))
-}
 
 /** A refusal in OAuth 2.0's own words. */
 function refusal(ctx: Ctx, status: number, error: string, error_description: string): Reply {
@@ -65,7 +57,7 @@ export const oauth2Token = operation({
   policy: 'public',
   raw: true,
   async handle(ctx, { stream, headers, method, url, source }) {
-    const form = await formOf(stream)
+    const form = new URLSearchParams(await bodyText(stream, longest))
     const kind = form.get('grant_type')
     if (kind === null) return refusal(ctx, 400, 'invalid_request', 'The parameter grant_type is required.')
     if (kind !== 'client_credentials') {
