@@ -10,6 +10,7 @@ import type { Database } from '../src/kernel/db/database.ts'
 import { openMigrated } from '../src/kernel/db/migrated.ts'
 import { type Ids, systemIds } from '../src/kernel/ids.ts'
 import { createLog, type Log, silentLog } from '../src/kernel/log.ts'
+import type { CheckSource } from '../src/kernel/policy/rule.ts'
 import type { SagaProbe } from '../src/kernel/saga/run.ts'
 
 export interface TestCloudOptions {
@@ -20,6 +21,8 @@ export interface TestCloudOptions {
   database?: Database
   /** `section.key=value` */
   set?: string[]
+  /** What policy.yaml says. */
+  policyOverrides?: Record<string, CheckSource>
   /** Shows the log on standard error. */
   verbose?: boolean
   /** Where the log goes instead. */
@@ -89,6 +92,7 @@ export async function testCloud(options: TestCloudOptions = {}): Promise<TestClo
     log,
     validateResponses: options.validateResponses ?? true,
     ...(options.sagaProbe && { sagaProbe: options.sagaProbe }),
+    ...(options.policyOverrides && { policyOverrides: options.policyOverrides }),
   })
   await cloud.env.services.identity.bootstrap(cloud.ctx(), {
     admin_password: 'admin',

@@ -1,8 +1,8 @@
 /** What is turned away before anything is done, and what is told of old inputs. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { keptLog } from '../../../test/kept-log.ts'
 import { computeCloud } from './fixtures/compute-cloud.ts'
-import { keptLog } from './fixtures/kept-log.ts'
 import { optionalParts } from './optional-parts.ts'
 import { successors } from './outdated.ts'
 import { serverCloud } from './servers/fixtures/server-cloud.ts'

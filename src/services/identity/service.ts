@@ -45,6 +45,7 @@ import { directories } from './migrations/0011-directories.ts'
 import { factorCodes } from './migrations/0012-factor-codes.ts'
 import { severalFederated } from './migrations/0013-several-federated.ts'
 import { federatedSessions } from './migrations/0014-federated-sessions.ts'
+import { toldSessions } from './migrations/0015-told-sessions.ts'
 import { closeDirectories, refreshDirectories } from './mirror.ts'
 import { followRules, rulesChanged } from './policies/in-force.ts'
 import { policyOperations } from './policies/operations.ts'
@@ -158,6 +159,7 @@ export const identityService = service({
     factorCodes,
     severalFederated,
     federatedSessions,
+    toldSessions,
   ],
   config: identityConfig,
   contract: identityContract,

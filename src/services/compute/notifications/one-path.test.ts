@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Notification } from '#kernel/events/notification.ts'
-import { keptLog } from '../fixtures/kept-log.ts'
+import { keptLog } from '../../../../test/kept-log.ts'
 import { serverCloud } from '../servers/fixtures/server-cloud.ts'
 import { tiny } from '../servers/fixtures/world.ts'
 

@@ -74,3 +74,25 @@ test('a catalog from a file is what tokens show, and what changed in it they sho
     await rm(folder, { recursive: true })
   }
 })
+
+test('a catalog from a file is the same for a project that is held to some endpoints of the API', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'nephos-catalog-'))
+  try {
+    const file = join(folder, 'default_catalog.templates')
+    await writeFile(file, 'catalog.RegionOne.identity.publicURL = %(base)s/identity/v3')
+    await using cloud = await testCloud({ set: [`identity.catalog_template_file=${file}`] })
+    const admin = await cloud.login('admin')
+    const { token, id } = await cloud.project('p')
+    const ask = <T>(method: string, path: string) => cloud.request<T>(method, `/identity/v3/${path}`, { token: admin })
+    const { endpoints } = (await ask<{ endpoints: { id: string }[] }>('GET', 'endpoints')).body
+    const held = await ask('PUT', `OS-EP-FILTER/projects/${id}/endpoints/${endpoints[0]!.id}`)
+    assert.equal(held.status, 204)
+    const { body } = await cloud.request<{ catalog: { type: string }[] }>('GET', '/identity/v3/auth/catalog', { token })
+    assert.deepEqual(
+      body.catalog.map(one => one.type),
+      ['identity'],
+    )
+  } finally {
+    await rm(folder, { recursive: true })
+  }
+})

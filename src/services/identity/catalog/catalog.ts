@@ -29,11 +29,10 @@ const fromDatabase: CatalogDriver = perGeneration(async ctx => {
   return all.map(service => ({ service, endpoints: open.filter(one => one.service_id === service.id) }))
 })
 
+const fileOf = (ctx: Ctx) => ctx.config.of(identityConfig).catalog_template_file
+
 /** All that there is, whoever asks. */
-export const offered: CatalogDriver = ctx => {
-  const file = ctx.config.of(identityConfig).catalog_template_file
-  return file === '' ? fromDatabase(ctx) : catalogOfFile(ctx, file)
-}
+export const offered: CatalogDriver = ctx => (fileOf(ctx) === '' ? fromDatabase(ctx) : catalogOfFile(ctx, fileOf(ctx)))
 
 /** An endpoint's address as this caller should use it; project marks stay as they are. */
 export function shownUrl(ctx: Ctx, url: string): string {
@@ -66,7 +65,9 @@ function filledUrl(ctx: Ctx, url: string, userId: string, projectId: string | un
 }
 
 export async function catalogFor(ctx: Ctx, userId: string, projectId: string | undefined): Promise<CatalogEntry[]> {
-  const only = projectId === undefined ? undefined : await endpointsOfProject(ctx, projectId)
+  // What projects are held to are endpoints of the API: a file is the same for all, as upstream.
+  const isHeld = projectId !== undefined && fileOf(ctx) === ''
+  const only = isHeld ? await endpointsOfProject(ctx, projectId) : undefined
   const held = only && (await offered(ctx)).filter(entry => entry.endpoints.some(one => only.has(one.id)))
   return (held ?? (await offered(ctx))).map(({ service, endpoints }) => ({
     endpoints: endpoints.flatMap(one => {

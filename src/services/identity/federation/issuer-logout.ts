@@ -13,6 +13,7 @@ import { audienceOf, issuer } from './saml-issuer.ts'
 import { longest } from './saml-login.ts'
 import { soapReply } from './saml-logout.ts'
 import {
+  issuerOf,
   logoutRequestXml,
   logoutResponseXml,
   readLogoutRequest,
@@ -41,6 +42,19 @@ async function tell(ctx: Ctx, session: ToldSession): Promise<void> {
 /** The generation of identity in which everybody had been told of everything. */
 const told = perCloud(() => ({ generation: -1 }))
 
+const pageSize = 500
+
+/** A page at a time: there may be many. */
+async function* livingAt(ctx: Ctx, now: number): AsyncGenerator<ToldSession> {
+  for (let page: ToldSession[] = [], after: ToldSession | undefined; ; after = page.at(-1)!) {
+    const where = { expires_at: { op: '>', value: now } } as const
+    const orderBy = [{ column: 'id' as const, direction: 'asc' as const }]
+    page = await toldSessions.list(ctx.db, where, { orderBy, limit: pageSize, ...(after && { after }) })
+    yield* page
+    if (page.length < pageSize) return
+  }
+}
+
 /** A token ends in many ways (it is revoked, its user is disabled, a role is taken away): all of them are looked for. */
 export const tellOfEnds = reconciler({
   id: 'identity.told_sessions',
@@ -51,7 +65,7 @@ export const tellOfEnds = reconciler({
     if (told(ctx).generation === generation) return
     const now = ctx.clock.now()
     const silent = new Set<string>()
-    for (const session of await toldSessions.list(ctx.db, { expires_at: { op: '>', value: now } })) {
+    for await (const session of livingAt(ctx, now)) {
       const { service_provider_id: provider } = session
       // Who does not answer would keep the others waiting, once for each token.
       if (silent.has(provider) || !(await isEnded(ctx, session.claims))) continue
@@ -86,7 +100,7 @@ const logOut = operation({
   async handle(ctx, { stream }) {
     const { entity_id: own, key } = await issuer(ctx)
     const xml = fromEnvelope(await bodyText(stream, longest), 'LogoutRequest')
-    const entity_id = /<(?:\w+:)?Issuer[^>]*>([^<]*)</.exec(xml)?.[1] ?? ''
+    const entity_id = issuerOf(xml)
     const { id, certificate_files } = await providerNamed(ctx, entity_id)
     const destination = `${ctx.publicUrl}/identity/v3/OS-FEDERATION/saml2/slo`
     const request = await readLogoutRequest(ctx, { xml }, { entity_id, certificate_files, destination })

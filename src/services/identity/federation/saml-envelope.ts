@@ -1,7 +1,7 @@
 /** Reading messages of SAML, or the one message in an envelope of SOAP. */
 import { BadRequest, Unauthorized } from '#kernel/errors.ts'
 import { namespaces } from './saml-xml.ts'
-import { xmlLibraries } from './xml-libraries.ts'
+import { type XmlNode, xmlLibraries } from './xml-libraries.ts'
 
 export type MessageName = 'Response' | 'LogoutRequest' | 'LogoutResponse'
 
@@ -20,6 +20,11 @@ export function onlyElement(text: string, name: MessageName) {
   } catch (cause) {
     throw new BadRequest(`The body is not an envelope with one SAML ${name}.`, { cause })
   }
+}
+
+/** The elements of that name right in it; not from deeper in, where a signature may carry what nobody has signed. */
+export function children(element: XmlNode | undefined, space: string, name: string): XmlNode[] {
+  return Array.from(element?.childNodes ?? []).filter(one => one.namespaceURI === space && one.localName === name)
 }
 
 /** That element as text. */

@@ -1,6 +1,8 @@
 /** This cloud as a SAML 2.0 identity provider: what it tells another cloud of the bearer of a token. */
+import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import type { Ctx } from '#kernel/context.ts'
+import { UniqueViolation } from '#kernel/db/database.ts'
 import { Forbidden, NotImplemented } from '#kernel/errors.ts'
 import { operation, reply } from '#kernel/operation.ts'
 import { Type } from '#kernel/schema/builders.ts'
@@ -54,6 +56,36 @@ interface Told {
   xml: string
 }
 
+/** One for each token there: how often it is told of changes nothing. */
+function sessionOf({ claims }: Bearer, provider: ServiceProviderRow): string {
+  return `_${createHash('sha256').update(`${provider.id}\n${claims.audit_ids[0]}`).digest('hex')}`
+}
+
+/** Tokens of a user that one other cloud is told of at a time. */
+const mostTold = 10_000
+
+/** For when the token ends. */
+async function noteTold(
+  ctx: Ctx,
+  id: string,
+  { user_id, user_name: subject, claims }: Bearer,
+  provider: ServiceProviderRow,
+): Promise<void> {
+  if (await toldSessions.find(ctx.db, { id })) return
+  const own = { user_id, service_provider_id: provider.id }
+  if ((await toldSessions.count(ctx.db, own)) >= mostTold) {
+    throw new Forbidden(
+      `${provider.id} was told of ${mostTold} tokens of this user: use one of them, or wait for their end.`,
+    )
+  }
+  try {
+    await toldSessions.insert(ctx.db, { ...own, id, subject, claims, expires_at: claims.expires_at })
+  } catch (error) {
+    // By another request with the same token.
+    if (!(error instanceof UniqueViolation)) throw error
+  }
+}
+
 async function assertionFor(ctx: Ctx, auth: { token: string; provider: string }): Promise<Told> {
   const provider = await serviceProviders.find(ctx.db, { id: auth.provider })
   if (!provider) throw notFound('Service Provider', auth.provider)
@@ -62,12 +94,8 @@ async function assertionFor(ctx: Ctx, auth: { token: string; provider: string })
   const { entity_id, certificate, key } = await issuer(ctx)
   const { issuer_lifetime_seconds, issuer_logouts } = ctx.config.of(identityConfig).federation
   const now = ctx.clock.now()
-  const session = `_${ctx.ids.hex()}`
-  if (Object.hasOwn(issuer_logouts, provider.id)) {
-    const { claims, user_name: subject } = bearer
-    const { expires_at } = claims
-    await toldSessions.insert(ctx.db, { id: session, service_provider_id: provider.id, subject, claims, expires_at })
-  }
+  const session = sessionOf(bearer, provider)
+  if (Object.hasOwn(issuer_logouts, provider.id)) await noteTold(ctx, session, bearer, provider)
   const told = await groupsOf(ctx, bearer)
   const xml = responseXml({
     id: `_${ctx.ids.hex()}`,

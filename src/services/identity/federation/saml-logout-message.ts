@@ -5,7 +5,7 @@ import { deflateRawSync, inflateRawSync } from 'node:zlib'
 import type { Ctx } from '#kernel/context.ts'
 import { messageOf, Unauthorized } from '#kernel/errors.ts'
 import { limitedFetch } from '../limited-fetch.ts'
-import { fromEnvelope, onlyElement } from './saml-envelope.ts'
+import { children, onlyElement } from './saml-envelope.ts'
 import { useUp } from './saml-response.ts'
 import { instant, namespaces, signed, soap, xmlText } from './saml-xml.ts'
 import type { SubjectName } from './store.ts'
@@ -79,6 +79,12 @@ export function redirectWith(
   return address.href
 }
 
+/** Who a request says that it is of: nothing that is believed yet. */
+export function issuerOf(xml: string): string {
+  const [issuer] = children(onlyElement(xml, 'LogoutRequest'), namespaces.assertion, 'Issuer')
+  return issuer?.textContent.trim() ?? ''
+}
+
 /** Who is trusted to ask, and for what. */
 export interface Asker {
   entity_id: string
@@ -117,10 +123,8 @@ export async function readLogoutRequest(ctx: Ctx, came: Came, asker: Asker): Pro
   }
 }
 
-/** Not from deeper in: what stands in the signature is not signed. */
 function indexesIn(request: XmlNode): string[] {
-  return Array.from(request.childNodes)
-    .filter(node => node.namespaceURI === namespaces.protocol && node.localName === 'SessionIndex')
+  return children(request, namespaces.protocol, 'SessionIndex')
     .map(node => node.textContent.trim())
     .filter(index => index !== '')
 }
@@ -176,6 +180,7 @@ export async function tellBySoap(url: string, envelope: string): Promise<void> {
   const answer = await limitedFetch(url, { method: 'POST', headers, body: envelope })
   const text = await answer.text()
   if (!answer.ok) throw new Error(`${new URL(url).host} answered with ${answer.status}`)
-  const status = /<(?:\w+:)?StatusCode [^>]*Value="([^"]*)"/.exec(fromEnvelope(text, 'LogoutResponse'))?.[1]
-  if (status !== success) throw new Error(`${new URL(url).host} answered with ${status}`)
+  const [status] = children(onlyElement(text, 'LogoutResponse'), namespaces.protocol, 'Status')
+  const said = children(status, namespaces.protocol, 'StatusCode')[0]?.getAttribute('Value')
+  if (said !== success) throw new Error(`${new URL(url).host} answered with ${said}`)
 }

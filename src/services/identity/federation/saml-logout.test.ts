@@ -21,6 +21,7 @@ import {
   university,
 } from './fixtures/university.ts'
 import { logoutRequestXml, redirectWith, signedSoap, type ToLogOut } from './saml-logout-message.ts'
+import { toldSessions } from './store.ts'
 
 const ours = keyPair('ours')
 const path = '/identity/v3/auth/OS-FEDERATION/identity_providers/university/protocols/saml2/logout'
@@ -267,6 +268,42 @@ test('without a key or an address the operator is told what to set', async () =>
   const { status, body } = await cloud.request<{ error: { message: string } }>('GET', arriving(request()).slice(17))
   assert.equal(status, 501)
   assert.match(body.error.message, /own_key_file/)
+})
+
+test('of a token another cloud is told once, however often it is asked; of how many there may be there is an end', async () => {
+  const home = keyPair('telling')
+  const logouts = { away: { url: 'https://away.test/logout', certificate_files: [] } }
+  await using cloud = await testCloud({
+    set: [
+      `identity.federation.issuer_certificate_file=${home.certificate_file}`,
+      `identity.federation.issuer_key_file=${home.key_file}`,
+      `identity.federation.issuer_logouts=${JSON.stringify(logouts)}`,
+    ],
+  })
+  const service_provider = { auth_url: 'https://away.test/', sp_url: 'https://away.test/', enabled: true }
+  await cloud.request('PUT', '/identity/v3/OS-FEDERATION/service_providers/away', {
+    token: await cloud.login('admin'),
+    body: { service_provider },
+  })
+  const tell = async (token: string) => {
+    const scope = { service_provider: { id: 'away' } }
+    const auth = { identity: { methods: ['token'], token: { id: token } }, scope }
+    const { status, body } = await cloud.request<string>('POST', '/identity/v3/auth/OS-FEDERATION/saml2', {
+      body: { auth },
+    })
+    return { status, index: /SessionIndex="([^"]+)"/.exec(body)?.[1] }
+  }
+  const token = await cloud.login('demo')
+  const [first, second] = await Promise.all([tell(token), tell(token)])
+  assert.deepEqual([first.status, second], [200, first])
+  const { db } = cloud.ctx()
+  const [row, ...more] = await toldSessions.list(db)
+  assert.deepEqual([row?.id, more], [first.index, []])
+  const others = Array.from({ length: 9_999 }, (_, i) => ({ ...row!, id: `_${i}` }))
+  await toldSessions.insertMany(db, others)
+  assert.equal((await tell(await cloud.login('demo'))).status, 403)
+  assert.equal((await tell(token)).status, 200, 'those that there are stay good')
+  assert.equal((await tell(await cloud.login('admin'))).status, 200, 'of others there may be more')
 })
 
 test('two clouds: who loses the token of one is out of the other, both ways', async () => {

@@ -56,9 +56,11 @@ export interface FederatedSession {
 
 /** What another cloud was told of the bearer of a token, as long as that token is good. */
 export interface ToldSession {
-  /** As the assertion calls it. */
+  /** As the assertions call it: the same in all that are made of the token for that cloud. */
   id: string
   service_provider_id: string
+  /** Empty for those of earlier versions. */
+  user_id: string
   subject: string
   claims: Claims
   expires_at: number

@@ -1,8 +1,13 @@
 /** Policies of the API that the cloud goes by, and what a bearer may do by them. */
 import assert from 'node:assert/strict'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
+import { openSqlite } from '#kernel/db/sqlite.ts'
 import { onEachEngine } from '../../../../test/engines.ts'
 import { type TestCloud, testCloud } from '../../../../test/harness.ts'
+import { keptLog } from '../../../../test/kept-log.ts'
 
 async function begin(cloud: TestCloud) {
   const token = await cloud.login('admin')
@@ -119,6 +124,46 @@ test('a policy goes by itself: it is refused when it needs rules of another, als
     assert.equal((await ask('PUT', `/policies/${base}/OS-ENDPOINT-POLICY/endpoints/${id}`)).status, 204)
   }
   assert.equal((await ask('PATCH', `/policies/${fallback}`, { policy: { blob: '{"x": "role:a or"}' } })).status, 400)
+})
+
+test('when policy.yaml loses what rules of the API are made of, those go, by name in the log, and all others stay', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'nephos-policies-'))
+  const lines: Record<string, unknown>[] = []
+  const open = (policyOverrides: Record<string, string>) =>
+    testCloud({ database: openSqlite(join(folder, 'nephos.db')), policyOverrides, log: keptLog(lines) })
+  const show = async (cloud: TestCloud, name: string) =>
+    cloud.env.policy.describe().find(one => one.name === `os_compute_api:os-keypairs:${name}`)
+  const rules = {
+    'os_compute_api:os-keypairs:create': '!',
+    keepers: 'role:keeper or rule:others',
+    'os_compute_api:os-keypairs:delete': 'rule:keepers',
+    'os_compute_api:os-keypairs:show': 'role:member',
+  }
+  try {
+    let id: string
+    {
+      await using cloud = await open({ others: 'role:other' })
+      const { ask, at, create } = await begin(cloud)
+      id = await create(JSON.stringify(rules))
+      assert.equal((await ask('PUT', at(id))).status, 204)
+      assert.equal((await show(cloud, 'delete'))?.effective, 'rule:keepers')
+    }
+    await using cloud = await open({})
+    assert.equal((await show(cloud, 'create'))?.effective, '!')
+    assert.equal((await show(cloud, 'show'))?.effective, 'role:member')
+    assert.notEqual((await show(cloud, 'delete'))?.effective, 'rule:keepers')
+    const told = lines.filter(line => String(line.msg).includes('not in force'))
+    assert.deepEqual(told.map(line => line.rule).sort(), ['keepers', 'os_compute_api:os-keypairs:delete'])
+    assert.match(String(told[0]!.reason), /rule:others/)
+    // It can be mended meanwhile, and others can be changed.
+    const { ask, at, create } = await begin(cloud)
+    const blob = JSON.stringify({ ...rules, keepers: 'role:keeper' })
+    assert.equal((await ask('PATCH', `/policies/${id}`, { policy: { blob } })).status, 200)
+    assert.equal((await show(cloud, 'delete'))?.effective, 'rule:keepers')
+    assert.equal((await ask('PUT', at(await create(nobody)))).status, 204)
+  } finally {
+    await rm(folder, { recursive: true })
+  }
 })
 
 test('who may do nothing is told so, and who may do more of more', async () => {

@@ -3,8 +3,8 @@ import { type Ctx, type Env, perCloud, systemCtx } from '#kernel/context.ts'
 import { BadRequest, messageOf } from '#kernel/errors.ts'
 import type { Enforcer } from '#kernel/policy/enforcer.ts'
 import { parsePolicy } from '#kernel/policy/policy-file.ts'
-import type { CheckSource } from '#kernel/policy/rule.ts'
 import { type EndpointRow, endpoints, regions } from '../catalog/store.ts'
+import { type DroppedRule, fitting, type Rules } from './fitting.ts'
 import { type PolicyAssociation, type PolicyRow, policies, policyAssociations } from './store.ts'
 
 /** Documents of other types are for others to read. */
@@ -53,10 +53,30 @@ async function policiesHere(ctx: Ctx): Promise<PolicyRow[]> {
   return [...found.values()]
 }
 
-/** The rules in them, together. Throws when one cannot be read. */
-function rulesIn(found: readonly PolicyRow[]): Record<string, CheckSource> {
-  const read = found.filter(({ type }) => types.includes(type)).map(({ id, blob }) => parsePolicy(blob, `policy ${id}`))
-  return Object.assign({}, ...read) as Record<string, CheckSource>
+/** The rules in it; none in one of another type. Throws when it cannot be read. */
+function rulesIn({ id, type, blob }: PolicyRow): Rules {
+  return types.includes(type) ? parsePolicy(blob, `policy ${id}`) : {}
+}
+
+/** The rules in them that this cloud can go by: policies were checked when they came, but policy.yaml and the defaults change. */
+function fittingRules(ctx: Ctx, found: readonly PolicyRow[]): { rules: Rules; dropped: DroppedRule[] } {
+  const dropped: DroppedRule[] = []
+  const rules = Object.assign({}, ...found.map(one => readable(one, dropped))) as Rules
+  const fit = fitting(ctx.policy, rules)
+  return { rules: fit.rules, dropped: [...dropped, ...fit.dropped] }
+}
+
+const only = (fit: Rules, rules: Rules): Rules =>
+  Object.fromEntries(Object.entries(rules).filter(([name]) => Object.hasOwn(fit, name)))
+
+/** The same, of one that cannot be read none. */
+function readable(policy: PolicyRow, dropped: DroppedRule[] = []): Rules {
+  try {
+    return rulesIn(policy)
+  } catch (error) {
+    dropped.push({ rule: `all of policy ${policy.id}`, reason: messageOf(error) })
+    return {}
+  }
 }
 
 /** Whether it may come into force here, now or when a nearer one goes; what is for services of others is theirs to judge. */
@@ -70,11 +90,16 @@ async function isForHere(ctx: Ctx, policy_id: string): Promise<boolean> {
 /** Refuses a policy, as it would be, that is for something and that this cloud could not go by: by itself, since others go away, or with them. */
 export async function checkRules(ctx: Ctx, policy: PolicyRow): Promise<void> {
   if (!(await isForHere(ctx, policy.id))) return
-  const here = (await policiesHere(ctx)).map(one => (one.id === policy.id ? policy : one))
+  const here = await policiesHere(ctx)
   let wanted: Enforcer
   try {
-    ctx.policy.with(rulesIn([policy]))
-    wanted = ctx.policy.with(rulesIn(here))
+    const own = rulesIn(policy)
+    ctx.policy.with(own)
+    // What of others does not fit is no fault of this one, which may mend it.
+    const others = here.filter(one => one.id !== policy.id)
+    const fit = fittingRules(ctx, others).rules
+    const inOrder = here.map(one => (one.id === policy.id ? own : only(fit, readable(one))))
+    wanted = ctx.policy.with(Object.assign({}, ...inOrder) as Rules)
   } catch (error) {
     throw new BadRequest(messageOf(error), { cause: error })
   }
@@ -92,7 +117,10 @@ function takeUp(ctx: Ctx): Promise<void> {
   const turn = turns(ctx)
   turn.last = turn.last.then(async () => {
     try {
-      ctx.policy.override(rulesIn(await policiesHere(ctx)))
+      const { rules, dropped } = fittingRules(ctx, await policiesHere(ctx))
+      ctx.policy.override(rules)
+      for (const one of dropped)
+        ctx.log.error(one, 'a rule of a policy of the API is not in force: change one of the two')
     } catch (error) {
       ctx.log.error({ err: error }, 'the policies of the API could not be taken up; those of before stay in force')
     }
