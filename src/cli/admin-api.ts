@@ -28,17 +28,27 @@ export interface AdminApi {
 export async function adminApi(data: string): Promise<AdminApi> {
   const run = readRunFile(data)
   if (!run) throw new StartError(`no cloud runs on ${data}: start one with nephos up --data ${data}`)
-  const token = await login(run.url, passwordIn(data))
+  const password = passwordIn(data)
+  let token = await login(run.url, password)
   async function ask<T>(service: string, path: string, change?: Change): Promise<Answer<T>> {
+    const answer = await send(service, path, change)
+    if (answer.status !== 401) return await read(answer)
+    // It has been watched for longer than a token lasts.
+    token = await login(run!.url, password)
+    return await read(await send(service, path, change))
+  }
+  async function read<T>(answer: Response): Promise<Answer<T>> {
+    const text = await answer.text()
+    return { status: answer.status, body: (text === '' ? undefined : JSON.parse(text)) as T }
+  }
+  function send(service: string, path: string, change?: Change): Promise<Response> {
     const body = change?.body === undefined ? {} : { body: JSON.stringify(change.body) }
     const headers = {
       ...{ 'x-auth-token': token, 'openstack-api-version': `${service} latest` },
       ...(change?.body !== undefined && { 'content-type': 'application/json' }),
     }
     const sent = { method: change?.method ?? 'GET', headers, ...body, signal: AbortSignal.timeout(30_000) }
-    const answer = await fetch(run!.url + path, sent)
-    const text = await answer.text()
-    return { status: answer.status, body: (text === '' ? undefined : JSON.parse(text)) as T }
+    return fetch(run!.url + path, sent)
   }
   return {
     compute: (path, change) => ask('compute', `/compute/v2.1${path}`, change),

@@ -1,5 +1,6 @@
 /** `nephos host drain`, `suspend`, `resume` and `cancel`: begins the maintenance of a host and tells what becomes of each server. */
-import { keepAlive, systemClock } from '#kernel/clock.ts'
+import { type Clock, keepAlive, systemClock } from '#kernel/clock.ts'
+import { messageOf } from '#kernel/errors.ts'
 import { type AdminApi, adminApi } from './admin-api.ts'
 
 interface Server {
@@ -66,18 +67,36 @@ export async function hostMaintenance({ data, host, verb, live, together }: Host
   return await follow(api, id)
 }
 
-async function follow(api: AdminApi, id: string): Promise<number> {
+/** How long a cloud may not answer, as one that is restarted does. */
+const patienceMs = 300_000
+
+/** Tells what becomes of a maintenance until it is over; exit code 1 when something stayed. */
+export async function follow(
+  api: Pick<AdminApi, 'compute'>,
+  id: string,
+  { clock = systemClock(), say = console.log }: { clock?: Clock; say?: (line: string) => void } = {},
+): Promise<number> {
   const told = new Map<string, string>()
-  for (;;) {
-    const shown = await api.compute<Answer>(`/os-maintenances/${id}`)
+  for (let heard = clock.monotonic(); ; await clock.sleep(1000)) {
+    const shown = await api.compute<Answer>(`/os-maintenances/${id}`).catch(messageOf)
+    if (typeof shown === 'string' || shown.status >= 500) {
+      const silentMs = clock.monotonic() - heard
+      const why = typeof shown === 'string' ? shown : `it answered ${shown.status}`
+      if (told.get('cloud') !== why) say(`the cloud does not answer (${why}): asking again`)
+      told.set('cloud', why)
+      if (silentMs < patienceMs) continue
+      say(`nothing was heard for ${patienceMs / 60_000} minutes; maintenance ${id} goes on when the cloud does`)
+      return 1
+    }
+    heard = clock.monotonic()
+    told.delete('cloud')
     if (shown.status !== 200) return refused(shown)
     const { maintenance } = shown.body
-    for (const line of newLines(maintenance, told)) console.log(line)
+    for (const line of newLines(maintenance, told)) say(line)
     if (over.includes(maintenance.state)) {
-      console.log([maintenance.state, maintenance.problem].filter(Boolean).join(': '))
+      say([maintenance.state, maintenance.problem].filter(Boolean).join(': '))
       return maintenance.state === 'done' ? 0 : 1
     }
-    await systemClock().sleep(1000)
   }
 }
 

@@ -62,6 +62,7 @@ import { loadSchedulerModules } from './scheduler-modules.ts'
 import { serverGroupOperations, serverGroupRules } from './server-groups/operations.ts'
 import { reclaims } from './servers/delete.ts'
 import { expiredDisks } from './servers/deleted-disks.ts'
+import { oldMaintenances } from './servers/maintenance/old.ts'
 import { evacuatedSources } from './servers/moves/evacuate.ts'
 import { highAvailability } from './servers/moves/high-availability.ts'
 import { lostAsides, orphanMoves, unconfirmedResizes } from './servers/moves/reconcilers.ts'
@@ -125,6 +126,7 @@ export const computeService = service({
     shelvedOffloads,
     reclaims,
     expiredDisks,
+    oldMaintenances,
     usageAuditing,
     usedRateLimits,
   ],

@@ -5,8 +5,11 @@ import { NotFound } from '#kernel/errors.ts'
 import { operation } from '#kernel/operation.ts'
 import { admin, rule } from '#kernel/policy/rule.ts'
 import { Type } from '#kernel/schema/builders.ts'
+import type { CandidateRequest } from '../../placement/contract.ts'
+import { hosts } from '../hosts/store.ts'
+import type { Refused } from '../scheduler/scheduler.ts'
 import { loadServer } from './access.ts'
-import type { ServerFault } from './server.ts'
+import type { RequestSpec, ServerFault, ServerFlavor } from './server.ts'
 import { faultOf } from './steps.ts'
 import { explanationOf } from './store.ts'
 
@@ -22,6 +25,36 @@ export interface Explanation {
   }
   /** Of each host that was refused the rule that did it, with what it asked and what the host had. */
   hosts: { host: string; rule: string; asked: string; had: string }[]
+}
+
+/** What was asked, and of each host which rule refused it: placement's, then the filters'. */
+export async function explanationFor(
+  ctx: Ctx,
+  { spec, flavor }: { spec: RequestSpec; flavor: Pick<ServerFlavor, 'name'> },
+  asked: CandidateRequest | undefined,
+  refused: Refused[],
+): Promise<Explanation> {
+  const known = await hosts.pick(ctx.db, ['provider_uuid', 'name'])
+  const names = new Map(known.map(host => [host.provider_uuid, host.name]))
+  const refusals = asked ? await ctx.services.placement.explain(ctx, asked) : []
+  return {
+    asked: {
+      flavor: flavor.name,
+      resources: asked?.resources ?? {},
+      required_traits: asked?.required_traits ?? [],
+      forbidden_traits: asked?.forbidden_traits ?? [],
+      availability_zone: spec.availability_zone,
+      host: spec.requested_host,
+      scheduler_hints: spec.scheduler_hints,
+    },
+    hosts: [
+      ...refusals.flatMap(({ provider, constraint, asked: wanted, had }) => {
+        const host = names.get(provider)
+        return host === undefined ? [] : [{ host, rule: constraint, asked: wanted, had }]
+      }),
+      ...refused.map(({ host, filter, asked: wanted, had }) => ({ host, rule: filter, asked: wanted, had })),
+    ].slice(0, 1000),
+  }
 }
 
 /** `2 hosts refused by MEMORY_MB, 1 by AvailabilityZoneFilter`, the most common first. */

@@ -4,7 +4,7 @@ import { allPlaces, type Place } from '../places/place.ts'
 import { hostLevel, type Nearness } from '../scheduler/places.ts'
 import type { Group } from '../server-groups/server-group.ts'
 import type { RequestSpec } from './server.ts'
-import { hostsOfServers, siblingsOf } from './store.ts'
+import { type Elsewhere, hostsOfServers, siblingsOf } from './store.ts'
 
 /** Hints whose values are levels, and what they mean. */
 const hintsOfLevels: Record<string, Pick<Nearness, 'kind' | 'hard'>> = {
@@ -44,6 +44,7 @@ export async function nearnessFor(
   { scheduler_hints: hints }: RequestSpec,
   group: Group | undefined,
   serverIds: readonly string[],
+  elsewhere?: readonly Elsewhere[],
 ): Promise<Nearness[]> {
   const [byHints, byGroup] = [wishesOfHints(hints), group ? wishesOfGroup(group) : []]
   if (byHints.length + byGroup.length === 0) return []
@@ -53,8 +54,8 @@ export async function nearnessFor(
   const siblings = byHints.length === 0 ? [] : (await siblingsOf(ctx, serverIds)).filter(isOther)
   const related = [...new Set([...members, ...siblings, ...(hints.related_servers ?? [])])]
   return [
-    ...placed(byHints, await hostsOfServers(ctx, related), places),
-    ...placed(byGroup, await hostsOfServers(ctx, members), places),
+    ...placed(byHints, await hostsOfServers(ctx, related, elsewhere), places),
+    ...placed(byGroup, await hostsOfServers(ctx, members, elsewhere), places),
   ]
 }
 

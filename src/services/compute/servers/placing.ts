@@ -7,7 +7,6 @@ import { tellChoice } from '../choice-events.ts'
 import { computeConfig } from '../config.ts'
 import { freshSignals } from '../host-signals/store.ts'
 import { type Around, hostsForScheduling, recheck } from '../hosts/steps.ts'
-import { hosts as hostRows } from '../hosts/store.ts'
 import { placeSignals } from '../places/store.ts'
 import { claimRoom, releaseRoom } from '../rooms/steps.ts'
 import { decide } from '../scheduler/decide.ts'
@@ -20,13 +19,13 @@ import { loadWeights } from '../scheduler/weighers.ts'
 import { schedulerParts, schedulerSettings } from '../scheduler-modules.ts'
 import type { Group } from '../server-groups/server-group.ts'
 import { groupOf } from '../server-groups/store.ts'
-import type { Explanation } from './explanation.ts'
+import { type Explanation, explanationFor } from './explanation.ts'
 import { type MachineWishes, machineWishes } from './machine.ts'
 import { nearnessFor } from './nearness.ts'
 import { areOpenTo, claimTogether } from './placing-together.ts'
 import { candidateRequest, claimedAmounts } from './resources.ts'
 import type { RequestSpec, ServerFlavor, ServerImage } from './server.ts'
-import { hostsOfServers } from './store.ts'
+import { type Elsewhere, hostsOfServers } from './store.ts'
 import { loadsOfHosts } from './store-loads.ts'
 
 export interface PlacingRequest {
@@ -39,6 +38,8 @@ export interface PlacingRequest {
   unfit?: Record<string, string>
   /** The named host is taken whatever the filters say. */
   forced?: boolean
+  /** Servers that are looked at as if they were on other hosts than they are. */
+  elsewhere?: readonly Elsewhere[]
   project_id: string
   user_id: string
 }
@@ -56,6 +57,36 @@ export async function place(ctx: Ctx, request: PlacingRequest, serverIds: readon
   const placing = await choose(ctx, request, serverIds)
   if ('hosts' in placing) await tellChoice(ctx, 'end', request, serverIds)
   return placing
+}
+
+/** The host that a server would get, as far as that can be told without claiming it. Only reads. */
+export async function wouldGet(ctx: Ctx, request: PlacingRequest, id: string): Promise<HostState | undefined> {
+  const wishes = machineWishes(ctx, request.flavor, request.image)
+  const asked = await candidateRequest(ctx, request, wishes)
+  const options = schedulerOptions(ctx, request.forced)
+  const wish = await scheduleRequest(ctx, request, wishes, [id])
+  const candidates = asked ? await candidatesOf(ctx, asked) : []
+  const hosts = await hostsForScheduling(ctx, candidates, await aroundHosts(ctx, request, wish, options))
+  const { best } = await bestOf(ctx, wish, roomBeside(hosts, wish, request.elsewhere ?? []), options)
+  return best[0]
+}
+
+/** Of hosts that get servers which placement does not know of: those that still have the room, with what is left of it. */
+function roomBeside(hosts: HostState[], { vcpus, ram_mb, disk_gb }: Wish, elsewhere: readonly Elsewhere[]) {
+  const coming = Map.groupBy(elsewhere, one => one.host)
+  return hosts.filter(state => {
+    const servers = coming.get(state.host) ?? []
+    for (const { server } of servers) {
+      state.free_vcpus -= server.vcpus
+      state.free_ram_mb -= server.memory_mb
+      state.free_disk_gb -= server.disk_gb
+      state.servers++
+    }
+    return (
+      servers.length === 0 ||
+      (state.free_vcpus >= vcpus && state.free_ram_mb >= ram_mb && state.free_disk_gb >= disk_gb)
+    )
+  })
 }
 
 async function choose(ctx: Ctx, request: PlacingRequest, serverIds: readonly string[]): Promise<Placing> {
@@ -119,7 +150,7 @@ async function claimAll(
         continue
       }
       // Before the others' room is given back: it is what was lacking.
-      const explanation = await explain(ctx, request, asked, [...refused, ...lacking])
+      const explanation = await explanationFor(ctx, request, asked, [...refused, ...lacking])
       for (const id of serverIds.slice(0, chosen.length)) await releaseRoom(ctx, id)
       return { explanation }
     }
@@ -200,7 +231,7 @@ const hasAny = ({ filters, weighers }: Extensions = noExtensions) =>
 
 async function scheduleRequest(
   ctx: Ctx,
-  { flavor, image, spec, ignore, unfit, project_id }: PlacingRequest,
+  { flavor, image, spec, ignore, unfit, elsewhere, project_id }: PlacingRequest,
   wishes: MachineWishes,
   serverIds: readonly string[],
 ): Promise<Wish> {
@@ -219,51 +250,26 @@ async function scheduleRequest(
     image_properties: image?.properties ?? {},
     extra_specs: flavor.extra_specs,
     hints: spec.scheduler_hints,
-    same_host: same_host && Object.keys(await hostsOfServers(ctx, same_host)),
-    different_host: different_host ? Object.keys(await hostsOfServers(ctx, different_host)) : [],
+    same_host: same_host && Object.keys(await hostsOfServers(ctx, same_host, elsewhere)),
+    different_host: different_host ? Object.keys(await hostsOfServers(ctx, different_host, elsewhere)) : [],
     query: text === undefined ? undefined : { text, read: queryOf(text) },
     near: address === undefined ? undefined : { address, prefix: Number(cidr?.[0]?.slice(1) ?? 24) },
-    nearness: await nearnessFor(ctx, spec, group, serverIds),
-    group: group?.rules.level === undefined ? await groupByHost(ctx, group, serverIds) : undefined,
+    nearness: await nearnessFor(ctx, spec, group, serverIds, elsewhere),
+    group: group?.rules.level === undefined ? await groupByHost(ctx, group, serverIds, elsewhere) : undefined,
     ignore,
     ...(unfit && { unfit }),
   }
 }
 
-async function groupByHost(ctx: Ctx, group: Group | undefined, serverIds: readonly string[]) {
+async function groupByHost(
+  ctx: Ctx,
+  group: Group | undefined,
+  serverIds: readonly string[],
+  elsewhere: readonly Elsewhere[] | undefined,
+) {
   if (!group) return undefined
   // A server that moves does not stand in its own way.
   const others = group.members.filter(member => !serverIds.includes(member))
   const max_per_host = group.rules.max_server_per_host ?? 1
-  return { policy: group.policy, max_per_host, members: await hostsOfServers(ctx, others) }
-}
-
-/** What was asked, and of each host which rule refused it: placement's, then the filters'. */
-async function explain(
-  ctx: Ctx,
-  { spec, flavor }: PlacingRequest,
-  asked: CandidateRequest | undefined,
-  refused: Refused[],
-): Promise<Explanation> {
-  const known = await hostRows.pick(ctx.db, ['provider_uuid', 'name'])
-  const names = new Map(known.map(host => [host.provider_uuid, host.name]))
-  const refusals = asked ? await ctx.services.placement.explain(ctx, asked) : []
-  return {
-    asked: {
-      flavor: flavor.name,
-      resources: asked?.resources ?? {},
-      required_traits: asked?.required_traits ?? [],
-      forbidden_traits: asked?.forbidden_traits ?? [],
-      availability_zone: spec.availability_zone,
-      host: spec.requested_host,
-      scheduler_hints: spec.scheduler_hints,
-    },
-    hosts: [
-      ...refusals.flatMap(({ provider, constraint, asked: wanted, had }) => {
-        const host = names.get(provider)
-        return host === undefined ? [] : [{ host, rule: constraint, asked: wanted, had }]
-      }),
-      ...refused.map(({ host, filter, asked: wanted, had }) => ({ host, rule: filter, asked: wanted, had })),
-    ].slice(0, 1000),
-  }
+  return { policy: group.policy, max_per_host, members: await hostsOfServers(ctx, others, elsewhere) }
 }

@@ -221,10 +221,22 @@ export async function updateRequestSpec(ctx: Ctx, id: string, spec: RequestSpec)
   await requestSpecs.update(ctx.db, { server_id: id }, { spec })
 }
 
+/** A server that is to be on another host than it is, and counts as being there. */
+export interface Elsewhere {
+  server: Pick<ServerRow, 'id' | 'vcpus' | 'memory_mb' | 'disk_gb'>
+  host: string
+}
+
 /** How many of the servers are on each host. */
-export async function hostsOfServers(ctx: Ctx, ids: readonly string[]): Promise<Record<string, number>> {
+export async function hostsOfServers(
+  ctx: Ctx,
+  ids: readonly string[],
+  elsewhere: readonly Elsewhere[] = [],
+): Promise<Record<string, number>> {
+  const to = new Map(elsewhere.map(one => [one.server.id, one.host]))
   const counts: Record<string, number> = {}
-  for (const { host } of await listServers(ctx, { id: ids })) {
+  for (const { id, host: now } of await listServers(ctx, { id: ids })) {
+    const host = to.get(id) ?? now
     if (host !== null) counts[host] = (counts[host] ?? 0) + 1
   }
   return counts

@@ -25,12 +25,15 @@ async function stage() {
   })
 }
 
-test('a dry run lists moves and changes nothing; applied, hosts are loaded alike', async () => {
+test('a dry run lists moves and changes nothing; applied, hosts are loaded alike', async t => {
   await using s = await stage()
   const ids: string[] = []
   for (let n = 0; n < 6; n++) ids.push((await s.boot(s.demo)).id)
   await s.addHost('h2')
+  const begun = t.mock.method(s.env.database, 'transaction')
   const planned = await s.dryRun()
+  assert.equal(begun.mock.callCount(), 0, 'nobody has to wait for it')
+  begun.mock.restore()
   assert.deepEqual(planned.hosts.map(one => [one.host, one.before, one.after]).sort(), [
     ['h1', 75, 37.5],
     ['h2', 0, 37.5],
@@ -67,4 +70,28 @@ test('what rules keep together stays together, and what is apart stays apart', a
   const planned = await s.dryRun()
   assert.deepEqual(planned.moves, [], 'none of them may leave the others')
   assert.deepEqual(planned.hosts.find(one => one.host === 'h1')?.after, 50)
+})
+
+test('what is apart is planned apart: the second of a group goes elsewhere than the first', async () => {
+  await using s = await stage()
+  const { body } = await s.api<{ server_group: { id: string } }>(s.demo, 'POST', '/os-server-groups', {
+    server_group: { name: 'apart', policy: 'anti-affinity', rules: { max_server_per_host: 4 } },
+  })
+  const hints = { 'os:scheduler_hints': { group: body.server_group.id } }
+  for (let n = 0; n < 4; n++)
+    assert.equal((await s.api(s.demo, 'POST', '/servers', { server: s.newServer(), ...hints })).status, 202)
+  await s.env.sagas.idle()
+  // From now on the group is as strict as can be.
+  await s.env.database.root
+    .updateTable('compute_server_groups')
+    .set({ rules: JSON.stringify({ max_server_per_host: 1 }) as never })
+    .execute()
+  await s.addHost('h2')
+  await s.addHost('h3')
+  const { moves } = await s.dryRun('?spread=1&most=10')
+  assert.deepEqual(
+    moves.map(move => move.to_host).sort(),
+    ['h2', 'h3'],
+    'one to each host, though there is room for more',
+  )
 })

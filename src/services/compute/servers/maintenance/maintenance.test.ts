@@ -271,6 +271,67 @@ test('a host that is down, or unknown, and a caller without rights are refused',
   assert.equal((await cloud.api(cloud.administrator, 'GET', '/os-maintenances/none')).status, 404)
 })
 
+test('one server that fails as nobody foresaw does not keep the others from moving', async t => {
+  await using cloud = await stage()
+  const [odd, ...others] = (await boot(cloud, 3)) as [string, string, string]
+  await cloud.addHost('h2')
+  // What was asked for with it cannot be read any more.
+  await cloud.env.database.root
+    .updateTable('compute_servers')
+    .set({ flavor: '{}' as never })
+    .where('id', '=', odd)
+    .execute()
+  t.mock.method(cloud.env.log, 'error', () => {})
+  const { body } = await cloud.maintain({ kind: 'drain', host: 'h1' })
+  await cloud.env.sagas.idle()
+  const ended = await cloud.shown(body.maintenance.id)
+  const rowOf = (id: string) => ended.servers.find(one => one.server_id === id)!
+  assert.equal(ended.state, 'incomplete')
+  assert.equal(rowOf(odd).state, 'failed')
+  assert.match(rowOf(odd).reason!, /^unexpected: /)
+  for (const id of others) assert.deepEqual([rowOf(id).state, cloud.guestHosts(id)], ['done', ['h2']])
+})
+
+onEachEngine(
+  'maintenances are listed page by page, and forgotten in the end but for those that count',
+  async database => {
+    await using cloud = await stage({ world: await newWorld(undefined, database) })
+    const run = async (kind: string) => {
+      const { body } = await cloud.maintain({ kind, host: 'h1' })
+      await cloud.env.sagas.idle()
+      return body.maintenance.id
+    }
+    const [drained, suspended, resumed, again] = [
+      await run('drain'),
+      await run('suspend'),
+      await run('resume'),
+      await run('suspend'),
+    ]
+    type Page = { maintenances: { id: string }[]; maintenances_links?: { rel: string; href: string }[] }
+    const page = async (query: string) =>
+      (await cloud.api<Page>(cloud.administrator, 'GET', `/os-maintenances?${query}`)).body
+    const first = await page('limit=3')
+    assert.deepEqual(
+      first.maintenances.map(one => one.id),
+      [again, resumed, suspended],
+    )
+    assert.match(first.maintenances_links![0]!.href, new RegExp(`marker=${suspended}`))
+    assert.deepEqual(
+      (await page(`limit=3&marker=${suspended}`)).maintenances.map(one => one.id),
+      [drained],
+    )
+    assert.equal((await cloud.api(cloud.administrator, 'GET', '/os-maintenances?marker=none')).status, 400)
+
+    await database.root.updateTable('compute_maintenances').set({ ended_at: '2020-01-01T00:00:00.000Z' }).execute()
+    await cloud.reconcile('compute.old-maintenances')
+    assert.deepEqual(
+      (await page('host=h1')).maintenances.map(one => one.id),
+      [again],
+      'a resume would want to know of it, and the host is closed for it',
+    )
+  },
+)
+
 const rebooting = { reboot: { type: 'SOFT' } }
 
 /** Kills the process at each place of the sagas of a drain; the next one goes on. */

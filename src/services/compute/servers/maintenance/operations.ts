@@ -6,7 +6,7 @@ import { type Operation, operation, reply } from '#kernel/operation.ts'
 import { admin, rule } from '#kernel/policy/rule.ts'
 import { type Static, Type } from '#kernel/schema/builders.ts'
 import { computeConfig } from '../../config.ts'
-import { hostName, paging } from '../../dialect.ts'
+import { hostName, linksSchema, pageQuery, paging } from '../../dialect.ts'
 import { type HostRow, isUp } from '../../hosts/host.ts'
 import { changeHost } from '../../hosts/steps.ts'
 import { hosts } from '../../hosts/store.ts'
@@ -78,13 +78,16 @@ const list = operation({
   path: '/v2.1/os-maintenances',
   summary: 'List maintenances of hosts, the newest first',
   policy: ruleOf('list'),
-  query: Type.Object({ host: Type.Optional(hostName) }, { additionalProperties: false }),
-  response: Type.Object({ maintenances: Type.Array(maintenance) }),
-  async handle(ctx, { query }) {
-    const where = query.host === undefined ? {} : { host: query.host }
-    const found = await maintenances.list(ctx.db, where, { ...newest, limit: paging(ctx, undefined).limit })
+  query: Type.Object({ host: Type.Optional(hostName), ...pageQuery }, { additionalProperties: false }),
+  response: Type.Object({ maintenances: Type.Array(maintenance), maintenances_links: Type.Optional(linksSchema) }),
+  async handle(ctx, { query: { host, limit, marker }, url }) {
+    const after = marker === undefined ? undefined : await maintenances.find(ctx.db, { id: marker })
+    if (marker !== undefined && !after) throw new BadRequest(`Marker ${marker} could not be found.`)
+    const page = paging(ctx, limit)
+    const found = await maintenances.list(ctx.db, { host }, { ...newest, limit: page.limit, ...(after && { after }) })
     const rows = Map.groupBy(await serversOfMany(ctx, found), row => row.maintenance_id)
-    return { maintenances: found.map(row => view(row, rows.get(row.id) ?? [])) }
+    const links = page.links('maintenances_links', url, found.length, found.at(-1)?.id)
+    return { maintenances: found.map(row => view(row, rows.get(row.id) ?? [])), ...links }
   },
 })
 

@@ -1,5 +1,7 @@
 /** Carries a maintenance out: a few servers at a time, each by a saga of its own. All that it knows is in its rows, so it goes on after a kill. */
 import type { Ctx } from '#kernel/context.ts'
+import { DatabaseOutage } from '#kernel/db/outage.ts'
+import { messageOf } from '#kernel/errors.ts'
 import { saga } from '#kernel/saga/saga.ts'
 import { computeConfig } from '../../config.ts'
 import { changeHost } from '../../hosts/steps.ts'
@@ -85,18 +87,36 @@ async function turn(ctx: Ctx, id: string): Promise<'over' | 'changed' | 'same'> 
   let [changed, going] = [false, 0]
   const rows = await serversOf(ctx, id)
   for (const row of rows.filter(one => one.state === 'going')) {
-    if (await look(ctx, row)) changed = true
-    else going++
+    if ((await orUnexpected(ctx, row, () => look(ctx, row))) === 'going') going++
+    else changed = true
   }
   const waiting = work.state === 'running' ? rows.filter(row => row.state === 'waiting') : []
   for (const row of waiting) {
     if (going >= work.together) break
-    const came = await begin(ctx, work, row)
+    const came = await orUnexpected(ctx, row, () => begin(ctx, work, row))
     if (came === 'going') going++
     if (came !== 'waiting') changed = true
   }
   if (changed) return 'changed'
   return going === 0 && waiting.length === 0 ? 'over' : 'same'
+}
+
+/** What nobody foresaw with one server does not keep the others from their turn; a database that is away does. */
+async function orUnexpected(
+  ctx: Ctx,
+  row: MaintainedRow,
+  work: () => Promise<MaintainedState>,
+): Promise<MaintainedState> {
+  try {
+    return await work()
+  } catch (error) {
+    if (ctx.sagas.stopping || error instanceof DatabaseOutage) throw error
+    ctx.log.error(
+      { err: error, server_id: row.server_id, maintenance: row.maintenance_id },
+      'unexpected in maintenance',
+    )
+    return settle(ctx, row, 'failed', `unexpected: ${messageOf(error)}`)
+  }
 }
 
 /** Servers that came to the host since, or came back. */
@@ -120,15 +140,14 @@ async function takeUp(ctx: Ctx, { id, host }: MaintenanceRow): Promise<void> {
 
 const gone = 'it was deleted'
 
-/** True when it came to its end. */
-async function look(ctx: Ctx, row: MaintainedRow): Promise<boolean> {
+async function look(ctx: Ctx, row: MaintainedRow): Promise<MaintainedState> {
   const server = await findServer(ctx, row.server_id)
-  if (server && server.task_state !== null) return false
-  const end = server ? await endOf(ctx, row, server) : 'done'
-  const to_host = server?.host ?? null
-  if (end === 'done') await updateMaintained(ctx, row, { state: 'done', to_host, reason: server ? null : gone })
-  else await updateMaintained(ctx, row, { state: 'failed', reason: end.failed })
-  return true
+  if (!server) return settle(ctx, row, 'done', gone)
+  if (server.task_state !== null) return 'going'
+  const end = await endOf(ctx, row, server)
+  if (end !== 'done') return settle(ctx, row, 'failed', end.failed)
+  await updateMaintained(ctx, row, { state: 'done', to_host: server.host, reason: null })
+  return 'done'
 }
 
 async function begin(ctx: Ctx, work: MaintenanceRow, row: MaintainedRow): Promise<MaintainedState> {

@@ -16,7 +16,12 @@ const maintained = rows<MaintainedRow>('compute_maintenance_servers')
 
 const now = (ctx: Ctx) => new Date(ctx.clock.now()).toISOString()
 const inOrder = { orderBy: [{ column: 'position' as const, direction: 'asc' as const }] }
-export const newest = { orderBy: [{ column: 'created_at' as const, direction: 'desc' as const }] }
+export const newest = {
+  orderBy: [
+    { column: 'created_at' as const, direction: 'desc' as const },
+    { column: 'id' as const, direction: 'desc' as const },
+  ],
+}
 
 /** The one of a host (or of all hosts) that goes on. */
 export function goingOn(ctx: Ctx, host: string | null): Promise<MaintenanceRow | undefined> {
@@ -74,4 +79,10 @@ export async function failGoing(ctx: Ctx, maintenance_id: string, reason: string
 
 export async function endMaintenance(ctx: Ctx, id: string, patch: Partial<MaintenanceRow>): Promise<void> {
   await maintenances.update(ctx.db, { id }, { ...patch, ended_at: now(ctx) })
+}
+
+/** In a transaction. */
+export async function forgetMaintenance(ctx: Ctx, id: string): Promise<void> {
+  await maintained.remove(ctx.db, { maintenance_id: id })
+  await maintenances.remove(ctx.db, { id })
 }
