@@ -104,6 +104,11 @@ export const imageConfig = section(
         description:
           'Networks (10.0.0.0/8) that users may have images downloaded from beside the Internet: local addresses are refused otherwise.',
       }),
+      convert_imports_to: Type.Union([Type.Literal(''), Type.Literal('raw'), Type.Literal('qcow2')], {
+        default: '',
+        description:
+          'Format into which imported disks are converted by qemu-img, and then have to be what they are declared to be; none: they stay as they are.',
+      }),
       download_properties: Type.Array(Type.String(), {
         default: ['hw_', 'trait:', 'os_distro', 'os_secure_boot', 'os_type'],
         description: 'What the names of properties begin with that come with an image of another image service.',
@@ -140,7 +145,13 @@ export const imageConfig = section(
       }),
       require_format_match: Type.Boolean({
         default: true,
-        description: 'Whether content of another format than the declared one is refused. What is unsafe always is.',
+        description:
+          'Whether content of another format than the declared one is refused. Where it is not, servers made of it fail.',
+      }),
+      refuse_unsafe: Type.Boolean({
+        default: true,
+        description:
+          'Whether content is refused that no hypervisor may open, such as a disk that names other files. Where it is not, servers made of it fail.',
       }),
       project_bytes: Type.Integer({
         default: 0,

@@ -13,6 +13,8 @@ export interface ImageInfo {
   container_format: string | null
   size: number | null
   virtual_size: number | null
+  /** Why no server may be made of its bytes; null when nothing is known against it. */
+  unacceptable: string | null
   min_disk: number
   min_ram: number
   os_hash_algo: string | null

@@ -8,6 +8,7 @@ import { inspectBlob, newBlob, type Stored, storing, told, upload } from './blob
 import * as computeApi from './compute-proxies.ts'
 import { imageConfig } from './config.ts'
 import type { ImageContract, ImageFile, ImageInfo } from './contract.ts'
+import type { Contents } from './formats/format.ts'
 import { checkVisibility, insertImage, newImage } from './images/create.ts'
 import { complete, findImage, infoOf, noImage, visibleImage } from './images/image.ts'
 import { destroyImage } from './images/steps.ts'
@@ -93,12 +94,12 @@ async function ensureFromFile(ctx: Ctx, { path, ...file }: ImageFile): Promise<I
   const declared = { disk_format: image.disk_format!, container_format: image.container_format! }
   const blob = newBlob(ctx, image.id)
   const store = storesOf(ctx).main.id
-  const commit = (stored: Stored, virtual_size: number | null) =>
+  const commit = (stored: Stored, contents: Contents) =>
     ctx.transaction(async tx => {
       await lock(tx.db, tx.database.engine, `image/public/${file.name}`)
       const other = await findPublic(tx, file.name)
       if (other) return { info: other, used: false }
-      const whole = { ...image, ...stored, virtual_size, status: 'active' }
+      const whole = { ...image, ...stored, ...contents, status: 'active' }
       await insertImage(tx, whole)
       await addLocation(tx, whole.id, store)
       return { info: infoOf(whole), used: true }

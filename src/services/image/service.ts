@@ -42,6 +42,7 @@ import { metadefs } from './migrations/0002-metadefs.ts'
 import { stores } from './migrations/0003-stores.ts'
 import { transfers } from './migrations/0004-transfers.ts'
 import { watched } from './migrations/0005-watched.ts'
+import { contents } from './migrations/0006-contents.ts'
 import { imageContract } from './offers.ts'
 import { addImage, communitizeImage, copyImage, getLocation, publicizeImage, setLocation } from './rules.ts'
 import { storesOf } from './stores.ts'
@@ -73,7 +74,7 @@ export const imageService = service({
   faults: imageFaults,
   sagas: [anySaga(importSaga), anySaga(locationSaga)],
   reconcilers: [orphanFiles, oldTasks, imageCache, watchedFolders],
-  migrations: [initial, metadefs, stores, transfers, watched],
+  migrations: [initial, metadefs, stores, transfers, watched, contents],
   config: imageConfig,
   contract: imageContract,
   control: async env => takeTokens(env),

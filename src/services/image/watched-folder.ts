@@ -3,7 +3,7 @@ import type { Ctx } from '#kernel/context.ts'
 import { messageOf, UnsupportedMediaType } from '#kernel/errors.ts'
 import { hashFile } from './blobs/hasher.ts'
 import { inspectBlob } from './blobs/upload.ts'
-import { formatOfFile } from './formats/format.ts'
+import { type Contents, formatOfFile } from './formats/format.ts'
 import { diskFormats } from './images/attributes.ts'
 import { insertImage, newImage } from './images/create.ts'
 import { type ImageRow, images, properties } from './images/store.ts'
@@ -69,7 +69,7 @@ async function register(ctx: Ctx, row: WatchedRow): Promise<void> {
   }
 }
 
-type Found = Pick<ImageRow, 'disk_format' | 'size' | 'virtual_size' | 'checksum' | 'os_hash_algo' | 'os_hash_value'>
+type Found = Contents & Pick<ImageRow, 'disk_format' | 'size' | 'checksum' | 'os_hash_algo' | 'os_hash_value'>
 
 /** Throws 415 for what is not safe to boot from. */
 async function inspected(ctx: Ctx, path: string, size: number): Promise<Found> {
@@ -77,9 +77,9 @@ async function inspected(ctx: Ctx, path: string, size: number): Promise<Found> {
   // Hosts take a disk with a partition table for what it is.
   const disk_format = format === 'gpt' ? 'raw' : format
   if (!diskFormats.includes(disk_format)) throw new UnsupportedMediaType(`no image can be ${format}`)
-  const virtual_size = await inspectBlob(ctx, path, { disk_format, container_format: 'bare' })
+  const contents = await inspectBlob(ctx, path, { disk_format, container_format: 'bare' })
   const { md5, sha512 } = await hashFile(path, size)
-  return { disk_format, size, virtual_size, checksum: md5, os_hash_algo: 'sha512', os_hash_value: sha512 }
+  return { disk_format, size, ...contents, checksum: md5, os_hash_algo: 'sha512', os_hash_value: sha512 }
 }
 
 /** The image that the file was before, when it is the same again; else a new one. */

@@ -12,6 +12,7 @@ import type { ImageSpec } from '../drivers/driver.ts'
 import { hostAgent } from '../host-agent.ts'
 import { isUp } from '../hosts/host.ts'
 import { hosts as hostRows } from '../hosts/store.ts'
+import { bootFormat } from '../image-formats.ts'
 import type { ProgressFacts } from '../resource-events.ts'
 import { loadAggregate } from './steps.ts'
 import { aggregateHosts, aggregates } from './store.ts'
@@ -94,8 +95,9 @@ function specOf(info: ImageInfo | undefined): ImageSpec | null {
   if (info?.status !== 'active') return null
   const { id, size, disk_format, os_hash_algo, os_hash_value, properties } = info
   if (size === null || os_hash_algo === null || os_hash_value === null) return null
-  const format = disk_format === 'qcow2' ? 'qcow2' : 'raw'
-  return { id, size, disk_format: format, hash_algo: os_hash_algo, hash_value: os_hash_value, properties }
+  const format = bootFormat(disk_format)
+  if (!format || info.unacceptable !== null) return null
+  return { id, size, ...format, hash_algo: os_hash_algo, hash_value: os_hash_value, properties }
 }
 
 export const cacheImages: Operation = operation({

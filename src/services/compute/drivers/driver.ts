@@ -15,6 +15,8 @@ export interface ImageSpec {
   /** Bytes of the stored file. */
   size: number
   disk_format: 'raw' | 'qcow2'
+  /** The format of the stored bytes, by QEMU's name, when it is another one: the host converts them once. */
+  stored_as?: string
   /** Hex digest of the stored bytes and the algorithm's name; the host checks it before it uses the file. */
   hash_algo: string
   hash_value: string

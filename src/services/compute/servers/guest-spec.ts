@@ -1,5 +1,6 @@
 /** What a host is told of a server: disks, memory, NICs, config drive. */
 import type { Ctx } from '#kernel/context.ts'
+import { BadRequest } from '#kernel/errors.ts'
 import type { DiskSpec, GuestSpec, ImageSpec, NicSpec } from '../drivers/driver.ts'
 import { configDrive } from '../metadata/metadata.ts'
 import {
@@ -72,6 +73,7 @@ const busOf = ({ image }: ServerRow) => image?.properties.hw_disk_bus
 
 function rootDisk(server: ServerRow, device: BlockDeviceRow, image: ServerImage): DiskSpec {
   const source = { type: 'image' as const, image: imageSpec(image) }
+  if (image.optical) return { ...diskSpec(device, { id: 'root', source, size_gb: 0, bus: undefined }), cdrom: true }
   return diskSpec(device, { id: 'root', source, size_gb: server.flavor.disk, bus: busOf(server) })
 }
 
@@ -87,23 +89,13 @@ export async function volumeDisk(ctx: Ctx, device: VolumeDevice, host: string, s
   return diskSpec(device, { id: device.volume_id, source, size_gb: device.size ?? 0, bus: undefined })
 }
 
-function imageSpec({
-  id,
-  size,
-  disk_format,
-  hash_algo,
-  hash_value,
-  properties,
-  kernel,
-  ramdisk,
-}: ServerImage): ImageSpec {
+/** Throws for one that no host may have. */
+function imageSpec({ unacceptable, kernel, ramdisk, stored_as, ...image }: ServerImage): ImageSpec {
+  const { id, size, disk_format, hash_algo, hash_value, properties } = image
+  if (unacceptable !== undefined) throw new BadRequest(`Image ${id} is unacceptable: ${unacceptable}`)
   return {
-    id,
-    size,
-    disk_format,
-    hash_algo,
-    hash_value,
-    properties,
+    ...{ id, size, disk_format, hash_algo, hash_value, properties },
+    ...(stored_as !== undefined && { stored_as }),
     ...(kernel && { kernel: imageSpec(kernel) }),
     ...(ramdisk && { ramdisk: imageSpec(ramdisk) }),
   }

@@ -3,6 +3,7 @@ import type { Ctx } from '#kernel/context.ts'
 import { BadRequest, Forbidden, NotFound } from '#kernel/errors.ts'
 import { admin, rule } from '#kernel/policy/rule.ts'
 import type { ImageInfo } from '../../image/contract.ts'
+import { bootFormat } from '../image-formats.ts'
 import type { ServerFlavor, ServerImage, ServerRow } from './server.ts'
 
 export const zeroDiskFlavor = rule('os_compute_api:servers:create:zero_disk_flavor', admin)
@@ -61,7 +62,7 @@ export function checkFlavor(image: ServerImage | null, flavor: ServerFlavor): vo
 async function usableImage(ctx: Ctx, info: ImageInfo): Promise<ServerImage> {
   const { id, status, disk_format, os_hash_algo, os_hash_value, size } = info
   if (status !== 'active') throw new BadRequest(`Image ${id} is not active.`)
-  const format = formatOf(disk_format)
+  const format = bootFormat(disk_format)
   if (!format || size === null || os_hash_algo === null || os_hash_value === null) {
     throw new BadRequest(
       `Image ${id} is unacceptable: its disk format ${disk_format} cannot be booted: use raw or qcow2`,
@@ -72,7 +73,9 @@ async function usableImage(ctx: Ctx, info: ImageInfo): Promise<ServerImage> {
     id,
     name: info.name,
     size,
-    disk_format: format,
+    ...format,
+    ...(disk_format === 'iso' && { optical: true }),
+    ...(info.unacceptable !== null && { unacceptable: info.unacceptable }),
     hash_algo: os_hash_algo,
     hash_value: os_hash_value,
     min_disk: info.min_disk,
@@ -81,12 +84,6 @@ async function usableImage(ctx: Ctx, info: ImageInfo): Promise<ServerImage> {
     ...(kernel_id && { kernel: await usableImage(ctx, await visibleImage(ctx, kernel_id)) }),
     ...(ramdisk_id && { ramdisk: await usableImage(ctx, await visibleImage(ctx, ramdisk_id)) }),
   }
-}
-
-/** Kernels and ramdisks have formats of their own names; their bytes are taken as they are. */
-function formatOf(disk_format: string | null): 'raw' | 'qcow2' | undefined {
-  if (disk_format === 'qcow2') return 'qcow2'
-  return ['raw', 'ami', 'aki', 'ari'].includes(disk_format ?? '') ? 'raw' : undefined
 }
 
 function checkSizes(ctx: Ctx, { min_ram, min_disk, size, virtual_size }: ImageInfo, flavor: ServerFlavor): void {

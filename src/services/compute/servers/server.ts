@@ -64,6 +64,12 @@ export interface ServerImage {
   name: string | null
   size: number
   disk_format: 'raw' | 'qcow2'
+  /** The format of the stored bytes, when hosts have to make `disk_format` of it first. */
+  stored_as?: string
+  /** Guests see it in a CD-ROM drive. */
+  optical?: true
+  /** Why no host may have it. */
+  unacceptable?: string
   hash_algo: string
   hash_value: string
   min_disk: number

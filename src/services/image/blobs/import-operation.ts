@@ -12,6 +12,7 @@ import { checkLimit } from '../quota.ts'
 import { copyImage, modifyImage } from '../rules.ts'
 import { storesOf } from '../stores.ts'
 import { newTask } from '../tasks/task.ts'
+import { targetOf } from './convert.ts'
 import { type ImportInput, importSaga } from './import.ts'
 import { importBegins, nothingToImport, taskProperty } from './progress.ts'
 import { giveToken, type Method } from './source.ts'
@@ -178,6 +179,8 @@ export async function startImport(
   const { token } = tx.identity
   if (method.name === 'glance-download' && token !== undefined) giveToken(tx, id, token)
   const allMustSucceed = asked.all_stores_must_succeed
-  const input: ImportInput = { task: id, image: image.id, blob, method, stores, allMustSucceed, temporary }
+  const to = targetOf(tx, method.name)
+  const asked_of = { task: id, image: image.id, blob, method, stores, allMustSucceed, temporary }
+  const input: ImportInput = { ...asked_of, ...(to && { convert: to }) }
   await tx.sagas.start(tx, importSaga, input, image.id)
 }

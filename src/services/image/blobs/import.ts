@@ -3,6 +3,7 @@ import type { Ctx } from '#kernel/context.ts'
 import { messageOf } from '#kernel/errors.ts'
 import { type SagaError, saga } from '#kernel/saga/saga.ts'
 import type { Copier } from '../blob-store.ts'
+import type { Contents } from '../formats/format.ts'
 import { findImage, writeDetails } from '../images/image.ts'
 import { destroyImage } from '../images/steps.ts'
 import { images, noBytes } from '../images/store.ts'
@@ -11,6 +12,7 @@ import { locations } from '../locations/store.ts'
 import { checkLimit, mebibyte, roomIn } from '../quota.ts'
 import { landingOf, pathIn, quotaWeight, stagingStore, storesOf } from '../stores.ts'
 import { endTask, taskGoesOn } from '../tasks/task.ts'
+import { convert, type Target } from './convert.ts'
 import { importEnds, storeIsDone } from './progress.ts'
 import { checkSignature } from './signature.ts'
 import { type Described, describeSource, type Method, openSource, tokensOf } from './source.ts'
@@ -26,13 +28,16 @@ export interface ImportInput {
   allMustSucceed: boolean
   /** Whether the image is there only for its import and goes when that fails. */
   temporary: boolean
+  /** The format that it is to have. */
+  convert?: Target
 }
 
 const isCopy = (input: ImportInput) => input.method.name === 'copy-image'
 
 /** What is known of the bytes once they are on this machine. */
-interface Fetched extends Stored {
-  virtual_size: number | null
+interface Fetched extends Stored, Contents {
+  /** What it was converted to. */
+  disk_format?: string
   described?: Described | undefined
 }
 
@@ -45,11 +50,13 @@ export const importSaga = saga<ImportInput>(
       await checkQuota(tx, input)
       await taskGoesOn(tx, input.task)
     })
-    const fetched = await s.step(
+    const came = await s.step(
       'fetch',
       signal => fetchBytes(ctx, input, signal),
       () => unstage(ctx, input, []),
     )
+    const { image, blob, convert: to } = input
+    const fetched = to ? { ...came, ...(await convert(s, { image, blob, to }, came)) } : came
     const done: string[] = []
     for (const store of input.stores) {
       const copied = await s.step(
@@ -74,9 +81,10 @@ export const importSaga = saga<ImportInput>(
 async function fetchBytes(ctx: Ctx, input: ImportInput, signal: AbortSignal): Promise<Fetched> {
   const image = await findImage(ctx, input.image)
   if (!image) throw new Error('the image was deleted')
-  const { blob, size, checksum, os_hash_algo, os_hash_value, virtual_size } = image
+  const { blob, size, checksum, os_hash_algo, os_hash_value, virtual_size, unsafe } = image
   const known = { blob, size, checksum, os_hash_algo, os_hash_value, alive_at: null }
-  if (await isHere(ctx, input)) return { ...known, virtual_size }
+  const found_format = image.found_format ?? 'raw'
+  if (await isHere(ctx, input)) return { ...known, virtual_size, found_format, unsafe }
   const described = await describeSource(ctx, input.task, input.method)
   const declared = {
     disk_format: described?.disk_format ?? image.disk_format!,
@@ -84,9 +92,9 @@ async function fetchBytes(ctx: Ctx, input: ImportInput, signal: AbortSignal): Pr
   }
   const inspected = async (stored: Stored, path: string): Promise<Fetched> => {
     if (isCopy(input) && !isAlike(stored, image)) throw new Error('the bytes are not those any more that the image had')
-    const virtual_size = await inspectBlob(ctx, path, declared)
+    const contents = await inspectBlob(ctx, path, declared)
     await checkSignature(ctx, image, path)
-    return { ...stored, virtual_size, described }
+    return { ...stored, ...contents, described }
   }
   if (input.method.name === 'glance-direct') {
     return inspected(known, await pathIn(ctx, stagingStore, input.blob))
@@ -205,6 +213,7 @@ async function noteStore(tx: Ctx, input: ImportInput, fetched: Fetched, { store,
   const any = ok || image.locations.length > 0
   if (!any || (input.allMustSucceed && !last)) return
   const { described, ...stored } = fetched
+  const disk_format = stored.disk_format ?? described?.disk_format
   const now = new Date(tx.clock.now()).toISOString()
   await images.update(
     tx.db,
@@ -212,7 +221,10 @@ async function noteStore(tx: Ctx, input: ImportInput, fetched: Fetched, { store,
     {
       ...{ blob: input.blob, size: stored.size, checksum: stored.checksum, os_hash_algo: stored.os_hash_algo },
       ...{ os_hash_value: stored.os_hash_value, virtual_size: stored.virtual_size },
-      ...(described && { disk_format: described.disk_format, container_format: described.container_format }),
+      // Those that an older version has fetched say nothing of it.
+      ...{ found_format: stored.found_format ?? null, unsafe: stored.unsafe ?? null },
+      ...(described && { container_format: described.container_format }),
+      ...(disk_format !== undefined && { disk_format }),
       ...{ status: 'active', alive_at: null, updated_at: now },
     },
   )

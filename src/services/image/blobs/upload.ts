@@ -5,7 +5,7 @@ import type { Ctx } from '#kernel/context.ts'
 import { BadRequest, Conflict, Gone, messageOf, OverQuota, Unavailable } from '#kernel/errors.ts'
 import { StoreError } from '../blob-store.ts'
 import { imageConfig } from '../config.ts'
-import { type Declared, inspectFile } from '../formats/format.ts'
+import { type Contents, type Declared, inspectFile } from '../formats/format.ts'
 import { findImage, noImage } from '../images/image.ts'
 import { type ImageRow, images, noBytes } from '../images/store.ts'
 import { addLocation, removeFile } from '../locations/location.ts'
@@ -36,8 +36,8 @@ export interface Incoming {
 export function upload(ctx: Ctx, id: string, incoming: Incoming): Promise<ImageRow> {
   const store = incoming.store ?? storesOf(ctx).main.id
   return take(ctx, id, 'saving', { ...incoming, store }, row => ({
-    check: (_stored, path) => checkedSize(ctx, row, path),
-    commit: (stored, virtual_size) => finish(ctx, row, { ...stored, virtual_size, status: 'active', store }),
+    check: (_stored, path) => checked(ctx, row, path),
+    commit: (stored, contents) => finish(ctx, row, { ...stored, ...contents, status: 'active', store }),
   }))
 }
 
@@ -57,7 +57,7 @@ async function take(
   id: string,
   status: 'saving' | 'uploading',
   { bytes, size, store, after }: Incoming & { store: string },
-  keeping: (row: ImageRow) => Keeping<number | null, ImageRow>,
+  keeping: (row: ImageRow) => Keeping<Contents | null, ImageRow>,
 ): Promise<ImageRow> {
   ignoreErrorsMeanwhile(bytes)
   const blob = newBlob(ctx, id)
@@ -145,12 +145,13 @@ export async function storing<Checked, Kept>(
   }
 }
 
-/** The size of the disk in a file; throws 415 for a file that is not what it is declared to be, or not safe. */
-export function inspectBlob(ctx: Ctx, path: string, declared: Declared): Promise<number | null> {
-  const { max_virtual_size_bytes, require_format_match } = ctx.config.of(imageConfig)
+/** What a file holds; throws 415 for one that is not what it is declared to be, or not safe, unless such are kept here. */
+export function inspectBlob(ctx: Ctx, path: string, declared: Declared): Promise<Contents> {
+  const { max_virtual_size_bytes, require_format_match, refuse_unsafe } = ctx.config.of(imageConfig)
   return inspectFile(path, declared, {
     max_virtual_size: max_virtual_size_bytes,
     any_format: !require_format_match,
+    keep_unsafe: !refuse_unsafe,
   })
 }
 
@@ -186,13 +187,13 @@ async function begin(ctx: Ctx, id: string, blob: string, status: 'saving' | 'upl
   return { ...row, ...began }
 }
 
-/** The size of the disk in the bytes of an image, which are what they are declared to be and signed as they say. */
-async function checkedSize(ctx: Ctx, row: ImageRow, path: string): Promise<number | null> {
+/** What the bytes of an image hold, which are signed as they say. */
+async function checked(ctx: Ctx, row: ImageRow, path: string): Promise<Contents> {
   const declared = { disk_format: row.disk_format!, container_format: row.container_format! }
-  const virtual_size = await inspectBlob(ctx, path, declared)
+  const contents = await inspectBlob(ctx, path, declared)
   const image = await findImage(ctx, row.id)
   if (image) await checkSignature(ctx, image, path)
-  return virtual_size
+  return contents
 }
 
 /** Writes what came of the upload that the row names: not of one that was given up on, nor for an image that was deleted meanwhile. */
@@ -201,17 +202,10 @@ async function finish(
   row: ImageRow,
   patch: Stored & Partial<ImageRow> & { store?: string },
 ): Promise<ImageRow> {
-  const {
-    blob,
-    size,
-    checksum,
-    os_hash_algo,
-    os_hash_value,
-    alive_at,
-    virtual_size = null,
-    status = row.status,
-  } = patch
-  const done = { blob, size, checksum, os_hash_algo, os_hash_value, alive_at, virtual_size, status }
+  const { blob, size, checksum, os_hash_algo, os_hash_value, alive_at, status = row.status } = patch
+  const { virtual_size = null, found_format = null, unsafe = null } = patch
+  const contents = { virtual_size, found_format, unsafe }
+  const done = { blob, size, checksum, os_hash_algo, os_hash_value, alive_at, ...contents, status }
   return ctx.transaction(async tx => {
     const weight = patch.store === undefined ? 1 : quotaWeight(tx, patch.store)
     await checkLimit(tx, row.owner, resourceOf(row.status), (size! * weight) / mebibyte)

@@ -57,10 +57,20 @@ async function bytesOf(file: FileHandle): Promise<Bytes> {
   }
 }
 
-/** The size of the disk inside in bytes; null when it is inside a container. Throws `Refused`. */
-export async function inspect(bytes: Bytes, declared: Declared, limits: Limits): Promise<number | null> {
+/** What the bytes of an image turned out to be. */
+export interface Contents {
+  /** Bytes of the disk inside; null when it is inside a container, or nobody can tell. */
+  virtual_size: number | null
+  found_format: string
+  /** Why no hypervisor may have them, where such bytes are kept. */
+  unsafe: string | null
+}
+
+/** Throws `Refused`. */
+export async function inspect(bytes: Bytes, declared: Declared, limits: Limits): Promise<Contents> {
   const format = await detectFormat(bytes)
   const found = format?.name ?? 'raw'
+  const found_format = found === 'iso' && declared.disk_format !== 'iso' && (await isPartitioned(bytes)) ? 'gpt' : found
   const inContainer = !['bare', 'ami', 'aki', 'ari'].includes(declared.container_format)
   const allowed = inContainer ? plain : (mayHold[declared.disk_format] ?? [])
   if (!allowed.includes(found) && !limits.any_format)
@@ -69,12 +79,21 @@ export async function inspect(bytes: Bytes, declared: Declared, limits: Limits):
         ? `its container_format is ${declared.container_format} but its content is ${found}`
         : `its disk_format is ${declared.disk_format} but its content is ${found}`,
     )
-  if (inContainer) return null
-  return format ? format.inspect(bytes, limits) : checkVirtualSize(bytes.size, limits)
+  if (inContainer) return { virtual_size: null, found_format, unsafe: null }
+  try {
+    const size = format ? await format.inspect(bytes, limits) : checkVirtualSize(bytes.size, limits)
+    return { virtual_size: size, found_format, unsafe: null }
+  } catch (error) {
+    if (!(error instanceof Refused && limits.keep_unsafe)) throw error
+    return { virtual_size: null, found_format, unsafe: error.message }
+  }
 }
 
+/** An optical image that boots as a disk as well. */
+const isPartitioned = async (bytes: Bytes) => gpt.detect(bytes, await bytes.read(0, 512))
+
 /** The same of a file. Throws 415 for what is not acceptable. */
-export async function inspectFile(path: string, declared: Declared, limits: Limits): Promise<number | null> {
+export async function inspectFile(path: string, declared: Declared, limits: Limits): Promise<Contents> {
   await using file = await open(path, 'r')
   try {
     return await inspect(await bytesOf(file), declared, limits)

@@ -66,8 +66,8 @@ function qcow2(o: Qcow2 = {}): Buffer {
   return b
 }
 
-const as = (disk_format: string, head: Buffer, size?: number) =>
-  inspect(file(head, size), { disk_format, container_format: 'bare' }, limits)
+const as = async (disk_format: string, head: Buffer, size?: number) =>
+  (await inspect(file(head, size), { disk_format, container_format: 'bare' }, limits)).virtual_size
 
 const descriptor = `# Disk DescriptorFile
 version=1
@@ -198,7 +198,32 @@ test('headers cut short are refused, never crash, and little is read of any file
 test('where formats need not match, what is unsafe is refused all the same', async () => {
   const declared = { disk_format: 'vmdk', container_format: 'bare' }
   const lenient = { ...limits, any_format: true }
-  assert.equal(await inspect(file(qcow2()), declared, lenient), GB)
-  assert.equal(await inspect(file(Buffer.from('no format')), declared, lenient), 1_048_576)
+  assert.equal((await inspect(file(qcow2()), declared, lenient)).virtual_size, GB)
+  assert.equal((await inspect(file(Buffer.from('no format')), declared, lenient)).virtual_size, 1_048_576)
   await assert.rejects(inspect(file(qcow2({ backing: '/etc/passwd' })), declared, lenient), Refused)
+})
+
+test('what is kept all the same is said to be what it is', async () => {
+  const declared = { disk_format: 'raw', container_format: 'bare' }
+  const kept = { ...limits, any_format: true, keep_unsafe: true }
+  const found = await inspect(file(qcow2({ backing: '/etc/passwd' })), declared, kept)
+  assert.deepEqual(found, { virtual_size: null, found_format: 'qcow2', unsafe: 'it has a backing file' })
+  const optical = Buffer.alloc(40_000)
+  optical.write('CD001', 32_769)
+  assert.equal((await inspect(file(optical), declared, kept)).found_format, 'iso')
+  optical.writeUInt16BE(0x55aa, 510)
+  assert.equal((await inspect(file(optical), declared, kept)).found_format, 'gpt', 'it boots as a disk, too')
+  assert.equal((await inspect(file(optical), { ...declared, disk_format: 'iso' }, kept)).found_format, 'iso')
+})
+
+test('the footer of a VMDK is its header over again, but for where the directory is', async () => {
+  const head = sparseVmdk(wholeVmdk)
+  head.writeBigUInt64LE(0xffff_ffff_ffff_ffffn, 56)
+  const whole = (footer: Buffer) => Buffer.concat([head, Buffer.alloc(512), footer, Buffer.alloc(512)])
+  const footer = Buffer.from(head.subarray(0, 512))
+  footer.writeBigUInt64LE(42n, 56)
+  assert.equal(await as('vmdk', whole(footer), head.length + 1536), 2_097_152)
+  footer.writeBigUInt64LE(1n << 40n, 12)
+  await assert.rejects(as('vmdk', whole(footer), head.length + 1536), /footer is not like its header/)
+  await assert.rejects(as('vmdk', head, head.length), /footer is not like its header/)
 })

@@ -11,6 +11,8 @@ export interface Limits {
   max_virtual_size: number
   /** Content of another format than the declared one is taken when it is safe. */
   any_format?: boolean
+  /** What is not safe is taken too, and said to be so. */
+  keep_unsafe?: boolean
 }
 
 /** The content is not acceptable; the message ends a sentence about the image. */

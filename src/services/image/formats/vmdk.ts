@@ -3,6 +3,9 @@ import { type Bytes, checkVirtualSize, exactly, type Format, refuse, u64 } from 
 
 const sector = 512
 const maxDescriptor = 1024 * 1024
+/** Where the header says where the directory is, and how it says that the footer knows. */
+const directoryAt = 56
+const inFooter = 0xffff_ffff_ffff_ffffn
 const wholeTypes = ['monolithicSparse', 'streamOptimized']
 
 /** A descriptor as QEMU recognizes it: comments and blank lines, then `version=`. */
@@ -26,10 +29,20 @@ export const vmdk: Format = {
     if (version < 1 || version > 3) refuse(`VMDK version ${version} is not supported`)
     checkDescriptor(await readDescriptor(bytes, head))
     const sectors = u64(head, 12, 'le')
+    if (head.readBigUInt64LE(directoryAt) === inFooter) await checkFooter(bytes, head)
     // QEMU takes such a header for a mere descriptor, and opens the files that it names.
     if (sectors === 0) refuse('it is a VMDK that refers to other files')
     return checkVirtualSize(sectors * sector, limits)
   },
+}
+
+/** QEMU takes the copy of the header at the end in place of the header: all but where the directory is has to be the same. */
+async function checkFooter(bytes: Bytes, head: Buffer): Promise<void> {
+  if (bytes.size < 3 * sector) refuse('it ends before its footer')
+  const footer = await exactly(bytes, bytes.size - 2 * sector, sector)
+  const [one, other] = [Buffer.from(head), Buffer.from(footer)]
+  for (const copy of [one, other]) copy.fill(0, directoryAt, directoryAt + 8)
+  if (!one.equals(other)) refuse('its footer is not like its header')
 }
 
 async function readDescriptor(bytes: Bytes, head: Buffer): Promise<string> {

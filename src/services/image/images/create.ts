@@ -57,6 +57,8 @@ export function newImage(ctx: Ctx, given: Given): Image {
     os_hash_value: null,
     size: null,
     virtual_size: null,
+    found_format: null,
+    unsafe: null,
     blob: null,
     alive_at: null,
     created_at: now,

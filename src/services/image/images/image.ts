@@ -72,6 +72,7 @@ export function infoOf(image: Image): ImageInfo {
     container_format: image.container_format,
     size: image.size,
     virtual_size: image.virtual_size,
+    unacceptable: unacceptable(image),
     min_disk: image.min_disk,
     min_ram: image.min_ram,
     os_hash_algo: image.os_hash_algo,
@@ -83,6 +84,19 @@ export function infoOf(image: Image): ImageInfo {
     // How an import goes on is nothing that others copy.
     properties: Object.fromEntries(Object.entries(image.properties).filter(([name]) => !name.startsWith('os_glance'))),
   }
+}
+
+/** What a host makes of formats that it has to convert first: it must be known what is in them. */
+const converted = ['vmdk', 'vdi', 'vhd', 'vhdx']
+const plain = ['raw', 'gpt']
+
+/** What keeps servers from being made of an image whose bytes are not what it is declared to be, in Nova's words. */
+function unacceptable({ disk_format, container_format, found_format, unsafe }: ImageRow): string | null {
+  if (unsafe !== null) return `Image does not pass safety check: ${unsafe}`
+  if (container_format !== 'bare' || disk_format === null) return null
+  if (found_format === null) return converted.includes(disk_format) ? 'Image content has not been checked' : null
+  const declared = plain.includes(disk_format) ? plain : [disk_format]
+  return declared.includes(found_format) ? null : 'Image content does not match disk_format'
 }
 
 /** Whether its bytes may be read. While they come, the row names them already. */

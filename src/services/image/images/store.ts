@@ -25,6 +25,10 @@ export interface ImageRow {
   os_hash_value: string | null
   size: number | null
   virtual_size: number | null
+  /** What the bytes turned out to be, whatever they are declared to be; null where nobody has looked. */
+  found_format: string | null
+  /** Why no hypervisor may have them. */
+  unsafe: string | null
   /** The name of the file that holds the bytes; while `saving`, of the one that the upload writes. */
   blob: string | null
   /** When the upload or import under way was last known to go on; null when none is. */
@@ -74,6 +78,8 @@ export const noBytes = {
   blob: null,
   size: null,
   virtual_size: null,
+  found_format: null,
+  unsafe: null,
   checksum: null,
   os_hash_algo: null,
   os_hash_value: null,

@@ -1,5 +1,6 @@
 /** The image cache on a host. */
 import assert from 'node:assert/strict'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,6 +11,7 @@ import { silentLog } from '#kernel/log.ts'
 import type { ImageSource } from '../driver.ts'
 import type { QemuHost } from './host.ts'
 import { cachedName, imageCache } from './image-cache.ts'
+import { qcow2VirtualSize } from './qcow2.ts'
 import { imageOf } from './test-guest.ts'
 
 const bytes = Buffer.from('the bytes of an image')
@@ -119,4 +121,27 @@ test('images age when no guest uses them, and only then', async () => {
   assert.equal(await cache.purge(60_000, () => false), 0)
   await clock.advance(1000)
   assert.equal(await cache.purge(60_000, () => false), bytes.length)
+})
+
+const qemuImg = spawnSync('qemu-img', ['--version']).error ? 'qemu-img is not installed' : false
+
+test('an image of another format is converted once; one that cannot be leaves nothing', { skip: qemuImg }, async () => {
+  execFileSync('qemu-img', ['create', '-q', '-f', 'vdi', join(host.dir, 'disk'), '1M'])
+  const disk = readFileSync(join(host.dir, 'disk'))
+  const stored = imageOf('c', disk, { disk_format: 'qcow2', stored_as: 'vdi' })
+  let opened = 0
+  const source = { open: async () => Readable.from([opened++ === 0 ? disk : Buffer.alloc(0)]) }
+  const cache = imageCache(host, source)
+  const name = await cache.fetch(stored, never)
+  assert.equal(await qcow2VirtualSize(join(host.images, name)), 1024 * 1024)
+  assert.deepEqual(readdirSync(host.images), [name])
+  assert.ok(await cache.has(stored))
+  assert.equal(await cache.fetch(stored, never), name)
+  assert.equal(opened, 1)
+  const broken = imageOf('d', bytes, { disk_format: 'qcow2', stored_as: 'vdi' })
+  await assert.rejects(
+    imageCache(host, { open: async () => Readable.from([bytes]) }).fetch(broken, never),
+    /qemu-img failed/,
+  )
+  assert.deepEqual(readdirSync(host.images), [name])
 })

@@ -1,14 +1,14 @@
 /** Images kept on the host: downloaded once, checked while they stream, shared by guests as read-only bases, aged out. */
 import { createHash } from 'node:crypto'
 import { createWriteStream } from 'node:fs'
-import { readdir, rename, rm, stat, utimes } from 'node:fs/promises'
-import { join } from 'node:path'
+import { open, readdir, rename, rm, stat, utimes } from 'node:fs/promises'
+import { basename, join } from 'node:path'
 import { Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { messageOf } from '#kernel/errors.ts'
 import { GuestError, type ImageSource, type ImageSpec } from '../driver.ts'
 import { give, needSpace, type QemuHost, syncDir } from './host.ts'
-import { diskFull } from './run.ts'
+import { diskFull, run } from './run.ts'
 
 export interface ImageCache {
   /** Whether the image is there, whole. */
@@ -31,7 +31,7 @@ interface Download {
 
 /** The digest is part of the name: bytes that were checked under another digest are never used. */
 export function cachedName(image: ImageSpec): string {
-  const name = `${image.id}-${image.hash_value.slice(0, 16)}`
+  const name = `${image.id}-${image.hash_value.slice(0, 16)}${image.stored_as ? `.${image.disk_format}` : ''}`
   if (!/^[\w-][\w.-]{0,127}$/.test(name))
     throw new GuestError(`The image id ${JSON.stringify(image.id)} is not usable.`)
   return name
@@ -48,7 +48,7 @@ export function imageCache(host: QemuHost, source: ImageSource): ImageCache {
 
   async function isCached(image: ImageSpec, name: string) {
     const found = await stat(pathOf(name)).catch(() => undefined)
-    return found?.size === image.size
+    return image.stored_as === undefined ? found?.size === image.size : found !== undefined
   }
 
   function begin(image: ImageSpec, name: string): Download {
@@ -129,16 +129,33 @@ async function download(host: QemuHost, source: ImageSource, image: ImageSpec, p
     })
     const bytes = await source.open(image, signal)
     await pipeline(bytes, check, createWriteStream(part, { mode: 0o640, flush: true }), { signal })
-    await giveToGroup(host, part)
-    await rename(part, path)
+    const whole = image.stored_as === undefined ? part : await converted(host, image, part, signal)
+    await giveToGroup(host, whole)
+    await rename(whole, path)
     await syncDir(host.images)
+    await rm(part, { force: true })
   } catch (error) {
     await rm(part, { force: true })
+    await rm(convertedPart(part), { force: true })
     if (signal.aborted) throw signal.reason
     if ((error as NodeJS.ErrnoException).code === 'ENOSPC') throw diskFull(error)
     if (error instanceof GuestError) throw error
     throw new GuestError(`Image ${image.id} could not be downloaded: ${messageOf(error)}`, { cause: error })
   }
+}
+
+/** Also swept, when it is interrupted. */
+const convertedPart = (part: string) => part.replace(/part$/, 'converted.part')
+
+/** A copy in the image's `disk_format`. The image service has looked at these bytes: they name no other files. */
+async function converted(host: QemuHost, image: ImageSpec, part: string, signal: AbortSignal): Promise<string> {
+  const to = convertedPart(part)
+  const source = JSON.stringify({ driver: image.stored_as, file: { driver: 'file', filename: basename(part) } })
+  const args = ['convert', '-O', image.disk_format, `json:${source}`, basename(to)]
+  await run('qemu-img', args, { cwd: host.images, signal, endsWithUs: true })
+  await using file = await open(to)
+  await file.sync()
+  return to
 }
 
 /** QEMU reads images, and must not be able to change them. */

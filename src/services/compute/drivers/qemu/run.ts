@@ -1,5 +1,5 @@
 /** Runs the small programs that the driver needs (qemu-img, genisoimage …), bounded in time, memory and output. */
-import { execFile } from 'node:child_process'
+import { type Bounds, ProgramError, runProgram } from '#kernel/program.ts'
 import { GuestError } from '../driver.ts'
 
 const packages: Record<string, string> = {
@@ -13,45 +13,19 @@ const packages: Record<string, string> = {
   chrt: 'util-linux',
 }
 
-export interface RunOptions {
-  /** The guest's directory for work on its files: should we be killed, the next start finds and ends the program there. */
-  cwd?: string
-  signal?: AbortSignal
-  /** An hour by default: a conversion of a large disk takes long. */
-  timeoutMs?: number
-}
+/** With a guest's directory as `cwd` the next start finds and ends the program there, should we be killed. */
+export type RunOptions = Pick<Bounds, 'cwd' | 'signal' | 'timeoutMs' | 'endsWithUs'>
 
 /** Standard output. Rejects with a GuestError that carries the last line of standard error. */
-export function run(command: string, args: string[], options: RunOptions = {}): Promise<string> {
-  const limits = ['--core=0', '--as=2147483648', '--nofile=256', '--']
-  return new Promise((resolve, reject) => {
-    execFile(
-      'prlimit',
-      [...limits, command, ...args],
-      {
-        cwd: options.cwd,
-        signal: options.signal,
-        timeout: options.timeoutMs ?? 3_600_000,
-        maxBuffer: 4 * 1024 * 1024,
-        killSignal: 'SIGKILL',
-        env: { PATH: process.env.PATH ?? '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' },
-      },
-      (error, stdout, stderr) => {
-        if (!error) return resolve(stdout)
-        if (options.signal?.aborted) return reject(options.signal.reason)
-        reject(failure(command, stderr, error))
-      },
-    )
-  })
-}
-
-function failure(command: string, stderr: string, cause: Error & { code?: unknown }): GuestError {
-  if (cause.code === 'ENOENT') return missing('prlimit')
-  if (/failed to execute|No such file or directory$/.test(stderr.trim()) && stderr.includes('prlimit'))
-    return missing(command)
-  const last = stderr.trim().split('\n').at(-1)?.slice(0, 300) || cause.message.slice(0, 300)
-  if (/No space left on device/.test(stderr)) return diskFull(cause)
-  return new GuestError(`${command} failed: ${last}`, { cause })
+export async function run(command: string, args: string[], options: RunOptions = {}): Promise<string> {
+  try {
+    return await runProgram(command, args, options)
+  } catch (error) {
+    if (!(error instanceof ProgramError)) throw error
+    if (error.why === 'missing') throw missing(error.program)
+    if (error.why === 'disk full') throw diskFull(error)
+    throw new GuestError(error.message, { cause: error })
+  }
 }
 
 export function missing(command: string): GuestError {
