@@ -43,7 +43,8 @@ const topicsOf: Record<Format, readonly Topic[]> = {
   none: [],
 }
 
-export const priorityOf = ({ type }: Pick<Event, 'type'>): Priority => (type.endsWith('.error') ? 'ERROR' : 'INFO')
+export const priorityOf = ({ type }: Pick<Event, 'type'>): Priority =>
+  /\.(error|exception)$/.test(type) ? 'ERROR' : 'INFO'
 
 export interface Told {
   topic: Topic

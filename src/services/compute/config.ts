@@ -153,6 +153,10 @@ export const computeConfig = section(
             "Whether a change of a server's state is an event of its own (compute.instance.update), beside those of what was done: of its vm_state, or of its task_state as well.",
         },
       ),
+      notify_block_devices: Type.Boolean({
+        default: false,
+        description: 'Whether events of servers tell which volumes they have.',
+      }),
       notify_scheduling: Type.Boolean({
         default: false,
         description: 'Whether each choice of a host is told, as scheduler.select_destinations.start and .end.',

@@ -2,7 +2,11 @@
 import type { Ctx } from '#kernel/context.ts'
 import type { SagaError } from '#kernel/saga/saga.ts'
 import type { ServerPort } from '../network/contract.ts'
+import { computeConfig } from './config.ts'
+import { numberOfFlavor } from './flavors/store-numbers.ts'
+import type { BlockDeviceRow } from './servers/block-device.ts'
 import type { ServerFlavor, ServerImage, ServerRow, VmState } from './servers/server.ts'
+import { devicesOf } from './servers/store-block-devices.ts'
 import { findServer, guestDataOf } from './servers/store-servers.ts'
 import { tagsOf } from './servers/store-tags.ts'
 
@@ -21,6 +25,11 @@ export interface AddressFacts {
   mac: string
   port_id: string
 }
+
+export type VolumeFacts = Pick<
+  BlockDeviceRow,
+  'device_name' | 'boot_index' | 'delete_on_termination' | 'volume_id' | 'tag'
+>
 
 export interface FaultFacts {
   exception: string
@@ -49,7 +58,12 @@ export interface EventFacts {
 
 export interface ServerEvent extends EventFacts {
   server: ServerFacts
+  /** Of the server's flavor, and of that which it is to get; missing in events from before these were told. */
+  flavor_number?: number | null
+  new_flavor_number?: number | null
   addresses: AddressFacts[]
+  /** Where the configuration wants them told. */
+  volumes?: VolumeFacts[]
   image_url: string
 }
 
@@ -62,6 +76,9 @@ export async function tell(ctx: Ctx, server: ServerRow | string, event: string, 
   const payload: ServerEvent = {
     server: factsOf(row),
     addresses: row.launched_at === null && event === 'create.start' ? [] : await addressesOf(ctx, row.id),
+    flavor_number: await numberOfFlavor(ctx, row.flavor_id),
+    ...(facts.new_flavor && { new_flavor_number: await numberOfFlavor(ctx, facts.new_flavor.id) }),
+    ...(ctx.config.of(computeConfig).notify_block_devices && { volumes: await volumesOf(ctx, row.id) }),
     image_url: row.image_ref === null ? '' : `${ctx.publicUrl}/image/images/${row.image_ref}`,
     ...(event.startsWith('create.') && (await ofCreation(ctx, row))),
     ...facts,
@@ -89,6 +106,13 @@ function factsOf({ fault: _fault, recovery: _recovery, image, ...row }: ServerRo
   const { id, disk_format, min_disk, min_ram, properties, kernel, ramdisk } = image
   const boot = { kernel_id: kernel?.id ?? '', ramdisk_id: ramdisk?.id ?? '' }
   return { ...row, image: { id, disk_format, min_disk, min_ram, properties, ...boot } }
+}
+
+async function volumesOf(ctx: Ctx, id: string): Promise<VolumeFacts[]> {
+  const devices = (await devicesOf(ctx, id)).filter(({ volume_id }) => volume_id !== null)
+  return devices.map(({ device_name, boot_index, delete_on_termination, volume_id, tag }) => ({
+    ...{ device_name, boot_index, delete_on_termination, volume_id, tag },
+  }))
 }
 
 async function addressesOf(ctx: Ctx, id: string): Promise<AddressFacts[]> {

@@ -1,6 +1,8 @@
 /** Events of compute's other resources: what each keeps, for `notifications/` to read. */
 import type { Ctx } from '#kernel/context.ts'
+import type { SagaError } from '#kernel/saga/saga.ts'
 import type { Aggregate } from './aggregates/aggregate.ts'
+import { type FaultFacts, faultFacts } from './events.ts'
 import type { FlavorRow } from './flavors/flavor.ts'
 import type { HostRow } from './hosts/host.ts'
 import type { KeypairRow } from './keypairs/keypair.ts'
@@ -20,6 +22,15 @@ export type GroupFacts = Omit<ServerGroupRow, 'created_at'> & { members: string[
 export type ServiceFacts = Pick<HostRow, 'uuid' | 'disabled' | 'disabled_reason' | 'forced_down' | 'last_seen'> & {
   host: string
   version: number
+}
+
+/** Of what failed beside the actions of servers, which have errors of their own. */
+export interface FailureFacts {
+  /** `compute.ports.unplug` */
+  operation: string
+  /** Id of what it was done to. */
+  subject: string
+  fault: FaultFacts
 }
 
 const emit = (ctx: Ctx, type: string, id: string, facts: object) =>
@@ -74,3 +85,7 @@ export const tellService = (ctx: Ctx, action: 'create' | 'update' | 'delete', ro
   const facts: ServiceFacts = { uuid, host, disabled, disabled_reason, forced_down, last_seen, version: 1 }
   return emit(ctx, `service.${action}`, uuid, facts)
 }
+
+/** What a saga without an event of its own tells when it fails. */
+export const tellFailure = (ctx: Ctx, operation: string, subject: string, error: SagaError) =>
+  emit(ctx, 'compute.exception', subject, { operation, subject, fault: faultFacts(error) } satisfies FailureFacts)

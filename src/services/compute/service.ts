@@ -45,6 +45,7 @@ import { flavorNumbers } from './migrations/0013-flavor-numbers.ts'
 import { maintenances } from './migrations/0014-maintenances.ts'
 import { deletedDisks } from './migrations/0015-deleted-disks.ts'
 import { diskAmounts } from './migrations/0016-disk-amounts.ts'
+import { numberAllFlavors } from './migrations/0017-number-all-flavors.ts'
 import { networkOperationsOfCompute } from './network-proxies/networks.ts'
 import { securityGroupOperations } from './network-proxies/security-groups.ts'
 import { computeNotifications } from './notifications/notification.ts'
@@ -147,6 +148,7 @@ export const computeService = service({
     maintenances,
     deletedDisks,
     diskAmounts,
+    numberAllFlavors,
   ],
   config: computeConfig,
   contract: computeContract,

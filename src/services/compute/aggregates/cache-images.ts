@@ -13,7 +13,7 @@ import { hostAgent } from '../host-agent.ts'
 import { isUp } from '../hosts/host.ts'
 import { hosts as hostRows } from '../hosts/store.ts'
 import { bootFormat } from '../image-formats.ts'
-import type { ProgressFacts } from '../resource-events.ts'
+import { type ProgressFacts, tellFailure } from '../resource-events.ts'
 import { loadAggregate } from './steps.ts'
 import { aggregateHosts, aggregates } from './store.ts'
 
@@ -32,7 +32,12 @@ const hostDeadlineMs = 3_600_000
 
 export const cacheImagesSaga = saga<Input>(
   'compute.aggregates.cache_images',
-  { revision: 1, deadline: 24 * 3_600_000 },
+  {
+    revision: 1,
+    deadline: 24 * 3_600_000,
+    failed: (ctx, { aggregate_id }, error) =>
+      tellFailure(ctx, 'compute.aggregates.cache_images', String(aggregate_id), error),
+  },
   async (s, input) => {
     await s.record('begin', ctx => tellCaching(ctx, input.aggregate_id, 'start'))
     for (let first = 0; first < input.hosts.length; first += together) {

@@ -1,6 +1,7 @@
 /** The flavors of a new cloud. */
 import type { Ctx } from '#kernel/context.ts'
 import { flavors } from './store.ts'
+import { numberFlavors } from './store-numbers.ts'
 
 const sizes = [
   { id: '42', name: 'm1.nano', memory_mb: 128, vcpus: 1, root_gb: 1 },
@@ -28,6 +29,10 @@ export async function firstFlavors(ctx: Ctx): Promise<void> {
     await flavors.insertMany(
       tx.db,
       sizes.map(size => ({ ...size, ...rest })),
+    )
+    await numberFlavors(
+      tx,
+      sizes.map(({ id }) => id),
     )
   })
 }

@@ -27,6 +27,7 @@ import { accessOperations } from './access.ts'
 import { extraSpecOperations } from './extra-specs.ts'
 import { detailView, type FlavorRow, flavorDetail, flavorSummary, summaryView } from './flavor.ts'
 import { flavorAccess, flavorFor, flavors, listFlavors } from './store.ts'
+import { numberFlavors } from './store-numbers.ts'
 
 /** The names that a list may be sorted by, and their columns. */
 const sortColumns = {
@@ -225,6 +226,7 @@ export const createFlavor = operation({
     try {
       await ctx.transaction(async tx => {
         await flavors.insert(tx.db, row)
+        await numberFlavors(tx, [row.id])
         await tellFlavor(tx, 'create', row, [])
       })
     } catch (error) {

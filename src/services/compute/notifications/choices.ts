@@ -1,9 +1,11 @@
 /** Notifications of choosing hosts, and of what failed for want of one. */
-import type { ChoiceFacts, TaskFacts } from '../choice-events.ts'
+import type { CellFacts, ChoiceFacts, TaskFacts } from '../choice-events.ts'
+import type { PciRequest } from '../scheduler/pci.ts'
+import { groupPayload } from './groups.ts'
 import { type Data, exception, flavor, object } from './versioned.ts'
 
-function requestSpec({ server_id, project_id, user_id, flavor: its, image, spec, ignore, count }: ChoiceFacts): Data {
-  const nothing = { instance_group: null, numa_topology: null, pci_requests: null, requested_destination: null }
+function requestSpec(choice: ChoiceFacts): Data {
+  const { server_id, project_id, user_id, flavor: its, image, spec, ignore, count, group } = choice
   return object('RequestSpecPayload', '1.1', {
     instance_uuid: server_id,
     project_id,
@@ -24,9 +26,43 @@ function requestSpec({ server_id, project_id, user_id, flavor: its, image, spec,
       disk_gb: null,
       memory_mb: null,
     }),
-    ...nothing,
+    instance_group: group && groupPayload(group),
+    numa_topology: choice.cells && topology(choice, choice.cells),
+    pci_requests: object('InstancePCIRequestsPayload', '1.0', {
+      instance_uuid: server_id,
+      requests: choice.devices.map(device),
+    }),
+    requested_destination: spec.requested_host === null ? null : destination(spec.requested_host),
   })
 }
+
+const topology = ({ server_id, emulator_threads }: ChoiceFacts, cells: readonly CellFacts[]): Data =>
+  object('InstanceNUMATopologyPayload', '1.0', {
+    instance_uuid: server_id,
+    cells: cells.map(cell),
+    emulator_threads_policy: emulator_threads,
+  })
+
+/** Pages and threads that the guest leaves to its host are null; those it asks for by kind have upstream's numbers. */
+const pageSizes: Record<string, number> = { small: -1, large: -2, any: -3 }
+
+const cell = ({ id, memory_mb, page_size, shared, dedicated, policy, threads }: CellFacts): Data =>
+  object('InstanceNUMACellPayload', '1.2', {
+    ...{ id, cpuset: shared, pcpuset: dedicated, cpuset_reserved: null, memory: memory_mb },
+    pagesize: typeof page_size === 'string' ? pageSizes[page_size] : page_size,
+    cpu_topology: null,
+    cpu_pinning_raw: null,
+    cpu_policy: policy === 'shared' ? null : policy,
+    cpu_thread_policy: threads,
+  })
+
+const device = ({ alias, count, resource_class, numa_policy }: PciRequest): Data =>
+  object('InstancePCIRequestPayload', '1.1', {
+    ...{ count, spec: [{ resource_class }], alias_name: alias, request_id: null, numa_policy },
+  })
+
+const destination = (host: string): Data =>
+  object('DestinationPayload', '1.0', { host, node: null, cell: null, aggregates: null })
 
 /** What the old format calls a request for hosts. */
 const oldSpec = ({ server_id, project_id, user_id, flavor: its, image, count }: ChoiceFacts): Data => ({

@@ -181,6 +181,105 @@ test('aggregates, flavors, key pairs, groups and services are told of', async ()
   assert.deepEqual(s.names(), ['service.update'])
 })
 
+test('the old format names flavors by numbers, which they get when they are made', async () => {
+  await using s = await listened()
+  const flavor = { name: 'f', id: 'f', ram: 64, vcpus: 1, disk: 1 }
+  await s.cloud.api(s.admin, 'POST', '/flavors', { flavor })
+  const numberOf = () => s.old.at(-1)!.payload.instance_type_id as number
+  const { id } = await s.cloud.boot(s.demo)
+  const first = numberOf()
+  await s.cloud.boot(s.demo, { flavorRef: 'f' })
+  assert.ok(Number.isInteger(first) && Number.isInteger(numberOf()))
+  assert.notEqual(numberOf(), first)
+  s.old.length = 0
+  await s.act(id, { resize: { flavorRef: '84' } })
+  const prep = s.old.find(told => told.event_type === 'compute.instance.resize.prep.start')!.payload
+  assert.equal(prep.instance_type_id, first)
+  assert.ok(Number.isInteger(prep.new_instance_type_id) && prep.new_instance_type_id !== first)
+  assert.equal(numberOf(), prep.new_instance_type_id)
+})
+
+test('a choice of hosts tells of the group, the host and the NUMA cells that were asked for', async () => {
+  await using s = await listened({ set: ['compute.notify_scheduling=true'], hosts: ['h1', 'h2'] })
+  const group = { name: 'g', policy: 'anti-affinity', rules: {} }
+  const made = await s.cloud.api<{ server_group: { id: string } }>(s.demo, 'POST', '/os-server-groups', {
+    server_group: group,
+  })
+  const flavor = { name: 'numa', id: 'numa', ram: 128, vcpus: 2, disk: 1 }
+  await s.cloud.api(s.admin, 'POST', '/flavors', { flavor })
+  await s.cloud.api(s.admin, 'POST', '/flavors/numa/os-extra_specs', { extra_specs: { 'hw:numa_nodes': '2' } })
+  s.versioned.length = 0
+  const hints = { 'os:scheduler_hints': { group: made.body.server_group.id } }
+  const body = { server: s.cloud.newServer({ flavorRef: 'numa' }), ...hints }
+  const { server } = (await s.cloud.api<{ server: { id: string } }>(s.demo, 'POST', '/servers', body)).body
+  await s.cloud.env.sagas.idle()
+  const told = s.versioned.find(one => one.event_type === 'scheduler.select_destinations.start')!
+  const { instance_group, numa_topology, pci_requests, requested_destination } = told.payload['nova_object.data']
+  const dataOf = (object: unknown) => (object as Told['payload'])['nova_object.data']
+  assert.deepEqual(
+    [dataOf(instance_group).uuid, dataOf(instance_group).policy],
+    [made.body.server_group.id, 'anti-affinity'],
+  )
+  const { cells, instance_uuid } = dataOf(numa_topology)
+  assert.equal(instance_uuid, server.id)
+  assert.deepEqual(
+    (cells as unknown[]).map(dataOf).map(cell => [cell.id, cell.cpuset, cell.memory, cell.pagesize, cell.cpu_policy]),
+    [
+      [0, [0], 64, null, null],
+      [1, [1], 64, null, null],
+    ],
+  )
+  assert.deepEqual(dataOf(pci_requests), { instance_uuid: server.id, requests: [] })
+  assert.equal(requested_destination, null)
+})
+
+test('a named host is told as the destination', async () => {
+  await using s = await listened({ set: ['compute.notify_scheduling=true'], hosts: ['h1', 'h2'] })
+  const { id } = await s.cloud.boot(s.demo)
+  const to = (await s.cloud.row(id)).host === 'h1' ? 'h2' : 'h1'
+  s.versioned.length = 0
+  await s.act(id, { 'os-migrateLive': { host: to, block_migration: 'auto' } }, s.admin)
+  const told = s.versioned.find(one => one.event_type === 'scheduler.select_destinations.start')!
+  const asked = told.payload['nova_object.data'].requested_destination as Told['payload']
+  assert.equal(asked['nova_object.data'].host, to)
+})
+
+test('disks that are volumes are told where the configuration wants it', async () => {
+  await using s = await listened({ set: ['compute.notify_block_devices=true'], volumes: true })
+  const { id } = await s.cloud.boot(s.demo)
+  const volume = await s.cloud.volumes.put(s.cloud.ctx(), { project_id: s.demo.id })
+  const path = `/servers/${id}/os-volume_attachments`
+  const attached = await s.cloud.api(s.demo, 'POST', path, { volumeAttachment: { volumeId: volume.id, tag: 'data' } })
+  assert.equal(attached.status, 202)
+  await s.cloud.env.sagas.idle()
+  await s.act(id, { pause: null })
+  const devices = s.versioned.at(-1)!.payload['nova_object.data'].block_devices as Told['payload'][]
+  assert.deepEqual(
+    devices.map(device => device['nova_object.data']),
+    [{ device_name: '/dev/vdb', boot_index: null, delete_on_termination: false, volume_id: volume.id, tag: 'data' }],
+  )
+})
+
+test('what fails beside the actions of servers is a compute.exception', async () => {
+  await using s = await listened({ faults: { h1: [{ method: 'detachNic', error: 'the guest does not let go' }] } })
+  const { id } = await s.cloud.boot(s.demo)
+  const { body } = await s.cloud.api<{ interfaceAttachments: { port_id: string }[] }>(
+    s.demo,
+    'GET',
+    `/servers/${id}/os-interface`,
+  )
+  s.versioned.length = 0
+  s.old.length = 0
+  const port = `/network/v2.0/ports/${body.interfaceAttachments[0]!.port_id}`
+  const deleted = await s.cloud.request('DELETE', port, { token: s.demo.token })
+  assert.equal(deleted.status, 204)
+  await s.cloud.env.sagas.idle()
+  const [told, ...more] = s.versioned.filter(one => one.priority === 'ERROR')
+  assert.deepEqual([told?.event_type, told?.publisher_id, more], ['compute.exception', 'nova-compute:conductor', []])
+  assert.match(String(told!.payload['nova_object.data'].exception_message), /does not let go/)
+  assert.equal(told!._context_request_id, deleted.headers['x-openstack-request-id'])
+})
+
 test('the configuration chooses the formats', async () => {
   await using s = await listened({ set: ['events.notification_format=unversioned'] })
   await s.cloud.boot(s.demo)

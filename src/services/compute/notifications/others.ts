@@ -3,6 +3,7 @@ import type { Event } from '#kernel/events/events.ts'
 import type { Rendering } from '#kernel/events/notification.ts'
 import type {
   AggregateFacts,
+  FailureFacts,
   FlavorFacts,
   GroupFacts,
   KeypairFacts,
@@ -10,7 +11,8 @@ import type {
   ServiceFacts,
 } from '../resource-events.ts'
 import { choiceRendered, taskRendered } from './choices.ts'
-import { type Data, object, seconds } from './versioned.ts'
+import { groupPayload } from './groups.ts'
+import { type Data, exception, object, seconds } from './versioned.ts'
 
 /** What the old format calls an event, when it does not call it so as well. */
 const oldNames: Record<string, string> = {
@@ -60,6 +62,7 @@ interface Rendered {
 }
 
 const kinds: Record<string, (facts: never, type: string) => Rendered> = {
+  compute: exceptionRendered,
   compute_task: taskRendered,
   scheduler: choiceRendered,
   aggregate: ({ id, uuid, name, hosts, metadata }: AggregateFacts) => ({
@@ -88,19 +91,9 @@ const kinds: Record<string, (facts: never, type: string) => Rendered> = {
     unversioned: { tenant_id: project_id, user_id, key_name: name },
     versioned: object('KeypairPayload', '1.0', { user_id, name, type, public_key, fingerprint }),
   }),
-  server_group: ({ id, name, project_id, user_id, policy, rules, members }: GroupFacts) => ({
-    unversioned: { server_group_id: id, name, policies: [policy], metadetails: {} },
-    versioned: object('ServerGroupPayload', '1.1', {
-      uuid: id,
-      name,
-      project_id,
-      user_id,
-      policies: [policy],
-      policy,
-      rules: Object.fromEntries(Object.entries(rules).map(([key, value]) => [key, String(value)])),
-      members,
-      hosts: null,
-    }),
+  server_group: (facts: GroupFacts) => ({
+    unversioned: { server_group_id: facts.id, name: facts.name, policies: [facts.policy], metadetails: {} },
+    versioned: groupPayload(facts),
   }),
   service: (row: ServiceFacts) => ({
     source: 'compute',
@@ -119,6 +112,17 @@ const kinds: Record<string, (facts: never, type: string) => Rendered> = {
       version: row.version,
     }),
   }),
+}
+
+/** What the old format has of it is named after what failed. */
+function exceptionRendered({ operation, subject, fault }: FailureFacts): Rendered {
+  return {
+    source: 'compute',
+    host: 'conductor',
+    oldName: operation,
+    unversioned: { exception: fault.message, args: { subject } },
+    versioned: exception(fault),
+  }
 }
 
 function progress({ id, uuid, name, host, images, index, total }: ProgressFacts): Rendered {

@@ -17,7 +17,7 @@ export function unversionedPayload(action: string, told: ServerEvent): Record<st
     ...(action === 'rescue' && { rescue_image_name: told.rescue_image_id }),
     ...(action === 'resize.prep' && {
       new_instance_type: told.new_flavor?.name,
-      new_instance_type_id: told.new_flavor?.id,
+      new_instance_type_id: told.new_flavor_number ?? null,
     }),
     ...(action === 'update' && changes(told)),
     ...(told.audit_period && {
@@ -28,7 +28,7 @@ export function unversionedPayload(action: string, told: ServerEvent): Record<st
   }
 }
 
-function ofServer({ server, image_url }: ServerEvent): Record<string, unknown> {
+function ofServer({ server, flavor_number, image_url }: ServerEvent): Record<string, unknown> {
   const { flavor, image } = server
   return {
     tenant_id: server.project_id,
@@ -38,8 +38,7 @@ function ofServer({ server, image_url }: ServerEvent): Record<string, unknown> {
     reservation_id: server.reservation_id,
     hostname: server.hostname,
     instance_type: flavor.name,
-    // Flavors have no numbers here.
-    instance_type_id: null,
+    instance_type_id: flavor_number ?? null,
     instance_flavor_id: flavor.id,
     architecture: architectureOf(server),
     memory_mb: flavor.ram,

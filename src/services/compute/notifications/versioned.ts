@@ -1,6 +1,6 @@
 /** Payloads of the versioned format: objects that say their name and version. */
 import type { Event } from '#kernel/events/events.ts'
-import type { AddressFacts, FaultFacts, ServerEvent } from '../events.ts'
+import type { AddressFacts, FaultFacts, ServerEvent, VolumeFacts } from '../events.ts'
 import { fingerprintOf } from '../keypairs/keypair.ts'
 import type { ServerFlavor } from '../servers/server.ts'
 import { architectureOf, osTypeOf, stateOf } from './facts.ts'
@@ -64,7 +64,7 @@ const powerNames: Record<number, string> = {
   7: 'suspended',
 }
 
-function ofServer({ server, addresses }: ServerEvent, event: Event): Data {
+function ofServer({ server, addresses, volumes = [] }: ServerEvent, event: Event): Data {
   return {
     uuid: server.id,
     user_id: server.user_id,
@@ -93,7 +93,7 @@ function ofServer({ server, addresses }: ServerEvent, event: Event): Data {
     task_state: server.task_state,
     progress: server.progress,
     ip_addresses: addresses.map(address),
-    block_devices: [],
+    block_devices: volumes.map(volume),
     metadata: server.metadata,
     locked: server.locked_by !== null,
     locked_reason: server.locked_reason,
@@ -104,6 +104,10 @@ function ofServer({ server, addresses }: ServerEvent, event: Event): Data {
     shares: [],
   }
 }
+
+/** A disk that is not booted from has no place in that order. */
+const volume = ({ boot_index, ...rest }: VolumeFacts): Data =>
+  object('BlockDevicePayload', '1.0', { ...rest, boot_index: boot_index < 0 ? null : boot_index })
 
 const address = ({ address: ip, version, label, mac, port_id }: AddressFacts): Data =>
   object('IpPayload', '1.0', {

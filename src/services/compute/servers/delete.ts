@@ -8,6 +8,7 @@ import { saga } from '#kernel/saga/saga.ts'
 import { Type } from '#kernel/schema/builders.ts'
 import { computeConfig } from '../config.ts'
 import { tell, tellAll } from '../events.ts'
+import { tellFailure } from '../resource-events.ts'
 import { releaseRoom } from '../rooms/steps.ts'
 import { loadServer, requireUnlocked } from './access.ts'
 import { actionOperation } from './action.ts'
@@ -39,6 +40,7 @@ export const deleteSaga = saga<DeleteInput>(
     async failed(ctx, { server_id }, error) {
       const fault = faultOfSaga(ctx, error)
       await updateServer(ctx, server_id, { vm_state: 'error', task_state: null, fault }, { task_state: 'deleting' })
+      await tellFailure(ctx, 'compute.servers.delete', server_id, error)
     },
   },
   async (s, { server_id, kept }) => {

@@ -9,6 +9,7 @@ import { type Static, Type } from '#kernel/schema/builders.ts'
 import { since } from '#kernel/schema/marks.ts'
 import type { NetworkRequest, ServerPort } from '../../network/contract.ts'
 import { hostAgent } from '../host-agent.ts'
+import { tellFailure } from '../resource-events.ts'
 import { loadServer } from './access.ts'
 import { actionSaga, beginAction, requireAllowed, requireHost } from './action.ts'
 import { tag } from './create-schema.ts'
@@ -135,7 +136,11 @@ const plugged: readonly VmState[] = ['active', 'paused', 'rescued', 'resized']
 /** Not an action of the server: its port was deleted where ports are. */
 const unplugSaga = saga<UnplugInput>(
   'compute.ports.unplug',
-  { revision: 1, deadline: 60 * 60_000 },
+  {
+    revision: 1,
+    deadline: 60 * 60_000,
+    failed: (ctx, { server_id }, error) => tellFailure(ctx, 'compute.ports.unplug', server_id, error),
+  },
   async (s, { server_id: id, port_id }) => {
     await s.step('detach NIC', async signal => {
       const server = await findServer(s.ctx, id)

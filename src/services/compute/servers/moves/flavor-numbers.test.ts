@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { onEachEngine } from '../../../../../test/engines.ts'
+import { numberAllFlavors } from '../../migrations/0017-number-all-flavors.ts'
 import { serverCloud } from '../fixtures/server-cloud.ts'
 import { newWorld } from '../fixtures/world.ts'
 
@@ -30,4 +31,28 @@ onEachEngine('migrations name flavors by numbers, which stay', async database =>
     [live.old_instance_type_id, live.new_instance_type_id],
     [resize.old_instance_type_id, resize.old_instance_type_id],
   )
+})
+
+onEachEngine('flavors from before they had numbers get them, and keep those that they have', async database => {
+  await using _cloud = await serverCloud({ world: await newWorld(undefined, database) })
+  const { root: db, engine } = database
+  const known = () => db.selectFrom('compute_flavor_numbers').selectAll().orderBy('flavor_id').execute()
+  const [first, ...others] = await known()
+  assert.deepEqual(first?.flavor_id, '1')
+  await db
+    .deleteFrom('compute_flavor_numbers')
+    .where(
+      'flavor_id',
+      'in',
+      others.map(({ flavor_id }) => flavor_id),
+    )
+    .execute()
+  for (let times = 0; times < 2; times++) await numberAllFlavors.up(db, engine)
+  const after = await known()
+  assert.deepEqual(
+    after.map(({ flavor_id }) => flavor_id),
+    ['1', ...others.map(({ flavor_id }) => flavor_id)],
+  )
+  assert.equal(after[0]!.number, first!.number)
+  assert.equal(new Set(after.map(({ number }) => number)).size, after.length)
 })

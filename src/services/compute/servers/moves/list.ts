@@ -7,8 +7,9 @@ import { admin, projectManagerOrAdmin, rule } from '#kernel/policy/rule.ts'
 import { Type } from '#kernel/schema/builders.ts'
 import { byVersion, since } from '#kernel/schema/marks.ts'
 import { type Link, linksSchema, naiveTime, paging, resourceLinks } from '../../dialect.ts'
+import { numbersOfFlavors } from '../../flavors/store-numbers.ts'
 import { liveStatuses, type MoveRow } from './move.ts'
-import { moves, numbersOfFlavors } from './store.ts'
+import { moves } from './store.ts'
 
 const allProjects = rule('os_compute_api:os-migrations:index:all_projects', admin)
 const showHosts = rule('os_compute_api:os-migrations:index:host', admin)
@@ -63,7 +64,10 @@ const strict = Type.Object(
 )
 
 async function views(ctx: Ctx, found: readonly MoveRow[], withHosts: boolean) {
-  const numbers = await numbersOfFlavors(ctx, found)
+  const numbers = await numbersOfFlavors(
+    ctx,
+    found.flatMap(({ old_flavor, new_flavor }) => [old_flavor.id, new_flavor.id]),
+  )
   return found.map(row => view(ctx, row, withHosts, numbers))
 }
 
