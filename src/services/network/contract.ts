@@ -1,9 +1,10 @@
 /** What network offers the other services. Functions that take `ctx` work in the caller's transaction. */
 import type { Ctx, Env } from '#kernel/context.ts'
-import type { NicSpec } from '../compute/drivers/driver.ts'
+import type { NicSettings, NicSpec } from '../compute/drivers/driver.ts'
 import * as computeApi from './compute-proxies.ts'
 import type { PhysicalNetwork } from './drivers/linux/plan.ts'
 import * as first from './first-contents.ts'
+import * as guest from './guest-network.ts'
 import * as ports from './server-ports.ts'
 import * as proxies from './server-proxies.ts'
 import * as view from './server-view.ts'
@@ -105,6 +106,8 @@ export interface NetworkContract {
   portsOf(ctx: Ctx, serverIds: string[]): Promise<Map<string, ServerPort[]>>
   /** `network_data.json` of a server. */
   networkData(ctx: Ctx, serverId: string): Promise<Record<string, unknown>>
+  /** What each NIC of a server is to have, in the order of its ports. */
+  nicSettings(ctx: Ctx, serverId: string): Promise<NicSettings[]>
   /** The server that has an address in a network, for metadata; undefined when none has. */
   serverAt(ctx: Ctx, networkId: string, address: string): Promise<{ server_id: string; port_id: string } | undefined>
   /** Security groups of a project, of a server's ports, or by id; in compute's old words. */
@@ -142,7 +145,8 @@ export const networkContract: NetworkContract = {
   releasePort: ports.releasePort,
   serversWithPorts: view.serversWithPorts,
   portsOf: view.serverPorts,
-  networkData: view.networkData,
+  networkData: guest.networkData,
+  nicSettings: guest.nicSettings,
   serverAt: view.serverAt,
   securityGroups: proxies.securityGroups,
   addFloatingIp: proxies.addFloatingIp,

@@ -238,6 +238,7 @@ function methodsOf(
     injectNmi: ({ id }, context) => change(id, context, () => driver.injectNmi(id)),
     changePassword: ({ id, user, password }, context) =>
       change(id, context, () => driver.changePassword(id, user, password)),
+    resetNetwork: ({ id, nics }, context) => change(id, context, () => driver.resetNetwork(id, nics)),
     reshape: ({ spec, power_on, grace_seconds }, context) =>
       change(spec.id, context, () => driver.reshape(spec, { signal: context.signal, power_on, grace_seconds })),
     setAside: ({ id, grace_seconds }, context) => change(id, context, () => driver.setAside(id, grace_seconds)),

@@ -8,6 +8,7 @@ import type {
   ImageSpec,
   IncomingAddress,
   MigrationProgress,
+  NicSettings,
   NicSpec,
   PowerState,
   RebootType,
@@ -46,6 +47,7 @@ export interface ComputeAgentMethods {
   /** Fetches an image before any guest needs it. */
   cacheImage(input: { image: ImageSpec }): Promise<'cached' | 'existing'>
   changePassword(input: { id: string; user: string; password: string }): Promise<null>
+  resetNetwork(input: { id: string; nics: NicSettings[] }): Promise<null>
   reshape(input: { spec: GuestSpec; power_on: boolean; grace_seconds: number }): Promise<null>
   setAside(input: { id: string; grace_seconds: number }): Promise<null>
   bringBack(input: { id: string }): Promise<null>

@@ -333,6 +333,7 @@ export function driverContract(name: string, open: () => Promise<DriverUnderTest
         driver.snapshot(unknown.id, 'raw'),
         driver.reshape(unknown, { power_on: true, grace_seconds: 0 }),
         driver.changePassword(unknown.id, 'root', 'secret'),
+        driver.resetNetwork(unknown.id, []),
         driver.forceMigration(unknown.id),
         driver.attachNic(unknown.id, { port_id: 'p', mac: 'fa:16:3e:00:00:98', mtu: 1500 }),
       ]

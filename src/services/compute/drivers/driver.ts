@@ -58,6 +58,15 @@ export interface NicSpec {
   tap?: { name: string; netns?: string }
 }
 
+/** What a guest has on one of its NICs. */
+export interface NicSettings {
+  mac: string
+  mtu: number
+  addresses: { address: string; prefix: number }[]
+  /** `to` is `default` or a range; those of the network come before the default. */
+  routes: { to: string; via: string }[]
+}
+
 /** Content of a file: text, or bytes that are no text. */
 export type DriveFile = string | { base64: string }
 
@@ -228,6 +237,8 @@ export interface VirtDriver extends AsyncDisposable {
   injectNmi(id: string): Promise<void>
   /** Sets a user's password through the guest's agent; throws when it has none. */
   changePassword(id: string, user: string, password: string): Promise<void>
+  /** Has the guest's agent give its NICs what they are to have, whatever was made of them; throws when it has none. */
+  resetNetwork(id: string, nics: NicSettings[]): Promise<void>
   /**
    * Makes the guest what `spec` says: disks that are not there are made, larger ones grow, those it does not name go, the config drive is written
    * anew. Stops the guest for it; then it boots, or stays off.

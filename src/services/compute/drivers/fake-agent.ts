@@ -1,5 +1,5 @@
 /** The agents in fake guests: what they were told, and what a guest without one cannot do. */
-import { GuestError, powerStates } from './driver.ts'
+import { GuestError, type NicSettings, powerStates } from './driver.ts'
 import type { FakeGuest } from './fake.ts'
 
 /** As hosts do for a snapshot: what runs is frozen where its image promises an agent, and must be where the image says so. */
@@ -8,6 +8,18 @@ export function quiesce(guest: FakeGuest): void {
   const { hw_qemu_guest_agent, os_require_quiesce } = propertiesOf(guest)
   if (hw_qemu_guest_agent === 'yes') guest.agent = [...(guest.agent ?? []), 'freeze', 'thaw']
   else if (os_require_quiesce === 'yes') throw new GuestError('QEMU guest agent is not enabled')
+}
+
+/** The addresses that its NICs have from then on. */
+export function resetNetwork(guest: FakeGuest, nics: NicSettings[]): void {
+  if (propertiesOf(guest).hw_qemu_guest_agent !== 'yes')
+    throw new GuestError('Guest agent is not enabled for the instance')
+  guest.agent = [
+    ...(guest.agent ?? []),
+    ...nics.map(({ mac, addresses }) =>
+      ['network', mac, ...addresses.map(({ address, prefix }) => `${address}/${prefix}`)].join(' '),
+    ),
+  ]
 }
 
 /** How full the guest's root is: a mebibyte for each thing that is on it. */

@@ -12,7 +12,7 @@ import {
   powerStates,
   type VirtDriver,
 } from './driver.ts'
-import { quiesce } from './fake-agent.ts'
+import { quiesce, resetNetwork } from './fake-agent.ts'
 import { fakeConsoles } from './fake-consoles.ts'
 import { disksOf, emptyQcow2, type FakeDisks } from './fake-disk.ts'
 import { diagnostics, hostFacts } from './fake-facts.ts'
@@ -313,6 +313,7 @@ export function fakeDriver(options: FakeDriverOptions): FakeDriver {
         const guest = running(id)
         guest.passwords = { ...guest.passwords, [user]: password }
       }),
+    resetNetwork: (id, nics) => call('resetNetwork', id, () => resetNetwork(running(id), nics)),
     ...moves,
     cacheImage: image =>
       call('cacheImage', undefined, () => {

@@ -6,7 +6,8 @@ import { Type } from '#kernel/schema/builders.ts'
 import { tell } from '../events.ts'
 import { hostAgent } from '../host-agent.ts'
 import { actionOperation, recordAction, serverAction } from './action.ts'
-import { updateServer } from './store.ts'
+import { callOptions } from './steps.ts'
+import { findServer, updateServer } from './store.ts'
 
 const resetState = actionOperation({
   id: 'compute.servers.reset_state',
@@ -47,13 +48,19 @@ export const crashDump = serverAction({
 export const injectNetworkInfo = serverAction({
   name: 'injectNetworkInfo',
   key: 'injectNetworkInfo',
-  summary: "Have a server's host see to its ports again",
+  summary: "Have a server's host see to its ports again, and the agent in the guest give its NICs their addresses",
   policy: rule('os_compute_api:os-admin-actions:inject_network_info', admin),
   body: Type.Unknown(),
   event: 'inject_network_info',
   async run(s, { server_id, host }) {
     await s.step('wire ports', async signal => {
       await s.ctx.services.network.wire(s.ctx, server_id, host, signal)
+    })
+    await s.step('reset in the guest', async signal => {
+      const server = await findServer(s.ctx, server_id)
+      if (server?.vm_state !== 'active' || server.image?.properties.hw_qemu_guest_agent !== 'yes') return
+      const nics = await s.ctx.services.network.nicSettings(s.ctx, server_id)
+      await hostAgent(s.ctx, host).call('resetNetwork', { id: server_id, nics }, callOptions(s.ctx, signal, 120_000))
     })
     return {}
   },

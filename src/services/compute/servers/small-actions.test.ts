@@ -1,7 +1,7 @@
 /** Stories of small actions: backups, passwords, ports seen to again, volumes that are not there. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { serverCloud } from './fixtures/server-cloud.ts'
+import { serverCloud, setProperties } from './fixtures/server-cloud.ts'
 import { tiny } from './fixtures/world.ts'
 
 async function stage() {
@@ -80,6 +80,29 @@ test('a password reaches the guest and nothing else', async () => {
   assert.equal(refused.body.conflictingRequest?.message, 'Guest agent is not enabled for the instance')
   await s.act({ 'os-stop': null })
   assert.equal((await s.act({ changePassword: { adminPass: 'x' } })).status, 409)
+})
+
+test('where the image has an agent, a guest that has lost its addresses is given them again', async () => {
+  await using cloud = await serverCloud()
+  await setProperties(cloud, { hw_qemu_guest_agent: 'yes' })
+  const [demo, admin] = [await cloud.project('p1'), await cloud.admin()]
+  const server = await cloud.boot(demo)
+  const reset = async () => {
+    const { status } = await cloud.api(admin, 'POST', `/servers/${server.id}/action`, { injectNetworkInfo: null })
+    assert.equal(status, 202)
+    await cloud.env.sagas.idle()
+  }
+  await reset()
+  const [{ addr, 'OS-EXT-IPS-MAC:mac_addr': mac }] = server.addresses.private
+  const guest = cloud.drivers.h1!.guests.get(server.id)!
+  assert.deepEqual(guest.agent, [`network ${mac} ${addr}/16`])
+  cloud.drivers.h1!.inject({ method: 'resetNetwork', error: 'The agent of the guest does not answer.' })
+  await reset()
+  assert.equal((await cloud.row(server.id)).fault?.message, 'The agent of the guest does not answer.')
+  await cloud.api(demo, 'POST', `/servers/${server.id}/action`, { pause: null })
+  await cloud.env.sagas.idle()
+  await reset()
+  assert.equal(guest.agent?.length, 1)
 })
 
 test('ports are seen to again; what was about an old hypervisor is gone', async () => {

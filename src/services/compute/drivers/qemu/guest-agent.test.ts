@@ -10,6 +10,7 @@ import { systemClock, virtualClock } from '#kernel/clock.ts'
 import { GuestError } from '../driver.ts'
 import type { Machine } from './command-line.ts'
 import { agentSocket, askAgent, setPassword } from './guest-agent.ts'
+import { resetNetwork } from './guest-network.ts'
 import type { GuestFiles } from './host.ts'
 
 interface Asked {
@@ -86,4 +87,51 @@ test('a password for a guest that still boots waits for its agent; one that has 
   assert.equal(clock.next(), asked + 40_000)
   await clock.advance(30_000)
   await young
+})
+
+test('the NICs of a guest get what they are to have by its own programs, and its refusals are told', async () => {
+  const macs = [
+    ['lo', '00:00:00:00:00:00'],
+    ['ens3', 'FA:16:3E:00:00:01'],
+    ['br0', 'fa:16:3e:00:00:01'],
+    ['-rf /', 'fa:16:3e:00:00:02'],
+  ]
+  const interfaces = macs.map(([name, mac]) => ({ name, 'hardware-address': mac }))
+  let fails = false
+  using guest = await agent(asked => {
+    const answers: Record<string, unknown> = {
+      'guest-sync': asked.arguments.id,
+      'guest-network-get-interfaces': interfaces,
+      'guest-exec': { pid: 7 },
+      'guest-exec-status': { exited: true, exitcode: fails ? 2 : 0 },
+    }
+    return `${JSON.stringify({ return: answers[asked.execute] })}\n`
+  })
+  const booted = { machine: { agent: true } as Machine, files: { dir: guest.dir } as GuestFiles, uptime: 1000 }
+  const nic = (mac: string) => ({
+    ...{ mac, mtu: 1400 },
+    addresses: [
+      { address: '10.0.0.5', prefix: 24 },
+      { address: 'fd00::5', prefix: 64 },
+    ],
+    routes: [
+      { to: '10.9.0.0/16', via: '10.0.0.2' },
+      { to: 'default', via: '10.0.0.1' },
+    ],
+  })
+  await resetNetwork(systemClock(), booted, [nic('fa:16:3e:00:00:01')])
+  const run = guest.heard
+    .filter(asked => asked.execute === 'guest-exec')
+    .map(({ arguments: { path, arg } }) => [path, ...(arg as string[])].join(' '))
+  assert.deepEqual(run, [
+    'ip link set dev ens3 mtu 1400 up',
+    'ip addr flush dev ens3 scope global',
+    'ip -4 addr add 10.0.0.5/24 dev ens3',
+    'ip -6 addr add fd00::5/64 dev ens3',
+    'ip -4 route replace 10.9.0.0/16 via 10.0.0.2 dev ens3',
+    'ip -4 route replace default via 10.0.0.1 dev ens3',
+  ])
+  await assert.rejects(resetNetwork(systemClock(), booted, [nic('fa:16:3e:00:00:02')]), /sees no NIC/)
+  fails = true
+  await assert.rejects(resetNetwork(systemClock(), booted, [nic('fa:16:3e:00:00:01')]), /ip link set .* failed/)
 })

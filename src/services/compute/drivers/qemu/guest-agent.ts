@@ -12,18 +12,28 @@ const answerMs = 10_000
 const bootMs = 45_000
 const maxAnswerBytes = 64 * 1024
 
-/** Of a guest that was started `uptime` seconds ago. */
-export async function setPassword(
+/** A guest that was started `uptime` seconds ago. */
+export interface Booted {
+  machine: Machine
+  files: GuestFiles
+  uptime: number
+}
+
+/** Asks the agent of a guest that may still boot; throws when it has none. */
+export async function askBooted(
   clock: Clock,
-  { machine, files, uptime }: { machine: Machine; files: GuestFiles; uptime: number },
-  user: string,
-  password: string,
-): Promise<void> {
+  { machine, files, uptime }: Booted,
+  command: string,
+  args: Record<string, unknown>,
+): Promise<unknown> {
   if (!machine.agent) throw new GuestError('Guest agent is not enabled for the instance')
-  const encoded = Buffer.from(password).toString('base64')
-  const args = { username: user, password: encoded, crypted: false }
   const patience = { firstMs: Math.max(answerMs, bootMs - uptime * 1000) }
-  await askAgent(clock, join(files.dir, agentSocket), 'guest-set-user-password', args, patience)
+  return await askAgent(clock, join(files.dir, agentSocket), command, args, patience)
+}
+
+export async function setPassword(clock: Clock, booted: Booted, user: string, password: string): Promise<void> {
+  const encoded = Buffer.from(password).toString('base64')
+  await askBooted(clock, booted, 'guest-set-user-password', { username: user, password: encoded, crypted: false })
 }
 
 export interface Filesystem {

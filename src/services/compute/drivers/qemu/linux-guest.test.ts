@@ -158,6 +158,36 @@ describe('QEMU driver with a Linux guest', { skip }, () => {
     assert.deepEqual(readdirSync(join(dir, 'instances')), [])
   })
 
+  it('has an agent, which gives it back the addresses that it has lost', async () => {
+    const properties = { hw_qemu_guest_agent: 'yes' }
+    const nic = { port_id: ids.uuid(), mac: 'fa:16:3e:00:01:03', mtu: 1400, tap: tap('nqt2', '10.99.2.1/24') }
+    const guest = spec(image('disk', { disk_format: 'qcow2', properties }), {
+      nics: [nic],
+      config_drive: { 'openstack/latest/meta_data.json': '{"hostname": "lost"}' },
+    })
+    await driver.spawn(guest, { power_on: true })
+    await says(guest.id, /login: $/)
+    await logIn(guest.id)
+    await inGuest(guest.id, 'ip addr add 10.1.1.1/8 dev eth0; ip link set eth0 down; echo broken $?', /\nbroken 0/)
+    assert.ok(!ping('10.99.2.2'))
+    const addresses = [{ address: '10.99.2.2', prefix: 24 }]
+    const routes = [
+      { to: '10.98.0.0/16', via: '10.99.2.9' },
+      { to: 'default', via: '10.99.2.1' },
+    ]
+    await driver.resetNetwork(guest.id, [{ mac: nic.mac, mtu: 1400, addresses, routes }])
+    await until('the answer', () => ping('10.99.2.2'))
+    await inGuest(guest.id, 'ip addr show eth0; echo shown', /mtu 1400[\s\S]*inet 10\.99\.2\.2\/24[\s\S]*\nshown/)
+    await inGuest(
+      guest.id,
+      'ip route; echo listed',
+      /default via 10\.99\.2\.1[\s\S]*10\.98\.0\.0\/16 via 10\.99\.2\.9[\s\S]*\nlisted/,
+    )
+    const other = { mac: 'fa:16:3e:00:01:ff', mtu: 1400, addresses, routes }
+    await assert.rejects(driver.resetNetwork(guest.id, [other]), /sees no NIC/)
+    await driver.destroy(guest.id)
+  })
+
   it('has an agent: sets a password, tells how full it is, is frozen for a snapshot, and thawed by the next life', async () => {
     const properties = { hw_qemu_guest_agent: 'yes', os_require_quiesce: 'yes' }
     const files = [{ path: '/etc/sent/motd', content_path: '/content/0000' }]

@@ -19,6 +19,7 @@ import { lastLines, readConsoleLog } from './console-log.ts'
 import { readDiagnostics } from './diagnostics.ts'
 import { hostFacts, qemuVersion, type Sizes } from './facts.ts'
 import { filesystems, setPassword } from './guest-agent.ts'
+import { resetNetwork } from './guest-network.ts'
 import { existing, type Guest, guestsOf } from './guests.ts'
 import { checkDir, exists, findUser, guestFiles, guestIds, prepareDirs, type QemuHost } from './host.ts'
 import { cachedName, imageCache } from './image-cache.ts'
@@ -245,6 +246,13 @@ export async function qemuDriver(options: QemuDriverOptions): Promise<VirtDriver
         const { process } = await guests.running(guest)
         const booted = { machine, files: guest.files, uptime: await uptimeSeconds(process) }
         await setPassword(clock, booted, user, password)
+      }),
+    resetNetwork: (id, nics) =>
+      guests.looking(id, async guest => {
+        const { machine } = await existing(guest)
+        const { process } = await guests.running(guest)
+        const uptime = await uptimeSeconds(process)
+        await resetNetwork(clock, { machine, files: guest.files, uptime }, nics)
       }),
     reshape: (spec, { signal, power_on, grace_seconds }) =>
       guests.locked(spec.id, async (guest, gone) => {

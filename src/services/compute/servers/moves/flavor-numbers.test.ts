@@ -47,7 +47,7 @@ onEachEngine('flavors from before they had numbers get them, and keep those that
       others.map(({ flavor_id }) => flavor_id),
     )
     .execute()
-  for (let times = 0; times < 2; times++) await numberAllFlavors.up(db, engine)
+  for (let times = 0; times < 2; times++) await numberAllFlavors.up(db as never, engine)
   const after = await known()
   assert.deepEqual(
     after.map(({ flavor_id }) => flavor_id),
