@@ -9,14 +9,19 @@ export const secret = 'hands-off'
 /** What a project has, by the word that stands before its id in paths. */
 export async function belongings(cloud: ServerCloud, owner: TestProject): Promise<Record<string, string>> {
   // biome-ignore lint/suspicious/noExplicitAny: many kinds of answers
-  const make = async (url: string, body: object, method = 'POST'): Promise<any> => {
+  const make = async (url: string, body: object, token = owner.token): Promise<any> => {
     const headers = { 'openstack-api-version': 'compute 2.90' }
-    const answer = await cloud.request(method, url, { token: owner.token, body, headers })
+    const answer = await cloud.request('POST', url, { token, body, headers })
     assert.ok(answer.status < 300, `${url}: ${answer.status} ${JSON.stringify(answer.body)}`)
     return answer.body
   }
   const network = async (collection: string, member: string, values: object): Promise<string> =>
     (await make(`/network/v2.0/${collection}`, { [member]: values }))[member].id
+  const admin = await cloud.login('admin')
+  const external = { network: { name: 'outside', 'router:external': true } }
+  const outside = (await make('/network/v2.0/networks', external, admin)).network.id
+  const public_subnet = { network_id: outside, ip_version: 4, cidr: '198.51.100.0/24' }
+  await make('/network/v2.0/subnets', { subnet: public_subnet }, admin)
   const network_id = await network('networks', 'network', { name: secret })
   const subnet = await network('subnets', 'subnet', { network_id, cidr: '10.9.0.0/24', ip_version: 4, name: secret })
   const port = await network('ports', 'port', { network_id, name: secret })
@@ -28,6 +33,10 @@ export async function belongings(cloud: ServerCloud, owner: TestProject): Promis
   const serverGroup = { server_group: { name: secret, policy: 'affinity' } }
   const credentials = `/identity/v3/users/${owner.user_id}/application_credentials`
   const access_rules = [{ service: 'compute', method: 'GET', path: '/v2.1/servers' }]
+  const prefixes = { name: secret, prefixes: ['10.64.0.0/16'] }
+  const share = { object_type: 'network', object_id: network_id, action: 'access_as_shared', target_tenant: secret }
+  const trust = { trustor_user_id: owner.user_id, trustee_user_id: owner.user_id, impersonation: false }
+  const ec2 = await make(`/identity/v3/users/${owner.user_id}/credentials/OS-EC2`, { tenant_id: owner.id })
   const credential = { type: 'cert', user_id: owner.user_id, project_id: owner.id, blob: secret }
   const robot = await make(credentials, { application_credential: { name: secret, access_rules } })
   const { id: server } = await cloud.boot(owner, { name: secret, metadata: { [secret]: secret }, tags: [secret] })
@@ -38,6 +47,9 @@ export async function belongings(cloud: ServerCloud, owner: TestProject): Promis
       `/servers/${server}/os-instance-actions`,
     )
   ).body.instanceActions
+  const image = (await make('/image/v2/images', { name: secret, disk_format: 'raw', container_format: 'bare' })).id
+  const friend = 'f'.repeat(32)
+  await make(`/image/v2/images/${image}/members`, { member: friend })
   return {
     projects: owner.id,
     'os-quota-sets': owner.id,
@@ -48,11 +60,26 @@ export async function belongings(cloud: ServerCloud, owner: TestProject): Promis
     subnets: subnet,
     ports: port,
     routers: router,
+    floatingips: await network('floatingips', 'floatingip', { floating_network_id: outside, description: secret }),
+    subnetpools: await network('subnetpools', 'subnetpool', prefixes),
+    'rbac-policies': await network('rbac-policies', 'rbac_policy', share),
+    'auto-allocated-topology': owner.id,
     'security-groups': group,
     'security-group-rules': groupRule,
+    'os-security-groups': group,
+    'os-security-group-rules': groupRule,
+    'os-tenant-networks': network_id,
+    'os-volumes_boot': server,
     'os-keypairs': secret,
     'os-server-groups': (await make('/compute/v2.1/os-server-groups', serverGroup)).server_group.id,
-    images: (await make('/image/v2/images', { name: secret, disk_format: 'raw', container_format: 'bare' })).id,
+    images: image,
+    members: friend,
+    trusts: (
+      await make('/identity/v3/OS-TRUST/trusts', {
+        trust: { ...trust, project_id: owner.id, roles: [{ name: 'member' }] },
+      })
+    ).trust.id,
+    'OS-EC2': ec2.credential.access,
     credentials: (await make('/identity/v3/credentials', { credential })).credential.id,
     application_credentials: robot.application_credential.id,
     access_rules: robot.application_credential.access_rules[0].id,

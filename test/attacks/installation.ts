@@ -37,8 +37,6 @@ export async function installation(
   await ask('PUT', `${federation}/service_providers/proof`, { service_provider: sp })
 
   const v2 = '/network/v2.0'
-  const outside = await made(`${v2}/networks`, 'network', { name: 'outside', 'router:external': true })
-  await made(`${v2}/subnets`, 'subnet', { network_id: outside, ip_version: 4, cidr: '198.51.100.0/24' })
   const agents = await ask('GET', `${v2}/agents`)
   const providers = await ask('GET', '/placement/resource_providers')
   await ask('PUT', '/placement/resource_classes/CUSTOM_PROOF')
@@ -74,17 +72,6 @@ export async function installation(
     mappings: 'proof',
     protocols: 'proof',
     service_providers: 'proof',
-    subnetpools: await made(`${v2}/subnetpools`, 'subnetpool', { name: 'proof', prefixes: ['10.64.0.0/16'] }),
-    floatingips: await made(`${v2}/floatingips`, 'floatingip', {
-      floating_network_id: outside,
-      project_id: owner.id,
-    }),
-    'rbac-policies': await made(`${v2}/rbac-policies`, 'rbac_policy', {
-      object_type: 'network',
-      object_id: ids.networks,
-      action: 'access_as_shared',
-      target_tenant: 'f'.repeat(32),
-    }),
     agents: agents.agents[0].id,
     resource_providers: providers.resource_providers[0].uuid,
     inventories: 'VCPU',
@@ -99,8 +86,6 @@ export async function installation(
     'os-hosts': 'h1',
     'os-hypervisors': (await mine('os-hypervisors')).id,
     'os-quota-class-sets': 'default',
-    'os-security-groups': ids['security-groups']!,
-    'os-volumes_boot': ids.servers!,
     // The name is refused when it is resolved: nothing is sent there.
     webhooks: await made('/event/v1/webhooks', 'webhook', { url: 'http://localhost:9/' }),
   }

@@ -82,18 +82,23 @@ const list = operation({
   },
 })
 
-/** The credential of the access key, which must be the path's user's. */
-async function load(ctx: Ctx, { params }: { params: { user_id: string; credential_id: string } }) {
-  const id = ec2CredentialId(params.credential_id)
-  const row = await credentials.find(ctx.db, { id })
-  if (!row || row.user_id !== params.user_id) throw notFound('credential', id)
-  return { 'target.credential.user_id': row.user_id, row }
+interface Params {
+  user_id: string
+  credential_id: string
 }
 
-async function checkReach(ctx: Ctx, row: CredentialRow): Promise<void> {
+/** Whose it would be is in the path: who may not see another's keys is not told which there are. */
+const load = async (_ctx: Ctx, { params }: { params: Params }) => ({ 'target.credential.user_id': params.user_id })
+
+/** The credential of the access key, which must be the path's user's. */
+async function reached(ctx: Ctx, { user_id, credential_id }: Params): Promise<CredentialRow> {
+  const id = ec2CredentialId(credential_id)
+  const row = await credentials.find(ctx.db, { id })
+  if (!row || row.user_id !== user_id) throw notFound('credential', id)
   if (row.type !== 'ec2') throw new Unauthorized('EC2 access key not found.')
   checkUnrestricted(ctx)
   checkDelegated(ctx, row.project_id, 'EC2 credential')
+  return row
 }
 
 const show = operation({
@@ -103,10 +108,7 @@ const show = operation({
   summary: 'Show an EC2 credential',
   policy: identityRule('ec2_get_credential', `${adminOrSystemReader} or ${owner}`, systemOrProject),
   load,
-  async handle(ctx, { target: { row } }) {
-    await checkReach(ctx, row)
-    return { credential: await view(ctx, row) }
-  },
+  handle: async (ctx, { params }) => ({ credential: await view(ctx, await reached(ctx, params)) }),
 })
 
 const remove = operation({
@@ -116,9 +118,9 @@ const remove = operation({
   summary: 'Delete an EC2 credential',
   policy: identityRule('ec2_delete_credential', member, systemOrProject),
   load,
-  async handle(ctx, { target: { row } }) {
-    await checkReach(ctx, row)
-    await credentials.remove(ctx.db, { id: row.id })
+  async handle(ctx, { params }) {
+    const { id } = await reached(ctx, params)
+    await credentials.remove(ctx.db, { id })
     return undefined
   },
 })

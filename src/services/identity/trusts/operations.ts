@@ -193,14 +193,22 @@ export const listTrusts = operation({
   },
 })
 
-/** Unlike elsewhere, what is missing is a 404 before it is a 403. */
+const getTrust = identityRule('get_trust', party, systemOrProject)
+
+/** Unlike elsewhere, what is missing is a 404 before it is a 403; so to others than its parties a trust is missing. */
 async function load(ctx: Ctx, { params }: { params: { trust_id: string } }) {
   const row = await findTrust(ctx, params.trust_id)
-  return {
+  const target = {
     'target.trust.trustor_user_id': row.trustor_user_id,
     'target.trust.trustee_user_id': row.trustee_user_id,
     row,
   }
+  try {
+    ctx.enforce(getTrust, target)
+  } catch (error) {
+    throw error instanceof Forbidden ? notFound('trust', params.trust_id) : error
+  }
+  return target
 }
 
 export const showTrust = operation({
@@ -208,7 +216,7 @@ export const showTrust = operation({
   method: 'GET',
   path: '/v3/OS-TRUST/trusts/{trust_id}',
   summary: 'Show a trust',
-  policy: identityRule('get_trust', party, systemOrProject),
+  policy: getTrust,
   load,
   async handle(ctx, { target: { row } }) {
     checkNoCredential(ctx)
