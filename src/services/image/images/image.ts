@@ -16,12 +16,14 @@ export interface Image extends ImageRow {
 }
 
 /** An image as policy sees it. */
-export interface ImageTarget extends Image {
+interface Seen {
   project_id: string | null
   /** The caller's project when the image is shared with it. */
   member_id: string | null
   [extra: string]: unknown
 }
+export type RowTarget = ImageRow & Seen
+export type ImageTarget = Image & Seen
 
 export const maxProperties = 128
 export const maxTags = 128
@@ -47,8 +49,8 @@ export async function complete(ctx: Ctx, rows: ImageRow[]): Promise<Image[]> {
 
 export const seesAll = (ctx: Ctx) => ctx.identity.is_admin === true || ctx.identity.roles.includes('admin')
 
-/** An image that the caller may see. To anyone else it does not exist. */
-export async function visibleImage(ctx: Ctx, id: string): Promise<ImageTarget> {
+/** An image that the caller may see, without what hangs on it. To anyone else it does not exist. */
+export async function visibleRow(ctx: Ctx, id: string): Promise<RowTarget> {
   const row = await images.find(ctx.db, { id })
   if (!row) throw noImage(id)
   const project = ctx.identity.project_id
@@ -58,8 +60,14 @@ export async function visibleImage(ctx: Ctx, id: string): Promise<ImageTarget> {
       : undefined
   const open = row.visibility === 'public' || row.visibility === 'community'
   if (!open && !shared && !seesAll(ctx) && (row.owner === null || row.owner !== project)) throw noImage(id)
+  return { ...row, project_id: row.owner, member_id: shared ? shared.member_id : null }
+}
+
+/** The same, whole. */
+export async function visibleImage(ctx: Ctx, id: string): Promise<ImageTarget> {
+  const row = await visibleRow(ctx, id)
   const [image] = await complete(ctx, [row])
-  return { ...image!, project_id: row.owner, member_id: shared ? shared.member_id : null }
+  return { ...row, ...image! }
 }
 
 export function infoOf(image: Image): ImageInfo {
