@@ -1,6 +1,6 @@
 /**
- * The databases that store tests run on: SQLite, and PostgreSQL when NEPHOS_TEST_POSTGRES names a server; with NEPHOS_TEST_ENGINE=postgres only that. Each
- * test has one of its own, empty, or with the tables of a whole cloud when NEPHOS_TEST_TEMPLATE names a database to copy.
+ * The databases that store tests run on: SQLite, and PostgreSQL when NEPHOS_TEST_POSTGRES names a server; NEPHOS_TEST_ENGINE=sqlite or
+ * =postgres takes only the one. Each test has one of its own, empty, or with the tables of a whole cloud when NEPHOS_TEST_TEMPLATE names a database to copy.
  */
 import { test } from 'node:test'
 import pg from 'pg'
@@ -41,12 +41,14 @@ async function freshPostgres(server: string): Promise<Database> {
 
 /** Registers the same story once for each engine. */
 export function onEachEngine(name: string, story: (database: Database) => Promise<void>): void {
-  if (process.env.NEPHOS_TEST_ENGINE !== 'postgres') {
+  const only = process.env.NEPHOS_TEST_ENGINE
+  if (only !== 'postgres') {
     test(`${name} (SQLite)`, async () => {
       await using database = openSqlite(':memory:')
       await story(database)
     })
   }
+  if (only === 'sqlite') return
   const server = process.env.NEPHOS_TEST_POSTGRES
   test(`${name} (PostgreSQL)`, { skip: server ? false : 'NEPHOS_TEST_POSTGRES is not set' }, async () => {
     await using database = await freshPostgres(server!)

@@ -24,6 +24,7 @@ const heading = (line: string) => say(`\n== ${line}`)
 // The other parts run on SQLite, as most clouds do.
 const givenPostgres = process.env.NEPHOS_TEST_POSTGRES
 delete process.env.NEPHOS_TEST_POSTGRES
+process.env.NEPHOS_TEST_ENGINE = 'sqlite'
 
 async function main() {
   const chosen = chosenParts(process.env.NEPHOS_TEST_PARTS)
@@ -60,6 +61,7 @@ async function runPart(part: Part, files: string[]) {
   for (const [name, value] of Object.entries(env)) process.env[`NEPHOS_TEST_${name}`] = value
   await runFiles(part, files)
   for (const name of Object.keys(env)) delete process.env[`NEPHOS_TEST_${name}`]
+  process.env.NEPHOS_TEST_ENGINE = 'sqlite'
 }
 
 function obstacle(part: Part): string | undefined {
