@@ -110,7 +110,19 @@ export const computeConfig = section(
             default: 0,
             minimum: 0,
             description:
-              'How long a host must have been down, and not answer, until its servers that are marked with HA_Enabled are built anew elsewhere; 0 is never. A host that is only cut off keeps its guests running: have it fenced within this time.',
+              'How long a host must have been down, and not answer, until its servers that are marked with HA_Enabled are built anew elsewhere; 0 is never. A host that is only cut off keeps its guests running: set fence_command, or have it fenced within this time.',
+          }),
+          fence_command: Type.Array(Type.String({ minLength: 1 }), {
+            default: [],
+            maxItems: 32,
+            description:
+              "The program and arguments that make sure that a failed host is off (power switch, BMC), before any of its servers is built elsewhere; the host's name comes last. Only exit code 0 means that it is off for certain. It may be run again. Without one nothing is fenced.",
+          }),
+          fence_timeout_seconds: Type.Integer({
+            default: 60,
+            minimum: 1,
+            maximum: 3600,
+            description: 'How long it may take; then it has failed, and is tried again a minute later.',
           }),
           together: Type.Integer({ default: 10, minimum: 1, description: 'How many servers come back at a time.' }),
         },

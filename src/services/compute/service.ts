@@ -17,6 +17,8 @@ import { dedicatedHostOperations } from './dedicated-hosts/operations.ts'
 import { noQuery } from './dialect.ts'
 import { externalEventOperations } from './external-events/operations.ts'
 import { computeFaults } from './faults.ts'
+import { fencingOperations } from './fencing/operations.ts'
+import { fencingSaga, oldFencings } from './fencing/steps.ts'
 import { flavorOperations } from './flavors/operations.ts'
 import { hostSignalOperations } from './host-signals/operations.ts'
 import { baremetalOperations } from './hosts/baremetal.ts'
@@ -46,6 +48,7 @@ import { maintenances } from './migrations/0014-maintenances.ts'
 import { deletedDisks } from './migrations/0015-deleted-disks.ts'
 import { diskAmounts } from './migrations/0016-disk-amounts.ts'
 import { numberAllFlavors } from './migrations/0017-number-all-flavors.ts'
+import { fencings } from './migrations/0018-fencings.ts'
 import { networkOperationsOfCompute } from './network-proxies/networks.ts'
 import { securityGroupOperations } from './network-proxies/security-groups.ts'
 import { computeNotifications } from './notifications/notification.ts'
@@ -98,6 +101,7 @@ export const computeService = service({
     ...serverGroupOperations,
     ...schedulerHintOperations,
     ...hostSignalOperations,
+    ...fencingOperations,
     ...placeOperations,
     ...dedicatedHostOperations,
     ...quotaOperations,
@@ -115,7 +119,7 @@ export const computeService = service({
   ]),
   rules: [...serverRules, ...keypairRules, ...serverGroupRules, ...limitRules],
   faults: computeFaults,
-  sagas: [...serverSagas, anySaga(cacheImagesSaga)],
+  sagas: [...serverSagas, anySaga(cacheImagesSaga), anySaga(fencingSaga)],
   reconcilers: [
     hostCleanups,
     orphanClaims,
@@ -128,6 +132,7 @@ export const computeService = service({
     reclaims,
     expiredDisks,
     oldMaintenances,
+    oldFencings,
     usageAuditing,
     usedRateLimits,
   ],
@@ -149,6 +154,7 @@ export const computeService = service({
     deletedDisks,
     diskAmounts,
     numberAllFlavors,
+    fencings,
   ],
   config: computeConfig,
   contract: computeContract,

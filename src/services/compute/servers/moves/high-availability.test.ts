@@ -1,55 +1,15 @@
 /** Stories of hosts that fail, and of the servers that come back elsewhere. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { virtualClock } from '#kernel/clock.ts'
 import type { SagaProbe } from '#kernel/saga/run.ts'
-import { serverCloud } from '../fixtures/server-cloud.ts'
-import { newWorld } from '../fixtures/world.ts'
+import { failingHosts } from '../fixtures/failing-hosts.ts'
 import { evacuatedSources } from './evacuate.ts'
-import { highAvailability, lostHosts, type Watch } from './high-availability.ts'
+import { lostHosts, type Watch } from './high-availability.ts'
 
 const second = 1000
 
-async function stage(hosts: string[], sagaProbe?: SagaProbe) {
-  const clock = virtualClock()
-  const cloud = await serverCloud({
-    hosts: hosts.slice(0, 1),
-    world: await newWorld(clock),
-    set: ['compute.hosts.down_after_seconds=20', 'compute.high_availability.after_seconds=60'],
-    ...(sagaProbe && { sagaProbe }),
-  })
-  const [admin, demo] = [await cloud.admin(), await cloud.project('p1')]
-  const marked = await cloud.boot(demo, { metadata: { HA_Enabled: 'True' } })
-  const plain = await cloud.boot(demo)
-  const off = await cloud.boot(demo, { metadata: { HA_Enabled: 'yes' } })
-  await cloud.api(demo, 'POST', `/servers/${off.id}/action`, { 'os-stop': null })
-  await cloud.env.sagas.idle()
-  for (const host of hosts.slice(1)) await cloud.addHost(host)
-  return Object.assign(cloud, {
-    clock,
-    demo,
-    marked,
-    plain,
-    off,
-    async pass(seconds: number) {
-      for (let passed = 0; passed < seconds; passed += 5) {
-        await clock.advance(5 * second)
-        await cloud.reconcile(highAvailability.id)
-      }
-    },
-    async at(id: string) {
-      const shown = await cloud.show(admin, id)
-      return [shown.status, shown['OS-EXT-SRV-ATTR:host']]
-    },
-    async forceDown(host: string) {
-      const { body } = await cloud.api<{ services: { id: string }[] }>(admin, 'GET', `/os-services?host=${host}`)
-      await cloud.api(admin, 'PUT', `/os-services/${body.services[0]!.id}`, { forced_down: true })
-    },
-  })
-}
-
 test('marked servers of a host that failed come back elsewhere, the others stay; the host that returns lets go of them', async () => {
-  await using s = await stage(['h1', 'h2', 'h3'])
+  await using s = await failingHosts(['h1', 'h2', 'h3'])
   await s.removeHost('h1')
   await s.pass(70)
   assert.deepEqual(await s.at(s.marked.id), ['ACTIVE', 'h1'], 'down for less than a minute')
@@ -76,7 +36,7 @@ test('marked servers of a host that failed come back elsewhere, the others stay;
 })
 
 test('a host that is said to be down and answers keeps its servers', async () => {
-  await using s = await stage(['h1', 'h2'])
+  await using s = await failingHosts(['h1', 'h2'])
   await s.forceDown('h1')
   await s.pass(200)
   await s.env.sagas.idle()
@@ -85,7 +45,7 @@ test('a host that is said to be down and answers keeps its servers', async () =>
 })
 
 test('when most hosts are away at once nothing is evacuated', async () => {
-  await using s = await stage(['h1', 'h2', 'h3'])
+  await using s = await failingHosts(['h1', 'h2', 'h3'])
   await s.removeHost('h1')
   await s.removeHost('h2')
   await s.pass(200)
@@ -110,7 +70,7 @@ test('a host that is back before its server is built elsewhere keeps it', async 
   let back = async () => {}
   const probe: SagaProbe = ({ saga, step, at }) =>
     saga === 'compute.servers.evacuate' && at === 'before' && step.startsWith('spawn') ? back() : undefined
-  await using s = await stage(['h1', 'h2', 'h3'], probe)
+  await using s = await failingHosts(['h1', 'h2', 'h3'], { sagaProbe: probe })
   await s.removeHost('h1')
   let came = false
   back = async () => {

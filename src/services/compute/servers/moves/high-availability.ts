@@ -4,8 +4,9 @@ import { messageOf } from '#kernel/errors.ts'
 import { reconciler } from '#kernel/reconcile.ts'
 import { computeConfig } from '../../config.ts'
 import { isTrue } from '../../dialect.ts'
+import { isFenced } from '../../fencing/steps.ts'
 import { hostAgent } from '../../host-agent.ts'
-import { isUp } from '../../hosts/host.ts'
+import { type HostRow, isUp } from '../../hosts/host.ts'
 import { hosts } from '../../hosts/store.ts'
 import type { ServerRow } from '../server.ts'
 import { allowed } from '../states.ts'
@@ -65,19 +66,20 @@ export const highAvailability = reconciler({
       return
     }
     let room = together - (await moves.count(ctx.db, { type: 'evacuation', status: ['accepted', 'pre-migrating'] }))
-    for (const host of lost) if (room > 0) room -= await bringBack(ctx, host.name, room)
+    for (const host of lost) if (room > 0) room -= await bringBack(ctx, host, room)
     // Hosts that do not answer take their time; nobody was away meanwhile.
     watch.lookedAt = ctx.clock.now()
   },
 })
 
 /** Begins up to `most` evacuations; how many it began. */
-async function bringBack(ctx: Ctx, host: string, most: number): Promise<number> {
+async function bringBack(ctx: Ctx, row: HostRow, most: number): Promise<number> {
+  const host = row.name
   const { from, over = [] } = allowed.evacuate
   const vm_state = from.filter(state => state !== 'error')
   const servers = (await listServers(ctx, { host, vm_state })).filter(isMarked)
   const free = servers.filter(({ task_state }) => task_state === null || over.includes(task_state))
-  if (free.length === 0 || (await answers(ctx, host))) return 0
+  if (free.length === 0 || (await answers(ctx, host)) || !(await isFenced(ctx, row))) return 0
   let begun = 0
   for (const server of free) {
     if (begun === most) break
