@@ -149,6 +149,16 @@ test('calls about one guest take turns, calls about another do not wait', async 
   assert.equal(await host.call('state', { id: 'a' }), powerStates.shutdown)
 })
 
+test('a stop does not wait for an agent in the guest that does not answer', async () => {
+  await using host = await setUp({ faults: [{ method: 'changePassword', delayMs: 45_000, error: 'no answer' }] })
+  await host.call('spawn', { spec: guest('a'), power_on: true })
+  const asked = host.call('changePassword', { id: 'a', user: 'root', password: 'secret' })
+  await host.clock.advance(0)
+  await host.call('stop', { id: 'a', grace_seconds: 0 })
+  assert.equal(await host.call('state', { id: 'a' }), powerStates.shutdown)
+  await Promise.all([assert.rejects(asked, { message: 'no answer' }), host.clock.advance(45_000)])
+})
+
 test('a caller that gives up stops the work, and what waits behind it goes on', async () => {
   await using host = await setUp({ faults: [{ method: 'spawn', delayMs: 60_000 }] })
   const impatient = new AbortController()

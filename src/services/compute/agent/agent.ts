@@ -236,8 +236,12 @@ function methodsOf(
     swapDisk: ({ id, disk_id, disk }, context) => change(id, context, () => driver.swapDisk(id, disk_id, disk)),
     cacheImage: ({ image }, context) => ask(() => driver.cacheImage(image, context.signal)),
     injectNmi: ({ id }, context) => change(id, context, () => driver.injectNmi(id)),
-    changePassword: ({ id, user, password }, context) =>
-      change(id, context, () => driver.changePassword(id, user, password)),
+    // Takes no turn: a guest that still boots may not answer for long, and a stop does not wait for that.
+    changePassword: ({ id, user, password }) =>
+      ask(async () => {
+        await driver.changePassword(id, user, password)
+        return null
+      }),
     resetNetwork: ({ id, nics }, context) => change(id, context, () => driver.resetNetwork(id, nics)),
     reshape: ({ spec, power_on, grace_seconds }, context) =>
       change(spec.id, context, () => driver.reshape(spec, { signal: context.signal, power_on, grace_seconds })),

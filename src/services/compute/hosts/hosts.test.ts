@@ -57,6 +57,12 @@ onEachEngine('a host that reports is a service, a hypervisor and a resource prov
   assert.ok(provider?.traits.includes('COMPUTE_NODE'))
 })
 
+onEachEngine('a host whose first two reports come at once is made once, and both are taken', async database => {
+  await using cloud = await computeCloud({ database })
+  await Promise.all([cloud.report('h1'), cloud.report('h1'), cloud.report('h2')])
+  assert.deepEqual((await services(cloud)).map(one => one.host).sort(), ['h1', 'h2'])
+})
+
 test('a host that stops to report is down after a minute, and up again with the next report', async () => {
   const clock = virtualClock()
   await using cloud = await computeCloud({ clock })

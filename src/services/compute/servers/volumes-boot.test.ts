@@ -1,6 +1,7 @@
 /** Stories of servers that boot from volumes, and of block device mappings. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { Conflict } from '#kernel/errors.ts'
 import { onEachEngine } from '../../../../test/engines.ts'
 import type { ServerCloud } from './fixtures/server-cloud.ts'
 import { type Fault, volumeCloud } from './fixtures/volume-cloud.ts'
@@ -69,6 +70,30 @@ onEachEngine('a server boots from a volume made of an image, with disks of its o
     (await cloud.volumes.all(cloud.ctx())).map(one => [one.status, one.volume_type]),
     [['available', 'fast']],
   )
+})
+
+test('a volume that cannot go stays and its server goes; what is no refusal is not hidden', async t => {
+  await using cloud = await volumeCloud()
+  const { member } = cloud
+  const withVolume = async () => {
+    const device = { source_type: 'blank', destination_type: 'volume', volume_size: 1, boot_index: -1 }
+    const image = { source_type: 'image', uuid: tiny, boot_index: 0, destination_type: 'local' }
+    return cloud.boot(member, { block_device_mapping_v2: [image, { ...device, delete_on_termination: true }] })
+  }
+  const [held, odd] = [await withVolume(), await withVolume()]
+  const removal = t.mock.method(cloud.volumes, 'remove', async () => {
+    throw new Conflict('Volume has snapshots.')
+  })
+  await cloud.remove(member, held.id)
+  assert.equal((await cloud.api(member, 'GET', `/servers/${held.id}`)).status, 404)
+  removal.mock.mockImplementation(async () => {
+    throw new Error('a mistake of ours')
+  })
+  await cloud.remove(member, odd.id)
+  assert.equal((await cloud.show(member, odd.id)).status, 'ERROR')
+  removal.mock.restore()
+  await cloud.remove(member, odd.id)
+  assert.equal((await cloud.volumes.all(cloud.ctx())).length, 1, 'only the one that could not go')
 })
 
 test('what is wrong with a block device mapping is said in the words that clients know', async () => {

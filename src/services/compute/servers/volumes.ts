@@ -1,6 +1,6 @@
 /** What becomes of a server's volumes: claimed with it, reached by its host, let go with it. */
 import type { Ctx } from '#kernel/context.ts'
-import { messageOf } from '#kernel/errors.ts'
+import { Fault, messageOf } from '#kernel/errors.ts'
 import { type BlockDeviceRow, isVolume, layout, type VolumeDevice } from './block-device.ts'
 import type { WantedDevice } from './block-devices.ts'
 import type { ServerRow } from './server.ts'
@@ -75,6 +75,7 @@ async function removeVolume(ctx: Ctx, volume_id: string): Promise<void> {
   try {
     await volumeService(ctx).remove(ctx, volume_id)
   } catch (error) {
+    if (!(error instanceof Fault) || error.status >= 500) throw error
     ctx.log.warn({ err: messageOf(error), volume_id }, 'a volume was not deleted with its server')
   }
 }
