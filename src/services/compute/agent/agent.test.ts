@@ -4,10 +4,12 @@ import { test } from 'node:test'
 import { inProcessBus } from '#kernel/bus/in-process.ts'
 import { client, serveMethods } from '#kernel/bus/methods.ts'
 import { virtualClock } from '#kernel/clock.ts'
+import type { Env } from '#kernel/context.ts'
 import { Fault } from '#kernel/errors.ts'
 import { silentLog } from '#kernel/log.ts'
 import { GuestError, type GuestSpec, powerStates } from '../drivers/driver.ts'
 import { type FakeFault, type FakeGuest, fakeDriver } from '../drivers/fake.ts'
+import { hostAgent } from '../host-agent.ts'
 import { computeAgent } from './agent.ts'
 import {
   type ComputeAgentMethods,
@@ -64,6 +66,8 @@ async function setUp({ control = true, faults = [] as FakeFault[], guests = new 
     events,
     uploaded,
     call: call.call,
+    /** As the control plane asks. */
+    asked: hostAgent({ bus, clock, database: {} } as unknown as Env, 'h1'),
     serveControl,
     async [Symbol.asyncDispose]() {
       await agent[Symbol.asyncDispose]()
@@ -101,6 +105,24 @@ test('changes are reported within a second, those of that second together', asyn
     host.reports.slice(1).map(report => report.guests.map(({ id }) => id)),
     [['a', 'b']],
   )
+})
+
+test('a call that a newer one has overtaken does nothing, unless somebody waits for it still', async () => {
+  await using host = await setUp()
+  const spec = guest('a')
+  await host.call('spawn', { spec, power_on: true })
+  const late = { id: 'a', order: 1 }
+  await host.call('dropAside', late)
+  await host.call('setAside', { id: 'a', grace_seconds: 0, order: 2 } as never)
+  // Its second copy: what it was to make room for is there now.
+  await assert.rejects(host.call('dropAside', late), { message: 'A newer call about guest a came before this one.' })
+  await host.call('bringBack', { id: 'a', order: 3 } as never)
+  assert.equal(await host.call('state', { id: 'a' }), powerStates.shutdown)
+  // A caller whose clock is behind that of the one before it.
+  await host.call('start', { spec, order: host.clock.now() * 1000 + 7_000_000 } as never)
+  await host.asked.call('stop', { id: 'a', grace_seconds: 0 })
+  await host.asked.call('start', { spec })
+  assert.equal(await host.call('state', { id: 'a' }), powerStates.running)
 })
 
 test('a guest is destroyed at once, whatever goes on with it', async () => {

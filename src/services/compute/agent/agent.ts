@@ -15,6 +15,7 @@ import {
   computeControlSubject,
   computeControlVersion,
 } from './methods.ts'
+import { type AboutGuest, ordersTaken, questions } from './order.ts'
 import { perGuest } from './per-guest.ts'
 
 /** Where a host puts the bytes of a new image. */
@@ -152,15 +153,13 @@ export async function computeAgent(options: ComputeAgentOptions): Promise<AsyncD
   }
 }
 
-/** Asked often, and nothing is changed by them. */
-const questions = new Set(['facts', 'list', 'state', 'consoleLog', 'console', 'diagnostics', 'migrationProgress'])
-
 /** What the bus calls. Changes of one guest run one after another; questions are answered at once. */
 function methodsOf(
   { driver, uploads, clock, log, host }: ComputeAgentOptions,
   changed: () => void,
 ): ComputeAgentMethods {
   const { serialize, busy } = perGuest()
+  const inOrder = ordersTaken()
 
   async function change(id: string, context: CallContext, work: () => Promise<void>): Promise<null> {
     try {
@@ -180,9 +179,9 @@ function methodsOf(
     }
   }
 
-  type Noted = (input: { id?: string; spec?: { id: string } }, context: CallContext) => Promise<unknown>
+  type Noted = (input: AboutGuest, context: CallContext) => Promise<unknown>
 
-  /** Says in the log what was done to which guest for which request, never with what: that may be a password. */
+  /** Does nothing for a call that a newer one has overtaken. Says in the log what was done to which guest for which request, never with what: that may be a password. */
   const noted =
     (method: string, work: Noted): Noted =>
     async (input, context) => {
@@ -190,6 +189,7 @@ function methodsOf(
       const about = { host, request_id: context.requestId, server_id: input.id ?? input.spec?.id, method }
       const ms = () => Math.round(clock.monotonic() - began)
       try {
+        inOrder(input)
         const answer = await work(input, context)
         log.info({ ...about, ms: ms() }, `host: ${method} done`)
         return answer
