@@ -48,6 +48,8 @@ export interface CloudOptions {
   validateResponses?: boolean
   /** Serves the API only: sagas, reconcilers and hosts are those of another process on the same bus and database. */
   apiOnly?: boolean
+  /** Such a process that is a node of its own, and runs what each node runs for itself. */
+  isNode?: boolean
   /** The name of this process among several of one cloud. */
   processName?: string
   /** The names of the processes that serve the API beside this one. */
@@ -96,6 +98,7 @@ export async function createCloud(options: CloudOptions): Promise<Cloud> {
   const disposables: AsyncDisposable[] = []
   const reconcilers = [housekeeping, unfinishedSagas, ...services.flatMap(s => s.reconcilers ?? [])]
   const control = options.apiOnly ? controlOver(bus) : undefined
+  const own = control ? reconcilers.filter(one => options.isNode && one.everyNode) : reconcilers
   let runner: ReconcilerRunner | undefined
   let address = config.of(cloudConfig).public_url.replace(/\/$/, '')
 
@@ -121,7 +124,7 @@ export async function createCloud(options: CloudOptions): Promise<Cloud> {
       return address
     },
     authenticate: token => contracts.identity.authenticate(env, token),
-    signal: id => (control ?? runner)?.signal(id),
+    signal: id => (control && !own.some(one => one.id === id) ? control : runner)?.signal(id),
   }
   for (const warning of env.policy.warnings) log.warn(warning)
   await migrate(database, migrationSets)
@@ -158,8 +161,7 @@ export async function createCloud(options: CloudOptions): Promise<Cloud> {
     },
     health: whole.health,
     async begin() {
-      if (control) return
-      runner = startReconcilers(env, reconcilers)
+      runner = startReconcilers(env, own)
       await sagas.recover()
     },
     async reconcile(id) {

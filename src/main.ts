@@ -23,6 +23,8 @@ async function run(command: Command): Promise<number> {
       return (await import('./cli/image-replicate.ts')).imageReplicate(command.options)
     case 'up':
       return (await import('./cli/up.ts')).up(command.options)
+    case 'serve':
+      return (await import('./cli/serve.ts')).serve(command.options)
     case 'scheduler':
       return (await import('./cli/scheduler.ts')).scheduler(command.options)
     case 'status':

@@ -4,7 +4,7 @@ export const helpText = `Nephos: an OpenStack cloud in one program, with real AP
 
   nephos up            start the cloud here, in the foreground; prints "ready http://HOST:PORT"
   nephos status        is it running, and what is in it
-  nephos scheduler     choose hosts for a cloud, in a process of its own    docs/scheduling.md
+  nephos scheduler     choose hosts for a cloud elsewhere: docs/scheduling.md;  serve --node NAME  its APIs, too: docs/howto/more-api-nodes.md
   nephos doctor        what this machine can do, what is missing, and the command that adds it
   nephos image build   build the small guest image;  image replicate FROM TO  copies what one cloud of a clouds.yaml has and another lacks
   nephos db migrate    bring the database up to this version;  db check  says whether it is
@@ -31,7 +31,7 @@ Flags of up
   --no-install         install no Debian packages: say what is missing, and stop
 
 Other flags
-  --data DIR           status, doctor, db, trace, server why, host, fixed list, metadata, placement explain, policy: the same directory as at up
+  --data DIR           serve, status, doctor, db, trace, server why, host, fixed list, metadata, placement explain, policy: the same directory as at up
   --role ROLE          policy check: one or more; with --user, --project, --domain ID or --system, and --target NAME=VALUE
   --live auto|yes|no   host drain: whether what runs must move as it runs;  --together N  how many at a time
   --json               status, doctor, policy list: for programs

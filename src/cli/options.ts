@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util'
 import type { HostOptions } from './host-maintenance.ts'
 import type { Access } from './policy.ts'
+import type { ServeOptions } from './serve.ts'
 
 export type VirtChoice = 'auto' | 'qemu' | 'fake'
 export type NetworkChoice = 'auto' | 'linux' | 'fake'
@@ -33,6 +34,7 @@ export interface UpOptions {
 
 export type Command =
   | { name: 'up'; options: UpOptions }
+  | { name: 'serve'; options: ServeOptions }
   | { name: 'scheduler'; options: { data: string } }
   | { name: 'status'; options: { data: string; json: boolean } }
   | { name: 'doctor'; options: { data: string; host: string; port: number; json: boolean } }
@@ -93,6 +95,12 @@ const readers: Record<string, (words: string[]) => Command> = {
   status(words) {
     const flags = read('status', words, { ...dataFlag, ...jsonFlag })
     return { name: 'status', options: { data: resolve(flags.data), json: flags.json } }
+  },
+  serve(words) {
+    const flags = read('serve', words, { ...dataFlag, ...listenFlags, node: { type: 'string' } } as const)
+    const { host, node } = flags
+    if (!/^[A-Za-z0-9][A-Za-z0-9.-]{0,62}$/.test(node ?? '')) throw new UsageError('serve: --node NAME names this node')
+    return { name: 'serve', options: { data: resolve(flags.data), host, port: portOf(flags.port), node: node! } }
   },
   scheduler: words => ({
     name: 'scheduler',

@@ -5,6 +5,8 @@ export interface Reconciler {
   readonly id: string
   /** Milliseconds between two runs when nobody signals. */
   readonly every: number
+  /** Each node that serves the API runs it for itself, not only the one that keeps sagas. */
+  readonly everyNode?: boolean
   run(ctx: Ctx): Promise<void>
 }
 

@@ -28,6 +28,7 @@ export interface Login {
 /** What an admin sees of the cloud through its APIs. */
 export interface Admin {
   login: Login
+  token: string
   /** Types of the services in the catalog. */
   serviceTypes: string[]
   /** Asks below a service's endpoint. Throws unless the answer is a good one. */
@@ -44,13 +45,7 @@ export async function startCloud({ flags, settings = {} }: CloudOptions) {
   writeFileSync(join(data, 'nephos.yaml'), stringify(settings))
   const url = `http://127.0.0.1:${await freePort()}`
   const args = ['up', '--data', data, '--port', new URL(url).port, ...flags]
-  const child = spawn(launcher, args, { stdio: ['ignore', 'pipe', 'pipe'] })
-  let output = ''
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.on('data', (chunk: Buffer) => {
-      output = (output + chunk).slice(-20_000)
-    })
-  }
+  const child = launch(args)
   const cloud = {
     dir,
     url,
@@ -68,18 +63,45 @@ export async function startCloud({ flags, settings = {} }: CloudOptions) {
       return found
     },
     async [Symbol.asyncDispose]() {
-      await ended(child)
+      await child[Symbol.asyncDispose]()
       rmSync(dir, { recursive: true, force: true })
     },
   }
-  for (let waited = 0; !output.includes('\nready ') && !output.startsWith('ready '); waited += 50) {
-    if (child.exitCode !== null || waited > 120_000) {
-      await cloud[Symbol.asyncDispose]()
-      throw new Error(`nephos ${args.join(' ')} did not get ready:\n${output}`)
-    }
-    await sleep(50)
-  }
+  await child.ready.catch(async error => {
+    await cloud[Symbol.asyncDispose]()
+    throw error
+  })
   return cloud
+}
+
+/** A node that serves the APIs of a cloud at another address. The cloud's settings name a NATS server. */
+export async function startNode({ dir }: Pick<RunningCloud, 'dir'>, node: string) {
+  const url = `http://127.0.0.1:${await freePort()}`
+  const child = launch(['serve', '--data', join(dir, 'data'), '--port', new URL(url).port, '--node', node])
+  await child.ready.catch(async error => {
+    await child[Symbol.asyncDispose]()
+    throw error
+  })
+  return { url, [Symbol.asyncDispose]: () => child[Symbol.asyncDispose]() }
+}
+
+/** Runs a command that says when it is ready, until it is disposed of. */
+function launch(args: string[]) {
+  const child = spawn(launcher, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (chunk: Buffer) => {
+      output = (output + chunk).slice(-20_000)
+    })
+  }
+  async function readiness(): Promise<void> {
+    for (let waited = 0; !/^ready /m.test(output); waited += 50) {
+      if (child.exitCode !== null || waited > 120_000)
+        throw new Error(`nephos ${args.join(' ')} did not get ready:\n${output}`)
+      await sleep(50)
+    }
+  }
+  return { ready: readiness(), [Symbol.asyncDispose]: () => ended(child) }
 }
 
 export type RunningCloud = Awaited<ReturnType<typeof startCloud>>
@@ -112,6 +134,7 @@ export async function logIn(cloud: Pick<RunningCloud, 'cloudsFile'>): Promise<Ad
   }
   return {
     login,
+    token,
     serviceTypes: catalog.map(entry => entry.type),
     request,
     get: async <T>(serviceType: string, path: string) => (await (await request(serviceType, path)).json()) as T,

@@ -118,6 +118,11 @@ export const imageConfig = section(
         minimum: 0,
         description: 'How much disk the copies of images may take that are far away; 0: none are kept.',
       }),
+      cache_directory: Type.String({
+        default: '',
+        description: 'Folder of those copies, of this node alone; by default cache/ in the folder of the images.',
+      }),
+      cache_node: Type.String({ default: '', description: "What the cache's node is called; by default the host." }),
       download_bytes_per_minute: Type.Integer({
         default: 0,
         minimum: 0,

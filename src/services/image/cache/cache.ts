@@ -10,12 +10,14 @@ import { images } from '../images/store.ts'
 import { stagingStore, storesOf } from '../stores.ts'
 import { type CachedRow, cached, enqueue } from './store.ts'
 
-export const node = hostname()
+/** Whose cache it is: each node has one. */
+export const nodeOf = (env: Env) => env.config.of(imageConfig).cache_node || hostname()
 export const cacheSize = (env: Env) => env.config.of(imageConfig).cache_bytes
 export const cacheReconciler = 'image.cache'
 
 async function folder(env: Env): Promise<string> {
-  const path = join(await storesOf(env).directoryOf(stagingStore), 'cache')
+  const own = env.config.of(imageConfig).cache_directory
+  const path = own || join(await storesOf(env).directoryOf(stagingStore), 'cache')
   await mkdir(path, { recursive: true, mode: 0o700 })
   return path
 }
@@ -26,7 +28,7 @@ const iso = (env: Env) => new Date(env.clock.now()).toISOString()
 export async function queueForCache(env: Env, image_id: string): Promise<void> {
   const now = iso(env)
   await enqueue(env.database.root, {
-    ...{ node, image_id, state: 'queued', blob: null, size: 0, hits: 0 },
+    ...{ node: nodeOf(env), image_id, state: 'queued', blob: null, size: 0, hits: 0 },
     ...{ last_accessed: now, last_modified: now },
   })
   env.signal(cacheReconciler)
@@ -40,18 +42,19 @@ export async function fromCache(
   signal: AbortSignal | undefined,
 ): Promise<Readable | undefined> {
   if (cacheSize(env) === 0) return undefined
-  const row = await cached.find(env.database.root, { node, image_id })
+  const where = { node: nodeOf(env), image_id }
+  const row = await cached.find(env.database.root, where)
   if (!row) await queueForCache(env, image_id)
   if (!row?.blob) return undefined
   const used = { hits: row.hits + 1, last_accessed: iso(env) }
-  await cached.update(env.database.root, { node, image_id }, used)
+  await cached.update(env.database.root, where, used)
   return readBlob(join(await folder(env), row.blob), range, signal)
 }
 
 /** Copies the bytes of a queued image. */
 export async function fillCache(ctx: Ctx, row: CachedRow, open: (id: string) => Promise<Readable>): Promise<void> {
   const image = await images.find(ctx.db, { id: row.image_id })
-  const where = { node, image_id: row.image_id }
+  const where = { node: nodeOf(ctx), image_id: row.image_id }
   if (image?.status !== 'active') return void (await cached.remove(ctx.db, where))
   const blob = `${image.id}.${ctx.ids.hex().slice(0, 8)}`
   const path = join(await folder(ctx), blob)
@@ -75,6 +78,7 @@ export async function fillCache(ctx: Ctx, row: CachedRow, open: (id: string) => 
 
 /** Forgets images. Their files go with the next cleaning. */
 export async function forget(ctx: Ctx, where: { image_id?: string; state?: string }): Promise<number> {
+  const node = nodeOf(ctx)
   const gone = await cached.list(ctx.db, { node, ...where })
   for (const { image_id, blob } of gone) {
     await cached.remove(ctx.db, { node, image_id })
@@ -87,7 +91,7 @@ export async function forget(ctx: Ctx, where: { image_id?: string; state?: strin
 export async function prune(ctx: Ctx): Promise<{ files: number; bytes: number }> {
   const all = await cached.list(
     ctx.db,
-    { node, state: 'cached' },
+    { node: nodeOf(ctx), state: 'cached' },
     { orderBy: [{ column: 'last_accessed', direction: 'asc' }] },
   )
   let over = all.reduce((sum, row) => sum + Number(row.size), 0) - cacheSize(ctx)
@@ -104,7 +108,7 @@ export async function prune(ctx: Ctx): Promise<{ files: number; bytes: number }>
 
 /** Removes rows of images that are gone, and files of no row that nobody writes any more. */
 export async function clean(ctx: Ctx): Promise<void> {
-  const rows = await cached.list(ctx.db, { node })
+  const rows = await cached.list(ctx.db, { node: nodeOf(ctx) })
   for (const row of rows)
     if ((await images.count(ctx.db, { id: row.image_id, status: ['active', 'deactivated'] })) === 0)
       await forget(ctx, { image_id: row.image_id })

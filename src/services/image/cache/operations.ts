@@ -5,7 +5,7 @@ import { operation, reply } from '#kernel/operation.ts'
 import { Type } from '#kernel/schema/builders.ts'
 import { visibleImage } from '../images/image.ts'
 import { cacheClean, cacheDelete, cacheImage, cacheList, cachePrune, listCachedNodes } from '../rules.ts'
-import { cacheSize, clean, forget, node, prune, queueForCache } from './cache.ts'
+import { cacheSize, clean, forget, nodeOf, prune, queueForCache } from './cache.ts'
 import { cached } from './store.ts'
 
 function needCache(ctx: Ctx): void {
@@ -39,7 +39,11 @@ export const showCache = operation({
   }),
   async handle(ctx) {
     needCache(ctx)
-    const rows = await cached.list(ctx.db, { node }, { orderBy: [{ column: 'last_modified', direction: 'asc' }] })
+    const rows = await cached.list(
+      ctx.db,
+      { node: nodeOf(ctx) },
+      { orderBy: [{ column: 'last_modified', direction: 'asc' }] },
+    )
     return {
       cached_images: rows
         .filter(row => row.state === 'cached')
