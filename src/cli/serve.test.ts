@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { natsBinary, startNats, stopNats } from '#kernel/bus/fixtures/nats-server.ts'
 import { logIn, startCloud, startNode } from '../../test/conformance/cloud.ts'
-import { natsBinary, startNats, stopNats } from '../kernel/bus/fixtures/nats-server.ts'
 
 const skip = natsBinary === undefined && 'needs nats-server'
 

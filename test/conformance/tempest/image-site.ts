@@ -39,8 +39,10 @@ export async function imageSite() {
 export const imageSettingsOf = (folder: string) => ({
   stores: { second: { type: 'file', directory: folder }, web: { type: 'http' } },
   show_locations: true,
-  // Some tests upload bytes that are of no format.
+  // Some tests upload bytes that are of no format, others such as no host may open: the builds have to fail.
   require_format_match: false,
+  refuse_unsafe: false,
+  convert_imports_to: 'raw',
   import_networks: ['127.0.0.0/8', '::1/128'],
   import_ports: [],
 })

@@ -28,6 +28,9 @@ export const simulatedLists = ['smoke', 'interop', ...areas.filter(area => area 
 export const disturbing =
   'tempest.api.compute.servers.test_server_actions.ServerActionsTestJSON.test_change_server_password'
 
+/** Two nodes have to serve images for it. */
+export const betweenNodes = 'tempest.api.image.v2.admin.test_image_caching.ImageCachingTest.test_remote_and_self_cache'
+
 /** Regular expressions over the full names (with attributes) of a list's tests. Throws for a name that is none. */
 export function patternsOf(list: string): string[] {
   if (list === 'all') return areas.map(area => `^tempest\\.${area.replaceAll('.', '\\.')}\\.`)

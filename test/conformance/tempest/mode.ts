@@ -1,17 +1,20 @@
 /** `conformance tempest`: a cloud, Tempest on it, and a verdict against the list of known failures. */
+import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { addImage, logIn, startCloud } from '../cloud.ts'
+import { natsBinary, startNats, stopNats } from '../../../src/kernel/bus/fixtures/nats-server.ts'
+import { type Admin, addImage, logIn, startCloud, startNode } from '../cloud.ts'
 import { keepTraces, tellVerdict } from '../outcome.ts'
 import { installSuite, type Suite } from '../python.ts'
 import { writeReport } from '../report.ts'
 import { keep, keepReal, keptOf, noteSeen } from '../results.ts'
 import { type Result, runSuite, type Workspace, workspaceIn } from '../stestr.ts'
+import { makeFormatImages } from './format-images.ts'
 import { buildGuest } from './guest.ts'
 import { imageSettingsOf, imageSite } from './image-site.ts'
 import { registerLimits } from './limits.ts'
-import { disturbing, onList, patternsOf, simulatedLists } from './lists.ts'
+import { betweenNodes, disturbing, onList, patternsOf, simulatedLists } from './lists.ts'
 import { configText, formerPasswords, lockout, region, type Settings, tempestSettings } from './settings.ts'
 
 export interface TempestOptions {
@@ -48,9 +51,13 @@ export async function tempestMode(suite: Suite, options: TempestOptions): Promis
   await using site = await imageSite()
   const images = mkdtempSync(join(tmpdir(), 'nephos-conformance-images-'))
   using _images = { [Symbol.dispose]: () => rmSync(images, { recursive: true, force: true }) }
+  const wantsNode = lists.some(list => onList(list)(betweenNodes))
+  if (wantsNode && !natsBinary) say('nats-server is not installed: no second node serves images')
+  await using nats = wantsNode && natsBinary ? await natsServer(images) : undefined
   await using cloud = await startCloud({
     flags,
     settings: {
+      ...(nats && { cloud: { nats_url: nats.url, bus_key: 'between the nodes of one conformance run' } }),
       identity: {
         lockout_attempts: lockout.attempts,
         lockout_seconds: lockout.seconds,
@@ -67,11 +74,19 @@ export async function tempestMode(suite: Suite, options: TempestOptions): Promis
     },
   })
   const admin = await logIn(cloud)
+  await using node = nats && (await startNode(cloud, 'second'))
+  const otherImageService = node && (await registerNode(admin, node.url))
+  const formatImages = hasQemuImg() ? makeFormatImages(join(images, 'formats')) : undefined
   if (unifiedLimits) await registerLimits(admin, region)
   const guest = real ? await buildGuest(cloud.dir, say) : undefined
   // Some tests need two images; the newer one is what most guests are made of.
   await addImage(admin, 'second', guest)
-  const settings = await tempestSettings(admin, { hosts, imageSite: site.url, unifiedLimits, ...(guest && { guest }) })
+  const settings = await tempestSettings(admin, {
+    ...{ hosts, imageSite: site.url, unifiedLimits },
+    ...(guest && { guest }),
+    ...(formatImages && { formatImages }),
+    ...(otherImageService && { otherImageService }),
+  })
   const workspace = await makeWorkspace(join(cloud.dir, 'tempest'), suite, settings)
   const before = await cloud.answered()
   const heard = ({ test, outcome, seconds }: Result) =>
@@ -90,6 +105,24 @@ export async function tempestMode(suite: Suite, options: TempestOptions): Promis
     writeReport()
   }
   return tellVerdict(results, say)
+}
+
+const hasQemuImg = () => spawnSync('qemu-img', ['--version']).error === undefined
+
+async function natsServer(folder: string) {
+  const { child, port } = await startNats(folder)
+  return { url: `nats://127.0.0.1:${port}`, [Symbol.asyncDispose]: () => stopNats(child) }
+}
+
+/** Puts the image service of a second node into the catalog; returns its type there. */
+async function registerNode(admin: Admin, url: string): Promise<string> {
+  const type = 'image_remote'
+  const made = await admin.post<{ service: { id: string } }>('identity', '/services', {
+    service: { type, name: 'glance-remote' },
+  })
+  const endpoint = { service_id: made.service.id, interface: 'public', region_id: region, url: `${url}/image` }
+  await admin.post('identity', '/endpoints', { endpoint })
+  return type
 }
 
 async function makeWorkspace(folder: string, suite: Suite, settings: Settings): Promise<Workspace> {

@@ -17,6 +17,10 @@ export interface Kind {
   guest?: string
   /** A web server with disks that the cloud may import. */
   imageSite?: string
+  /** A list of disks of many formats. The cloud keeps all that is uploaded, and converts what is imported. */
+  formatImages?: string
+  /** The type in the catalog of another node's image service. */
+  otherImageService?: string
 }
 
 /** Wrong passwords in a row, and seconds: what the cloud is started with, so that its tests need not wait long. */
@@ -30,7 +34,7 @@ export const region = 'RegionOne'
 
 export async function tempestSettings(
   admin: Admin,
-  { hosts, guest, imageSite, unifiedLimits }: Kind,
+  { hosts, guest, unifiedLimits, ...images }: Kind,
 ): Promise<Settings> {
   const offered = (type: string) => admin.serviceTypes.includes(type)
   return {
@@ -66,7 +70,7 @@ export async function tempestSettings(
     },
     validation: { run_validation: guest !== undefined, image_ssh_user: 'root', image_alt_ssh_user: 'root' },
     ...(guest !== undefined && { scenario: { img_file: guest, img_disk_format: 'qcow2' } }),
-    ...(await imageSettings(admin, imageSite)),
+    ...(await imageSettings(admin, images)),
     ...(await networkSettings(admin)),
     ...(await computeSettings(admin, hosts, guest !== undefined, unifiedLimits)),
     placement: await microversions(admin, 'placement', '/'),
@@ -92,7 +96,12 @@ const routed = (type: string, path: RegExp) =>
 
 const actionOf = (name: string) => operations.some(({ operation }) => operation.action === name && isThere(operation))
 
-async function imageSettings(admin: Admin, site?: string): Promise<Settings> {
+type Images = Pick<Kind, 'imageSite' | 'formatImages' | 'otherImageService'>
+
+async function imageSettings(
+  admin: Admin,
+  { imageSite: site, formatImages, otherImageService }: Images,
+): Promise<Settings> {
   const { properties } = await admin.get<{ properties: Record<string, { enum?: (string | null)[] }> }>(
     'image',
     '/v2/schemas/image',
@@ -106,12 +115,15 @@ async function imageSettings(admin: Admin, site?: string): Promise<Settings> {
       disk_formats: formats('disk_format'),
       container_formats: formats('container_format'),
       image_caching_enabled: true,
+      ...(formatImages && { images_manifest_file: formatImages }),
+      ...(otherImageService && { alternate_image_endpoint: otherImageService }),
       ...(site && { http_image: `${site}/disk.raw`, http_qcow2_image: `${site}/disk.qcow2` }),
     },
     'image-feature-enabled': {
       import_image: methods['import-methods'].value.length > 0,
       manage_locations: images[0] !== undefined && 'locations' in images[0],
-      image_format_enforcement: site === undefined,
+      image_format_enforcement: formatImages === undefined,
+      image_conversion: formatImages !== undefined,
       do_secure_hash: 'os_hash_value' in properties,
       http_store_enabled: stores.stores.some(store => store['read-only'] === 'true'),
       store_weight_enabled: stores.stores.length > 1,
