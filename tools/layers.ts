@@ -40,7 +40,7 @@ export const rows: Row[] = [
     may: [
       'src/services/$X/drivers/$R/**',
       'src/services/$X/drivers/driver.ts',
-      'src/kernel/{log,errors,clock,ids,near-miss,program}.ts',
+      'src/kernel/{log,errors,clock,ids,near-miss,program,chores}.ts',
     ],
     why: 'a driver is told all it needs',
   },

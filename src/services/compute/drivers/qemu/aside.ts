@@ -1,10 +1,10 @@
 /** Guests that are set aside: their directories under another name, where nothing looks for guests. */
-import { mkdir, readdir, rename, rm } from 'node:fs/promises'
+import { mkdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { GuestError } from '../driver.ts'
 import { exists, type GuestFiles, give, guestFiles, needSpace, type QemuHost, syncDir } from './host.ts'
 import { checkOverlay } from './qcow2.ts'
-import { type GuestRecord, readRecord, writeRecord } from './record.ts'
+import { readRecord, writeRecord } from './record.ts'
 import { run } from './run.ts'
 import { allocatedBytes } from './snapshot.ts'
 
@@ -22,13 +22,6 @@ export function asideFiles(host: QemuHost, id: string): GuestFiles {
     memory: within('memory.state'),
     configDrive: within('config-drive'),
   }
-}
-
-/** Records of all that is aside here. */
-export async function asideRecords(host: QemuHost): Promise<GuestRecord[]> {
-  const ids = (await readdir(host.instances)).filter(name => name.endsWith('.aside')).map(name => name.slice(0, -6))
-  const records = await Promise.all(ids.map(id => readRecord(asideFiles(host, id))))
-  return records.filter(record => record !== undefined)
 }
 
 /** The guest must be off. */

@@ -5,9 +5,11 @@ import { open, readdir, rename, rm, stat, utimes } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { chore } from '#kernel/chores.ts'
 import { messageOf } from '#kernel/errors.ts'
 import { GuestError, type ImageSource, type ImageSpec } from '../driver.ts'
 import { give, needSpace, type QemuHost, syncDir } from './host.ts'
+import type { PurgeImages } from './purge-images.ts'
 import { diskFull, run } from './run.ts'
 
 export interface ImageCache {
@@ -17,11 +19,13 @@ export interface ImageCache {
   fetch(image: ImageSpec, signal: AbortSignal): Promise<string>
   /** Notes that the file is in use now. */
   touch(name: string): Promise<void>
-  /** Removes files that `isUsed` denies and that were not touched for `maxAgeMs`; the bytes freed. */
-  purge(maxAgeMs: number, isUsed: (name: string) => boolean): Promise<number>
+  /** Removes, in a process of its own, files that no guest has, that are not `inUse`, and that were not touched for `maxAgeMs`; the bytes freed. */
+  purge(maxAgeMs: number, inUse: readonly string[]): Promise<number>
   /** Removes what interrupted downloads left. */
   sweep(): Promise<void>
 }
+
+const purging = new URL('purge-images.ts', import.meta.url)
 
 interface Download {
   done: Promise<void>
@@ -84,21 +88,11 @@ export function imageCache(host: QemuHost, source: ImageSource): ImageCache {
       await touch(name)
       return name
     },
-    async purge(maxAgeMs, isUsed) {
-      let freed = 0
-      for (const name of await readdir(host.images)) {
-        if (downloads.has(name.replace(/\.part$/, ''))) continue
-        if (isUsed(name)) {
-          await touch(name)
-          continue
-        }
-        const found = await stat(pathOf(name))
-        if (host.clock.now() - found.mtimeMs < maxAgeMs) continue
-        await rm(pathOf(name), { force: true })
-        freed += found.size
-      }
-      return freed
-    },
+    purge: (max_age_ms, inUse) =>
+      chore<PurgeImages, number>(purging, {
+        ...{ images: host.images, instances: host.instances },
+        ...{ in_use: [...inUse, ...downloads.keys()], now: host.clock.now(), max_age_ms },
+      }),
     async sweep() {
       for (const name of await readdir(host.images)) if (name.endsWith('.part')) await rm(pathOf(name), { force: true })
     },

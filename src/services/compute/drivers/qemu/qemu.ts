@@ -12,7 +12,7 @@ import {
   type VirtDriver,
 } from '../driver.ts'
 import { chooseAccel } from './accel.ts'
-import { asideFiles, asideRecords, copyAside, dropAside, putAside, takeBack } from './aside.ts'
+import { asideFiles, copyAside, dropAside, putAside, takeBack } from './aside.ts'
 import { buildGuest, imagesOf } from './build.ts'
 import type { Accel, Machine } from './command-line.ts'
 import { lastLines, readConsoleLog } from './console-log.ts'
@@ -21,7 +21,7 @@ import { hostFacts, qemuVersion, type Sizes } from './facts.ts'
 import { filesystems, setPassword } from './guest-agent.ts'
 import { resetNetwork } from './guest-network.ts'
 import { existing, type Guest, guestsOf } from './guests.ts'
-import { checkDir, exists, findUser, guestFiles, guestIds, prepareDirs, type QemuHost } from './host.ts'
+import { checkDir, exists, findUser, prepareDirs, type QemuHost } from './host.ts'
 import { cachedName, imageCache } from './image-cache.ts'
 import { dropReleasedNics, forgetNic, placeNic, plugNic, unplugNic } from './nics.ts'
 import { powerOff } from './power.ts'
@@ -102,15 +102,6 @@ export async function qemuDriver(options: QemuDriverOptions): Promise<VirtDriver
     await guests.kill(guest, { flush: true })
     // Saved memory would belong to a disk that moves on now.
     await rm(guest.files.memory, { force: true })
-  }
-
-  async function usedImages(): Promise<Set<string>> {
-    const used = new Set([...building.values()].flat())
-    for (const id of await guestIds(host)) {
-      for (const name of (await readRecord(guestFiles(host, id)))?.images ?? []) used.add(name)
-    }
-    for (const { images: names } of await asideRecords(host)) for (const name of names) used.add(name)
-    return used
   }
 
   return {
@@ -299,10 +290,7 @@ export async function qemuDriver(options: QemuDriverOptions): Promise<VirtDriver
       await images.fetch(image, signal)
       return known ? 'existing' : 'cached'
     },
-    async purgeImageCache(maxAgeMs) {
-      const used = await usedImages()
-      return await images.purge(maxAgeMs, name => used.has(name))
-    },
+    purgeImageCache: maxAgeMs => images.purge(maxAgeMs, [...building.values()].flat()),
     onEvent: listener => void listeners.push(listener),
     async [Symbol.asyncDispose]() {
       closed = true
