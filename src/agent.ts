@@ -89,7 +89,7 @@ export async function makeDriver(kind: 'qemu' | 'fake', options: RealDrivers): P
 
 export async function makePlane(kind: 'linux' | 'fake', options: RealDrivers): Promise<DataPlane> {
   const { clock, log, prefix } = options
-  if (kind === 'fake') return (await import('./services/network/drivers/fake.ts')).fakePlane({ clock })
+  if (kind === 'fake') return (await import('./services/network/drivers/fake.ts')).fakePlane({ clock, alone: true })
   const dir = `/run/nephos-${prefix}-plane`
   await mkdir(dir, { recursive: true, mode: 0o755 })
   const { linuxPlane } = await import('./services/network/drivers/linux/plane.ts')

@@ -103,7 +103,7 @@ export async function beginLife(place: Place, beginning: Beginning): Promise<Lif
     }
     const machine = config.of(computeConfig).simulated
     const driver = fakeDriver({ clock, hostname: name, machine, ...kept })
-    const plane = fakePlane({ clock })
+    const plane = fakePlane({ clock, alone: true })
     const uploads = {
       put: async (imageId: string, bytes: Readable) =>
         void (await cloud.env.services.image.upload(cloud.ctx(), imageId, bytes)),

@@ -2,7 +2,8 @@
 import type { Ctx } from '#kernel/context.ts'
 import type { Db } from '#kernel/db/database.ts'
 import { syncHost, syncHostSoon } from './host-agent.ts'
-import { type Concern, type ConcernedHosts, everyHost, grow, hostsConcerned, want } from './hosts/store.ts'
+import { type Concern, type Concerned, concernedBy, everyHost, grow, want } from './hosts/store.ts'
+import { noteChanges } from './hosts/store-neighbours.ts'
 
 /** What the open transactions have changed so far. */
 const open = new WeakMap<Db, (Concern | undefined)[]>()
@@ -21,25 +22,27 @@ async function noteHosts(ctx: Ctx): Promise<void> {
   open.delete(ctx.db)
   // First: changes that meet wait here for each other, so that the later one sees where the earlier one has put its ports.
   const revision = await grow(ctx.db)
-  const { now, soon } = await concerned(ctx, concerns)
-  await want(ctx.db, [...now, ...soon], revision)
+  const found = await concerned(ctx, concerns)
+  await want(ctx.db, found, revision)
+  await noteChanges(ctx.db, revision, found.changes)
   ctx.afterCommit(() => {
-    for (const host of now) syncHost(ctx, host)
-    for (const host of soon) syncHostSoon(ctx, host)
+    for (const host of found.now) syncHost(ctx, host)
+    for (const host of found.soon) syncHostSoon(ctx, host)
   })
 }
 
-async function concerned(ctx: Ctx, concerns: (Concern | undefined)[]): Promise<ConcernedHosts> {
+async function concerned(ctx: Ctx, concerns: (Concern | undefined)[]): Promise<Concerned> {
   const known = concerns.filter(concern => concern !== undefined)
-  if (known.length < concerns.length) return { now: new Set(await everyHost(ctx.db)), soon: new Set() }
-  const all = (key: keyof Concern) => [...new Set(known.flatMap(concern => concern[key] ?? []))]
-  return hostsConcerned(ctx.db, {
-    hosts: all('hosts'),
-    ports: all('ports'),
-    networks: all('networks'),
-    security_groups: all('security_groups'),
-    routers: all('routers'),
-    leases_of: all('leases_of'),
-    members_of: all('members_of'),
+  if (known.length < concerns.length)
+    return { now: new Set(await everyHost(ctx.db)), soon: new Set(), changes: [{ of_id: '', port_id: '' }] }
+  const ids = (key: Exclude<keyof Concern, 'left'>) => [...new Set(known.flatMap(concern => concern[key] ?? []))]
+  return concernedBy(ctx.db, {
+    hosts: ids('hosts'),
+    ports: ids('ports'),
+    networks: ids('networks'),
+    security_groups: ids('security_groups'),
+    routers: ids('routers'),
+    readdressed: ids('readdressed'),
+    left: known.flatMap(concern => concern.left ?? []),
   })
 }

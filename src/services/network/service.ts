@@ -10,10 +10,12 @@ import { floatingIps } from './floating-ips/floating-ip.ts'
 import { agentOperations, agentRules } from './hosts/agents.ts'
 import { availabilityOperations, availabilityRules } from './hosts/availability.ts'
 import { hostNetworksHealth } from './hosts/health.ts'
+import { neighbourChanges } from './hosts/neighbours.ts'
 import { schedulingOperations, schedulingRules } from './hosts/scheduling.ts'
 import { ipAvailabilityOperations, ipAvailabilityRules } from './ip-availability/ip-availability.ts'
 import { initial } from './migrations/0001-initial.ts'
 import { hostRevisions } from './migrations/0002-host-revisions.ts'
+import { neighbours } from './migrations/0003-neighbours.ts'
 import { networks } from './networks/network.ts'
 import { sharedRules } from './policy.ts'
 import { portRules, ports } from './ports/port.ts'
@@ -89,7 +91,8 @@ export const networkService = service({
     ...resources.flatMap(one => one.allRules),
   ],
   faults: networkFaults,
-  migrations: [initial, hostRevisions],
+  migrations: [initial, hostRevisions, neighbours],
+  reconcilers: [neighbourChanges],
   config: networkConfig,
   contract: networkContract,
   health: [hostNetworksHealth],

@@ -14,7 +14,7 @@ import {
   networkAgentSubject,
   networkAgentVersion,
   networkControlSubject,
-  networkControlVersion,
+  plainVersion,
 } from './methods.ts'
 
 export interface NetworkAgentOptions {
@@ -36,7 +36,7 @@ export async function networkAgent(options: NetworkAgentOptions): Promise<AsyncD
   const log = options.log.child({ host })
   const control = client<NetworkControlMethods>(bus, networkControlSubject, {
     timeoutMs: controlTimeoutMs,
-    version: networkControlVersion,
+    version: plainVersion,
   })
   const stopping = new AbortController()
   const convergent = convergence({ host, plane, clock, log, control, signal: stopping.signal })
@@ -84,7 +84,8 @@ function reporter(
     try {
       const facts = await plane.facts()
       const converged = convergent.unreported()
-      const { revision } = await control.call('report', { host, facts, started, converged }, { signal })
+      const alone = plane.alone === true
+      const { revision } = await control.call('report', { host, facts, alone, started, converged }, { signal })
       started = false
       convergent.reported(converged)
       if (looking && convergent.due(revision)) void sync().then(sending.ask).catch(failed)

@@ -3,6 +3,7 @@ import type { Client } from '#kernel/bus/methods.ts'
 import type { Clock } from '#kernel/clock.ts'
 import type { Log } from '#kernel/log.ts'
 import type { ConvergeReport, DataPlane, HostNetworkState } from '../drivers/driver.ts'
+import { desiredState } from './desired.ts'
 import type { Carried, HostReport, NetworkControlMethods } from './methods.ts'
 
 export interface ConvergenceOptions {
@@ -28,6 +29,7 @@ export interface Convergence {
 const auditEveryMs = 300_000
 
 export function convergence({ host, plane, clock, log, control, signal }: ConvergenceOptions): Convergence {
+  const fetchDesired = desiredState({ host, control, alone: plane.alone === true, signal })
   let last: HostReport | undefined
   let unheard: HostReport | undefined
   let lookedAt = Number.NEGATIVE_INFINITY
@@ -38,7 +40,7 @@ export function convergence({ host, plane, clock, log, control, signal }: Conver
   async function sync(): Promise<ConvergeReport> {
     signal.throwIfAborted()
     const known = last && sound() && !auditDue() ? last.report.revision : null
-    const desired = await control.call('hostState', { host, known }, { signal })
+    const desired = await fetchDesired(known)
     if (desired === null) return last!.report
     const report = await plane.converge(desired)
     lookedAt = clock.monotonic()

@@ -138,6 +138,8 @@ export interface PlaneFacts {
 
 export interface DataPlane extends AsyncDisposable {
   readonly name: string
+  /** It makes nothing of what hosts know of each other: it is given no leases and no members of groups. */
+  readonly alone?: boolean
   facts(): Promise<PlaneFacts>
   /** Makes the host carry exactly `desired`. Calls are serialized by the caller. */
   converge(desired: HostNetworkState): Promise<ConvergeReport>

@@ -33,9 +33,12 @@ export interface FakePlane extends DataPlane {
 export interface FakePlaneOptions {
   clock?: Clock
   extensions?: string[]
+  /** See `DataPlane`. */
+  alone?: boolean
 }
 
-export function fakePlane({ clock = systemClock(), extensions = allExtensions }: FakePlaneOptions = {}): FakePlane {
+export function fakePlane(options: FakePlaneOptions = {}): FakePlane {
+  const { clock = systemClock(), extensions = allExtensions, alone = false } = options
   let applied: HostNetworkState | undefined
   let handler: MetadataHandler | undefined
   const revisions: number[] = []
@@ -64,6 +67,7 @@ export function fakePlane({ clock = systemClock(), extensions = allExtensions }:
 
   return {
     name: 'fake',
+    alone,
     get applied() {
       return applied
     },

@@ -1,72 +1,95 @@
-/** What the hosts of a network, or of a security group, read alike: read once for all of them as long as nothing changes. */
+/** Tells hosts of their neighbours: those of a network or group in pages, and what changed since a revision. */
 import { type Ctx, perCloud } from '#kernel/context.ts'
-import type { Db } from '#kernel/db/database.ts'
-import type { LeaseSpec } from '../drivers/driver.ts'
-import { grouped } from '../ports/store.ts'
-import { type LeaseRow, leasesOf, membersOf, revisionNow } from './store.ts'
+import { reconciler } from '#kernel/reconcile.ts'
+import type { ChangedNeighbours, NetworkControlMethods } from '../agent/methods.ts'
+import { revisionNow } from './store.ts'
+import { changesSince, forgetChanges, leasesOf, membersOf, type Which } from './store-neighbours.ts'
 
-/** Values by id; those that are not there yet are read together. */
-type Reading<T> = (ids: string[]) => Promise<Map<string, T>>
+type Asked<M extends keyof NetworkControlMethods> = Parameters<NetworkControlMethods[M]>[0]
+type Answered<M extends keyof NetworkControlMethods> = Awaited<ReturnType<NetworkControlMethods[M]>>
 
-export interface Neighbours {
-  /** Leases of networks. */
-  leases: Reading<LeaseSpec[]>
-  /** Addresses of the members of security groups. */
-  members: Reading<string[]>
+/** Ports in an answer. */
+const pageSize = 2_000
+/** More changes of a network or group are told by telling all of it. */
+const manyChanges = 500
+
+/** How many revisions' changes are kept: a host that has missed more is told everything. */
+const keptRevisions = 20_000
+
+/** Many hosts ask the same: read once as long as nothing changes. */
+const answers = perCloud(() => ({ revision: -1, known: new Map<string, Promise<unknown>>() }))
+
+async function once<T>(
+  ctx: Ctx,
+  question: unknown,
+  read: (now: { revision: number; since: number }) => Promise<T>,
+): Promise<T> {
+  const now = await revisionNow(ctx.db)
+  const kept = answers(ctx)
+  if (kept.revision < now.revision) Object.assign(kept, { revision: now.revision, known: new Map() })
+  const key = JSON.stringify(question)
+  const known = kept.known.get(key) as Promise<T> | undefined
+  if (known) return known
+  const reading = read(now)
+  kept.known.set(key, reading)
+  reading.catch(() => kept.known.delete(key))
+  return reading
 }
 
-const latest = perCloud(() => ({ revision: -1, neighbours: undefined as Neighbours | undefined }))
-
-/** As they are at the newest revision, or later. */
-export async function neighboursOf(ctx: Ctx): Promise<Neighbours> {
-  const revision = await revisionNow(ctx.db)
-  const kept = latest(ctx)
-  if (kept.neighbours === undefined || kept.revision < revision)
-    Object.assign(kept, { revision, neighbours: read(ctx.db) })
-  return kept.neighbours!
+export function neighboursPage(ctx: Ctx, asked: Asked<'neighbours'>): Promise<Answered<'neighbours'>> {
+  return once(ctx, asked, async ({ revision }) => {
+    const { kind, id, after } = asked
+    const which: Which = { ...(after !== null && { after }), limit: pageSize }
+    const { found, next } = await (kind === 'network' ? leasesOf : membersOf)(ctx.db, [id], which)
+    return { revision, found: found.get(id)!, next }
+  })
 }
 
-function read(db: Db): Neighbours {
-  return {
-    leases: once(async ids => {
-      const found = grouped(ids, await leasesOf(db, ids), lease => lease.network_id)
-      return new Map([...found].map(([id, leases]) => [id, leaseSpecs(leases)]))
-    }),
-    members: once(ids => membersOf(db, ids)),
-  }
-}
-
-/** What could not be read is read again. */
-function once<T>(readAll: Reading<T>): Reading<T> {
-  const known = new Map<string, Promise<T>>()
-  return async ids => {
-    const missing = ids.filter(id => !known.has(id))
-    if (missing.length > 0) {
-      const reading = readAll(missing)
-      for (const id of missing) {
-        const one = reading.then(all => all.get(id)!)
-        one.catch(() => known.delete(id))
-        known.set(id, one)
-      }
+export function neighbourChangesSince(
+  ctx: Ctx,
+  asked: Asked<'neighbourChanges'>,
+): Promise<Answered<'neighbourChanges'>> {
+  return once(ctx, asked, async ({ revision }) => {
+    const { networks, groups, since } = asked
+    const ids = [...networks, ...groups]
+    const changes = await changesSince(ctx.db, [...ids, ''], since)
+    // Looked at afterwards, since changes may have been forgotten meanwhile.
+    const now = await revisionNow(ctx.db)
+    const all = since < now.since || since > now.revision || changes.some(change => change.of_id === '')
+    if (all) return { revision, network: [], group: [], unknown: ids }
+    const byCircle = Map.groupBy(changes, change => change.of_id)
+    const vague = (id: string) => {
+      const ports = byCircle.get(id) ?? []
+      return ports.length > manyChanges || ports.some(change => change.port_id === '')
     }
-    return new Map(await Promise.all(ids.map(async id => [id, await known.get(id)!] as const)))
-  }
-}
-
-function leaseSpecs(found: LeaseRow[]): LeaseSpec[] {
-  const byPort = grouped([], found, lease => lease.port_id)
-  return [...byPort.values()].map(leases => {
-    const { port_id, mac_address: mac, dns_name: hostname, extra_dhcp_opts } = leases[0]!
+    const told = (circles: string[]) => circles.filter(id => byCircle.has(id) && !vague(id))
+    const portsOf = (id: string) => byCircle.get(id)!.map(change => change.port_id)
     return {
-      port_id,
-      mac,
-      ips: leases.map(({ subnet_id, ip_address }) => ({ subnet_id, ip_address })),
-      hostname,
-      dhcp_options: extra_dhcp_opts.map(({ opt_name: name, opt_value: value, ip_version }) => ({
-        name,
-        value,
-        ip_version,
-      })),
+      revision,
+      network: await changed(ctx, told(networks), portsOf, leasesOf),
+      group: await changed(ctx, told(groups), portsOf, membersOf),
+      unknown: ids.filter(vague),
     }
   })
 }
+
+async function changed<T extends { port_id: string }>(
+  ctx: Ctx,
+  circles: string[],
+  portsOf: (id: string) => string[],
+  read: (db: Ctx['db'], ids: string[], which: Which) => Promise<{ found: Map<string, T[]> }>,
+): Promise<ChangedNeighbours<T>[]> {
+  if (circles.length === 0) return []
+  const { found } = await read(ctx.db, circles, { ids: [...new Set(circles.flatMap(portsOf))] })
+  return circles.map(id => {
+    const now = found.get(id)!
+    const there = new Set(now.map(one => one.port_id))
+    return { id, now, gone: portsOf(id).filter(port => !there.has(port)) }
+  })
+}
+
+export const neighbourChanges = reconciler({
+  id: 'network.neighbour-changes',
+  every: 600_000,
+  run: ctx => ctx.transaction(tx => forgetChanges(tx.db, keptRevisions)),
+})

@@ -9,7 +9,7 @@ import { dhcpDevice, type PortRow, portRows } from '../ports/store.ts'
 import { changed } from '../revision.ts'
 import { routerRows } from '../routers/store.ts'
 import { agentTypes } from './agents.ts'
-import { agentRows, grow, hostRows, wantedRevision } from './store.ts'
+import { agentRows, grow, hostRows, revisionsOf } from './store.ts'
 
 /** Of one host; more would tell no one more. */
 const keptProblems = 200
@@ -25,16 +25,17 @@ export async function keepReport(ctx: Ctx, report: Report): Promise<number> {
   await ctx.transaction(tx => keepHost(tx, report))
   if (report.started) await ctx.transaction(tx => keepAgents(tx, report.host))
   await takeRouters(ctx, report.host)
-  return wantedRevision(ctx.db, report.host)
+  return (await revisionsOf(ctx.db, report.host)).wanted_revision
 }
 
-async function keepHost(ctx: Ctx, { host, facts, started, converged }: Report): Promise<void> {
+async function keepHost(ctx: Ctx, { host, facts, alone = false, started, converged }: Report): Promise<void> {
   const now = new Date(ctx.clock.now()).toISOString()
   const own = facts.problems.map(message => ({ id: '', message }))
   const seen = {
     plane: facts.name,
     extensions: facts.extensions,
     heartbeat_at: now,
+    alone,
     // Perhaps the machine has started too, and then no tap is there until the agent says so again.
     ...(started && { started_at: now, applied_revision: 0 }),
     ...(converged && {
@@ -44,8 +45,9 @@ async function keepHost(ctx: Ctx, { host, facts, started, converged }: Report): 
   }
   if ((await hostRows.update(ctx.db, { host }, seen)) > 0) return
   // Grown here, so that a change that is made at this moment either is seen by the host or finds its row.
-  const wanted_revision = await grow(ctx.db)
-  await hostRows.insert(ctx.db, { host, problems: own, applied_revision: 0, started_at: now, wanted_revision, ...seen })
+  const revision = await grow(ctx.db)
+  const revisions = { wanted_revision: revision, own_revision: revision, applied_revision: 0 }
+  await hostRows.insert(ctx.db, { host, problems: own, started_at: now, ...revisions, ...seen })
   ctx.log.info({ host }, 'a new host reports its network')
 }
 

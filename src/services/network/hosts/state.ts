@@ -1,8 +1,10 @@
 /** What a host must carry, out of the database: its guests' ports and routers, and of everything else only what these need. */
 import type { Ctx } from '#kernel/context.ts'
 import type { Db } from '#kernel/db/database.ts'
+import type { OwnState } from '../agent/methods.ts'
 import { networkConfig } from '../config.ts'
 import type {
+  FixedIp,
   HostNetworkState,
   NetworkSpec,
   PortSpec,
@@ -11,33 +13,58 @@ import type {
   SubnetSpec,
 } from '../drivers/driver.ts'
 import { type NetworkRow, networkRows } from '../networks/store.ts'
-import {
-  type AllocationRow,
-  allocationsOf,
-  dhcpDevice,
-  grouped,
-  groupsOf,
-  type PortRow,
-  portRows,
-} from '../ports/store.ts'
+import { allocationsOf, dhcpDevice, grouped, hangingOn, type PortRow, portRows } from '../ports/store.ts'
 import { groupRows, ruleRows } from '../security-groups/store.ts'
 import { type SubnetRow, subnetsOf } from '../subnets/store.ts'
-import { type Neighbours, neighboursOf } from './neighbours.ts'
 import { hostRouters } from './routers.ts'
-import { wantedRevision } from './store.ts'
+import { revisionNow, revisionsOf } from './store.ts'
+import { leasesOf, membersOf } from './store-neighbours.ts'
 
 const readAgain = 3
 
 /** The desired state of a host; null when it is still that of the revision `known`. */
 export async function hostState(ctx: Ctx, host: string, known: number | null): Promise<HostNetworkState | null> {
-  let revision = await wantedRevision(ctx.db, host)
+  const { wanted_revision } = await revisionsOf(ctx.db, host)
+  return known === wanted_revision ? null : settled(ctx, host, wanted_revision, readWhole)
+}
+
+/** What the host carries itself: without leases, and without members of groups. */
+export async function ownState(ctx: Ctx, host: string, known: number | null): Promise<OwnState | null> {
+  const { wanted_revision: revision, own_revision } = await revisionsOf(ctx.db, host)
   if (known === revision) return null
+  if (known !== null && known >= own_revision && known < revision) {
+    const { since } = await revisionNow(ctx.db)
+    if (known >= since) return { revision, state: null }
+  }
+  const state = await settled(ctx, host, revision, read)
+  return { revision: state.revision, state }
+}
+
+/** What is read statement by statement is of one moment when nothing came between. */
+async function settled(ctx: Ctx, host: string, wanted: number, reading: typeof read): Promise<HostNetworkState> {
+  let revision = wanted
   for (let left = readAgain; ; left--) {
-    const state = await read(ctx, host, revision)
-    // What is read statement by statement is of one moment when nothing came between.
-    const now = await wantedRevision(ctx.db, host)
+    const state = await reading(ctx, host, revision)
+    const { wanted_revision: now } = await revisionsOf(ctx.db, host)
     if (now === revision || left === 0) return state
     revision = now
+  }
+}
+
+/** For agents that do not ask for neighbours by themselves. */
+async function readWhole(ctx: Ctx, host: string, revision: number): Promise<HostNetworkState> {
+  const own = await read(ctx, host, revision)
+  const { found: leases } = await leasesOf(ctx.db, [...new Set(own.ports.map(port => port.network_id))])
+  const remotes = own.security_groups.flatMap(group => group.rules.flatMap(rule => rule.remote_group_id ?? []))
+  const { found: members } = await membersOf(ctx.db, [...new Set(remotes)])
+  const addresses = (id: string) => (members.get(id) ?? []).flatMap(member => member.addresses)
+  return {
+    ...own,
+    networks: own.networks.map(network => ({ ...network, leases: leases.get(network.id) ?? [] })),
+    security_groups: own.security_groups.map(group => ({
+      ...group,
+      members: [...new Set(addresses(group.id))].sort(),
+    })),
   }
 }
 
@@ -50,30 +77,25 @@ async function read(ctx: Ctx, host: string, revision: number): Promise<HostNetwo
   const networkIds = networks.map(network => network.id)
   const subnets = grouped(networkIds, await subnetsOf(db, networkIds), subnet => subnet.network_id)
   const dhcp = await dhcpPorts(db, guestNetworks)
-  const neighbours = await neighboursOf(ctx)
-  const leases = await neighbours.leases(guestNetworks)
   const domain = ctx.config.of(networkConfig).dns_domain
   const up = new Map(networks.map(network => [network.id, network.admin_state_up]))
-  const groups = await groupsOf(
+  const hanging = await hangingOn(
     db,
     guests.map(port => port.id),
   )
-  const addresses = await allocationsOf(
-    db,
-    guests.map(port => port.id),
-  )
+  const groups = [...new Set([...hanging.values()].flatMap(found => found.groups))]
   return {
     revision,
     networks: networks.map(network => ({
       ...networkSpec(network, subnets.get(network.id)!, domain),
       ...dhcp.get(network.id),
-      leases: leases.get(network.id) ?? [],
+      leases: [],
     })),
     ports: guests.map(port => ({
-      ...portSpec(port, addresses.get(port.id)!, groups.get(port.id)!),
+      ...portSpec(port, hanging.get(port.id)!),
       admin_state_up: port.admin_state_up && up.get(port.network_id) === true,
     })),
-    security_groups: await securityGroups(db, neighbours, [...new Set([...groups.values()].flat())]),
+    security_groups: await securityGroups(db, groups),
     routers: routers.specs([...subnets.values()].flat()),
   }
 }
@@ -131,22 +153,21 @@ const subnetSpec = (subnet: SubnetRow): SubnetSpec => ({
 const fixedIps = (addresses: { subnet_id: string; ip_address: string }[]) =>
   addresses.map(({ subnet_id, ip_address }) => ({ subnet_id, ip_address }))
 
-const portSpec = (port: PortRow, addresses: AllocationRow[], groups: string[]): PortSpec => ({
+const portSpec = (port: PortRow, { ips, groups }: { ips: FixedIp[]; groups: string[] }): PortSpec => ({
   id: port.id,
   network_id: port.network_id,
   mac: port.mac_address,
-  ips: fixedIps(addresses),
+  ips,
   admin_state_up: port.admin_state_up,
   port_security: port.port_security_enabled,
   allowed_address_pairs: port.allowed_address_pairs,
   security_groups: groups,
 })
 
-/** The groups of the host's ports with their rules, and the members of those that the rules name. */
-async function securityGroups(db: Db, neighbours: Neighbours, ids: string[]): Promise<SecurityGroupSpec[]> {
+/** The groups of the host's ports with their rules, and those that the rules name. */
+async function securityGroups(db: Db, ids: string[]): Promise<SecurityGroupSpec[]> {
   const rules = await ruleRows.list(db, { security_group_id: ids, remote_address_group_id: null }, byId)
   const remotes = [...new Set(rules.flatMap(rule => rule.remote_group_id ?? []))]
-  const members = await neighbours.members(remotes)
   const byGroup = grouped(ids, rules, rule => rule.security_group_id)
   const groups = await groupRows.list(db, { id: [...new Set([...ids, ...remotes])] }, byId)
   return groups.map(({ id, stateful }) => ({
@@ -164,6 +185,6 @@ async function securityGroups(db: Db, neighbours: Neighbours, ids: string[]): Pr
         remote_group_id: rule.remote_group_id,
       }),
     ),
-    members: members.get(id) ?? [],
+    members: [],
   }))
 }

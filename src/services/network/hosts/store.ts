@@ -10,6 +10,10 @@ export interface HostRow {
   problems: { id: string; message: string }[]
   /** The revision that it should carry: of the last change that concerned it. */
   wanted_revision: number
+  /** Of the last change of what it carries itself, beside what it knows of its neighbours. */
+  own_revision: number
+  /** Its plane makes nothing of neighbours: their changes do not concern it. */
+  alone: boolean
   applied_revision: number
   started_at: string
   heartbeat_at: string
@@ -27,6 +31,10 @@ export interface AgentRow {
 interface RevisionRow {
   id: number
   revision: number
+  /** Up to this one it is not known what changed. */
+  forgotten: number
+  /** The last one of which it was noted what changed: a process of an older release notes nothing. */
+  noted: number
 }
 
 declare module '#kernel/db/database.ts' {
@@ -37,26 +45,31 @@ declare module '#kernel/db/database.ts' {
   }
 }
 
-export const hostRows = rows<HostRow>('network_hosts', { json: ['extensions', 'problems'] })
+export const hostRows = rows<HostRow>('network_hosts', { json: ['extensions', 'problems'], bool: ['alone'] })
 export const agentRows = rows<AgentRow>('network_agents', { bool: ['admin_state_up'] })
 
 /** Adds one to the revision and returns it. */
 export async function grow(db: Db): Promise<number> {
   const grown = await sql<{ revision: number }>`
-    update network_revision set revision = revision + 1 where id = 1 returning revision`.execute(db)
+    update network_revision set revision = revision + 1, noted = revision + 1,
+      forgotten = case when noted = revision then forgotten else revision end
+    where id = 1 returning revision`.execute(db)
   return Number(grown.rows[0]!.revision)
 }
 
-export async function revisionNow(db: Db): Promise<number> {
-  const found = await sql<{ revision: number }>`select revision from network_revision where id = 1`.execute(db)
-  return Number(found.rows[0]!.revision)
+/** The newest revision, and the one since which all changes are known. */
+export async function revisionNow(db: Db): Promise<{ revision: number; since: number }> {
+  const found = await sql<RevisionRow>`select revision, forgotten, noted from network_revision where id = 1`.execute(db)
+  const { revision, forgotten, noted } = found.rows[0]!
+  return { revision: Number(revision), since: Number(noted === revision ? forgotten : revision) }
 }
 
-/** The revision that a host should have; 0 for one that never reported. */
-export async function wantedRevision(db: Db, host: string): Promise<number> {
-  const found = await sql<{ wanted_revision: number }>`
-    select wanted_revision from network_hosts where host = ${host}`.execute(db)
-  return Number(found.rows[0]?.wanted_revision ?? 0)
+export type HostRevisions = Pick<HostRow, 'wanted_revision' | 'own_revision'>
+
+/** The revisions that a host should have; 0 for one that never reported. */
+export async function revisionsOf(db: Db, host: string): Promise<HostRevisions> {
+  const [found] = await hostRows.pick(db, ['wanted_revision', 'own_revision'], { host })
+  return { wanted_revision: Number(found?.wanted_revision ?? 0), own_revision: Number(found?.own_revision ?? 0) }
 }
 
 /** What a change is about: ids, looked up at the end of its transaction. */
@@ -70,48 +83,63 @@ export interface Concern {
   /** Groups whose rules are other ones. */
   security_groups?: readonly string[]
   routers?: readonly string[]
-  /** Networks of which only the ports are other ones: names and addresses in DHCP and DNS. */
-  leases_of?: readonly string[]
-  /** Groups of which only the members are other ones. */
-  members_of?: readonly string[]
+  /** Ports that have left a network or groups. */
+  left?: readonly { port_id: string; of: readonly string[] }[]
+  /** Networks of which any port may have other addresses. */
+  readdressed?: readonly string[]
 }
 
-/** Hosts to ask at once, and those that only hear of their neighbours, which can wait until there is more to tell. */
-export interface ConcernedHosts {
+/** A port that is another one for its neighbours: those on its network, or those who let a group of it in. An empty id is every port of them. */
+export interface NeighbourChange {
+  of_id: string
+  port_id: string
+}
+
+export interface Concerned {
+  /** Hosts to ask at once. */
   now: Set<string>
+  /** Hosts that only hear of their neighbours, which can wait until there is more to tell. */
   soon: Set<string>
+  changes: NeighbourChange[]
 }
 
-export async function hostsConcerned(db: Db, concern: Concern): Promise<ConcernedHosts> {
+export async function concernedBy(db: Db, concern: Concern): Promise<Concerned> {
   const { hosts = [], ports = [], networks = [], security_groups = [], routers = [] } = concern
-  const leases = new Set(concern.leases_of)
-  const members = new Set(concern.members_of)
+  const changes = (concern.left ?? []).flatMap(({ port_id, of }) => of.map(of_id => ({ of_id, port_id })))
+  for (const of_id of await circlesOf(db, concern.readdressed ?? [])) changes.push({ of_id, port_id: '' })
   const now = new Set(hosts)
-  for (const row of await whereabouts(db, ports)) {
-    now.add(row.host)
-    leases.add(row.network_id)
-    if (row.security_group_id !== null) members.add(row.security_group_id)
+  for (const { port_id, host, network_id, security_group_id } of await whereabouts(db, ports)) {
+    now.add(host)
+    changes.push({ of_id: network_id, port_id })
+    if (security_group_id !== null) changes.push({ of_id: security_group_id, port_id })
   }
   const direct = [
     ...(networks.length > 0 ? [ofNetworks(networks)] : []),
     ...(security_groups.length > 0 ? [ofGroups(sql`g.security_group_id in (${sql.join(security_groups)})`)] : []),
     ...(routers.length > 0 ? [sql`select host from network_routers where id in (${sql.join(routers)})`] : []),
   ]
-  const indirect = [
-    ...(leases.size > 0 ? [ofGuests([...leases])] : []),
-    ...(members.size > 0 ? [ofGroups(letting([...members]))] : []),
-  ]
   for (const host of await hostsOf(db, direct)) now.add(host)
-  const soon = new Set(await hostsOf(db, indirect))
-  for (const set of [now, soon]) set.delete('')
+  const circles = [...new Set(changes.map(change => change.of_id))]
+  const soon = new Set(circles.length > 0 ? await hostsOf(db, [neighboursOf(circles)]) : [])
+  now.delete('')
   for (const host of now) soon.delete(host)
-  return { now, soon }
+  return { now, soon, changes: [...new Map(changes.map(one => [`${one.of_id} ${one.port_id}`, one])).values()] }
+}
+
+/** Networks, and the groups of all their ports. */
+async function circlesOf(db: Db, networkIds: readonly string[]): Promise<string[]> {
+  if (networkIds.length === 0) return []
+  const found = await sql<{ id: string }>`
+    select distinct g.security_group_id as id
+    from network_ports p join network_port_security_groups g on g.port_id = p.id
+    where p.network_id in (${sql.join(networkIds)})`.execute(db)
+  return [...networkIds, ...found.rows.map(row => row.id)]
 }
 
 async function whereabouts(db: Db, portIds: readonly string[]) {
   if (portIds.length === 0) return []
-  const found = await sql<{ host: string; network_id: string; security_group_id: string | null }>`
-    select p.binding_host_id as host, p.network_id, g.security_group_id
+  const found = await sql<{ port_id: string; host: string; network_id: string; security_group_id: string | null }>`
+    select p.id as port_id, p.binding_host_id as host, p.network_id, g.security_group_id
     from network_ports p left join network_port_security_groups g on g.port_id = p.id
     where p.id in (${sql.join(portIds)})`.execute(db)
   return found.rows
@@ -123,75 +151,43 @@ async function hostsOf(db: Db, parts: RawBuilder<unknown>[]): Promise<string[]> 
   return found.rows.map(row => row.host ?? '')
 }
 
+/** Asks of every host instead of reading all ports of a network, which may be many more. */
+const hostsWith = (which: RawBuilder<unknown>) => sql`select h.host from network_hosts h where ${which}`
+
 /** Hosts of guests on the networks: there, DHCP and DNS tell of all their ports. */
-const ofGuests = (ids: readonly string[]) =>
-  sql`select binding_host_id as host from network_ports where network_id in (${sql.join(ids)})`
+const guestsOn = (ids: readonly string[]) => sql`exists (
+  select 1 from network_ports p where p.binding_host_id = h.host and p.network_id in (${sql.join(ids)}))`
+
+/** Hosts of ports in some groups. */
+const portsIn = (which: RawBuilder<unknown>) => sql`exists (
+  select 1 from network_ports p join network_port_security_groups g on g.port_id = p.id
+  where p.binding_host_id = h.host and ${which})`
 
 /** Hosts of guests and of routers on the networks. */
 const ofNetworks = (ids: readonly string[]) => sql`
-  ${ofGuests(ids)}
+  ${hostsWith(guestsOn(ids))}
   union
-  select r.host from network_ports p join network_routers r on r.id = p.device_id where p.network_id in (${sql.join(ids)})`
+  select r.host from network_ports p join network_routers r on r.id = p.device_id
+  where p.network_id in (${sql.join(ids)})`
 
-/** Hosts of ports in some groups. */
-const ofGroups = (which: RawBuilder<unknown>) => sql`
-  select p.binding_host_id as host from network_port_security_groups g join network_ports p on p.id = g.port_id
-  where ${which}`
+const ofGroups = (which: RawBuilder<unknown>) => hostsWith(portsIn(which))
 
-/** Groups with a rule that lets the members of these in or out. */
-const letting = (ids: string[]) => sql`g.security_group_id in (
-  select security_group_id from network_security_group_rules where remote_group_id in (${sql.join(ids)}))`
+/** Hosts that are told of the ports of these networks, or of the members of these groups, since a rule lets them in or out. */
+const neighboursOf = (ids: string[]) =>
+  hostsWith(
+    sql`h.alone = 0 and (${guestsOn(ids)} or ${portsIn(sql`g.security_group_id in (
+    select security_group_id from network_security_group_rules where remote_group_id in (${sql.join(ids)}))`)})`,
+  )
 
 /** Every host that has an agent. */
 export async function everyHost(db: Db): Promise<string[]> {
   return (await sql<{ host: string }>`select host from network_hosts`.execute(db)).rows.map(row => row.host)
 }
 
-/** Notes that the hosts should have a revision. */
-export async function want(db: Db, hosts: string[], revision: number): Promise<void> {
-  if (hosts.length > 0) await hostRows.update(db, { host: hosts }, { wanted_revision: revision })
-}
-
-export interface LeaseRow {
-  port_id: string
-  network_id: string
-  mac_address: string
-  dns_name: string
-  extra_dhcp_opts: PortOptions
-  subnet_id: string
-  ip_address: string
-}
-type PortOptions = { opt_name: string; opt_value: string; ip_version: 4 | 6 }[]
-
-const leaseRows = rows<LeaseRow>('network_ports', { json: ['extra_dhcp_opts'] })
-
-/** The addresses of all ports of the networks, with what DHCP and DNS say of them. */
-export async function leasesOf(db: Db, networkIds: string[]): Promise<LeaseRow[]> {
-  if (networkIds.length === 0) return []
-  const found = await sql<Record<string, unknown>>`
-    select p.id as port_id, p.network_id, p.mac_address, p.dns_name, p.extra_dhcp_opts, a.subnet_id, a.ip_address
-    from network_ports p join network_ip_allocations a on a.port_id = p.id
-    where p.network_id in (${sql.join(networkIds)}) and p.device_owner not in ('network:dhcp', 'network:floatingip')
-    order by p.id, a.position`.execute(db)
-  return found.rows.map(leaseRows.decode)
-}
-
-/** Addresses of the ports in the groups, and those that the ports may use besides. */
-export async function membersOf(db: Db, groupIds: string[]): Promise<Map<string, string[]>> {
-  const members = new Map(groupIds.map(id => [id, new Set<string>()]))
-  if (groupIds.length === 0) return new Map()
-  const own = await sql<{ id: string; address: string }>`
-    select g.security_group_id as id, a.ip_address as address
-    from network_port_security_groups g join network_ip_allocations a on a.port_id = g.port_id
-    where g.security_group_id in (${sql.join(groupIds)})`.execute(db)
-  for (const { id, address } of own.rows) members.get(id)!.add(address)
-  const pairs = await sql<{ id: string; pairs: string }>`
-    select g.security_group_id as id, p.allowed_address_pairs as pairs
-    from network_port_security_groups g join network_ports p on p.id = g.port_id
-    where g.security_group_id in (${sql.join(groupIds)}) and p.allowed_address_pairs <> '[]'`.execute(db)
-  for (const row of pairs.rows)
-    for (const { ip_address } of JSON.parse(row.pairs) as { ip_address: string }[]) members.get(row.id)!.add(ip_address)
-  return new Map([...members].map(([id, addresses]) => [id, [...addresses].sort()]))
+/** Notes that hosts should have a revision: since they carry something else, or only since their neighbours are others. */
+export async function want(db: Db, { now, soon }: Concerned, revision: number): Promise<void> {
+  await hostRows.update(db, { host: [...now] }, { wanted_revision: revision, own_revision: revision })
+  await hostRows.update(db, { host: [...soon] }, { wanted_revision: revision })
 }
 
 /** The host with the fewest routers among those that reported since and take new ones; undefined when there is none. */

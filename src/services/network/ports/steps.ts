@@ -119,7 +119,7 @@ export async function setGroups(ctx: Ctx, portId: string, groupIds: string[]): P
     ctx.db,
     unique.map(security_group_id => ({ port_id: portId, security_group_id })),
   )
-  await changed(ctx, { ports: [portId], members_of: had })
+  await changed(ctx, { ports: [portId], left: [{ port_id: portId, of: had }] })
 }
 
 /** Removes ports with all that hangs on them; floating IPs lose their association. */
@@ -137,8 +137,7 @@ export async function removePorts(ctx: Ctx, ports: PortRow[]): Promise<void> {
     await archive(ctx, portRows.table, port.id, port)
     await changed(ctx, {
       hosts: [port.binding_host_id],
-      leases_of: [port.network_id],
-      members_of: groups.get(port.id)!,
+      left: [{ port_id: port.id, of: [port.network_id, ...groups.get(port.id)!] }],
       ...routerOf(port),
     })
   }

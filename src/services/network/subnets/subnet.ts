@@ -165,7 +165,7 @@ async function createSubnet(ctx: Ctx, values: Record<string, unknown>): Promise<
   await subnetRows.insert(ctx.db, subnet)
   if (selfAddressed(subnet)) await addFormedAddresses(ctx, subnet)
   await keepDhcpPort(ctx, network)
-  await changed(ctx, { networks: [network.id] })
+  await changed(ctx, { networks: [network.id], ...(selfAddressed(subnet) && { readdressed: [network.id] }) })
   return subnet
 }
 
@@ -215,5 +215,5 @@ async function removeSubnet(ctx: Ctx, row: SubnetRow): Promise<void> {
   await subnetRows.remove(ctx.db, { id: row.id })
   await archive(ctx, subnetRows.table, row.id, row)
   await keepDhcpPort(ctx, (await networkRows.find(ctx.db, { id: row.network_id }))!)
-  await changed(ctx, { networks: [row.network_id] })
+  await changed(ctx, { networks: [row.network_id], ...(selfAddressed(row) && { readdressed: [row.network_id] }) })
 }
