@@ -11,11 +11,17 @@ import { StartError } from './data-dir.ts'
 
 type Settings = Values<typeof cloudConfig>
 
-/** NATS where an address of it is given, and otherwise what `own` makes. */
-export async function openBus(settings: Settings, clock: Clock, log: Log, own: () => Bus): Promise<Bus> {
+/** NATS where an address of it is given, and otherwise what `own` makes. `one` of several processes on the same settings, which the first has warned of. */
+export async function openBus(
+  settings: Settings,
+  clock: Clock,
+  log: Log,
+  own: () => Bus,
+  { one = false } = {},
+): Promise<Bus> {
   if (!settings.nats_url) return own()
   const options = natsOptions(settings)
-  if (!options.key)
+  if (!options.key && !one)
     log.warn('who may listen on the NATS server reads all that hosts are told, passwords too: set cloud.bus_key')
   // Loaded only where it is used: it costs start-up time.
   const { natsBus } = await import('#kernel/bus/nats.ts')

@@ -3,7 +3,7 @@ import { type AdminApi, adminApi } from './admin-api.ts'
 
 type Items = Record<string, string>
 
-interface Holder {
+export interface Holder {
   kind: 'server' | 'aggregate'
   id: string
   name: string
@@ -49,7 +49,7 @@ export async function metadataClashes({ data, fix }: { data: string; fix: boolea
     for (const { from, to } of found)
       console.log(`  ${from} = ${holder.metadata[from]}${from === to ? '' : `   ${fix ? 'now' : 'becomes'} ${to}`}`)
     if (!fix) left++
-    else if (!(await rename(api, holder, found))) left++
+    else if (!(await rename(api, holder))) left++
   }
   console.log(
     left === 0
@@ -78,8 +78,19 @@ async function* holders(api: AdminApi): AsyncGenerator<Holder> {
   for (const one of aggregates) yield { ...one, id: String(one.id), kind: 'aggregate' }
 }
 
-/** In one change, so that no value is lost in between. */
-async function rename(api: AdminApi, { kind, id, metadata }: Holder, found: Renaming[]): Promise<boolean> {
+async function itemsNow(api: AdminApi, id: string): Promise<Items | undefined> {
+  const { status, body } = await api.compute<{ metadata: Items }>(`/servers/${id}/metadata`)
+  return status === 200 ? body.metadata : undefined
+}
+
+/** In one change, so that no value is lost in between; of what a server has now, since its user may have changed it after its page was read. */
+export async function rename(api: AdminApi, holder: Holder): Promise<boolean> {
+  const { kind, id } = holder
+  const metadata = kind === 'server' ? await itemsNow(api, id) : holder.metadata
+  // Deleted meanwhile.
+  if (!metadata) return true
+  const found = renamings(metadata)
+  if (found.length === 0) return true
   const moved = found.filter(({ from, to }) => from !== to)
   const gone = new Set(moved.map(({ from }) => from))
   const set = Object.fromEntries(moved.map(({ from, to }) => [to, metadata[from]!]))

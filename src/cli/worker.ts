@@ -22,7 +22,9 @@ async function serve(order: Order, stopped: Promise<void>): Promise<void> {
   const config = configOf(order.settings)
   const settings = config.of(cloudConfig)
   const log = createLog({ level: settings.log_level, destination: order.log }).child({ process: order.name })
-  const bus: Bus = stack.use(await openBus(settings, clock, log, () => ipcBus(channelTo(process), clock, log)))
+  const bus: Bus = stack.use(
+    await openBus(settings, clock, log, () => ipcBus(channelTo(process), clock, log), { one: true }),
+  )
   const database = stack.use(await openDatabase(settings, order.database))
   const cloud = stack.use(
     await createCloud({

@@ -13,6 +13,7 @@ import {
 import type { Clock } from '../clock.ts'
 import { messageOf } from '../errors.ts'
 import type { Log } from '../log.ts'
+import { sparing } from '../sparing.ts'
 import { type Bus, BusClosed, checkSubject, type Handler, matcher, maxPayloadBytes, NoResponder } from './bus.ts'
 import { awaitAnswer, longestTimerMs, type PendingCall } from './pending.ts'
 import { type Seal, sealBy, sealBytes, unsealedBus } from './seal.ts'
@@ -97,6 +98,7 @@ function busOver(connection: NatsConnection, link: Link, clock: Clock, log: Log,
   /** The last answers, for callers that lost their connection before they came. */
   const answered = new Map<string, string>()
   let calls = 0
+  const mayTell = sparing(clock)
   // A server takes 1 MB unless its max_payload says otherwise.
   const limit = () => Math.min(maxPayloadBytes, (connection.info?.max_payload ?? maxPayloadBytes) - frameBytes)
 
@@ -113,7 +115,9 @@ function busOver(connection: NatsConnection, link: Link, clock: Clock, log: Log,
     try {
       return read(message)
     } catch (cause) {
-      log.warn({ err: messageOf(cause), subject: message.subject }, 'a message was not heard')
+      // Whoever may publish decides how many there are.
+      const more = mayTell('not heard')
+      if (more) log.warn({ err: messageOf(cause), subject: message.subject, ...more }, 'a message was not heard')
       return undefined
     }
   }

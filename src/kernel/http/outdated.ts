@@ -1,12 +1,18 @@
 /** Tells operators that their users still send what has a successor. */
-import type { Ctx } from '../context.ts'
+import { type Ctx, perCloud } from '../context.ts'
 import type { Operation } from '../operation.ts'
+import { sparing } from '../sparing.ts'
 
-/** One line of the log for each such input of a request; never its value. */
+const telling = perCloud(({ clock }) => sparing(clock))
+
+/** A line of the log for such an input, once a minute for each user of it; never its value. */
 export function tellOutdated(ctx: Ctx, { id, outdated = {} }: Operation, body: unknown): void {
   for (const [input, instead] of Object.entries(outdated)) {
     if (input !== '*' && valueAt(body, input.split('.')) === undefined) continue
-    const about = { request_id: ctx.requestId, operation: id, user_id: ctx.identity.user_id, instead }
+    const { user_id } = ctx.identity
+    const more = telling(ctx)(`${id} ${input} ${user_id}`)
+    if (!more) continue
+    const about = { request_id: ctx.requestId, operation: id, user_id, instead, ...more }
     ctx.log.warn(input === '*' ? about : { ...about, input }, `deprecated: use ${instead}`)
   }
 }

@@ -1,7 +1,8 @@
 /** Metadata keys that differ by case only: refused where the configuration wants it, found and renamed by `nephos metadata clashes`. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { renamings } from '../../cli/metadata-clashes.ts'
+import type { AdminApi } from '../../cli/admin-api.ts'
+import { rename, renamings } from '../../cli/metadata-clashes.ts'
 import { serverCloud } from './servers/fixtures/server-cloud.ts'
 import { newWorld } from './servers/fixtures/world.ts'
 
@@ -72,4 +73,17 @@ test('of keys that clash the lower one stays, the others are numbered, and no va
     { from: 'FOO', to: 'foo' },
     { from: 'Foo', to: 'foo_2' },
   ])
+})
+
+test('what a user changed since the list was read stays changed', async () => {
+  const sent: unknown[] = []
+  const api = {
+    async compute(path: string, change?: { body?: unknown }) {
+      if (change) sent.push([path, change.body])
+      return { status: 200, body: { metadata: { Foo: 'newer', foo: '2', more: '3' } } }
+    },
+  } as unknown as AdminApi
+  const holder = { kind: 'server', id: 's', name: 's', metadata: { Foo: '1', foo: '2' } } as const
+  assert.equal(await rename(api, holder), true)
+  assert.deepEqual(sent, [['/servers/s/metadata', { metadata: { foo: '2', more: '3', foo_2: 'newer' } }]])
 })
