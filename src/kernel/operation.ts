@@ -64,8 +64,12 @@ export interface OperationSpec<Path extends string, Q extends TSchema, B extends
   /** Unknown query parameters are ignored unless the schema forbids them. */
   query?: Q
   request?: B
+  /** What a body is that `handle` checks itself, in its service's own words: published, not checked. `nothing`: none is taken. */
+  takes?: TSchema | 'nothing'
   /** The shape of the answer at the newest version. */
   response?: R
+  /** The content type of an answer that is not JSON. */
+  answers?: string
   /** Status of a plain answer; by default 200, or 204 without a body. Of an operation that always refuses, that of the refusal. */
   status?: number
   /** The body is a stream, not JSON. */
@@ -93,7 +97,9 @@ export interface Operation {
   readonly policy: Rule | 'public' | 'authenticated'
   readonly query?: TSchema
   readonly request?: TSchema
+  readonly takes?: TSchema | 'nothing'
   readonly response?: TSchema
+  readonly answers?: string
   readonly status?: number
   readonly raw?: boolean
   readonly accepts?: string[]

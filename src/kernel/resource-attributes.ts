@@ -2,7 +2,7 @@
 
 import type { Ctx } from './context.ts'
 import { BadRequest } from './errors.ts'
-import { type TSchema, Type } from './schema/builders.ts'
+import { type TObject, type TSchema, Type } from './schema/builders.ts'
 import { fitsPlainly } from './schema/plainly.ts'
 import { problemOf, pythonic } from './schema/validate.ts'
 
@@ -18,6 +18,8 @@ export interface Attribute {
   default?: unknown
   /** Shown in answers, by default true; with a check, only to those it allows. */
   visible?: boolean | string
+  /** What it is in answers, where that is not what clients write. */
+  shown?: TSchema
   /** Turns what clients also write (`"True"`, `"80"`) into the value; what it cannot read it returns as it is. Throws for errors of its own words. */
   convert?(value: unknown): unknown
   /** The table's column, by default one of the same name; false when the value is made by the view. */
@@ -82,6 +84,24 @@ export const id = (options: Omit<Attribute, 'schema'> = {}): Attribute => ({
   schema: Type.String({ format: 'uuid' }),
   ...options,
 })
+
+/** One of a resource in answers: any of its attributes may be left out, by policy or since it was not asked for. */
+export function answerOf(attributes: Attributes): TObject {
+  const seen = Object.entries(attributes).filter(([, { visible }]) => visible !== false)
+  const fields = seen.map(
+    ([name, { shown, schema }]) => [name, Type.Optional(shown ?? Type.Union([schema, Type.Null()]))] as const,
+  )
+  return Type.Object(Object.fromEntries(fields))
+}
+
+/** What a body may say of one: `create` with what it must. */
+export function bodyOf(attributes: Attributes, verb: 'create' | 'update'): TObject {
+  const settable = Object.entries(attributes).filter(([, attribute]) => attribute[verb] !== undefined)
+  const fields = settable.map(
+    ([name, { schema, required }]) => [name, required && verb === 'create' ? schema : Type.Optional(schema)] as const,
+  )
+  return Type.Object(Object.fromEntries(fields), { additionalProperties: false })
+}
 
 /** Checks one value; returns it converted. */
 export function checkedValue(name: string, attribute: Attribute, sent: unknown): unknown {

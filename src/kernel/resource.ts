@@ -8,14 +8,16 @@ import type { Target } from './policy/credentials.ts'
 import { type Rule, rule } from './policy/rule.ts'
 import {
   type Attributes,
+  answerOf,
   badRequest,
+  bodyOf,
   createValues,
   itemsOf,
   standardAttributes,
   updateValues,
 } from './resource-attributes.ts'
 import { type ListSpec, listRows, type Query, selectFields, visibleTo } from './resource-list.ts'
-import { Type } from './schema/builders.ts'
+import { type TSchema, Type } from './schema/builders.ts'
 import { checkRevision, columnsOf, type StandardRow, touch } from './standard-row.ts'
 
 export interface ResourceHooks<Row extends StandardRow> {
@@ -58,6 +60,8 @@ export interface ResourceSpec<Row extends StandardRow> extends ListSpec<Row> {
 export interface Resource<Row extends StandardRow> {
   spec: ResourceSpec<Row>
   operations: Operation[]
+  /** Of a list of them. */
+  listAnswer: TSchema
   rules: { create: Rule; show: Rule; update: Rule; delete: Rule }
   /** Every rule, attributes' ones included. */
   allRules: Rule[]
@@ -88,6 +92,14 @@ export function resource<Row extends StandardRow>(spec: ResourceSpec<Row>): Reso
     delete: rule(`delete_${member}`, spec.policy.delete),
   }
   const attributeRules = rulesOfAttributes(member, spec.attributes)
+  const one = answerOf(attributes)
+  const answer: TSchema = Type.Object({ [member]: one })
+  const links = Type.Array(Type.Object({ rel: Type.String(), href: Type.String() }))
+  const listAnswer: TSchema = Type.Object({
+    [collection]: Type.Array(one),
+    [`${collection}_links`]: Type.Optional(links),
+  })
+  const [made, changed] = [bodyOf(attributes, 'create'), bodyOf(attributes, 'update')]
 
   /** Of rows that were read to be shown: what policy was asked about they need not be asked for again. */
   const targetsSeen = new WeakMap<Row, Target>()
@@ -165,6 +177,7 @@ export function resource<Row extends StandardRow>(spec: ResourceSpec<Row>): Reso
     path: spec.path,
     summary: `List ${collection.replaceAll('_', ' ')}`,
     policy: 'authenticated',
+    response: listAnswer,
     async handle(ctx, { query, url }) {
       await hooks.beforeList?.(ctx)
       const permitted = async (rows: Row[]) => {
@@ -187,6 +200,7 @@ export function resource<Row extends StandardRow>(spec: ResourceSpec<Row>): Reso
     path: `${spec.path}/{id}`,
     summary: `Show one of ${collection.replaceAll('_', ' ')}`,
     policy: 'authenticated',
+    response: answer,
     async handle(ctx, { params, query }) {
       const { row, target } = await loadWithTarget(ctx, params.id)
       targetsSeen.set(row, target)
@@ -202,6 +216,8 @@ export function resource<Row extends StandardRow>(spec: ResourceSpec<Row>): Reso
     summary: `Create ${collection.replaceAll('_', ' ')}`,
     policy: 'authenticated',
     request: Type.Unknown(),
+    takes: Type.Union([Type.Object({ [member]: made }), Type.Object({ [collection]: Type.Array(made) })]),
+    response: Type.Union([answer, Type.Object({ [collection]: Type.Array(one) })]),
     status: 201,
     async handle(ctx, { body }) {
       const { items, bulk } = itemsOf(spec, body)
@@ -230,6 +246,8 @@ export function resource<Row extends StandardRow>(spec: ResourceSpec<Row>): Reso
     summary: `Update one of ${collection.replaceAll('_', ' ')}`,
     policy: 'authenticated',
     request: Type.Unknown(),
+    takes: Type.Object({ [member]: changed }),
+    response: answer,
     async handle(ctx, { params, body, headers }) {
       const sent = (body as Record<string, unknown> | null)?.[member]
       if (sent === undefined) throw badRequest(`Unable to find '${member}' in request body`)
@@ -273,6 +291,7 @@ export function resource<Row extends StandardRow>(spec: ResourceSpec<Row>): Reso
       ...(without.has('update') ? [] : [update]),
       ...(without.has('delete') ? [] : [remove]),
     ],
+    listAnswer,
     rules,
     allRules: [...Object.values(rules), ...attributeRules.values()],
     load,

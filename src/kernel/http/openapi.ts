@@ -12,10 +12,10 @@ const changes = ['POST', 'PUT', 'PATCH']
 
 /** Which schemas an operation should have and has not. With status 204 it neither takes nor gives a body, from 400 on it only refuses. */
 export function undeclared(operation: Operation): ('request' | 'response')[] {
-  const { method, request, response, status = 200 } = operation
+  const { method, request, takes, response, answers, status = 200 } = operation
   if (status === 204 || status >= 400 || isStream(operation)) return []
-  if (changes.includes(method) && !request) return ['request']
-  return method === 'GET' && !response ? ['response'] : []
+  if (changes.includes(method) && !request && !takes) return ['request']
+  return method === 'GET' && !response && !answers ? ['response'] : []
 }
 
 /** `version`: the newest by default. */
@@ -40,8 +40,10 @@ export function openapi(service: Service, version?: Version): Json {
 }
 
 function described(operation: Operation, at: number): Json {
-  const { id, summary, policy, outdated = {}, status, response, request } = operation
-  const answered = String(status ?? (response || isStream(operation) ? 200 : 204))
+  const { id, summary, policy, outdated = {}, status, response, answers } = operation
+  const answered = String(status ?? (response || answers || isStream(operation) ? 200 : 204))
+  const body = bodyOf(operation)
+  const content = response ? jsonOf(response, at) : answers ? { [answers]: {} } : undefined
   const names = Object.entries(outdated).filter(([input]) => input !== '*')
   return {
     operationId: id,
@@ -50,15 +52,17 @@ function described(operation: Operation, at: number): Json {
     ...(names.length > 0 && { 'x-deprecated-inputs': Object.fromEntries(names) }),
     ...(policy !== 'public' && { security: [{ token: [] }] }),
     parameters: parameters(operation, at),
-    ...(request && { requestBody: { required: true, content: jsonOf(request, at) } }),
-    responses: { [answered]: { description: summary, ...(response && { content: jsonOf(response, at) }) } },
+    ...(body && { requestBody: { required: true, content: jsonOf(body, at, operation.accepts) } }),
+    responses: { [answered]: { description: summary, ...(content && { content }) } },
   }
 }
+
+const bodyOf = ({ takes, request }: Operation) => (takes === 'nothing' ? undefined : (takes ?? request))
 
 /** Operations that share a route are chosen by the key of the body. */
 function together(route: string, sharing: readonly Operation[], at: number): Json {
   const each = sharing.map(one => described(one, at))
-  const bodies = sharing.flatMap(one => (one.request ? [schemaAt(one.request, at)] : []))
+  const bodies = sharing.flatMap(one => bodyOf(one) ?? []).map(body => schemaAt(body, at))
   return {
     operationId: `${sharing[0]!.id.split('.').slice(0, 2).join('.')}.action`,
     summary: `${route}: one of ${sharing.map(({ action, id }) => action ?? id).join(', ')}`,
@@ -75,9 +79,8 @@ function together(route: string, sharing: readonly Operation[], at: number): Jso
   }
 }
 
-const jsonOf = (schema: NonNullable<Operation['request']>, at: number): Json => ({
-  'application/json': { schema: schemaAt(schema, at) },
-})
+const jsonOf = (schema: NonNullable<Operation['request']>, at: number, types = ['application/json']): Json =>
+  Object.fromEntries(types.map(type => [type, { schema: schemaAt(schema, at) }]))
 
 function parameters({ path, query }: Operation, at: number): Json[] {
   const inPath = [...path.matchAll(/\{([^}*]+)\*?\}/g)].map(([, name]) => ({

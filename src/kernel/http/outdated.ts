@@ -12,7 +12,8 @@ export function tellOutdated(ctx: Ctx, { id, outdated = {} }: Operation, body: u
     const { user_id } = ctx.identity
     const more = telling(ctx)(`${id} ${input} ${user_id}`)
     if (!more) continue
-    const about = { request_id: ctx.requestId, operation: id, user_id, instead, ...more }
+    // Who asked is in every line of a request.
+    const about = { operation: id, instead, ...more }
     ctx.log.warn(input === '*' ? about : { ...about, input }, `deprecated: use ${instead}`)
   }
 }

@@ -76,8 +76,7 @@ test('an old input works, and is one warning that names what to use instead', as
   const personality = [{ path: '/etc/motd', contents: Buffer.from('hello').toString('base64') }]
   const flavorRef = '1'
   const server = { name: 'old', imageRef: tiny, flavorRef, personality }
-  for (let n = 0; n < 3; n++)
-    assert.equal((await cloud.api(demo, 'POST', '/servers', { server }, '2.1')).status, 202)
+  for (let n = 0; n < 3; n++) assert.equal((await cloud.api(demo, 'POST', '/servers', { server }, '2.1')).status, 202)
   const told = lines.filter(line => 'instead' in line)
   assert.deepEqual(
     told.map(({ operation, input, instead, msg }) => ({ operation, input, instead, msg })),

@@ -34,6 +34,13 @@ export const computeConfig = section(
             maximum: 200,
             description: 'Servers that are placed in one transaction; a request for more becomes a plan.',
           }),
+          whole: Type.Integer({
+            default: 200,
+            minimum: 1,
+            maximum: 1000,
+            description:
+              'Most servers of a request that is placed as a whole, in one transaction (all_or_nothing, same_place).',
+          }),
           attempts: Type.Integer({ default: 10, minimum: 1, description: 'How many hosts are tried for each server.' }),
           timeout_seconds: Type.Integer({
             default: 7200,

@@ -11,6 +11,8 @@ type Methods = {
 
 const subject = 'compute.scheduler'
 const version = 1
+/** A message to it stays small, however many hosts there are. */
+const mostHosts = 200
 /** A request's transaction waits for it. */
 const timeoutMs = 5000
 
@@ -22,6 +24,7 @@ const plainRequest = ({ topology: _, devices: _devices, ...request }: ScheduleRe
 export function remoteDriver(bus: Bus): Driver {
   const calls = client<Methods>(bus, subject, { timeoutMs, version })
   return {
+    most: mostHosts,
     choose: (request, hosts, { keep }) =>
       calls.call('choose', { request: plainRequest(request), hosts: hosts.map(plainHost), keep }),
   }

@@ -8,6 +8,7 @@ import { type Operation, operation } from '#kernel/operation.ts'
 import type { Scope, Target } from '#kernel/policy/credentials.ts'
 import type { Rule } from '#kernel/policy/rule.ts'
 import { type TSchema, Type } from '#kernel/schema/builders.ts'
+import { linksAnswer } from './answers.ts'
 import { conflict, notFound } from './faults.ts'
 import { collectionOf, equals, first, inexact, isYes } from './listing.ts'
 import { checkMutable, patched } from './options.ts'
@@ -71,6 +72,8 @@ export interface ResourceSpec<Row extends StoredRow> {
 
 export interface Resource<Row extends StoredRow> {
   operations: Operation[]
+  /** Of a list of them. */
+  listAnswer: TSchema
   rules: { get: Rule; list: Rule; create: Rule; update: Rule; delete: Rule }
   /** The row, or `NotFound`. */
   find(ctx: Ctx, id: string): Promise<Row>
@@ -101,6 +104,17 @@ export function resource<Row extends StoredRow>(spec: ResourceSpec<Row>): Resour
       }),
     })
   }
+
+  // What else a client has sent is shown with it.
+  const one = Type.Object({
+    id: Type.String(),
+    ...Object.fromEntries(
+      Object.entries(spec.attributes).map(([name, schema]) => [name, Type.Optional(Type.Union([schema, Type.Null()]))]),
+    ),
+    links: Type.Optional(linksAnswer),
+  })
+  const answer: TSchema = Type.Object({ [member]: one })
+  const listAnswer: TSchema = Type.Object({ [collection]: Type.Array(one), links: linksAnswer })
 
   async function find(ctx: Ctx, id: string): Promise<Row> {
     const row = await store.find(ctx.db, { id } as Where<Row>)
@@ -155,6 +169,7 @@ export function resource<Row extends StoredRow>(spec: ResourceSpec<Row>): Resour
     path,
     summary: `List ${collection}`,
     policy: rules.list,
+    response: listAnswer,
     load: async (ctx, { query }) => ({
       ...spec.listTarget?.(ctx),
       'target.domain_id': first((query as { domain_id?: string }).domain_id) ?? ctx.identity.domain_id,
@@ -178,6 +193,7 @@ export function resource<Row extends StoredRow>(spec: ResourceSpec<Row>): Resour
     path: itemPath,
     summary: `Show a ${member}`,
     policy: rules.get,
+    response: answer,
     load: (ctx, { params }) => load(ctx, params.id, rules.get),
     async handle(ctx, { target, query }) {
       const more = await spec.more?.(ctx, target.row, query as Values)
@@ -192,6 +208,7 @@ export function resource<Row extends StoredRow>(spec: ResourceSpec<Row>): Resour
     summary: `Create a ${member}`,
     policy: rules.create,
     request: body(spec.required),
+    response: answer,
     status: 201,
     // Before the body is looked at: could the caller make one at all?
     load: async ctx => {
@@ -222,6 +239,7 @@ export function resource<Row extends StoredRow>(spec: ResourceSpec<Row>): Resour
     summary: `Change a ${member}`,
     policy: rules.update,
     request: body([]),
+    response: answer,
     load: (ctx, { params }) => load(ctx, params.id, rules.update),
     async handle(ctx, { body, target }) {
       const { values, extra } = split((body as Record<string, Values>)[member]!)
@@ -269,7 +287,7 @@ export function resource<Row extends StoredRow>(spec: ResourceSpec<Row>): Resour
     },
   })
 
-  return { operations: [list, show, create, update, remove], rules, find }
+  return { operations: [list, show, create, update, remove], listAnswer, rules, find }
 }
 
 function unchangeable(name: string): BadRequest | Forbidden {

@@ -2,6 +2,7 @@
 import type { Ctx } from '#kernel/context.ts'
 import { type Operation, operation, reply } from '#kernel/operation.ts'
 import { Type } from '#kernel/schema/builders.ts'
+import { oneOf } from './answers.ts'
 import { jsonHome, wantsJsonHome } from './json-home.ts'
 
 function version(ctx: Ctx) {
@@ -23,6 +24,10 @@ export function versionOperations(resources: readonly Operation[]): Operation[] 
     method: 'GET',
     path: '/',
     summary: 'List API versions',
+    response: oneOf(
+      'versions',
+      Type.Object({ values: Type.Array(Type.Object({ id: Type.String(), status: Type.String() })) }),
+    ),
     policy: 'public',
     async handle(ctx, { headers }) {
       if (wantsJsonHome(headers.accept)) return reply(jsonHome(resources, '/v3'), asHome)

@@ -1,5 +1,6 @@
 /** Short lists that clients ask for beside the resources: who provides routers, and from where floating IPs come. */
 import { operation } from '#kernel/operation.ts'
+import { Type } from '#kernel/schema/builders.ts'
 import { networkRows } from './networks/store.ts'
 import { subnetsOf } from './subnets/store.ts'
 
@@ -9,6 +10,11 @@ const listProviders = operation({
   path: '/v2.0/service-providers',
   summary: 'List providers of services',
   policy: 'authenticated',
+  response: Type.Object({
+    service_providers: Type.Array(
+      Type.Object({ service_type: Type.String(), name: Type.String(), default: Type.Boolean() }),
+    ),
+  }),
   handle: async () => ({ service_providers: [{ service_type: 'L3_ROUTER_NAT', name: 'single_node', default: true }] }),
 })
 
@@ -18,6 +24,18 @@ const listPools = operation({
   path: '/v2.0/floatingip_pools',
   summary: 'List subnets that floating IPs come from',
   policy: 'authenticated',
+  response: Type.Object({
+    floatingip_pools: Type.Array(
+      Type.Object({
+        subnet_id: Type.String(),
+        subnet_name: Type.String(),
+        network_id: Type.String(),
+        cidr: Type.String(),
+        project_id: Type.String(),
+        tenant_id: Type.String(),
+      }),
+    ),
+  }),
   async handle(ctx) {
     const outside = await networkRows.list(
       ctx.db,

@@ -79,13 +79,21 @@ const shown = known.map(([alias, name, description]) => ({
   links: [],
 }))
 
+const extension = Type.Object({
+  name: Type.String(),
+  alias: Type.String(),
+  description: Type.String(),
+  updated: Type.String(),
+  links: Type.Array(Type.Unknown()),
+})
+
 const listExtensions = operation({
   id: 'network.extensions.list',
   method: 'GET',
   path: '/v2.0/extensions',
   summary: 'List extensions',
   policy: 'authenticated',
-  response: Type.Object({ extensions: Type.Array(Type.Unknown()) }),
+  response: Type.Object({ extensions: Type.Array(extension) }),
   handle: async () => ({ extensions: shown }),
 })
 
@@ -95,6 +103,7 @@ const showExtension = operation({
   path: '/v2.0/extensions/{alias}',
   summary: 'Show an extension',
   policy: 'authenticated',
+  response: Type.Object({ extension }),
   async handle(_ctx, { params }) {
     const extension = shown.find(one => one.alias === params.alias)
     if (!extension) throw new NotFound(`Extension with alias ${params.alias} does not exist`, { type: 'HTTPNotFound' })

@@ -8,6 +8,7 @@ import { Type } from '#kernel/schema/builders.ts'
 import { type StandardRow, touch } from '#kernel/standard-row.ts'
 
 const tagsBody = Type.Object({ tags: Type.Unknown() })
+const tags = Type.Object({ tags: Type.Array(Type.String()) })
 
 /** The seven operations on a resource's tags. */
 export function tagOperations<Row extends StandardRow>(resource: Resource<Row>): Operation[] {
@@ -33,6 +34,7 @@ export function tagOperations<Row extends StandardRow>(resource: Resource<Row>):
     path,
     summary: `List tags ${of}`,
     policy: 'authenticated',
+    response: tags,
     handle: async (ctx, { params }) => ({ tags: (await resource.load(ctx, params.id)).tags }),
   })
   const replace = operation({
@@ -42,6 +44,8 @@ export function tagOperations<Row extends StandardRow>(resource: Resource<Row>):
     summary: `Replace tags ${of}`,
     policy: 'authenticated',
     request: tagsBody,
+    takes: tags,
+    response: tags,
     handle: async (ctx, { params, body }) => ({ tags: await change(ctx, params.id, () => checked(body.tags)) }),
   })
   const add = operation({
@@ -51,6 +55,8 @@ export function tagOperations<Row extends StandardRow>(resource: Resource<Row>):
     summary: `Add tags ${of}`,
     policy: 'authenticated',
     request: tagsBody,
+    takes: tags,
+    response: tags,
     status: 200,
     handle: async (ctx, { params, body }) => ({
       tags: await change(ctx, params.id, had => [...new Set([...had, ...checked(body.tags)])]),
@@ -73,6 +79,7 @@ export function tagOperations<Row extends StandardRow>(resource: Resource<Row>):
     path: `${path}/{tag}`,
     summary: `Confirm a tag ${of}`,
     policy: 'authenticated',
+    status: 204,
     async handle(ctx, { params }) {
       if (!(await resource.load(ctx, params.id)).tags.includes(params.tag)) throw notThere(params.tag)
       return reply(undefined, { status: 204 })
@@ -84,6 +91,8 @@ export function tagOperations<Row extends StandardRow>(resource: Resource<Row>):
     path: `${path}/{tag}`,
     summary: `Add a tag ${of}`,
     policy: 'authenticated',
+    takes: 'nothing',
+    status: 201,
     async handle(ctx, { params }) {
       await change(ctx, params.id, had => [...new Set([...had, params.tag])])
       return reply(undefined, { status: 201 })

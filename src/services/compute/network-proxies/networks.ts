@@ -132,6 +132,7 @@ const floatingIpOperations = [
     summary: 'Allocate a floating IP',
     versions: proxied,
     policy: changes('create'),
+    takes: wishedPool,
     response: body('floating_ip', floatingIp),
     async handle(ctx, { body: sent }) {
       // The body may be missing altogether.

@@ -19,10 +19,12 @@ export async function decide(
   if (!driver) return schedule(request, hosts, options)
   const { passed, refused } = passing(request, hosts, options)
   if (passed.length === 0) return { best: [], refused }
-  const byName = new Map(passed.map(host => [host.host, host]))
-  const choice = await chosenBy(driver, request, passed, keep)
+  const { most = passed.length } = driver
+  const told = passed.length <= most ? passed : schedule(request, passed, { ...options, filters: [], keep: most }).best
+  const byName = new Map(told.map(host => [host.host, host]))
+  const choice = await chosenBy(driver, request, told, keep)
   const best = [...new Set(choice.hosts)].flatMap(name => byName.get(name) ?? []).slice(0, keep)
-  return { best, refused: best.length > 0 ? refused : [...refused, ...unchosen(passed, choice)] }
+  return { best, refused: best.length > 0 ? refused : [...refused, ...unchosen(told, choice)] }
 }
 
 /** A driver that fails has chosen nothing, and says so wherever a filter's refusal would be read. */

@@ -12,6 +12,8 @@ export interface OwnHint {
 
 /** Chooses among the hosts that passed all filters. */
 export interface Driver {
+  /** How many hosts it is told of at the most: those that the cloud's own weights find best. */
+  most?: number
   choose(request: ScheduleRequest, hosts: readonly HostState[], options: { keep: number }): Choice | Promise<Choice>
 }
 

@@ -137,6 +137,15 @@ test('of servers that want all or nothing none is made when they do not fit, not
   )
 })
 
+test('what is placed as a whole is bounded, as everybody waits for it', async () => {
+  await using cloud = await serverCloud({ set: ['compute.plans.whole=2'] })
+  const demo = await cloud.project('demo-1')
+  const ask = async (min_count: number, hints = {}) =>
+    (await cloud.api(demo, 'POST', '/servers', { server: cloud.newServer({ min_count }), ...hints })).status
+  const whole = { 'os:scheduler_hints': { all_or_nothing: true } }
+  assert.deepEqual([await ask(3, whole), await ask(2, whole), await ask(3)], [400, 202, 202])
+})
+
 test('a moved server still obeys the hint that it was made with', async () => {
   await using cloud = await serverCloud({ hosts: ['h1', 'h2', 'h3'] })
   const [admin, demo] = [await cloud.admin(), await cloud.project('demo-1')]

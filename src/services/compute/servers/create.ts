@@ -79,7 +79,11 @@ async function createServers(ctx: Ctx, asked: BuildRequest, project: string): Pr
   const demand = { ...amountsOf(image, flavor), min_count: asked.min_count, max_count: asked.max_count }
   const count = await admitted(ctx, project, demand)
   const rows = newRows(ctx, asked, project, count)
-  const inBatches = count > ctx.config.of(computeConfig).plans.batch && !isPlacedWhole(asked.spec)
+  const { batch, whole } = ctx.config.of(computeConfig).plans
+  const isWhole = isPlacedWhole(asked.spec)
+  if (isWhole && count > whole)
+    throw new BadRequest(`${count} servers cannot be placed as a whole: ask for at most ${whole} at once.`)
+  const inBatches = count > batch && !isWhole
   if (inBatches) await planServers(ctx, asked, rows)
   else await placeServers(ctx, asked, project, rows)
   return rows

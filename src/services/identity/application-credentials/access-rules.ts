@@ -1,11 +1,16 @@
 /** The access rules that a user's application credentials are held to. */
+
 import type { Ctx } from '#kernel/context.ts'
 import { Forbidden } from '#kernel/errors.ts'
 import { operation } from '#kernel/operation.ts'
+import { Type } from '#kernel/schema/builders.ts'
+import { linksAnswer, listOf, oneOf, texts } from '../answers.ts'
 import { notFound } from '../faults.ts'
 import { collectionOf, equals, linkTo } from '../listing.ts'
 import { identityRule, systemOrProject, systemReader } from '../policy.ts'
 import { type AccessRuleRow, accessRules, applicationCredentials } from './store.ts'
+
+const answer = Type.Object({ ...texts('id', 'service', 'method', 'path'), links: Type.Optional(linksAnswer) })
 
 const path = '/v3/users/{user_id}/access_rules'
 const own = 'user_id:%(target.user.id)s'
@@ -29,6 +34,7 @@ const list = operation({
   method: 'GET',
   path,
   summary: 'List the access rules of a user',
+  response: listOf('access_rules', answer),
   policy: identityRule('list_access_rules', read, systemOrProject),
   load: target,
   async handle(ctx, { params, query, url }) {
@@ -43,6 +49,7 @@ const show = operation({
   method: 'GET',
   path: `${path}/{access_rule_id}`,
   summary: 'Show an access rule',
+  response: oneOf('access_rule', answer),
   policy: identityRule('get_access_rule', read, systemOrProject),
   load: target,
   handle: async (ctx, { params }) => ({ access_rule: view(ctx, await findRule(ctx, params)) }),

@@ -5,6 +5,7 @@ import { UniqueViolation } from '#kernel/db/database.ts'
 import { BadRequest, Forbidden } from '#kernel/errors.ts'
 import { operation } from '#kernel/operation.ts'
 import { Type } from '#kernel/schema/builders.ts'
+import { linksAnswer, listOf, named, oneOf, texts } from '../answers.ts'
 import { identityConfig } from '../config.ts'
 import { microsOf, parseExpiry } from '../expiry.ts'
 import { conflict, forbiddenAction, notFound } from '../faults.ts'
@@ -15,6 +16,13 @@ import { withImplied } from '../roles/role.ts'
 import { type RoleRow, roles } from '../roles/store.ts'
 import { newPasswordHash } from '../users/user.ts'
 import { type AccessRule, type ApplicationCredentialRow, accessRules, applicationCredentials } from './store.ts'
+
+const answer = Type.Object({
+  ...texts('id', 'name', 'description', 'user_id', 'project_id', 'expires_at'),
+  unrestricted: Type.Boolean(),
+  roles: Type.Array(named),
+  links: Type.Optional(linksAnswer),
+})
 
 const readerOrOwner = `${adminRequired} or ${systemReader} or ${owner}`
 const path = '/v3/users/{user_id}/application_credentials'
@@ -194,6 +202,7 @@ const list = operation({
   method: 'GET',
   path,
   summary: 'List the application credentials of a user',
+  response: listOf('application_credentials', answer),
   policy: identityRule('list_application_credentials', readerOrOwner, systemOrProject),
   load: async (_ctx, { params }) => ({ user_id: params.user_id }),
   async handle(ctx, { params, query, url }) {
@@ -216,6 +225,7 @@ const show = operation({
   method: 'GET',
   path: `${path}/{application_credential_id}`,
   summary: 'Show an application credential',
+  response: oneOf('application_credential', answer),
   policy: identityRule('get_application_credential', readerOrOwner, systemOrProject),
   load,
   async handle(ctx, { target, params }) {

@@ -1,7 +1,9 @@
 /** Grants: a role to a user or group on a project, a domain or the system. One set of operations a path. */
+
 import type { Ctx } from '#kernel/context.ts'
 import { Forbidden, NotFound } from '#kernel/errors.ts'
 import { type Operation, operation, reply } from '#kernel/operation.ts'
+import { listOf } from '../answers.ts'
 import { applicationCredentials } from '../application-credentials/store.ts'
 import { notFound } from '../faults.ts'
 import { groups, memberships } from '../groups/store.ts'
@@ -132,6 +134,7 @@ function grantOperations(place: Place, base: string, suffix = '', withList = tru
       method: 'PUT',
       path,
       summary: `Give ${what}`,
+      status: 204,
       policy: own.create,
       load,
       async handle(ctx, { target }) {
@@ -144,6 +147,7 @@ function grantOperations(place: Place, base: string, suffix = '', withList = tru
       method: 'GET',
       path,
       summary: `Check ${what}`,
+      status: 204,
       policy: own.check,
       load,
       async handle(ctx, { target: { grant } }) {
@@ -170,6 +174,7 @@ function grantOperations(place: Place, base: string, suffix = '', withList = tru
     method: 'GET',
     path: `${base}/roles${suffix}`,
     summary: `List ${what.replace("'s role", "'s roles")}`,
+    response: listOf('roles'),
     policy: own.list,
     load,
     async handle(ctx, { target, url }) {

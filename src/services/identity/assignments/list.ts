@@ -5,6 +5,7 @@ import type { Where } from '#kernel/db/rows.ts'
 import { BadRequest } from '#kernel/errors.ts'
 import { operation } from '#kernel/operation.ts'
 import { type Static, Type } from '#kernel/schema/builders.ts'
+import { listOf, named } from '../answers.ts'
 import { type GroupRow, groups, memberships } from '../groups/store.ts'
 import { collectionOf, isYes } from '../listing.ts'
 import { adminRequired, allScopes, identityRule, systemReader } from '../policy.ts'
@@ -187,6 +188,10 @@ export const listRoleAssignments = operation({
   method: 'GET',
   path: '/v3/role_assignments',
   summary: 'List role assignments',
+  response: listOf(
+    'role_assignments',
+    Type.Object({ role: named, scope: Type.Unknown(), user: Type.Optional(named), group: Type.Optional(named) }),
+  ),
   policy: identityRule(
     'list_role_assignments',
     `${adminRequired} or ${systemReader} or (role:reader and domain_id:%(target.domain_id)s)`,

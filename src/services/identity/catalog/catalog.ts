@@ -1,5 +1,7 @@
 /** The catalog: where each service answers. */
 import type { Ctx } from '#kernel/context.ts'
+import { Type } from '#kernel/schema/builders.ts'
+import { linksAnswer, texts } from '../answers.ts'
 import { identityConfig } from '../config.ts'
 import { endpointsOfProject } from '../endpoint-groups/endpoint-group.ts'
 import { linkTo } from '../listing.ts'
@@ -38,6 +40,12 @@ export const offered: CatalogDriver = ctx => (fileOf(ctx) === '' ? fromDatabase(
 export function shownUrl(ctx: Ctx, url: string): string {
   return url.replace('%(base)s', () => ctx.base)
 }
+
+export const endpointAnswer = Type.Object({
+  ...texts('id', 'interface', 'region_id', 'region', 'service_id', 'url'),
+  enabled: Type.Boolean(),
+  links: linksAnswer,
+})
 
 export function endpointView(ctx: Ctx, row: EndpointRow) {
   const { extra, id, service_id, region_id, interface: side, url, enabled } = row

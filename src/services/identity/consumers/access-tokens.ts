@@ -1,8 +1,11 @@
 /** What a user lets OAuth1 consumers do. */
+
 import { isoMicros } from '#kernel/clock.ts'
 import type { Ctx } from '#kernel/context.ts'
 import { NotFound } from '#kernel/errors.ts'
 import { operation } from '#kernel/operation.ts'
+import { Type } from '#kernel/schema/builders.ts'
+import { linksAnswer, listOf, oneOf, texts } from '../answers.ts'
 import { collectionOf, linkTo } from '../listing.ts'
 import { adminRequired, identityRule } from '../policy.ts'
 import { announce, identityChanged } from '../revocations/revocation.ts'
@@ -10,6 +13,11 @@ import { roleView } from '../roles/role.ts'
 import { roles } from '../roles/store.ts'
 import { checkNotDelegated } from './operations.ts'
 import { type AccessTokenRow, accessTokens } from './store.ts'
+
+const answer = Type.Object({
+  ...texts('id', 'consumer_id', 'project_id', 'authorizing_user_id', 'expires_at'),
+  links: Type.Optional(linksAnswer),
+})
 
 const path = '/v3/users/{user_id}/OS-OAUTH1/access_tokens'
 const rule = (name: string) => identityRule(name, adminRequired, ['project'])
@@ -40,6 +48,7 @@ const list = operation({
   method: 'GET',
   path,
   summary: 'List what a user lets consumers do',
+  response: listOf('access_tokens', answer),
   policy: rule('list_access_tokens'),
   async handle(ctx, { params: { user_id }, url }) {
     check(ctx)
@@ -53,6 +62,7 @@ const show = operation({
   method: 'GET',
   path: `${path}/{access_token_id}`,
   summary: 'Show what a user lets a consumer do',
+  response: oneOf('access_token', answer),
   policy: rule('get_access_token'),
   async handle(ctx, { params }) {
     check(ctx)
@@ -83,6 +93,7 @@ const listRoles = operation({
   method: 'GET',
   path: `${path}/{access_token_id}/roles`,
   summary: 'List the roles that a consumer acts with',
+  response: listOf('roles'),
   policy: rule('list_access_token_roles'),
   async handle(ctx, { params, url }) {
     const { role_ids } = await find(ctx, params)
@@ -96,6 +107,7 @@ const showRole = operation({
   method: 'GET',
   path: `${path}/{access_token_id}/roles/{role_id}`,
   summary: 'Show a role that a consumer acts with',
+  response: oneOf('role'),
   policy: rule('get_access_token_role'),
   async handle(ctx, { params }) {
     const { role_ids } = await find(ctx, params)

@@ -1,4 +1,5 @@
 /** OAuth1 consumers, and the three steps by which one gets to act for a user. */
+
 import { isoMicros } from '#kernel/clock.ts'
 import type { Ctx } from '#kernel/context.ts'
 import { BadRequest, Forbidden, NotFound, Unauthorized } from '#kernel/errors.ts'
@@ -69,6 +70,7 @@ const createRequestToken = operation({
   method: 'POST',
   path: '/v3/OS-OAUTH1/request_token',
   summary: 'Ask, as a consumer, for a way to a project',
+  takes: 'nothing',
   policy: 'public',
   async handle(ctx, request) {
     const params = oauthParams(request, ['oauth_consumer_key'])
@@ -153,6 +155,7 @@ const createAccessToken = operation({
   method: 'POST',
   path: '/v3/OS-OAUTH1/access_token',
   summary: 'Fetch, as a consumer, what a user said yes to',
+  takes: 'nothing',
   policy: 'public',
   async handle(ctx, request) {
     const params = oauthParams(request, ['oauth_consumer_key', 'oauth_token', 'oauth_verifier'])

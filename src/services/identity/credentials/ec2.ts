@@ -1,8 +1,10 @@
 /** EC2 credentials of a user: pairs of an access and a secret key, for a project. */
+
 import type { Ctx } from '#kernel/context.ts'
 import { Unauthorized } from '#kernel/errors.ts'
 import { operation } from '#kernel/operation.ts'
 import { Type } from '#kernel/schema/builders.ts'
+import { linksAnswer, listOf, oneOf, texts } from '../answers.ts'
 import { notFound } from '../faults.ts'
 import { collectionOf, linkTo } from '../listing.ts'
 import { adminOrSystemReader, adminRequired, identityRule, systemOrProject } from '../policy.ts'
@@ -10,6 +12,11 @@ import { findProject } from '../projects/project.ts'
 import { users } from '../users/store.ts'
 import { blobOf, checkDelegated, checkUnrestricted, delegationOf, ec2CredentialId, encrypted } from './credential.ts'
 import { type CredentialRow, credentials } from './store.ts'
+
+const answer = Type.Object({
+  ...texts('user_id', 'tenant_id', 'access', 'secret', 'trust_id'),
+  links: Type.Optional(linksAnswer),
+})
 
 const path = '/v3/users/{user_id}/credentials/OS-EC2'
 const owner = 'user_id:%(target.credential.user_id)s'
@@ -70,6 +77,7 @@ const list = operation({
   method: 'GET',
   path,
   summary: 'List the EC2 credentials of a user',
+  response: listOf('credentials', answer),
   policy: identityRule('ec2_list_credentials', `${adminOrSystemReader} or rule:owner`, systemOrProject),
   load: async (_ctx, { params }) => ({ user_id: params.user_id }),
   async handle(ctx, { params: { user_id }, url }) {
@@ -106,6 +114,7 @@ const show = operation({
   method: 'GET',
   path: `${path}/{credential_id}`,
   summary: 'Show an EC2 credential',
+  response: oneOf('credential', answer),
   policy: identityRule('ec2_get_credential', `${adminOrSystemReader} or ${owner}`, systemOrProject),
   load,
   handle: async (ctx, { params }) => ({ credential: await view(ctx, await reached(ctx, params)) }),

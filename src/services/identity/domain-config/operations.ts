@@ -1,8 +1,10 @@
 /** The configuration of domains: whole, by group and by option. */
+
 import type { Ctx } from '#kernel/context.ts'
 import { type Operation, operation, reply } from '#kernel/operation.ts'
 import type { Rule } from '#kernel/policy/rule.ts'
 import { Type } from '#kernel/schema/builders.ts'
+import { oneOf } from '../answers.ts'
 import { identityConfig } from '../config.ts'
 import { forbiddenAction } from '../faults.ts'
 import { adminOrSystemReader, adminRequired, allScopes, identityRule, systemOrProject } from '../policy.ts'
@@ -19,6 +21,9 @@ import {
   shown,
 } from './domain-config.ts'
 import { domainOptions } from './store.ts'
+
+/** Options by group; where only one is asked for, that alone. */
+const configAnswer = Type.Record(Type.String(), Type.Unknown())
 
 const get = identityRule('get_domain_config', adminOrSystemReader, systemOrProject)
 const readCompliance = identityRule('get_security_compliance_domain_config', '', allScopes)
@@ -86,6 +91,7 @@ function operationsAt({ id, path, of }: (typeof levels)[number]): Operation[] {
       method: 'GET',
       path,
       summary: `Show the configuration of ${of}`,
+      response: oneOf('config', configAnswer),
       policy: readCompliance,
       load,
       async handle(ctx, { params }) {
@@ -173,6 +179,7 @@ function defaultOperation(
     method: 'GET',
     path,
     summary: 'Show what options of domains are when a domain does not set them',
+    response: oneOf('config', configAnswer),
     policy: readDefault as Rule,
     async handle(_ctx, { params }) {
       const { group, option } = params as { group?: string; option?: string }

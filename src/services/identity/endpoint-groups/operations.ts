@@ -1,10 +1,12 @@
 /** Endpoint groups, and the endpoints and groups of projects. */
+
 import type { Ctx } from '#kernel/context.ts'
 import type { Rows, Where } from '#kernel/db/rows.ts'
 import { BadRequest, NotFound } from '#kernel/errors.ts'
 import { type Operation, operation, reply } from '#kernel/operation.ts'
 import { Type } from '#kernel/schema/builders.ts'
-import { endpointView } from '../catalog/catalog.ts'
+import { linksAnswer, listOf, oneOf, texts } from '../answers.ts'
+import { endpointAnswer, endpointView } from '../catalog/catalog.ts'
 import { endpoints } from '../catalog/store.ts'
 import { conflict, expecting, notFound } from '../faults.ts'
 import { collectionOf, linkTo } from '../listing.ts'
@@ -114,6 +116,7 @@ function holding<Place extends object>({ id, path, what, rule, store, check, mis
       method: 'PUT',
       path,
       summary: `Add ${what} to those that a project is held to`,
+      status: 204,
       policy: change(`add_${rule}_to_project`),
       async handle(ctx, { params }) {
         const place = placeIn(params)
@@ -154,6 +157,7 @@ const projectEndpointOperations: Operation[] = [
     method: 'GET',
     path: endpointPath,
     summary: 'Say whether a project is held to an endpoint',
+    status: 204,
     policy: look('check_endpoint_in_project'),
     async handle(ctx, { params }) {
       await checkEndpointPlace(ctx, params)
@@ -166,6 +170,7 @@ const projectEndpointOperations: Operation[] = [
     method: 'GET',
     path: '/v3/OS-EP-FILTER/projects/{project_id}/endpoints',
     summary: 'List the endpoints that a project is held to',
+    response: listOf('endpoints', endpointAnswer),
     policy: look('list_endpoints_for_project'),
     async handle(ctx, { params: { project_id }, url }) {
       await findProject(ctx, project_id)
@@ -179,6 +184,7 @@ const projectEndpointOperations: Operation[] = [
     method: 'GET',
     path: '/v3/OS-EP-FILTER/endpoints/{endpoint_id}/projects',
     summary: 'List the projects that are held to an endpoint',
+    response: listOf('projects'),
     policy: look('list_projects_for_endpoint'),
     async handle(ctx, { params: { endpoint_id }, url }) {
       await mustHaveEndpoint(ctx, endpoint_id)
@@ -214,6 +220,10 @@ const projectGroupOperations: Operation[] = [
     method: 'GET',
     path: groupPath,
     summary: 'Say whether a project is held to an endpoint group',
+    response: oneOf(
+      'project_endpoint_group',
+      Type.Object({ ...texts('endpoint_group_id', 'project_id'), links: Type.Optional(linksAnswer) }),
+    ),
     policy: look('get_endpoint_group_in_project'),
     async handle(ctx, { params }) {
       await checkGroupPlace(ctx, params)
@@ -228,6 +238,7 @@ const projectGroupOperations: Operation[] = [
     method: 'GET',
     path: '/v3/OS-EP-FILTER/projects/{project_id}/endpoint_groups',
     summary: 'List the endpoint groups that a project is held to',
+    response: listOf('endpoint_groups'),
     policy: look('list_endpoint_groups_for_project'),
     async handle(ctx, { params: { project_id }, url }) {
       const ids = (await projectEndpointGroups.list(ctx.db, { project_id })).map(one => one.endpoint_group_id)
@@ -240,6 +251,7 @@ const projectGroupOperations: Operation[] = [
     method: 'GET',
     path: '/v3/OS-EP-FILTER/endpoint_groups/{endpoint_group_id}/projects',
     summary: 'List the projects that are held to an endpoint group',
+    response: listOf('projects'),
     policy: look('list_projects_associated_with_endpoint_group'),
     async handle(ctx, { params: { endpoint_group_id }, url }) {
       await endpointGroupResource.find(ctx, endpoint_group_id)
@@ -253,6 +265,7 @@ const projectGroupOperations: Operation[] = [
     method: 'GET',
     path: '/v3/OS-EP-FILTER/endpoint_groups/{endpoint_group_id}/endpoints',
     summary: 'List the endpoints of an endpoint group',
+    response: listOf('endpoints', endpointAnswer),
     policy: look('list_endpoints_associated_with_endpoint_group'),
     async handle(ctx, { params: { endpoint_group_id }, url }) {
       const group = await endpointGroupResource.find(ctx, endpoint_group_id)

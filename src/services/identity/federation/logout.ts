@@ -70,6 +70,7 @@ const byBrowser = operation({
   method: 'GET',
   path,
   summary: 'Log out by an identity provider: its request, or the way back from there',
+  answers: 'text/html',
   policy: 'public',
   query: Type.Object({}, { additionalProperties: true }),
   async handle(ctx, { params, headers, url }) {

@@ -163,6 +163,7 @@ const showMetadata = operation({
   method: 'GET',
   path: '/v3/OS-FEDERATION/saml2/metadata',
   summary: 'Show what this cloud is as a SAML identity provider',
+  answers: 'text/xml',
   policy: 'public',
   async handle(ctx) {
     const { entity_id, certificate } = await issuer(ctx)

@@ -4,6 +4,7 @@ import type { Ctx } from '#kernel/context.ts'
 import { NotFound } from '#kernel/errors.ts'
 import { operation, reply } from '#kernel/operation.ts'
 import { Type } from '#kernel/schema/builders.ts'
+import { listOf } from '../answers.ts'
 import { assignments } from '../assignments/store.ts'
 import { notFound } from '../faults.ts'
 import { leaveGroup } from '../federation/federation.ts'
@@ -91,6 +92,7 @@ export const addMember = operation({
   method: 'PUT',
   path: memberPath,
   summary: 'Add a user to a group',
+  status: 204,
   policy: identityRule('add_user_to_group', bothManager, allScopes),
   load: (ctx, { params }) => loadBoth(ctx, params),
   async handle(ctx, { params, target }) {
@@ -109,6 +111,7 @@ export const checkMember = operation({
   method: 'GET',
   path: memberPath,
   summary: 'Say whether a user is in a group',
+  status: 204,
   policy: identityRule('check_user_in_group', bothReader, allScopes),
   load: (ctx, { params }) => loadBoth(ctx, params),
   async handle(ctx, { params }) {
@@ -139,6 +142,7 @@ export const listMembers = operation({
   method: 'GET',
   path: '/v3/groups/{group_id}/users',
   summary: 'List the users of a group',
+  response: listOf('users'),
   policy: identityRule('list_users_in_group', reader, allScopes),
   async load(ctx, { params }) {
     const group = await groupResource.find(ctx, params.group_id)
@@ -156,6 +160,7 @@ export const listGroupsOfUser = operation({
   method: 'GET',
   path: '/v3/users/{user_id}/groups',
   summary: 'List the groups of a user',
+  response: listOf('groups'),
   policy: identityRule(
     'list_groups_for_user',
     `${adminRequired} or ${systemReader} or (role:reader and domain_id:%(target.user.domain_id)s) or user_id:%(user_id)s`,

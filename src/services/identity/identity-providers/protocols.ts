@@ -1,9 +1,11 @@
 /** Protocols of identity providers, each with the mapping of what is said in it. */
+
 import type { Ctx } from '#kernel/context.ts'
 import { UniqueViolation } from '#kernel/db/database.ts'
 import { BadRequest } from '#kernel/errors.ts'
 import { operation } from '#kernel/operation.ts'
 import { Type } from '#kernel/schema/builders.ts'
+import { linksAnswer, listOf, oneOf, texts } from '../answers.ts'
 import { conflict, notFound } from '../faults.ts'
 import { removeWay } from '../federation/federation.ts'
 import { collectionOf, equals, linkTo } from '../listing.ts'
@@ -12,6 +14,8 @@ import { adminOrSystemReader, adminRequired, identityRule, systemOrProject } fro
 import { identityChanged } from '../revocations/revocation.ts'
 import { identityProviderResource } from './operations.ts'
 import { type ProtocolRow, protocols } from './store.ts'
+
+const answer = Type.Object({ ...texts('id', 'mapping_id'), links: Type.Optional(linksAnswer) })
 
 const collection = '/v3/OS-FEDERATION/identity_providers/{idp_id}/protocols'
 const path = `${collection}/{protocol_id}` as const
@@ -116,6 +120,7 @@ const show = operation({
   method: 'GET',
   path,
   summary: 'Show a protocol of an identity provider',
+  response: oneOf('protocol', answer),
   policy: rule('get_protocol', adminOrSystemReader),
   handle: async (ctx, { params }) => ({ protocol: view(ctx, await find(ctx, params)) }),
 })
@@ -125,6 +130,7 @@ const list = operation({
   method: 'GET',
   path: collection,
   summary: 'List the protocols of an identity provider',
+  response: listOf('protocols', answer),
   policy: rule('list_protocols', adminOrSystemReader),
   async handle(ctx, { params: { idp_id }, query, url }) {
     await identityProviderResource.find(ctx, idp_id)

@@ -1,9 +1,11 @@
 /** Limits of projects and domains, in place of the registered ones. */
+
 import type { Ctx } from '#kernel/context.ts'
 import { lock, UniqueViolation } from '#kernel/db/database.ts'
 import { BadRequest, Forbidden, NotFound } from '#kernel/errors.ts'
 import { operation } from '#kernel/operation.ts'
 import { type Static, Type } from '#kernel/schema/builders.ts'
+import { linksAnswer, listOf, oneOf, texts } from '../answers.ts'
 import { conflict, expecting } from '../faults.ts'
 import { collectionOf, equals, linkTo } from '../listing.ts'
 import { adminRequired, allScopes, identityRule, systemOrProject, systemReader } from '../policy.ts'
@@ -11,6 +13,12 @@ import { projects } from '../projects/store.ts'
 import { checkHierarchy, modelOf } from './limit.ts'
 import { checkPlaces, limitNumber, nullableText, regionId, resourceName, serviceId } from './registered.ts'
 import { type LimitRow, limits, type RegisteredLimitRow, registeredLimits } from './store.ts'
+
+const answer = Type.Object({
+  ...texts('id', 'project_id', 'domain_id', 'service_id', 'region_id', 'resource_name', 'description'),
+  resource_limit: Type.Integer(),
+  links: Type.Optional(linksAnswer),
+})
 
 const path = '/v3/limits'
 const ofDomain = '(domain_id:%(target.limit.domain.id)s or domain_id:%(target.limit.project.domain_id)s)'
@@ -52,6 +60,7 @@ const model = operation({
   method: 'GET',
   path: `${path}/model`,
   summary: 'Show how limits count in hierarchies',
+  response: oneOf('model', Type.Object({ name: Type.String(), description: Type.String() })),
   policy: identityRule('get_limit_model', '', allScopes),
   handle: async ctx => ({ model: modelOf(ctx) }),
 })
@@ -70,6 +79,7 @@ const list = operation({
   method: 'GET',
   path,
   summary: 'List limits',
+  response: listOf('limits', answer),
   policy: identityRule('list_limits', '', allScopes),
   async handle(ctx, { query, url }) {
     const registered = await registeredLimits.list(ctx.db, equals(query, ['service_id', 'region_id', 'resource_name']))
@@ -86,6 +96,7 @@ const show = operation({
   method: 'GET',
   path: `${path}/{limit_id}`,
   summary: 'Show a limit',
+  response: oneOf('limit', answer),
   policy: identityRule('get_limit', readers, allScopes),
   async load(ctx, { params }) {
     const row = await find(ctx, params.limit_id)

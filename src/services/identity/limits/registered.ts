@@ -1,14 +1,22 @@
 /** Registered limits: made many at once. */
+
 import type { Ctx } from '#kernel/context.ts'
 import { UniqueViolation } from '#kernel/db/database.ts'
 import { Forbidden, NotFound } from '#kernel/errors.ts'
 import { operation } from '#kernel/operation.ts'
 import { Type } from '#kernel/schema/builders.ts'
+import { linksAnswer, listOf, oneOf, texts } from '../answers.ts'
 import { regions, services } from '../catalog/store.ts'
 import { conflict, expecting } from '../faults.ts'
 import { collectionOf, equals, inexact, linkTo } from '../listing.ts'
 import { adminRequired, allScopes, identityRule, systemOrProject } from '../policy.ts'
 import { limits, type RegisteredLimitRow, registeredLimits } from './store.ts'
+
+const answer = Type.Object({
+  ...texts('id', 'service_id', 'region_id', 'resource_name', 'description'),
+  default_limit: Type.Integer(),
+  links: Type.Optional(linksAnswer),
+})
 
 const path = '/v3/registered_limits'
 export const limitNumber = Type.Integer({ minimum: -1, maximum: 2_147_483_647 })
@@ -71,6 +79,7 @@ const list = operation({
   method: 'GET',
   path,
   summary: 'List registered limits',
+  response: listOf('registered_limits', answer),
   policy: identityRule('list_registered_limits', '', allScopes),
   async handle(ctx, { query, url }) {
     const where = equals(query, ['service_id', 'region_id', 'resource_name'])
@@ -85,6 +94,7 @@ const show = operation({
   method: 'GET',
   path: `${path}/{registered_limit_id}`,
   summary: 'Show a registered limit',
+  response: oneOf('registered_limit', answer),
   policy: identityRule('get_registered_limit', '', allScopes),
   handle: async (ctx, { params }) => ({ registered_limit: view(ctx, await find(ctx, params.registered_limit_id)) }),
 })

@@ -1,9 +1,11 @@
 /** Policies: documents of any kind for endpoints, found by endpoint, by service, or by service and region. */
+
 import type { Ctx } from '#kernel/context.ts'
 import { NotFound } from '#kernel/errors.ts'
 import { type Operation, operation, reply } from '#kernel/operation.ts'
 import { Type } from '#kernel/schema/builders.ts'
-import { endpointView } from '../catalog/catalog.ts'
+import { linksAnswer, listOf, oneOf, texts } from '../answers.ts'
+import { endpointAnswer, endpointView } from '../catalog/catalog.ts'
 import { type EndpointRow, endpoints, regions, services } from '../catalog/store.ts'
 import { notFound } from '../faults.ts'
 import { collectionOf, linkTo } from '../listing.ts'
@@ -71,6 +73,7 @@ function associationOperations(kind: string, what: string, path: `${typeof base}
       method: 'PUT',
       path,
       summary: `Say that a policy is for ${what}`,
+      status: 204,
       policy: rule('create'),
       async handle(ctx, { params }) {
         await ctx.transaction(async tx => {
@@ -90,6 +93,7 @@ function associationOperations(kind: string, what: string, path: `${typeof base}
       method: 'GET',
       path,
       summary: `Say whether a policy is for ${what}`,
+      status: 204,
       policy: rule('check'),
       async handle(ctx, { params }) {
         const place = await placeOf(ctx, params)
@@ -117,6 +121,7 @@ const showForEndpoint = operation({
   method: 'GET',
   path: '/v3/endpoints/{endpoint_id}/OS-ENDPOINT-POLICY/policy',
   summary: 'Show the policy that is for an endpoint',
+  response: oneOf('policy', Type.Object({ ...texts('id', 'type', 'blob'), links: Type.Optional(linksAnswer) })),
   policy: identityRule('get_policy_for_endpoint', adminOrSystemReader, systemOrProject),
   async handle(ctx, { params: { endpoint_id } }) {
     const endpoint = await endpoints.find(ctx.db, { id: endpoint_id })
@@ -139,6 +144,7 @@ const listEndpoints = operation({
   method: 'GET',
   path: `${base}/endpoints`,
   summary: 'List the endpoints that a policy is for',
+  response: listOf('endpoints', endpointAnswer),
   policy: identityRule('list_endpoints_for_policy', adminOrSystemReader, systemOrProject),
   async handle(ctx, { params: { policy_id }, url }) {
     await policyResource.find(ctx, policy_id)

@@ -3,6 +3,7 @@
 import { operation } from '#kernel/operation.ts'
 import type { Target } from '#kernel/policy/credentials.ts'
 import { Type } from '#kernel/schema/builders.ts'
+import { listOf } from '../answers.ts'
 import { linkTo } from '../listing.ts'
 import { identityRule } from '../policy.ts'
 
@@ -12,6 +13,7 @@ export const showPermissions = operation({
   path: '/v3/auth/permissions',
   summary:
     "List the policy rules that let the token through, for what is the bearer's own: its project, domain and user",
+  response: listOf('permissions', Type.Object({ rule: Type.String(), description: Type.Optional(Type.String()) })),
   policy: identityRule('get_auth_permissions', ''),
   query: Type.Object({
     rule: Type.Optional(Type.Union([Type.String(), Type.Array(Type.String(), { maxItems: 100 })])),

@@ -1,6 +1,9 @@
 /** Where a user may go: the projects, domains and system that its roles reach. */
+
 import type { Ctx } from '#kernel/context.ts'
 import { type Operation, operation } from '#kernel/operation.ts'
+import { Type } from '#kernel/schema/builders.ts'
+import { listOf } from '../answers.ts'
 import { ancestors, reachesProject } from '../assignments/assignment.ts'
 import { type Assignment, assignmentsOfUser } from '../assignments/store.ts'
 import { collectionOf, linkTo } from '../listing.ts'
@@ -36,6 +39,7 @@ export const authProjects = operation({
   method: 'GET',
   path: '/v3/auth/projects',
   summary: 'List the projects that the token may be scoped to',
+  response: listOf('projects'),
   policy: identityRule('get_auth_projects', ''),
   async handle(ctx, { url }) {
     const found = await projectsOfUser(ctx, await assignmentsOfUser(ctx.db, ctx.identity.user_id, ctx.clock.now()))
@@ -48,6 +52,7 @@ export const authDomains = operation({
   method: 'GET',
   path: '/v3/auth/domains',
   summary: 'List the domains that the token may be scoped to',
+  response: listOf('domains'),
   policy: identityRule('get_auth_domains', ''),
   async handle(ctx, { url }) {
     const all = await assignmentsOfUser(ctx.db, ctx.identity.user_id, ctx.clock.now())
@@ -62,6 +67,7 @@ export const authSystem = operation({
   method: 'GET',
   path: '/v3/auth/system',
   summary: 'Say whether the token may be scoped to the system',
+  response: listOf('system', Type.Object({ all: Type.Boolean() })),
   policy: identityRule('get_auth_system', ''),
   async handle(ctx) {
     const all = await assignmentsOfUser(ctx.db, ctx.identity.user_id, ctx.clock.now())

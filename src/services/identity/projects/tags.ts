@@ -4,6 +4,7 @@ import type { Ctx } from '#kernel/context.ts'
 import { BadRequest, NotFound } from '#kernel/errors.ts'
 import { operation, reply } from '#kernel/operation.ts'
 import { Type } from '#kernel/schema/builders.ts'
+import { listOf } from '../answers.ts'
 import { linkTo } from '../listing.ts'
 import { adminRequired, allScopes, identityRule, systemReader } from '../policy.ts'
 import { findProject, projectTarget } from './project.ts'
@@ -43,6 +44,7 @@ const list = operation({
   method: 'GET',
   path: '/v3/projects/{project_id}/tags',
   summary: 'List the tags of a project',
+  response: listOf('tags', Type.String()),
   policy: identityRule('list_project_tags', reader, allScopes),
   load,
   handle: async (ctx, { target }) => ({ tags: target.row.tags, links: linkTo(ctx, `projects/${target.row.id}/tags`) }),
@@ -80,6 +82,7 @@ const check = operation({
   method: 'GET',
   path: '/v3/projects/{project_id}/tags/{tag}',
   summary: 'Say whether a project has a tag',
+  status: 204,
   policy: identityRule('get_project_tag', reader, allScopes),
   load,
   async handle(_ctx, { target, params }) {
@@ -93,6 +96,8 @@ const add = operation({
   method: 'PUT',
   path: '/v3/projects/{project_id}/tags/{tag}',
   summary: 'Add a tag to a project',
+  takes: 'nothing',
+  status: 201,
   policy: identityRule('create_project_tag', manager, allScopes),
   load,
   async handle(ctx, { target, params }) {

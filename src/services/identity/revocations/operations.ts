@@ -1,8 +1,10 @@
 /** GET /v3/OS-REVOKE/events: for services that check signed tokens themselves. */
+
 import { isoMicros } from '#kernel/clock.ts'
 import { BadRequest } from '#kernel/errors.ts'
 import { operation, reply } from '#kernel/operation.ts'
 import { Type } from '#kernel/schema/builders.ts'
+import { listOf } from '../answers.ts'
 import { collectionOf, first } from '../listing.ts'
 import { identityRule, systemOrProject } from '../policy.ts'
 import { type RevocationEvent, revocationEvents } from './store.ts'
@@ -23,6 +25,7 @@ export const listRevocationEvents = operation({
   method: 'GET',
   path: '/v3/OS-REVOKE/events',
   summary: 'List what was revoked',
+  response: listOf('events', Type.Record(Type.String(), Type.Unknown())),
   policy: identityRule('list_revoke_events', 'rule:service_or_admin', systemOrProject),
   query: Type.Object({ since: Type.Optional(Type.Union([Type.String(), Type.Array(Type.String())])) }),
   async handle(ctx, { query, url }) {

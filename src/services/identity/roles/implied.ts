@@ -1,7 +1,10 @@
 /** Which role implies which. */
+
 import type { Ctx } from '#kernel/context.ts'
 import { Conflict, Forbidden, NotFound } from '#kernel/errors.ts'
 import { operation, reply } from '#kernel/operation.ts'
+import { Type } from '#kernel/schema/builders.ts'
+import { listOf, named, oneOf } from '../answers.ts'
 import { collectionOf, linkTo } from '../listing.ts'
 import { adminOrSystemReader, adminRequired, identityRule, systemOrProject } from '../policy.ts'
 import { identityChanged } from '../revocations/revocation.ts'
@@ -39,6 +42,9 @@ const create = operation({
   method: 'PUT',
   path,
   summary: 'Make a role imply another',
+  takes: 'nothing',
+  status: 201,
+  response: oneOf('role_inference', Type.Object({ prior_role: named, implies: named })),
   policy: identityRule('create_implied_role', adminRequired, systemOrProject),
   async handle(ctx, { params }) {
     const { prior, implied } = await findPair(ctx, params)
@@ -63,6 +69,7 @@ const show = operation({
   method: 'GET',
   path,
   summary: 'Show that a role implies another',
+  response: oneOf('role_inference', Type.Object({ prior_role: named, implies: named })),
   policy: identityRule('get_implied_role', adminOrSystemReader, systemOrProject),
   async handle(ctx, { params, method }) {
     const { prior, implied } = await findPair(ctx, params)
@@ -99,6 +106,7 @@ const listOfRole = operation({
   method: 'GET',
   path: '/v3/roles/{prior_role_id}/implies',
   summary: 'List what a role implies',
+  response: oneOf('role_inference', Type.Object({ prior_role: named, implies: Type.Array(named) })),
   policy: identityRule('list_implied_roles', adminOrSystemReader, systemOrProject),
   async handle(ctx, { params }) {
     const prior = await roleResource.find(ctx, params.prior_role_id)
@@ -111,6 +119,7 @@ const listAll = operation({
   method: 'GET',
   path: '/v3/role_inferences',
   summary: 'List every role that implies others',
+  response: listOf('role_inferences', Type.Object({ prior_role: named, implies: Type.Array(named) })),
   policy: identityRule('list_role_inference_rules', adminOrSystemReader, systemOrProject),
   async handle(ctx, { url }) {
     const priors = new Set((await impliedRoles.list(ctx.db)).map(pair => pair.prior_role_id))

@@ -1,5 +1,8 @@
 /** The public keys of signed tokens, for whoever checks them without asking. */
+
 import { operation, reply } from '#kernel/operation.ts'
+import { Type } from '#kernel/schema/builders.ts'
+import { oneOf } from '../answers.ts'
 import { jwkOf } from '../jws.ts'
 import { signingKeys } from '../keys/key.ts'
 
@@ -8,6 +11,7 @@ export const showSigningKeys = operation({
   method: 'GET',
   path: '/.well-known/jwks.json',
   summary: 'List the public keys of signed tokens',
+  response: oneOf('keys', Type.Array(Type.Record(Type.String(), Type.Unknown()))),
   policy: 'public',
   handle: async ctx =>
     reply({ keys: (await signingKeys(ctx)).map(jwkOf) }, { headers: { 'cache-control': 'public, max-age=300' } }),

@@ -4,6 +4,7 @@ import type { Ctx } from '#kernel/context.ts'
 import { Forbidden, NotFound } from '#kernel/errors.ts'
 import { operation, reply } from '#kernel/operation.ts'
 import { Type } from '#kernel/schema/builders.ts'
+import { listOf, oneOf, texts } from '../answers.ts'
 import { catalogFor } from '../catalog/catalog.ts'
 import { identityConfig } from '../config.ts'
 import { isYes, linkTo } from '../listing.ts'
@@ -33,6 +34,7 @@ export const showToken = operation({
   method: 'GET',
   path: '/v3/auth/tokens',
   summary: 'Validate a token and show it',
+  response: oneOf('token', Type.Record(Type.String(), Type.Unknown())),
   policy: validatePolicy,
   query: Type.Object({ allow_expired: Type.Optional(Type.String()), nocatalog: Type.Optional(Type.String()) }),
   load: (ctx, { headers, query }) => {
@@ -68,6 +70,13 @@ export const showCatalog = operation({
   method: 'GET',
   path: '/v3/auth/catalog',
   summary: 'Show the catalog of the token',
+  response: listOf(
+    'catalog',
+    Type.Object({
+      ...texts('id', 'type', 'name'),
+      endpoints: Type.Array(Type.Object(texts('id', 'interface', 'region_id', 'region', 'url'))),
+    }),
+  ),
   policy: identityRule('get_auth_catalog', ''),
   async handle(ctx) {
     const { user_id, project_id } = ctx.identity

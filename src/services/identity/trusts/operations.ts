@@ -1,9 +1,11 @@
 /** Trusts: made by the trustor, used by the trustee, ended by either's end. They are never changed. */
+
 import type { Ctx } from '#kernel/context.ts'
 import { UniqueViolation } from '#kernel/db/database.ts'
 import { BadRequest, Forbidden, NotFound } from '#kernel/errors.ts'
 import { operation } from '#kernel/operation.ts'
 import { type Static, Type } from '#kernel/schema/builders.ts'
+import { linksAnswer, listOf, oneOf, texts } from '../answers.ts'
 import { identityConfig } from '../config.ts'
 import { parseExpiry } from '../expiry.ts'
 import { conflict, forbiddenAction, notFound } from '../faults.ts'
@@ -24,6 +26,12 @@ import {
   rolesOfTrustor,
   trustView,
 } from './trust.ts'
+
+const answer = Type.Object({
+  ...texts('id', 'trustor_user_id', 'trustee_user_id', 'project_id', 'expires_at'),
+  impersonation: Type.Boolean(),
+  links: Type.Optional(linksAnswer),
+})
 
 const trustor = 'user_id:%(target.trust.trustor_user_id)s'
 const trustee = 'user_id:%(target.trust.trustee_user_id)s'
@@ -179,6 +187,7 @@ export const listTrusts = operation({
   method: 'GET',
   path: '/v3/OS-TRUST/trusts',
   summary: 'List trusts',
+  response: listOf('trusts', answer),
   policy: 'authenticated',
   query: Type.Object({ trustor_user_id: Type.Optional(Type.String()), trustee_user_id: Type.Optional(Type.String()) }),
   async handle(ctx, { query, url }) {
@@ -216,6 +225,7 @@ export const showTrust = operation({
   method: 'GET',
   path: '/v3/OS-TRUST/trusts/{trust_id}',
   summary: 'Show a trust',
+  response: oneOf('trust', answer),
   policy: getTrust,
   load,
   async handle(ctx, { target: { row } }) {
@@ -246,6 +256,7 @@ export const listTrustRoles = operation({
   method: 'GET',
   path: '/v3/OS-TRUST/trusts/{trust_id}/roles',
   summary: 'List the roles of a trust',
+  response: listOf('roles'),
   policy: identityRule('list_roles_for_trust', party, systemOrProject),
   load,
   async handle(ctx, { target: { row } }) {
@@ -259,6 +270,7 @@ export const showTrustRole = operation({
   method: 'GET',
   path: '/v3/OS-TRUST/trusts/{trust_id}/roles/{role_id}',
   summary: 'Show a role of a trust',
+  response: oneOf('role'),
   policy: identityRule('get_role_for_trust', party, systemOrProject),
   load,
   async handle(ctx, { target: { row }, params }) {

@@ -2,6 +2,7 @@
 import type { Ctx } from '#kernel/context.ts'
 import { BadRequest, Conflict } from '#kernel/errors.ts'
 import { operation, reply } from '#kernel/operation.ts'
+import { Type } from '#kernel/schema/builders.ts'
 import { isUuid } from '#kernel/schema/validate.ts'
 import { imageConfig } from '../config.ts'
 import { type ImageTarget, noImage, visibleImage } from '../images/image.ts'
@@ -53,6 +54,19 @@ function askedOf(ctx: Ctx, body: unknown): Asked {
     all_stores_must_succeed: flag('all_stores_must_succeed', true),
   }
 }
+
+const importBody = Type.Object({
+  method: Type.Object({
+    name: Type.String({ description: 'One of the import methods that discovery lists.' }),
+    uri: Type.Optional(Type.String()),
+    glance_region: Type.Optional(Type.String()),
+    glance_image_id: Type.Optional(Type.String()),
+    glance_service_interface: Type.Optional(Type.String()),
+  }),
+  stores: Type.Optional(Type.Array(Type.String())),
+  all_stores: Type.Optional(Type.Boolean({ default: false })),
+  all_stores_must_succeed: Type.Optional(Type.Boolean({ default: true })),
+})
 
 function storesFor(ctx: Ctx, asked: Asked, header: string | undefined): string[] {
   const { main, writable } = storesOf(ctx)
@@ -114,6 +128,7 @@ export const importImage = operation({
   summary: 'Import the bytes of an image',
   // Which rule it is depends on the method.
   policy: 'authenticated',
+  takes: importBody,
   load: (ctx, { params }) => visibleImage(ctx, params.image_id),
   async handle(ctx, { target, body, headers }) {
     const asked = askedOf(ctx, body)

@@ -91,6 +91,7 @@ export const downloadFile = operation({
   path: '/v2/images/{image_id}/file',
   summary: 'Download the bytes of an image',
   policy: downloadImage,
+  answers: 'application/octet-stream',
   load: (ctx, { params }) => visibleImage(ctx, params.image_id),
   async handle(ctx, { target: image, headers, method, signal }) {
     if (image.status === 'deactivated' && !seesAll(ctx))

@@ -107,12 +107,18 @@ function expectedOf(body: Record<string, unknown>): Expected | null {
   return { os_hash_algo, os_hash_value }
 }
 
+const locationBody = Type.Object({
+  url: Type.String({ maxLength: 2048 }),
+  validation_data: Type.Optional(Type.Object({ os_hash_algo: Type.String(), os_hash_value: Type.String() })),
+})
+
 export const addWebLocation = operation({
   id: 'image.locations.add',
   method: 'POST',
   path: '/v2/images/{image_id}/locations',
   summary: 'Give an image its bytes by their address on the web',
   policy: addLocationRule,
+  takes: locationBody,
   load: (ctx, { params }) => visibleImage(ctx, params.image_id),
   async handle(ctx, { target, body }) {
     if (typeof body !== 'object' || body === null) throw new BadRequest('Body expected in request.')

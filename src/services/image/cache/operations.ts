@@ -62,6 +62,7 @@ export const queueImage = operation({
   path: '/v2/cache/{image_id}',
   summary: 'Have an image cached',
   policy: cacheImage,
+  takes: 'nothing',
   load: (ctx, { params }) => knownImage(ctx, params.image_id),
   async handle(ctx, { target }) {
     needCache(ctx)
@@ -109,6 +110,7 @@ export const cleanCache = operation({
   path: '/v2/cache/clean',
   summary: 'Remove what is left in the cache of images that are gone',
   policy: cacheClean,
+  takes: 'nothing',
   async handle(ctx) {
     needCache(ctx)
     await clean(ctx)
@@ -122,6 +124,7 @@ export const pruneCache = operation({
   path: '/v2/cache/prune',
   summary: 'Make the cache as small as it should be',
   policy: cachePrune,
+  takes: 'nothing',
   response: Type.Object({ total_files_pruned: Type.Integer(), total_bytes_pruned: Type.Integer() }),
   async handle(ctx) {
     needCache(ctx)

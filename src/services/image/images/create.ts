@@ -11,7 +11,7 @@ import { addImage, communitizeImage, publicizeImage } from '../rules.ts'
 import { storesOf } from '../stores.ts'
 import { imageAnswer, neverOnCreate, readOnly, reserved, settable } from './attributes.ts'
 import { type Image, view, writeDetails } from './image.ts'
-import { imageSchemaOf } from './properties.ts'
+import { imageBody, imageSchemaOf } from './properties.ts'
 import { images } from './store.ts'
 
 type Body = Record<string, unknown>
@@ -100,6 +100,7 @@ export const createImage = operation({
   summary: 'Create an image',
   // Who may create depends on the owner that the body names, so the handler asks.
   policy: 'authenticated',
+  takes: imageBody,
   response: imageAnswer,
   async handle(ctx, { body }) {
     if (typeof body !== 'object' || body === null || Array.isArray(body))

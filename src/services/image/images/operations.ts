@@ -51,6 +51,7 @@ export const deactivateImage = operation({
   path: '/v2/images/{image_id}/actions/deactivate',
   summary: 'Deactivate an image',
   policy: deactivate,
+  takes: 'nothing',
   load: (ctx, { params }) => visibleImage(ctx, params.image_id),
   handle: (ctx, { target }) => turn(ctx, target, 'deactivate', 'active', 'deactivated'),
 })
@@ -61,6 +62,7 @@ export const reactivateImage = operation({
   path: '/v2/images/{image_id}/actions/reactivate',
   summary: 'Reactivate an image',
   policy: reactivate,
+  takes: 'nothing',
   load: (ctx, { params }) => visibleImage(ctx, params.image_id),
   handle: (ctx, { target }) => turn(ctx, target, 'reactivate', 'deactivated', 'active'),
 })
@@ -71,6 +73,7 @@ export const addImageTag = operation({
   path: '/v2/images/{image_id}/tags/{tag}',
   summary: 'Add a tag to an image',
   policy: modifyImage,
+  takes: 'nothing',
   load: (ctx, { params }) => visibleImage(ctx, params.image_id),
   async handle(ctx, { params: { image_id, tag }, target }) {
     if (tag.length > 255) throw new BadRequest('Tag cannot be longer than 255 characters')

@@ -20,6 +20,16 @@ const agreed: Record<string, Property> = {
   ramdisk_id: text('The image that holds the ramdisk to boot with.', { pattern: uuid }),
 }
 
+/** A new image, where the deployer has described no properties of his own. */
+export const imageBody = {
+  type: 'object',
+  properties: {
+    ...agreed,
+    ...Object.fromEntries(Object.entries(attributes).filter(([, property]) => !(property as Property).readOnly)),
+  },
+  additionalProperties: { type: 'string' },
+} as unknown as TSchema
+
 export interface ImageSchema {
   /** Of a whole image; its own properties are text. */
   whole: TSchema

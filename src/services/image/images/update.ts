@@ -2,6 +2,7 @@
 import type { Ctx } from '#kernel/context.ts'
 import { BadRequest, Conflict, Forbidden, UnsupportedMediaType } from '#kernel/errors.ts'
 import { operation } from '#kernel/operation.ts'
+import { Type } from '#kernel/schema/builders.ts'
 import { editLocations, type Sizes, sizesOf } from '../locations/steps.ts'
 import { modifyImage } from '../rules.ts'
 import { imageAnswer, settable } from './attributes.ts'
@@ -11,12 +12,22 @@ import { type Change, parsePatch, patchTypes } from './patch.ts'
 import { imageSchemaOf } from './properties.ts'
 import { type ImageRow, images } from './store.ts'
 
+const patchBody = Type.Array(
+  Type.Object({
+    op: Type.Union([Type.Literal('add'), Type.Literal('replace'), Type.Literal('remove')]),
+    path: Type.String({ description: '/name of a property, or /tags.' }),
+    value: Type.Optional(Type.Unknown()),
+  }),
+)
+
 export const updateImage = operation({
   id: 'image.images.update',
   method: 'PATCH',
   path: '/v2/images/{image_id}',
   summary: 'Update an image',
   policy: modifyImage,
+  takes: patchBody,
+  accepts: Object.values(patchTypes),
   response: imageAnswer,
   load: (ctx, { params }) => visibleImage(ctx, params.image_id),
   async handle(ctx, { params, headers, body }) {

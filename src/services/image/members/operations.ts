@@ -54,6 +54,7 @@ export const createMember = operation({
   path: '/v2/images/{image_id}/members',
   summary: 'Share an image with a project',
   policy: addMember,
+  takes: Type.Object({ member: Type.String() }),
   response: memberAnswer,
   load: (ctx, { params }) => sharedImage(ctx, params.image_id, 'create'),
   async handle(ctx, { target: image, body }) {
@@ -85,6 +86,7 @@ export const updateMember = operation({
   path: '/v2/images/{image_id}/members/{member_id}',
   summary: 'Accept or reject an image that is shared',
   policy: modifyMember,
+  takes: Type.Object({ status: Type.String() }),
   response: memberAnswer,
   load: (ctx, { params }) => sharedImage(ctx, params.image_id, 'update'),
   async handle(ctx, { params, target, body }) {

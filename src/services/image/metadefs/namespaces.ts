@@ -141,6 +141,7 @@ export const createNamespace = operation({
   path: '/v2/metadefs/namespaces',
   summary: 'Create a namespace of metadata definitions',
   policy: addNamespace,
+  takes: namespaceSchema,
   response: answer,
   async handle(ctx, request) {
     const body = checkedBody('namespace', namespaceSchema, request.body, readOnly)
@@ -218,6 +219,7 @@ export const updateNamespace = operation({
   path: '/v2/metadefs/namespaces/{namespace_name}',
   summary: 'Change a namespace',
   policy: modifyNamespace,
+  takes: namespaceSchema,
   response: answer,
   load: loadNamespace,
   async handle(ctx, { target, body }) {

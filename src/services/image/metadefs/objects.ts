@@ -59,6 +59,7 @@ export const createObject = operation({
   path: '/v2/metadefs/namespaces/{namespace_name}/objects',
   summary: 'Add an object to a namespace',
   policy: addObject,
+  takes: objectSchema,
   response: answer,
   load: loadNamespace,
   async handle(ctx, { target, body }) {
@@ -86,6 +87,7 @@ export const updateObject = operation({
   path: '/v2/metadefs/namespaces/{namespace_name}/objects/{object_name}',
   summary: 'Change an object of a namespace',
   policy: modifyObject,
+  takes: objectSchema,
   response: answer,
   load: loadNamespace,
   async handle(ctx, { params, target, body }) {

@@ -42,6 +42,7 @@ export const createProperty = operation({
   path: '/v2/metadefs/namespaces/{namespace_name}/properties',
   summary: 'Add a property to a namespace',
   policy: addProperty,
+  takes: propertySchema,
   response: answer,
   load: loadNamespace,
   async handle(ctx, { target, body }) {
@@ -80,6 +81,7 @@ export const updateProperty = operation({
   path: '/v2/metadefs/namespaces/{namespace_name}/properties/{property_name}',
   summary: 'Change a property of a namespace',
   policy: modifyProperty,
+  takes: propertySchema,
   response: answer,
   load: loadNamespace,
   async handle(ctx, { params, target, body }) {

@@ -44,6 +44,7 @@ export const createAssociation = operation({
   path: '/v2/metadefs/namespaces/{namespace_name}/resource_types',
   summary: 'Add a resource type to a namespace',
   policy: addResourceType,
+  takes: resourceTypeSchema,
   response: answer,
   load: loadNamespace,
   async handle(ctx, { target, body }) {

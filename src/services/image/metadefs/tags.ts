@@ -42,6 +42,7 @@ export const createTags = operation({
   path: '/v2/metadefs/namespaces/{namespace_name}/tags',
   summary: 'Give a namespace new tags, in place of those it has or beside them',
   policy: addTags,
+  takes: tagListSchema,
   response: list,
   load: loadNamespace,
   async handle(ctx, { target, body, headers }) {
@@ -61,6 +62,7 @@ export const createTag = operation({
   path: '/v2/metadefs/namespaces/{namespace_name}/tags/{tag_name}',
   summary: 'Add a tag to a namespace',
   policy: addTag,
+  takes: 'nothing',
   response: answer,
   load: loadNamespace,
   async handle(ctx, { params, target }) {
@@ -86,6 +88,7 @@ export const updateTag = operation({
   path: '/v2/metadefs/namespaces/{namespace_name}/tags/{tag_name}',
   summary: 'Rename a tag of a namespace',
   policy: modifyTag,
+  takes: tagSchema,
   response: answer,
   load: loadNamespace,
   async handle(ctx, { params, target, body }) {

@@ -82,6 +82,7 @@ export const createTask = operation({
   path: '/v2/tasks',
   summary: 'Begin a task: make an image of what is at an address',
   policy: tasksApi,
+  takes: Type.Object({ type: Type.Literal('import'), input: Type.Record(Type.String(), Type.Unknown()) }),
   response: stub,
   async handle(ctx, { body }) {
     const { type, input } = checked(body)

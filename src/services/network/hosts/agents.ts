@@ -25,6 +25,24 @@ export const agentTypes: Record<string, { binary: string; topic: string }> = {
   'Metadata agent': { binary: 'neutron-metadata-agent', topic: 'N/A' },
 }
 
+export const agentAnswer = Type.Object({
+  id: Type.String(),
+  agent_type: Type.String(),
+  binary: Type.String(),
+  topic: Type.String(),
+  host: Type.String(),
+  admin_state_up: Type.Boolean(),
+  alive: Type.Boolean(),
+  availability_zone: Type.Union([Type.String(), Type.Null()]),
+  description: Type.Union([Type.String(), Type.Null()]),
+  created_at: Type.String(),
+  started_at: Type.String(),
+  heartbeat_timestamp: Type.String(),
+  configurations: Type.Record(Type.String(), Type.Unknown()),
+  resources_synced: Type.Null(),
+})
+const oneAgent = Type.Object({ agent: agentAnswer })
+
 const spaced = (iso: string) => iso.replace('T', ' ').replace(/(\.\d+)?Z$/, '')
 
 function view(ctx: Ctx, agent: AgentRow, host: HostRow) {
@@ -79,6 +97,7 @@ const list = operation({
   path: '/v2.0/agents',
   summary: 'List agents',
   policy: 'authenticated',
+  response: Type.Object({ agents: Type.Array(agentAnswer) }),
   async handle(ctx, { query }) {
     if (!ctx.can(guards.get)) return { agents: [] }
     const asked = query as Record<string, string | string[]>
@@ -98,6 +117,7 @@ const show = operation({
   path: '/v2.0/agents/{id}',
   summary: 'Show an agent',
   policy: guards.get,
+  response: oneAgent,
   handle: async (ctx, { params }) => shown(ctx, await find(ctx, params.id)),
 })
 
@@ -107,6 +127,7 @@ const update = operation({
   path: '/v2.0/agents/{id}',
   summary: 'Change an agent',
   policy: 'authenticated',
+  response: oneAgent,
   request: Type.Object({
     agent: Type.Object({ admin_state_up: Type.Optional(Type.Unknown()), description: Type.Optional(Type.Unknown()) }),
   }),

@@ -2,6 +2,7 @@
 import type { Ctx } from '#kernel/context.ts'
 import { operation } from '#kernel/operation.ts'
 import { rule } from '#kernel/policy/rule.ts'
+import { Type } from '#kernel/schema/builders.ts'
 import { allAgents } from './agents.ts'
 
 const get = rule('get_availability_zone', 'role:reader or rule:context_is_admin')
@@ -28,6 +29,9 @@ const list = operation({
   path: '/v2.0/availability_zones',
   summary: 'List availability zones',
   policy: get,
+  response: Type.Object({
+    availability_zones: Type.Array(Type.Object({ name: Type.String(), resource: Type.String(), state: Type.String() })),
+  }),
   async handle(ctx, { query }) {
     const asked = query as Record<string, string | string[]>
     const fits = (value: string, wanted: string | string[] | undefined) =>

@@ -3,13 +3,14 @@ import type { Ctx } from '#kernel/context.ts'
 import { NotFound } from '#kernel/errors.ts'
 import { operation } from '#kernel/operation.ts'
 import { type Rule, rule } from '#kernel/policy/rule.ts'
+import { Type } from '#kernel/schema/builders.ts'
 import { networks } from '../networks/network.ts'
 import { networkRows } from '../networks/store.ts'
 import { admin } from '../policy.ts'
 import { dhcpDevice, portRows } from '../ports/store.ts'
 import { routers } from '../routers/router.ts'
 import { routerRows } from '../routers/store.ts'
-import { allAgents } from './agents.ts'
+import { agentAnswer, allAgents } from './agents.ts'
 import { agentRows } from './store.ts'
 
 const guards = {
@@ -49,6 +50,7 @@ const dhcpAgents = operation({
   path: '/v2.0/networks/{network_id}/dhcp-agents',
   summary: 'List DHCP agents that serve a network',
   policy: guards.dhcpAgents,
+  response: Type.Object({ agents: Type.Array(agentAnswer) }),
   async handle(ctx, { params }) {
     const { id } = await networks.load(ctx, params.network_id)
     const hosts = (await served(ctx, [id])).has(id) ? await guestsOn(ctx, { network_id: id }) : []
@@ -62,6 +64,7 @@ const dhcpNetworks = operation({
   path: '/v2.0/agents/{agent_id}/dhcp-networks',
   summary: 'List networks that a DHCP agent serves',
   policy: guards.dhcpNetworks,
+  response: networks.listAnswer,
   async handle(ctx, { params }) {
     const host = await hostOf(ctx, params.agent_id, dhcp)
     const guests = host === undefined ? [] : await guestsOn(ctx, { binding_host_id: host })
@@ -76,6 +79,7 @@ const l3Agents = operation({
   path: '/v2.0/routers/{router_id}/l3-agents',
   summary: 'List the agents that carry a router',
   policy: guards.l3Agents,
+  response: Type.Object({ agents: Type.Array(agentAnswer) }),
   async handle(ctx, { params }) {
     const { host } = await routers.load(ctx, params.router_id)
     const agents = await agentsAt(ctx, l3, new Set(host === null ? [] : [host]))
@@ -89,6 +93,7 @@ const l3Routers = operation({
   path: '/v2.0/agents/{agent_id}/l3-routers',
   summary: 'List the routers that an agent carries',
   policy: guards.l3Routers,
+  response: routers.listAnswer,
   async handle(ctx, { params }) {
     const host = await hostOf(ctx, params.agent_id, l3)
     const rows = host === undefined ? [] : await routerRows.list(ctx.db, { host }, byId)

@@ -2,6 +2,7 @@
 import type { Ctx } from '#kernel/context.ts'
 import { operation } from '#kernel/operation.ts'
 import { rule } from '#kernel/policy/rule.ts'
+import { Type } from '#kernel/schema/builders.ts'
 import { parseRange, sizeOf } from '../addresses.ts'
 import { networkNotFound } from '../errors.ts'
 import { type NetworkRow, networkRows } from '../networks/store.ts'
@@ -11,6 +12,24 @@ import { type SubnetRow, subnetsOf } from '../subnets/store.ts'
 
 const get = rule('get_network_ip_availability', admin)
 export const ipAvailabilityRules = [get]
+
+const amounts = { used_ips: Type.Integer(), total_ips: Type.Number() }
+const availability = Type.Object({
+  network_id: Type.String(),
+  network_name: Type.String(),
+  project_id: Type.String(),
+  tenant_id: Type.String(),
+  subnet_ip_availability: Type.Array(
+    Type.Object({
+      subnet_id: Type.String(),
+      subnet_name: Type.String(),
+      cidr: Type.String(),
+      ip_version: Type.Integer(),
+      ...amounts,
+    }),
+  ),
+  ...amounts,
+})
 
 type Words = Record<string, string | string[]>
 
@@ -52,6 +71,7 @@ const list = operation({
   path: '/v2.0/network-ip-availabilities',
   summary: 'List the use of addresses of networks',
   policy: 'authenticated',
+  response: Type.Object({ network_ip_availabilities: Type.Array(availability) }),
   async handle(ctx, { query }) {
     if (!ctx.can(get)) return { network_ip_availabilities: [] }
     const { network_id, network_name, project_id, tenant_id, ip_version } = query as Words
@@ -71,11 +91,12 @@ const show = operation({
   path: '/v2.0/network-ip-availabilities/{network_id}',
   summary: 'Show the use of addresses of a network',
   policy: get,
+  response: Type.Object({ network_ip_availability: availability }),
   async handle(ctx, { params }) {
     const network = await networkRows.find(ctx.db, { id: params.network_id })
     if (!network) throw networkNotFound(params.network_id)
     const [network_ip_availability] = await view(ctx, [network], undefined)
-    return { network_ip_availability }
+    return { network_ip_availability: network_ip_availability! }
   },
 })
 

@@ -4,7 +4,7 @@ import { BadRequest, Forbidden, NotFound } from '#kernel/errors.ts'
 import { operation, reply } from '#kernel/operation.ts'
 import { type Rule, rule } from '#kernel/policy/rule.ts'
 import { disallowed } from '#kernel/resource.ts'
-import { type Attributes, boolean, toInteger, updateValues } from '#kernel/resource-attributes.ts'
+import { type Attributes, bodyOf, boolean, toInteger, updateValues } from '#kernel/resource-attributes.ts'
 import { Type } from '#kernel/schema/builders.ts'
 import { admin } from '../policy.ts'
 import { defaultQuotas, isUnified, quotasOf } from './quota.ts'
@@ -29,6 +29,10 @@ const attributes: Attributes = {
   check_limit: boolean({ update: true }),
 }
 
+const limits = Type.Record(Type.String(), Type.Integer())
+const oneQuota = Type.Object({ quota: limits })
+const use = Type.Object({ limit: Type.Integer(), used: Type.Integer(), reserved: Type.Integer() })
+
 /** A project's members see its own limits; others' are the administrator's. */
 function enforceRead(ctx: Ctx, projectId: string): void {
   if (projectId !== ctx.identity.project_id && !ctx.can(guards.get)) throw disallowed(guards.get.name)
@@ -40,6 +44,9 @@ const list = operation({
   path: '/v2.0/quotas',
   summary: 'List quotas of projects that have their own',
   policy: guards.get,
+  response: Type.Object({
+    quotas: Type.Array(Type.Record(Type.String(), Type.Union([Type.Integer(), Type.String()]))),
+  }),
   async handle(ctx) {
     if (isUnified(ctx)) return { quotas: [] }
     const own = await quotaRows.list(ctx.db, {}, { orderBy: [{ column: 'project_id', direction: 'asc' }] })
@@ -61,6 +68,7 @@ const show = operation({
   path: '/v2.0/quotas/{project_id}',
   summary: 'Show the quotas of a project',
   policy: 'authenticated',
+  response: oneQuota,
   async handle(ctx, { params }) {
     enforceRead(ctx, params.project_id)
     return { quota: await quotasOf(ctx, params.project_id) }
@@ -73,6 +81,7 @@ const showDefault = operation({
   path: '/v2.0/quotas/{project_id}/default',
   summary: 'Show the default quotas',
   policy: 'authenticated',
+  response: oneQuota,
   async handle(ctx, { params }) {
     enforceRead(ctx, params.project_id)
     return { quota: await defaultQuotas(ctx) }
@@ -87,6 +96,7 @@ const details = (['details', 'details.json'] as const).map(word =>
     path: `/v2.0/quotas/{project_id}/${word}`,
     summary: 'Show the quotas of a project and what is used of them',
     policy: 'authenticated',
+    response: Type.Object({ quota: Type.Record(Type.String(), use) }),
     async handle(ctx, { params }) {
       enforceRead(ctx, params.project_id)
       const quota: Record<string, { limit: number; used: number; reserved: number }> = {}
@@ -106,6 +116,7 @@ const showProject = (word: 'project' | 'tenant') =>
     path: `/v2.0/quotas/${word}`,
     summary: `Show the caller's ${word}`,
     policy: 'authenticated',
+    response: Type.Object({ [word]: Type.Record(Type.String(), Type.String()) }),
     async handle(ctx) {
       const id = ctx.identity.project_id
       if (!id) throw new BadRequest('Tenant-id was missing from quota request.', { type: 'QuotaMissingTenant' })
@@ -120,6 +131,8 @@ const update = operation({
   summary: 'Change the quotas of a project',
   policy: guards.update,
   request: Type.Object({ quota: Type.Unknown() }),
+  takes: Type.Object({ quota: bodyOf(attributes, 'update') }),
+  response: oneQuota,
   async handle(ctx, { params: { project_id }, body }) {
     checkOurs(ctx)
     const { force: _, check_limit, ...limits } = updateValues(attributes, body.quota)

@@ -4,6 +4,7 @@ import { Forbidden } from '#kernel/errors.ts'
 import { operation, reply } from '#kernel/operation.ts'
 import { rule } from '#kernel/policy/rule.ts'
 import { disallowed } from '#kernel/resource.ts'
+import { Type } from '#kernel/schema/builders.ts'
 import { badResource } from '../errors.ts'
 import { admin, projectMember, projectReader } from '../policy.ts'
 import { allocate, defaultOutside, release } from './steps.ts'
@@ -31,6 +32,9 @@ const show = operation({
   path,
   summary: 'Show the automatically allocated network of a project, made when there is none',
   policy: 'authenticated',
+  response: Type.Object({
+    auto_allocated_topology: Type.Object({ id: Type.String(), project_id: Type.String(), tenant_id: Type.String() }),
+  }),
   async handle(ctx, { params, query }) {
     const project_id = projectOf(ctx, params.project_id, guards.get)
     const fields = [(query as { fields?: string | string[] }).fields ?? []].flat()

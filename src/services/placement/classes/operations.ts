@@ -92,6 +92,8 @@ const rename = operation({
 const put = operation({
   id: 'placement.resource_classes.ensure',
   method: 'PUT',
+  takes: 'nothing',
+  status: 201,
   path: member,
   summary: 'Create a custom resource class, when there is none of the name',
   versions: { min: '1.7' },

@@ -75,6 +75,7 @@ const list = operation({
 const show = operation({
   id: 'placement.traits.show',
   method: 'GET',
+  status: 204,
   path: member,
   summary: 'Say whether a trait exists',
   versions: { min: '1.6' },
@@ -89,6 +90,8 @@ const show = operation({
 const put = operation({
   id: 'placement.traits.create',
   method: 'PUT',
+  takes: 'nothing',
+  status: 201,
   path: member,
   summary: 'Create a custom trait, when there is none of the name',
   versions: { min: '1.6' },
