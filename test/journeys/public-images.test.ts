@@ -50,6 +50,8 @@ test('a server boots from an image that stays on a public server', {
     const tiny = await stage.json<Image & { disk_format: string }>(['image', 'show', 'tiny'])
     const body = { name: 'far', disk_format: tiny.disk_format, container_format: 'bare' }
     const { id } = await send<Image>('POST', '/images', body)
+    const listens = () => stage.run('curl', ['-sfI', '-o', '/dev/null', `http://127.0.0.1:${port}/disk.raw`])
+    await stage.until('the web server listens', async () => (await listens()).code === 0)
     await send('POST', `/images/${id}/locations`, { url: `http://127.0.0.1:${port}/disk.raw` })
     const far = await stage.until('the image is known', async () => {
       const shown = await send<Image>('GET', `/images/${id}`)

@@ -1,5 +1,5 @@
 /** What becomes of the files in a watched folder: images; the image of one that is gone is marked until it is there again. */
-import type { Ctx } from '#kernel/context.ts'
+import { type Ctx, perCloud } from '#kernel/context.ts'
 import { messageOf, UnsupportedMediaType } from '#kernel/errors.ts'
 import { hashFile } from './blobs/hasher.ts'
 import { inspectBlob } from './blobs/upload.ts'
@@ -10,7 +10,7 @@ import { type ImageRow, images, properties } from './images/store.ts'
 import { addLocation } from './locations/location.ts'
 import { locations } from './locations/store.ts'
 import { type WatchedRow, watched } from './watched/store.ts'
-import { type About, aboutFile, disksIn, isAlike, pathOf, urlOfFile } from './watched/watched.ts'
+import { type About, aboutFile, disksIn, identityOf, isAlike, pathOf, urlOfFile } from './watched/watched.ts'
 
 /** Since when the file of an image is gone. */
 const missing = 'os_glance_missing_since'
@@ -22,6 +22,7 @@ const now = (ctx: Ctx) => new Date(ctx.clock.now()).toISOString()
 export async function look(ctx: Ctx, store: string): Promise<void> {
   const files = await disksIn(ctx, store)
   const known = new Map((await watched.list(ctx.db, { store })).map(row => [row.file, row]))
+  if (await seemsUnmounted(ctx, store, files.size, known.values())) return
   for (const row of known.values()) if (!files.has(row.file) && row.state !== 'gone') await lose(ctx, row)
   for (const [file, about] of files) {
     const row = known.get(file)
@@ -29,6 +30,20 @@ export async function look(ctx: Ctx, store: string): Promise<void> {
     else if (row.state === 'gone' || !isAlike(row, about)) await seeAnew(ctx, row, about)
     else if (row.state === 'seen') await register(ctx, row)
   }
+}
+
+/** The folder of each store that last had a disk in it. */
+const lastFilled = perCloud(() => new Map<string, string>())
+
+/** An empty folder has lost its disks only if it is the one that had them: what a share is mounted on is empty without it. */
+async function seemsUnmounted(ctx: Ctx, store: string, disks: number, known: Iterable<WatchedRow>): Promise<boolean> {
+  const [filled, identity] = [lastFilled(ctx), await identityOf(ctx, store)]
+  if (disks > 0) filled.set(store, identity)
+  if (disks > 0 || filled.get(store) === identity) return false
+  const kept = [...known].filter(row => row.state === 'registered').length
+  if (kept > 0)
+    ctx.log.warn({ store, kept }, 'a watched folder is empty: is its share mounted? Its images stay as they are')
+  return kept > 0
 }
 
 /** A file that is another than before, or there again. */

@@ -57,7 +57,7 @@ export async function tempestMode(suite: Suite, options: TempestOptions): Promis
   await using cloud = await startCloud({
     flags,
     settings: {
-      ...(nats && { cloud: { nats_url: nats.url, bus_key: 'between the nodes of one conformance run' } }),
+      ...(nats && { cloud: { nats_url: nats.url, bus_key: 'between-the-nodes-of-one-conformance-run' } }),
       identity: {
         lockout_attempts: lockout.attempts,
         lockout_seconds: lockout.seconds,

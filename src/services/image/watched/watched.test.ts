@@ -1,7 +1,7 @@
 /** Disks that lie in a folder, an NFS share perhaps, are images by themselves (S-306). */
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import { mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Database } from '#kernel/db/database.ts'
@@ -17,6 +17,7 @@ async function watching(database: Database) {
     (await s.call<{ images: ShownImage[] }>(s.mine, 'GET', `/v2/images?name=${name}`)).body.images
   return {
     ...s,
+    folder,
     at: (name: string) => join(folder, name),
     look,
     /** Looks until what is there has become images. */
@@ -134,3 +135,24 @@ onEachEngine('an image that was copied to another store does not need its file',
   const part = await s.call<string>(s.other, 'GET', `/v2/images/${image!.id}/file`, { headers: { range: 'bytes=2-5' } })
   assert.deepEqual([part.status, part.body], [206, 'disk'])
 })
+
+onEachEngine(
+  'while a share is not mounted its images stay what they are; one that is emptied loses them',
+  async database => {
+    await using s = await watching(database)
+    await writeFile(s.at('deb.raw'), bytes)
+    await s.settle()
+    const status = async () => (await s.list('deb')).map(image => image.status)
+    await rename(s.folder, `${s.folder}.away`)
+    await mkdir(s.folder)
+    await s.settle()
+    assert.deepEqual(await status(), ['active'], 'what it was mounted on is empty')
+    await rm(s.folder, { recursive: true })
+    await rename(`${s.folder}.away`, s.folder)
+    await s.settle()
+    assert.deepEqual(await status(), ['active'])
+    await rm(s.at('deb.raw'))
+    await s.settle()
+    assert.deepEqual(await status(), ['deactivated'])
+  },
+)

@@ -1,5 +1,5 @@
 /** The files of a watched folder, which others may write to at any time: what is in it, and the bytes of one that is as it was registered. */
-import { constants, lstat, open, readdir } from 'node:fs/promises'
+import { constants, lstat, open, readdir, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { fileURLToPath, pathToFileURL } from 'node:url'
@@ -27,6 +27,12 @@ export const urlOfFile = (path: string) => pathToFileURL(path).href
 export async function aboutFile(path: string): Promise<About | undefined> {
   const found = await lstat(path).catch(() => undefined)
   return found?.isFile() ? aboutOf(found) : undefined
+}
+
+/** Which folder it is that the name stands for at present: another one while a share is not mounted there. */
+export async function identityOf(env: Env, store: string): Promise<string> {
+  const { dev, ino } = await stat(await storesOf(env).directoryOf(store))
+  return `${dev}:${ino}`
 }
 
 const aboutOf = ({ size, ctimeMs }: { size: number; ctimeMs: number }): About => ({ size, changed: String(ctimeMs) })
