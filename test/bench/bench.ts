@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util'
 import { type Baseline, measureBaseline } from './baseline.ts'
 import { candidateTimes } from './candidates.ts'
 import { openBench, prepareServers } from './cloud.ts'
+import { measureConversions, prepareConversions } from './conversions.ts'
 import { measureGrowth } from './growth.ts'
 import { guestTimes } from './guest.ts'
 import { guestsAskingTimes } from './guests-asking.ts'
@@ -39,10 +40,12 @@ async function noteBaseline(table: Table, baseline: Baseline): Promise<void> {
 
 async function measureCloud(table: Table, baseline: Baseline, data: string): Promise<void> {
   table.section('One cloud')
+  prepareConversions(data)
   const { child } = await measureStarts(table, data, quick)
   const bench = await openBench(table, baseline, child, data)
   await measureReads(bench, quick)
   await measureUploads(bench, quick)
+  await measureConversions(bench, quick)
   await measureServers(bench, await prepareServers(bench), quick)
   await stop(child)
 }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { keptOfReal, withRun } from './results.ts'
-import { noTime, type Outcome } from './stestr.ts'
+import { nameOf, noTime, type Outcome } from './stestr.ts'
 
 const result = (name: string, outcome: Outcome, text = '') => ({ test: name, id: name, outcome, seconds: 1, text })
 
@@ -33,4 +33,9 @@ test('of each test the last result is kept, and running out of time is none', ()
     keptOfReal(failing, () => false),
     undefined,
   )
+})
+
+test('the scenarios of a test are tests of their own', () => {
+  assert.equal(nameOf('a.b.test_c[id-1234,smoke]'), 'a.b.test_c')
+  assert.equal(nameOf('a.b.test_c[id-1234](qcow2)'), 'a.b.test_c(qcow2)')
 })

@@ -9,7 +9,7 @@ import type { Suite } from './python.ts'
 export type Outcome = 'passed' | 'failed' | 'skipped'
 
 export interface Result {
-  /** Full name, without the attributes in brackets. */
+  /** Full name, without the attributes in brackets, with the scenario behind them. */
   test: string
   /** The name with the attributes: by them lists choose. */
   id: string
@@ -101,7 +101,8 @@ async function listTests({ python, folder, prefix, env }: Workspace, except?: st
     .sort()
 }
 
-const nameOf = (id: string) => id.replace(/\[.*$/, '').trim()
+/** One that is run in several scenarios has theirs after the brackets. */
+export const nameOf = (id: string) => id.replace(/\[[^\]]*\]/, '').trim()
 
 async function* stream(
   { python, folder, env }: Workspace,
