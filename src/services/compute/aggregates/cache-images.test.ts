@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { beginning } from '#kernel/events/events.ts'
+import type { ProbePoint, SagaProbe } from '#kernel/saga/run.ts'
 import { serverCloud } from '../servers/fixtures/server-cloud.ts'
-import { tiny } from '../servers/fixtures/world.ts'
+import { newWorld, tiny } from '../servers/fixtures/world.ts'
 
 test('the hosts of an aggregate fetch images ahead, and a host that is down is skipped', async () => {
   await using cloud = await serverCloud({ hosts: ['h1', 'h2', 'h3'] })
@@ -43,4 +44,47 @@ test('the hosts of an aggregate fetch images ahead, and a host that is down is s
   assert.equal((await ask([tiny], 'latest', await cloud.project('p1'))).status, 403)
   const nobody = await cloud.api(admin, 'POST', '/os-aggregates/99/images', { cache: [{ id: tiny }] })
   assert.equal(nobody.status, 404)
+})
+
+test('a kill at every step is taken up by the next process: each host is told of once', async () => {
+  const world = await newWorld()
+  let probe: SagaProbe = () => {}
+  const boot = () => serverCloud({ world, hosts: ['h1', 'h2'], sagaProbe: point => probe(point) })
+  let cloud = await boot()
+  const admin = await cloud.admin()
+  const aggregate = { aggregate: { name: 'edge' } }
+  const made = await cloud.api<{ aggregate: { id: number } }>(admin, 'POST', '/os-aggregates', aggregate)
+  const path = `/os-aggregates/${made.body.aggregate.id}`
+  for (const host of ['h1', 'h2']) await cloud.api(admin, 'POST', `${path}/action`, { add_host: { host } })
+  const ask = () => cloud.api(admin, 'POST', `${path}/images`, { cache: [{ id: tiny }] })
+  const toldOf = async () => {
+    const events = await cloud.env.events.since(cloud.ctx(), beginning, { limit: 10_000 })
+    return events
+      .filter(({ type }) => type.startsWith('aggregate.cache_images.'))
+      .map(({ type }) => type.split('.').at(-1))
+  }
+  const isOurs = ({ saga }: ProbePoint) => saga === 'compute.aggregates.cache_images'
+  const places: ProbePoint[] = []
+  probe = point => void (isOurs(point) && places.push(point))
+  await ask()
+  await cloud.env.sagas.idle()
+  assert.ok(places.length >= 6, `${places.length} places`)
+  for (const { step, at } of places) {
+    const before = (await toldOf()).length
+    const reached = Promise.withResolvers<void>()
+    probe = point => {
+      if (!isOurs(point) || point.step !== step || point.at !== at) return
+      reached.resolve()
+      return new Promise<never>(() => {})
+    }
+    await ask()
+    await reached.promise
+    await cloud.kill()
+    probe = () => {}
+    cloud = await boot()
+    await cloud.begin()
+    await cloud.env.sagas.idle()
+    assert.deepEqual((await toldOf()).slice(before), ['start', 'progress', 'progress', 'end'], `killed ${at} ${step}`)
+  }
+  await cloud[Symbol.asyncDispose]()
 })

@@ -1,4 +1,4 @@
-/** An import that is killed, fails or loses its image at whichever step ends rightly, and nothing of it is left behind. */
+/** An import that is killed, fails or loses its image at whichever step ends rightly, and nothing of it is left behind; nor of a location on the web. */
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
@@ -17,6 +17,11 @@ type Place = Pick<ProbePoint, 'step' | 'at'>
 type Call = <T>(method: string, path: string, options?: object) => Promise<Answer<T>>
 
 interface Way {
+  saga: 'image.import' | 'image.web-location'
+  /** What the image is in the end, and the store that must have it. */
+  store: string
+  /** Places that are tried at least. */
+  places: number
   /** Makes an image and asks for its import; gives the id. */
   begin(call: Call, site: string): Promise<string>
   /** What the image is when the import fails. */
@@ -38,8 +43,11 @@ async function ask(call: Call, id: string, method: object, to = stores): Promise
   return id
 }
 
+const imports = { saga: 'image.import', store: 'second', places: 12 } as const
+
 const ways: Record<string, Way> = {
   'glance-direct': {
+    ...imports,
     async begin(call) {
       const id = await make(call)
       assert.equal((await call('PUT', `/v2/images/${id}/stage`, upload(bytes))).status, 204)
@@ -48,10 +56,12 @@ const ways: Record<string, Way> = {
     fails: 'queued',
   },
   'web-download': {
+    ...imports,
     begin: async (call, site) => ask(call, await make(call), { name: 'web-download', uri: site }),
     fails: 'queued',
   },
   'copy-image': {
+    ...imports,
     async begin(call) {
       const id = await make(call)
       assert.equal((await call('PUT', `/v2/images/${id}/file`, upload(bytes))).status, 204)
@@ -59,7 +69,20 @@ const ways: Record<string, Way> = {
     },
     fails: 'active',
   },
+  'a location on the web': {
+    saga: 'image.web-location',
+    store: 'web',
+    places: 3,
+    async begin(call, site) {
+      const id = await make(call)
+      assert.equal((await call('POST', `/v2/images/${id}/locations`, { body: { url: site } })).status, 202)
+      return id
+    },
+    fails: 'queued',
+  },
 }
+
+const wholeOf = ({ store }: Way) => new RegExp(`^active ${digest} .*${store}`)
 
 /** Time that stands still for a process that was killed. */
 function mortal(clock: Clock) {
@@ -83,7 +106,7 @@ async function stage() {
   const set = [
     ...opened,
     `image.directory=${folders[0]}`,
-    `image.stores={"second":{"type":"file","directory":"${folders[1]}"}}`,
+    `image.stores={"second":{"type":"file","directory":"${folders[1]}"},"web":{"type":"http"}}`,
   ]
   let probe: SagaProbe = () => {}
   async function boot() {
@@ -143,22 +166,22 @@ type Stage = Awaited<ReturnType<typeof stage>>
 
 async function placesOf(s: Stage, way: Way): Promise<Place[]> {
   const places: Place[] = []
-  s.setProbe(point => void (point.saga === 'image.import' && places.push(point)))
+  s.setProbe(point => void (point.saga === way.saga && places.push(point)))
   const id = await s.begin(way)
   await s.cloud().env.sagas.idle()
   s.setProbe(() => {})
-  assert.match(await s.shown(id), new RegExp(`active ${digest} .*second`))
+  assert.match(await s.shown(id), wholeOf(way))
   assert.deepEqual(await s.leftovers(id), [])
-  assert.ok(places.length >= 12, 'a step of each kind')
+  assert.ok(places.length >= way.places, 'a step of each kind')
   return places
 }
 
 /** Is called back at one place of an import, once. */
-function at(place: Place, then: (point: ProbePoint) => Promise<void> | void) {
+function at({ saga }: Way, place: Place, then: (point: ProbePoint) => Promise<void> | void) {
   const reached = Promise.withResolvers<void>()
   let times = 0
   const probe: SagaProbe = point => {
-    if (point.saga !== 'image.import' || point.at !== place.at || point.step !== place.step || ++times > 1) return
+    if (point.saga !== saga || point.at !== place.at || point.step !== place.step || ++times > 1) return
     reached.resolve()
     return then(point)
   }
@@ -171,12 +194,12 @@ for (const [name, way] of Object.entries(ways)) {
   test(`${name}: a kill at every step is taken up by the next process`, async () => {
     await using s = await stage()
     for (const place of await placesOf(s, way)) {
-      const { probe, reached } = at(place, killed)
+      const { probe, reached } = at(way, place, killed)
       s.setProbe(probe)
       const id = await s.begin(way)
       await reached
       await s.restart()
-      assert.match(await s.shown(id), new RegExp(`^active ${digest} .*second`), `killed ${place.at} ${place.step}`)
+      assert.match(await s.shown(id), wholeOf(way), `killed ${place.at} ${place.step}`)
       assert.deepEqual(await s.leftovers(id), [], `killed ${place.at} ${place.step}`)
     }
   })
@@ -187,7 +210,7 @@ for (const [name, way] of Object.entries(ways)) {
       for (const dies of [false, true]) {
         const where = `failed ${place.at} ${place.step}${dies ? ' and killed' : ''}`
         let undoing = false
-        const { probe, reached } = at(place, () => {
+        const { probe, reached } = at(way, place, () => {
           undoing = true
           throw new Error('injected')
         })
@@ -199,9 +222,8 @@ for (const [name, way] of Object.entries(ways)) {
           await s.restart()
         } else await s.cloud().env.sagas.idle()
         const after = await s.shown(id)
-        const whole = new RegExp(`^active ${digest} .*second`)
         const before = way.fails === 'queued' ? /^queued$/ : new RegExp(`^active ${digest} file$`)
-        assert.ok(before.test(after) || (place.at === 'journaled' && whole.test(after)), `${where}: ${after}`)
+        assert.ok(before.test(after) || (place.at === 'journaled' && wholeOf(way).test(after)), `${where}: ${after}`)
         assert.deepEqual(await s.leftovers(id), [], where)
       }
     }
@@ -210,7 +232,7 @@ for (const [name, way] of Object.entries(ways)) {
   test(`${name}: a delete at every step wins`, async () => {
     await using s = await stage()
     for (const place of await placesOf(s, way)) {
-      const { probe, reached } = at(place, async ({ subject }) => {
+      const { probe, reached } = at(way, place, async ({ subject }) => {
         assert.equal((await s.call('DELETE', `/v2/images/${subject}`)).status, 204)
       })
       s.setProbe(probe)
@@ -225,7 +247,7 @@ for (const [name, way] of Object.entries(ways)) {
 
 test('what an import has brought to a store is no orphan while the rest is still to come', async () => {
   await using s = await stage()
-  const { probe, reached } = at({ step: 'copy to second', at: 'journaled' }, async () => {
+  const { probe, reached } = at(ways['copy-image']!, { step: 'copy to second', at: 'journaled' }, async () => {
     await s.clock.advance(600_000)
     await s.cloud().reconcile('image.orphan-files')
   })
@@ -233,6 +255,6 @@ test('what an import has brought to a store is no orphan while the rest is still
   const id = await s.begin(ways['copy-image']!)
   await reached
   await s.cloud().env.sagas.idle()
-  assert.match(await s.shown(id), new RegExp(`^active ${digest} .*second`))
+  assert.match(await s.shown(id), wholeOf(ways['copy-image']!))
   assert.equal((await s.held()).length, 2)
 })

@@ -1,0 +1,46 @@
+/** Every saga has a story of its crashes: a kill at each of its steps at least. */
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { services } from '../../src/services.ts'
+
+const source = join(import.meta.dirname, '../../src/services')
+const read = (file: string) => readFileSync(join(source, file), 'utf8')
+
+/** Flows of `crashStories`: a kill, a failure and a delete at each step, and that the place was reached. */
+const flows = [
+  ...['crash', 'crash-deferred', 'crash-deleted-disks', 'crash-disks', 'crash-small', 'crash-volumes'],
+  ...['moves/crash-cold', 'moves/crash-live', 'moves/crash-rooms', 'moves/crash-shelve'],
+].map(name => `compute/servers/${name}.test.ts`)
+
+/** Sagas of another shape, and the words of their story. */
+const others: Record<string, [file: string, title: string]> = {
+  'compute.servers.plan': ['compute/servers/plan.test.ts', 'a kill at every step of a plan'],
+  'compute.maintenances.carry_out': [
+    'compute/servers/maintenance/maintenance.test.ts',
+    'a drain goes on after a kill at each of its steps',
+  ],
+  'compute.hosts.fence': ['compute/servers/moves/fencing.test.ts', 'the next process brings the servers back'],
+  'compute.aggregates.cache_images': ['compute/aggregates/cache-images.test.ts', 'a kill at every step'],
+  'image.import': ['image/blobs/crash.test.ts', "saga: 'image.import'"],
+  'image.web-location': ['image/blobs/crash.test.ts', "saga: 'image.web-location'"],
+}
+
+test('each saga of each service has a story of its crashes', () => {
+  const named = flows.flatMap(file => [...read(file).matchAll(/\bsaga: '([\w.-]+)'/g)].map(([, name]) => name!))
+  const told = new Set([
+    ...named.map(name => (name.includes('.') ? name : `compute.servers.${name}`)),
+    ...Object.entries(others).flatMap(([id, [file, title]]) => (read(file).includes(title) ? [id] : [])),
+  ])
+  const sagas = services.flatMap(service => (service.sagas ?? []).map(({ id }) => id))
+  assert.ok(sagas.length > 35, `${sagas.length} sagas`)
+  assert.deepEqual(
+    sagas.filter(id => !told.has(id)),
+    [],
+  )
+  assert.deepEqual(
+    [...told].filter(id => !sagas.includes(id)),
+    [],
+  )
+})
