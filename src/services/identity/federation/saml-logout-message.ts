@@ -24,11 +24,15 @@ interface Message {
   now: number
 }
 
+/** Protocol, assertion, signature. pysaml2 verifies what came by SOAP after it has written it anew, and then they are called so. */
+const prefixes = ['ns0', 'ns1', 'ns2'] as const
+const [p, a] = prefixes
+
 function messageXml(name: string, { id, issuer, destination, now }: Message, attributes: string, rest: string): string {
   return [
-    `<samlp:${name} xmlns:samlp="${namespaces.protocol}" xmlns:saml="${namespaces.assertion}" ID="${id}" Version="2.0"`,
+    `<${p}:${name} xmlns:${p}="${namespaces.protocol}" xmlns:${a}="${namespaces.assertion}" ID="${id}" Version="2.0"`,
     ` IssueInstant="${instant(now)}" Destination="${xmlText(destination)}"${attributes}>`,
-    `<saml:Issuer>${xmlText(issuer)}</saml:Issuer>${rest}</samlp:${name}>`,
+    `<${a}:Issuer>${xmlText(issuer)}</${a}:Issuer>${rest}</${p}:${name}>`,
   ].join('')
 }
 
@@ -40,23 +44,23 @@ export interface ToLogOut extends Message {
 export function logoutRequestXml({ subject, session_index, ...message }: ToLogOut): string {
   const { text, ...attributes } = subject
   const marks = Object.entries(attributes).map(([name, value]) => ` ${name}="${xmlText(value)}"`)
-  const session = session_index === '' ? '' : `<samlp:SessionIndex>${xmlText(session_index)}</samlp:SessionIndex>`
+  const session = session_index === '' ? '' : `<${p}:SessionIndex>${xmlText(session_index)}</${p}:SessionIndex>`
   return messageXml(
     'LogoutRequest',
     message,
     '',
-    `<saml:NameID${marks.join('')}>${xmlText(text)}</saml:NameID>${session}`,
+    `<${a}:NameID${marks.join('')}>${xmlText(text)}</${a}:NameID>${session}`,
   )
 }
 
 export function logoutResponseXml({ answers, ...message }: Message & { answers: string }): string {
-  const status = `<samlp:Status><samlp:StatusCode Value="${success}"/></samlp:Status>`
+  const status = `<${p}:Status><${p}:StatusCode Value="${success}"/></${p}:Status>`
   return messageXml('LogoutResponse', message, ` InResponseTo="${xmlText(answers)}"`, status)
 }
 
 /** The message in an envelope, signed. */
 export function signedSoap(xml: string, key: string): string {
-  return soap(signed(xml, '/*', key))
+  return soap(signed(xml, '/*', { key, prefix: prefixes[2] }))
 }
 
 /** The address that carries the message, signed, by a browser's redirect. */
@@ -68,7 +72,7 @@ export function redirectWith(
   const address = new URL(to)
   const sent = new URLSearchParams()
   sent.set(
-    xml.startsWith('<samlp:LogoutRequest') ? 'SAMLRequest' : 'SAMLResponse',
+    xml.startsWith(`<${p}:LogoutRequest`) ? 'SAMLRequest' : 'SAMLResponse',
     deflateRawSync(xml).toString('base64'),
   )
   if (relay !== undefined) sent.set('RelayState', relay)

@@ -86,10 +86,7 @@ onEachEngine(
     assert.equal(told.status, 302, JSON.stringify(told.body))
     assert.equal(new URL(told.headers.location!).searchParams.get('RelayState'), 'r 1')
     const answer = signedBy(told.headers.location!, ours.certificate, 'SAMLResponse')
-    assert.match(
-      answer,
-      /<samlp:LogoutResponse .*Destination="https:\/\/idp.university.test\/slo" InResponseTo="_asked"/,
-    )
+    assert.match(answer, /<ns0:LogoutResponse .*Destination="https:\/\/idp.university.test\/slo" InResponseTo="_asked"/)
     assert.match(answer, /status:Success/)
     for (const token of [mine, derived]) assert.equal(await isGood(cloud, token), false)
     assert.ok(await isGood(cloud, other))
@@ -106,9 +103,9 @@ test('a request may name several logins; what was put into its signature names n
     await login(cloud, '_s-2'),
     await login(cloud, '_s-3'),
   ] as const
-  const more = (index: string) => `<samlp:SessionIndex>${index}</samlp:SessionIndex>`
-  const asked = request({ session_index: '_s-1' }).replace('</samlp:LogoutRequest>', `${more('_s-2')}$&`)
-  const smuggled = signedSoap(asked, university.key).replace('</Signature>', `<Object>${more('_s-3')}</Object>$&`)
+  const more = (index: string) => `<ns0:SessionIndex>${index}</ns0:SessionIndex>`
+  const asked = request({ session_index: '_s-1' }).replace('</ns0:LogoutRequest>', `${more('_s-2')}$&`)
+  const smuggled = signedSoap(asked, university.key).replace('</ns2:Signature>', `<Object>${more('_s-3')}</Object>$&`)
   assert.match(smuggled, /<Object>.*_s-3/)
   const headers = { 'content-type': 'text/xml' }
   assert.equal((await cloud.request('POST', path, { body: smuggled, headers })).status, 200)
@@ -162,7 +159,11 @@ test('a request that is not signed, not the provider’s, not for us, old, or sh
   const soap = (xml: string) => cloud.request('POST', path, { body: xml, headers: { 'content-type': 'text/xml' } })
   const fine = signedSoap(request(), university.key)
   assert.equal((await soap(fine.replace('carol', 'dave'))).status, 401, 'changed')
-  assert.equal((await soap(fine.replace(/<Signature .*<\/Signature>/s, ''))).status, 401, 'the signature taken out')
+  assert.equal(
+    (await soap(fine.replace(/<ns2:Signature .*<\/ns2:Signature>/s, ''))).status,
+    401,
+    'the signature taken out',
+  )
   assert.equal((await soap(signedSoap(request(), forger.key))).status, 401)
   assert.equal((await soap(`<!DOCTYPE x [<!ENTITY y "z">]>${fine}`)).status, 401)
   assert.ok(await isGood(cloud, token))
@@ -190,7 +191,7 @@ test('a logout that begins here goes on to the provider and comes back to the da
   const { location } = sent.headers
   assert.ok(location!.startsWith(`${sloUrl}?`))
   const xml = signedBy(location!, ours.certificate, 'SAMLRequest')
-  assert.match(xml, /<saml:NameID>carol<\/saml:NameID><samlp:SessionIndex>_s1</)
+  assert.match(xml, /<ns1:NameID>carol<\/ns1:NameID><ns0:SessionIndex>_s1</)
   const relay = new URL(location!).searchParams.get('RelayState')!
   const back = (state: string, cookie?: string) =>
     cloud.request('GET', `${path}?SAMLResponse=x&RelayState=${state}`, { headers: cookie ? { cookie } : {} })
@@ -260,7 +261,7 @@ test('a login that needed a code besides ends too, whether it has been shown by 
   const headers = { 'content-type': 'application/x-www-form-urlencoded' }
   const out = await cloud.request('POST', path, { body: form, headers })
   assert.equal(out.status, 302, JSON.stringify(out.body))
-  assert.match(signedBy(out.headers.location!, ours.certificate, 'SAMLRequest'), /<samlp:SessionIndex>_s-other</)
+  assert.match(signedBy(out.headers.location!, ours.certificate, 'SAMLRequest'), /<ns0:SessionIndex>_s-other</)
 })
 
 test('without a key or an address the operator is told what to set', async () => {

@@ -71,11 +71,15 @@ export function responseXml(said: ToAssert): string {
 
 /** The response with its assertion signed. Key and certificate are PEM. */
 export function signedResponse(xml: string, key: string, certificate: string): string {
-  return signed(xml, "/*[local-name(.)='Response']/*[local-name(.)='Assertion']", key, certificate)
+  return signed(xml, "/*[local-name(.)='Response']/*[local-name(.)='Assertion']", { key, certificate })
 }
 
 /** The message with one element of it signed, right behind its issuer. `at` is an XPath. */
-export function signed(xml: string, at: string, key: string, certificate?: string): string {
+export function signed(
+  xml: string,
+  at: string,
+  { key, certificate, prefix }: { key: string; certificate?: string; prefix?: string },
+): string {
   const { SignedXml } = xmlLibraries.signing()
   const exclusive = 'http://www.w3.org/2001/10/xml-exc-c14n#'
   const signer = new SignedXml({
@@ -89,7 +93,10 @@ export function signed(xml: string, at: string, key: string, certificate?: strin
     transforms: ['http://www.w3.org/2000/09/xmldsig#enveloped-signature', exclusive],
     digestAlgorithm: 'http://www.w3.org/2001/04/xmlenc#sha256',
   })
-  signer.computeSignature(xml, { location: { reference: `${at}/*[local-name(.)='Issuer']`, action: 'after' } })
+  signer.computeSignature(xml, {
+    location: { reference: `${at}/*[local-name(.)='Issuer']`, action: 'after' },
+    ...(prefix !== undefined && { prefix }),
+  })
   return signer.getSignedXml()
 }
 

@@ -46,7 +46,7 @@ interface XmlCrypto {
     canonicalizationAlgorithm: string
   }) => {
     addReference(reference: { xpath: string; transforms: string[]; digestAlgorithm: string }): void
-    computeSignature(xml: string, options: { location: { reference: string; action: 'after' } }): void
+    computeSignature(xml: string, options: { location: { reference: string; action: 'after' }; prefix?: string }): void
     getSignedXml(): string
   }
 }
