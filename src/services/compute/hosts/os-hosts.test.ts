@@ -32,8 +32,21 @@ test('an operator sees what a host has and who uses it, until 2.42', async () =>
     ],
   )
   assert.equal((await get('/os-hosts/nowhere')).status, 404)
-  assert.equal((await get('/os-hosts/h1/reboot')).status, 501)
-  assert.equal((await cloud.api(admin, 'PUT', '/os-hosts/h1', { status: 'enable' }, '2.42')).status, 501)
+  const refused = async (method: string, path: string, body?: object) => {
+    const answer = await cloud.api<{ notImplemented: { message: string } }>(admin, method, path, body, '2.42')
+    return [answer.status, Object.values(answer.body)[0]!.message]
+  }
+  const driver = 'Virt driver does not implement host'
+  for (const verb of ['reboot', 'shutdown', 'startup']) {
+    assert.deepEqual(await refused('GET', `/os-hosts/h1/${verb}`), [501, `${driver} power management.`])
+    assert.equal((await get(`/os-hosts/nowhere/${verb}`)).status, 404)
+    assert.equal((await get(`/os-hosts/h1/${verb}`, '2.43')).status, 404)
+    assert.equal((await get(`/os-hosts/h1/${verb}`, '2.42', demo)).status, 403)
+  }
+  assert.deepEqual(await refused('PUT', '/os-hosts/h1', { status: 'enable' }), [501, `${driver} disabled status.`])
+  const maintenance = { maintenance_mode: 'enable' }
+  assert.deepEqual(await refused('PUT', '/os-hosts/h1', maintenance), [501, `${driver} maintenance mode.`])
+  assert.equal((await cloud.show(admin, server.id)).status, 'ACTIVE', 'nothing was done to the host')
   assert.equal((await cloud.api(admin, 'PUT', '/os-hosts/h1', {}, '2.42')).status, 400)
   assert.equal((await get('/os-hosts', '2.43')).status, 404)
   assert.equal((await get('/os-hosts', '2.42', demo)).status, 403)

@@ -39,7 +39,10 @@ onEachEngine('networks are shown by name, with members of long ago as null', asy
   const all = (await call<Networks>('GET', '/os-networks', undefined, 'admin')).body.networks
   assert.deepEqual([all.length, 'bridge' in all[0]!], [2, true])
   const path = `/os-networks/${networks[0]!.id}`
-  assert.equal((await call('GET', path)).status, 200)
+  const one = await call<{ network: { id: string; label: string } }>('GET', path)
+  assert.deepEqual(one.body.network, networks[0])
+  const tenants = await call<{ network: unknown }>('GET', `/os-tenant-networks/${networks[0]!.id}`)
+  assert.deepEqual(tenants.body.network, short[0])
   const foreign = await call('GET', path, undefined, 'bob')
   assert.deepEqual([foreign.status, foreign.body.itemNotFound!.message], [404, 'Network not found'])
   assert.equal((await cloud.call('alice', 'GET', '/os-networks', undefined, '2.36')).status, 404)
@@ -60,12 +63,14 @@ onEachEngine('floating IPs are taken from a pool and given back', async database
   const wrong = await call('POST', '/os-floating-ips', { pool: 'none' })
   assert.deepEqual([wrong.status, wrong.body.itemNotFound!.message], [404, 'Floating IP pool not found.'])
   const path = `/os-floating-ips/${id}`
-  assert.equal((await call('GET', path)).status, 200)
+  assert.deepEqual((await call<{ floating_ip: Ip }>('GET', path)).body.floating_ip, made.body.floating_ip)
   assert.equal((await call('GET', path, undefined, 'bob')).status, 404)
   assert.equal((await call('DELETE', path, undefined, 'bob')).status, 404)
   assert.equal((await call('GET', '/os-floating-ips/x')).status, 400)
   assert.equal((await call('DELETE', path)).status, 202)
   assert.equal((await call('GET', path)).status, 404)
+  const left = await call<{ floating_ips: Ip[] }>('GET', '/os-floating-ips')
+  assert.equal(left.body.floating_ips.length, 1)
 })
 
 onEachEngine('a security group is made, renamed, filled with rules and deleted', async database => {
@@ -77,6 +82,9 @@ onEachEngine('a security group is made, renamed, filled with rules and deleted',
   const path = `/os-security-groups/${id}`
   const renamed = await call<Group>('PUT', path, { security_group: { name: 'www', description: 'x' } })
   assert.deepEqual([renamed.body.security_group.name, renamed.body.security_group.description], ['www', 'x'])
+  assert.deepEqual((await call<Group>('GET', path)).body.security_group, renamed.body.security_group)
+  const listed = await call<{ security_groups: { name: string }[] }>('GET', '/os-security-groups')
+  assert.ok(listed.body.security_groups.some(one => one.name === 'www'))
   assert.equal((await call('POST', '/os-security-groups', { security_group: { name: 'x' } })).status, 400)
   assert.equal((await call('PUT', path, wish, 'bob')).status, 404)
   assert.equal((await call('GET', '/os-security-groups/x')).status, 400)
