@@ -213,7 +213,7 @@ function methodsOf(
     state: ({ id }) => ask(() => driver.state(id)),
     consoleLog: ({ id, lines }) => ask(() => driver.consoleLog(id, lines)),
     console: ({ id, type }) => ask(() => driver.console(id, type)),
-    diagnostics: ({ id }) => ask(() => driver.diagnostics(id)),
+    diagnostics: ({ id, filesystems = false }) => ask(() => driver.diagnostics(id, { filesystems })),
     spawn: ({ spec, power_on }, context) =>
       change(spec.id, context, () => driver.spawn(spec, { signal: context.signal, power_on })),
     async destroy({ id }, context) {

@@ -42,7 +42,7 @@ export interface ComputeAgentMethods {
   swapDisk(input: { id: string; disk_id: string; disk: DiskSpec }): Promise<null>
   /** Uploads the guest's root disk as the image's bytes. */
   snapshot(input: { id: string; image_id: string; format: 'raw' | 'qcow2' }): Promise<null>
-  diagnostics(input: { id: string }): Promise<Record<string, unknown>>
+  diagnostics(input: { id: string; filesystems?: boolean }): Promise<Record<string, unknown>>
   injectNmi(input: { id: string }): Promise<null>
   /** Fetches an image before any guest needs it. */
   cacheImage(input: { image: ImageSpec }): Promise<'cached' | 'existing'>

@@ -231,8 +231,8 @@ export interface VirtDriver extends AsyncDisposable {
   swapDisk(id: string, diskId: string, disk: DiskSpec): Promise<void>
   /** Writes the guest's root disk, flattened, as `format`; the guest may run. The stream is read to its end by the caller. */
   snapshot(id: string, format: 'raw' | 'qcow2'): Promise<Readable>
-  /** Counters of Nova's diagnostics. */
-  diagnostics(id: string): Promise<Record<string, unknown>>
+  /** Counters of Nova's diagnostics; on request with what an agent in the guest says of its `filesystems`, which may take seconds. */
+  diagnostics(id: string, options?: { filesystems: boolean }): Promise<Record<string, unknown>>
   /** Non-maskable interrupt, so that the guest writes a crash dump. */
   injectNmi(id: string): Promise<void>
   /** Sets a user's password through the guest's agent; throws when it has none. */

@@ -45,7 +45,7 @@ function topologyOf(vcpus: number, machine: FakeMachine | undefined) {
   return { cells: sockets, sockets, cores: Math.floor(vcpus / sockets / threads), threads }
 }
 
-export function diagnostics(guest: FakeGuest, now: number): Record<string, unknown> {
+export function diagnostics(guest: FakeGuest, now: number, inside: boolean): Record<string, unknown> {
   const { spec } = guest
   const uptime = Math.floor((now - guest.started_at) / 1000)
   return {
@@ -74,6 +74,6 @@ export function diagnostics(guest: FakeGuest, now: number): Record<string, unkno
       tx_octets: 0,
       tx_packets: 0,
     })),
-    filesystems: filesystems(guest),
+    ...(inside && { filesystems: filesystems(guest) }),
   }
 }

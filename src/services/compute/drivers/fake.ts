@@ -306,7 +306,8 @@ export function fakeDriver(options: FakeDriverOptions): FakeDriver {
         const size = Math.max(1, existing(id).spec.disks[0]?.size_gb ?? 0) * gigabyte
         return Readable.from([format === 'qcow2' ? emptyQcow2(size) : Buffer.alloc(1024 * 1024)])
       }),
-    diagnostics: id => call('diagnostics', id, () => diagnostics(running(id), clock.now())),
+    diagnostics: (id, { filesystems } = { filesystems: false }) =>
+      call('diagnostics', id, () => diagnostics(running(id), clock.now(), filesystems)),
     injectNmi: id => call('injectNmi', id, () => void running(id)),
     changePassword: (id, user, password) =>
       call('changePassword', id, () => {

@@ -30,6 +30,8 @@ export async function readDiagnostics(machine: Machine, session: Session): Promi
   const cpus = await session.execute<Cpu[]>('query-cpus-fast')
   const disks = await session.execute<BlockStats[]>('query-blockstats')
   const interfaces = await networkCounters(pid)
+  // QEMU's own memory is beside its guest's.
+  const maximum = machine.spec.memory_mb
   return {
     state: session.status,
     driver: 'qemu',
@@ -40,7 +42,7 @@ export async function readDiagnostics(machine: Machine, session: Session): Promi
     num_cpus: cpus.length,
     num_nics: machine.spec.nics.length,
     num_disks: machine.disks.length,
-    memory_details: { maximum: machine.spec.memory_mb, used: Math.round((await residentBytes(pid)) / 1024 / 1024) },
+    memory_details: { maximum, used: Math.min(maximum, Math.round((await residentBytes(pid)) / 1024 / 1024)) },
     cpu_details: await Promise.all(
       cpus.map(async cpu => ({
         id: cpu['cpu-index'],

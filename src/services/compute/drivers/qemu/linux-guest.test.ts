@@ -206,7 +206,7 @@ describe('QEMU driver with a Linux guest', { skip }, () => {
     await inGuest(guest.id, 'cat /etc/sent/motd', /\na file of the owner/)
 
     const used = async () => {
-      const { filesystems } = await driver.diagnostics(guest.id)
+      const { filesystems } = await driver.diagnostics(guest.id, { filesystems: true })
       return (filesystems as { mountpoint: string; used_bytes: number }[]).find(each => each.mountpoint === '/')!
         .used_bytes
     }

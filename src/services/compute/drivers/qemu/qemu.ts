@@ -219,13 +219,15 @@ export async function qemuDriver(options: QemuDriverOptions): Promise<VirtDriver
         if (!disk) throw new GuestError(`Guest ${id} has no root disk on this host.`)
         return await snapshotDisk(host, guest.files, guest.session, machine, disk, format, gone)
       }),
-    diagnostics: id =>
+    diagnostics: (id, { filesystems: inside } = { filesystems: false }) =>
       guests.looking(id, async guest => {
         const { machine } = await existing(guest)
         const session = await guests.running(guest)
+        const counters = await readDiagnostics(machine, session)
+        if (!inside) return counters
         // A guest that is paused would not answer.
         const told = session.status === 'running' ? await filesystems(clock, machine, guest.files) : []
-        return { ...(await readDiagnostics(machine, session)), filesystems: told }
+        return { ...counters, filesystems: told }
       }),
     injectNmi: id =>
       guests.looking(id, async guest => {
