@@ -39,6 +39,8 @@ async function run(command: Command): Promise<number> {
       return (await import('./cli/api-schema.ts')).apiSchema(command.options)
     case 'fixed list':
       return (await import('./cli/fixed-list.ts')).fixedList(command.options)
+    case 'cell list':
+      return (await import('./cli/cell-list.ts')).cellList(command.options)
     case 'metadata clashes':
       return (await import('./cli/metadata-clashes.ts')).metadataClashes(command.options)
     case 'server why':

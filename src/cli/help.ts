@@ -12,7 +12,7 @@ export const helpText = `Nephos: an OpenStack cloud in one program, with real AP
   nephos server why ID       why a server is where it is, or nowhere: host by host
   nephos host drain|suspend|resume|cancel HOST    maintenance of a host: move or suspend all its servers    docs/howto/maintain-hosts.md
   nephos api schema SERVICE  its API as OpenAPI; --version 2.90 as it was then
-  nephos fixed list HOST     the addresses in use on a host, with server and MAC
+  nephos fixed list HOST     the addresses in use on a host, with server and MAC;  cell list  the cells, and how many servers each has
   nephos metadata clashes    keys of metadata that differ by case only; --fix renames them
   nephos placement explain 'resources=VCPU:1'   which providers could take it, and what the others lack
   nephos policy list|check    every rule of who may do what, and what policy.yaml changes; is it right, and what --role ROLE may do
@@ -31,7 +31,7 @@ Flags of up
   --no-install         install no Debian packages: say what is missing, and stop
 
 Other flags
-  --data DIR           serve, status, doctor, db, trace, server why, host, fixed list, metadata, placement explain, policy: the same directory as at up
+  --data DIR           serve, status, doctor, db, trace, server why, host, fixed list, cell list, metadata, placement explain, policy: the same directory as at up
   --role ROLE          policy check: one or more; with --user, --project, --domain ID or --system, and --target NAME=VALUE
   --live auto|yes|no   host drain: whether what runs must move as it runs;  --together N  how many at a time
   --json               status, doctor, policy list: for programs

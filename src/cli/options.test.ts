@@ -87,6 +87,7 @@ test('clashes of metadata are listed, and repaired with --fix; addresses are tho
   assert.deepEqual(parseCommand(['metadata', 'clashes', '--fix']).options, { data, fix: true })
   assert.deepEqual(parseCommand(['fixed', 'list', 'h1']), { name: 'fixed list', options: { data, host: 'h1' } })
   assert.throws(() => parseCommand(['fixed', 'list']), UsageError)
+  assert.deepEqual(parseCommand(['cell', 'list']), { name: 'cell list', options: { data } })
 })
 
 test('images are replicated from one named cloud to another', () => {

@@ -45,6 +45,7 @@ export type Command =
   | { name: 'trace'; options: { data: string; request: string } }
   | { name: 'api schema'; options: { service: string; version: string | undefined } }
   | { name: 'fixed list'; options: { data: string; host: string } }
+  | { name: 'cell list'; options: { data: string } }
   | { name: 'metadata clashes'; options: { data: string; fix: boolean } }
   | { name: 'server why'; options: { data: string; server: string } }
   | { name: 'host'; options: HostOptions }
@@ -139,6 +140,7 @@ const readers: Record<string, (words: string[]) => Command> = {
     const { flags, word } = readWithWord('fixed list', 'HOST', words, dataFlag)
     return { name: 'fixed list', options: { data: resolve(flags.data), host: word } }
   },
+  'cell list': words => ({ name: 'cell list', options: { data: resolve(read('cell list', words, dataFlag).data) } }),
   'metadata clashes'(words) {
     const flags = read('metadata clashes', words, { ...dataFlag, fix: { type: 'boolean', default: false } })
     return { name: 'metadata clashes', options: { data: resolve(flags.data), fix: flags.fix } }

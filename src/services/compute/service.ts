@@ -6,6 +6,7 @@ import { admitRequest } from './admission.ts'
 import { cacheImagesSaga } from './aggregates/cache-images.ts'
 import { aggregateOperations } from './aggregates/operations.ts'
 import { assistedSnapshotOperations } from './assisted-snapshots/operations.ts'
+import { cellOperations } from './cells/operations.ts'
 import { computeConfig } from './config.ts'
 import { websocketPath } from './consoles/console.ts'
 import { consoleOperations } from './consoles/operations.ts'
@@ -103,6 +104,7 @@ export const computeService = service({
     ...hostSignalOperations,
     ...fencingOperations,
     ...placeOperations,
+    ...cellOperations,
     ...dedicatedHostOperations,
     ...quotaOperations,
     ...limitOperations,

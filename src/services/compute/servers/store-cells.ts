@@ -22,6 +22,9 @@ export const cell0 = 'cell0'
 /** The cell of hosts that belong to no other. */
 export const cell1 = 'cell1'
 
+/** How many servers are mapped to a cell. */
+export const serversIn = (ctx: Ctx, cell: string): Promise<number> => mappings.count(ctx.db, { cell })
+
 /** The databases of all cells, each once: several cells may share one. */
 export function cellDatabases(cells: Cells): Db[] {
   return [...new Set([cells.for(cell0), cells.for(cell1)])]
