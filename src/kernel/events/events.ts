@@ -3,7 +3,15 @@ import { type Expression, type SqlBool, sql } from 'kysely'
 import type { Ctx } from '../context.ts'
 import type { Db } from '../db/database.ts'
 import { type AnyBuilder, type ListOptions, rows } from '../db/rows.ts'
-import { announce, type Format, notificationsOf, type Renderer, type Told } from './notification.ts'
+import {
+  announce,
+  type Format,
+  type Notification,
+  notificationOf,
+  notificationsOf,
+  type Renderer,
+  type Told,
+} from './notification.ts'
 
 export interface Event {
   id: string
@@ -61,6 +69,8 @@ export interface Events {
   before(ctx: Ctx, place: Position | undefined, reading: Reading): Promise<LoggedEvent[]>
   /** An event as notifications, in the formats that the configuration asks for unless one is named. */
   notifications(event: Event, format?: Format): Told[]
+  /** An event as one notification, in this format if it has it. */
+  notification(event: Event, format: Format): Notification
 }
 
 /** Events of one request, oldest first. */
@@ -84,6 +94,7 @@ export function createEvents(renderers: readonly Renderer[], configured: Format)
   const notifications = (event: Event, format = configured) => notificationsOf(renderers, event, format)
   return {
     notifications,
+    notification: (event, format) => notificationOf(renderers, event, format),
     async emit(ctx, type, resourceId, payload) {
       const event: Event = {
         id: ctx.ids.uuid(),

@@ -51,14 +51,26 @@ export interface Told {
   notification: Notification
 }
 
+const asItIs = ({ type, payload }: Event): Rendering => ({
+  ...{ topic: 'notifications', publisher_id: 'nephos', event_type: type, payload },
+})
+
 /** An event in the formats of the topics; one that no service knows reads as it is. */
 export function notificationsOf(renderers: readonly Renderer[], event: Event, format: Format): Told[] {
   let rendered: Rendering[] | undefined
   for (const render of renderers) rendered ??= render(event)
-  rendered ??= [{ topic: 'notifications', publisher_id: 'nephos', event_type: event.type, payload: event.payload }]
+  rendered ??= [asItIs(event)]
   return rendered
     .filter(({ topic }) => topicsOf[format].includes(topic))
     .map(({ topic, ...rest }) => ({ topic, notification: { ...envelope(event), ...rest } }))
+}
+
+/** An event as one notification: in the format, or, where it has none, in the other. The envelope is the same for all. */
+export function notificationOf(renderers: readonly Renderer[], event: Event, format: Format): Notification {
+  const [told] = [...notificationsOf(renderers, event, format), ...notificationsOf(renderers, event, 'both')]
+  if (told) return told.notification
+  const { topic: _topic, ...rest } = asItIs(event)
+  return { ...envelope(event), ...rest }
 }
 
 function envelope(event: Event): Omit<Notification, 'publisher_id' | 'event_type' | 'payload'> {

@@ -285,3 +285,23 @@ test('the configuration chooses the formats', async () => {
   await s.cloud.boot(s.demo)
   assert.deepEqual([s.names(), s.oldNames().length], [[], 2])
 })
+
+test('whoever reads the log as notifications finds every event in the one envelope', async () => {
+  await using s = await listened()
+  const { id } = await s.cloud.boot(s.demo)
+  // Of these the versioned format knows nothing, or the old one.
+  await s.act(id, { injectNetworkInfo: null }, s.admin)
+  await s.act(id, { lock: null })
+  for (const format of ['versioned', 'unversioned']) {
+    const { body } = await s.cloud.request<{ events: Record<string, unknown>[] }>(
+      'GET',
+      `/event/v1/events?format=${format}&limit=1000`,
+      { token: s.admin.token },
+    )
+    const types = body.events.map(one => one.event_type)
+    assert.ok(types.includes('compute.instance.inject_network_info.end') && types.includes('instance.lock'), format)
+    for (const one of body.events)
+      for (const member of ['message_id', 'publisher_id', 'timestamp', 'priority', 'event_type', 'payload'])
+        assert.ok(one[member] !== undefined, `${format}: ${member} of ${one.event_type}`)
+  }
+})

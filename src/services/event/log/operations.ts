@@ -14,12 +14,12 @@ const format = Type.Union([Type.Literal('event'), Type.Literal('versioned'), Typ
 const place = Type.Optional(Type.String({ maxLength: 40 }))
 const limit = Type.Optional(Type.Integer({ minimum: 1, maximum: 1000 }))
 
-/** How events are shown: as they are kept, or as notifications. One that has no such form is shown as it is kept. */
+/** How events are shown: as they are kept, or as notifications, of which one that has no such form is in the other. */
 function viewer(ctx: Ctx, wanted: Static<typeof format> = 'event') {
   return (event: LoggedEvent): Record<string, unknown> => {
     const { tx: _tx, seq: _seq, ...kept } = event
-    const [told] = wanted === 'event' ? [] : ctx.events.notifications(event, wanted)
-    return { position: positionText(event), ...(told?.notification ?? kept) }
+    const shown = wanted === 'event' ? kept : ctx.events.notification(event, wanted)
+    return { position: positionText(event), ...shown }
   }
 }
 

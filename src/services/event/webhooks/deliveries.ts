@@ -93,9 +93,7 @@ async function sendNew(ctx: Ctx, row: WebhookRow): Promise<void> {
 }
 
 function bodyOf(ctx: Ctx, { format, topic }: WebhookRow, event: LoggedEvent): { type: string; body: string } {
-  const [told] = ctx.events.notifications(event, format === 'atom' ? 'versioned' : format)
-  const { tx: _tx, seq: _seq, ...kept } = event
-  const content = told?.notification ?? kept
+  const content = ctx.events.notification(event, format === 'atom' ? 'versioned' : format)
   if (format !== 'atom') return { type: 'application/json', body: JSON.stringify(content) }
   const hub = `${ctx.publicUrl}${hubPath}`
   return {
