@@ -24,7 +24,10 @@ export function hostFacts(options: FakeDriverOptions): HostFacts {
     },
     ...(cells && { cells }),
     ...(devices && { devices }),
-    traits: ['COMPUTE_NODE', 'COMPUTE_NET_ATTACH_INTERFACE', 'COMPUTE_IMAGE_TYPE_QCOW2', 'COMPUTE_IMAGE_TYPE_RAW'],
+    traits: [
+      ...['COMPUTE_NODE', 'COMPUTE_NET_ATTACH_INTERFACE'],
+      ...['QCOW2', 'RAW', 'ISO', 'VMDK', 'VDI', 'VHD', 'VHDX'].map(type => `COMPUTE_IMAGE_TYPE_${type}`),
+    ],
     capabilities: {
       suspend: true,
       migrate: true,

@@ -3,10 +3,16 @@ import type { Refusal } from '../contract.ts'
 import { hasRoom } from '../inventories/inventory.ts'
 import type { InventoryRow } from '../providers/store.ts'
 import type { Provider, Snapshot } from '../snapshot.ts'
-import { type RequestGroup, search } from './search.ts'
+import { type RequestGroup, search, sharedWith } from './search.ts'
 
 export function explain(snapshot: Snapshot, group: RequestGroup): Refusal[] {
-  const candidates = new Set(search(snapshot, { groups: [group] }).map(found => found.root))
+  const candidates = new Set<string | undefined>()
+  for (const found of search(snapshot, { groups: [group] })) {
+    candidates.add(found.root)
+    // What sharing providers give is found in one tree only of those that it is shared with.
+    if (snapshot.sharing.length > 0)
+      for (const uuid of Object.keys(found.allocations)) candidates.add(snapshot.providers.get(uuid)?.root)
+  }
   const refusals: Refusal[] = []
   for (const [root, tree] of snapshot.trees) {
     const provider = snapshot.providers.get(root)
@@ -31,7 +37,7 @@ function firstFailed(snapshot: Snapshot, tree: Provider[], group: RequestGroup):
     if (!any.some(t => traits.has(t))) return { constraint: `trait:${any.join('|')}`, asked: 'required', had: 'absent' }
   for (const trait of group.forbidden)
     if (traits.has(trait)) return { constraint: `trait:${trait}`, asked: 'forbidden', had: 'present' }
-  const reachable = [...tree, ...snapshot.sharing]
+  const reachable = [...tree, ...sharedWith(snapshot, tree)]
   for (const [resourceClass, amount] of Object.entries(group.resources)) {
     const inventories = reachable.flatMap(p => p.inventories.get(resourceClass) ?? [])
     if (!inventories.some(inventory => hasRoom(inventory, amount)))

@@ -29,6 +29,19 @@ async function makeHosts(admin: Client): Promise<void> {
   await tag(admin, 3, ['MISC_SHARES_VIA_AGGREGATE'], [90])
 }
 
+onEachEngine('what a pool shares is told of who shares it, and of nobody else', async database => {
+  await using cloud = await testCloud({ database })
+  const admin = await adminOf(cloud)
+  await makeHosts(admin)
+  await makeProvider(admin, 4, { VCPU: { total: 4 } })
+  const refused = async (query: string) => {
+    const { refusals } = await admin.expect(200, 'GET', `/allocation_candidates/nephos-explain?resources=${query}`)
+    return refusals.map((one: Json) => `${one.name} ${one.constraint} ${one.had}`).toSorted()
+  }
+  assert.deepEqual(await refused('VCPU:1,DISK_GB:10'), ['provider-4 DISK_GB no inventory'])
+  assert.ok(!(await refused('DISK_GB:10')).some((line: string) => line.startsWith('provider-3 ')), 'it gives them')
+})
+
 onEachEngine('disks of a shared pool go with the vCPUs of each host (S-100)', async database => {
   await using cloud = await testCloud({ database })
   const admin = await adminOf(cloud)

@@ -135,7 +135,7 @@ function isFlat(ways: Way[]): boolean {
 }
 
 /** Sharing providers of other trees that have an aggregate in common with this one. */
-function sharedWith(snapshot: Snapshot, tree: Provider[]): Provider[] {
+export function sharedWith(snapshot: Snapshot, tree: Provider[]): Provider[] {
   return snapshot.sharing.filter(
     shared => !tree.includes(shared) && tree.some(p => !p.aggregates.isDisjointFrom(shared.aggregates)),
   )

@@ -76,10 +76,9 @@ function topologyOf(cells: HostCell[] | undefined, count: number): HostFacts['cp
 const computeTraits = [
   'COMPUTE_NODE',
   'COMPUTE_NET_ATTACH_INTERFACE',
-  'COMPUTE_IMAGE_TYPE_QCOW2',
-  'COMPUTE_IMAGE_TYPE_RAW',
-  'COMPUTE_IMAGE_TYPE_AKI',
-  'COMPUTE_IMAGE_TYPE_ARI',
+  ...['QCOW2', 'RAW', 'AMI', 'AKI', 'ARI', 'ISO', 'VMDK', 'VDI', 'VHD', 'VHDX'].map(
+    type => `COMPUTE_IMAGE_TYPE_${type}`,
+  ),
   'COMPUTE_STORAGE_BUS_VIRTIO',
   'COMPUTE_STORAGE_BUS_SCSI',
   'COMPUTE_STORAGE_BUS_SATA',
