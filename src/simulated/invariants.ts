@@ -126,6 +126,7 @@ export function agreement(all: { servers: ServerSeen[]; ports: PortSeen[] }, hos
   const problems: Problem[] = []
   const wrong = (invariant: string, about: string, ...ids: string[]) => void problems.push({ invariant, about, ids })
   for (const [key, guest] of host.guests) {
+    if (guest.kept) continue
     const server = byId.get(guest.spec.id)
     if (!isGuestKey(key)) {
       // On its own host it goes with the guest, when the message that it may go was lost.

@@ -30,6 +30,7 @@ const aboutNothing = [
   'identity.oauth1.authorize',
   'compute.volume_attachments.update',
   'compute.server_migrations.force_complete',
+  'compute.kept_files.image',
 ]
 
 test('every operation refuses what its schema does, with 400', async () => {

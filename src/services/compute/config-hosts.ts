@@ -64,3 +64,22 @@ export const pciSection = Type.Object({
       'Names under which flavors ask for them in pci_passthrough:alias, each a JSON object: name, vendor_id and product_id or resource_class, traits, numa_policy, live_migratable.',
   }),
 })
+
+export const deletedFilesSection = Type.Object(
+  {
+    days: Type.Integer({
+      default: 0,
+      minimum: 0,
+      maximum: 3650,
+      description:
+        'How long the disks of a deleted server stay on its host, where an admin can make an image of them; 0: they go at once. Encrypted ones always do.',
+    }),
+    keep_free_percent: Type.Integer({
+      default: 10,
+      minimum: 0,
+      maximum: 100,
+      description: "While less of the host's disk is free the oldest of them go, whatever their time.",
+    }),
+  },
+  { description: 'Files of deleted servers on their hosts.' },
+)

@@ -2,7 +2,7 @@
 
 import { secret, section } from '#kernel/config/section.ts'
 import { Type } from '#kernel/schema/builders.ts'
-import { hostsSection, pciSection, simulatedSection } from './config-hosts.ts'
+import { deletedFilesSection, hostsSection, pciSection, simulatedSection } from './config-hosts.ts'
 import { schedulerSection } from './config-scheduler.ts'
 import { type OptionalPart, optionalAliases } from './optional-parts.ts'
 
@@ -100,6 +100,7 @@ export const computeConfig = section(
         },
         { description: 'Disks of deleted servers, as images of their project.' },
       ),
+      deleted_files: deletedFilesSection,
       stuck_seconds: Type.Object(
         {
           reboot: Type.Integer({ default: 180, minimum: 1, description: 'A reboot.' }),

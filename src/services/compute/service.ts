@@ -29,6 +29,8 @@ import { hostOperations } from './hosts/os-hosts.ts'
 import { serviceOperations } from './hosts/services.ts'
 import { zoneOperations } from './hosts/zones.ts'
 import { imageProxyOperations } from './image-proxies/operations.ts'
+import { keptFilesOperations } from './kept-files/operations.ts'
+import { keptImageSaga } from './kept-files/steps.ts'
 import { keypairOperations, keypairRules } from './keypairs/operations.ts'
 import { limitOperations, limitRules } from './limits/operations.ts'
 import { microversions } from './microversions.ts'
@@ -103,6 +105,7 @@ export const computeService = service({
     ...schedulerHintOperations,
     ...hostSignalOperations,
     ...fencingOperations,
+    ...keptFilesOperations,
     ...placeOperations,
     ...cellOperations,
     ...dedicatedHostOperations,
@@ -121,7 +124,7 @@ export const computeService = service({
   ]),
   rules: [...serverRules, ...keypairRules, ...serverGroupRules, ...limitRules],
   faults: computeFaults,
-  sagas: [...serverSagas, anySaga(cacheImagesSaga), anySaga(fencingSaga)],
+  sagas: [...serverSagas, anySaga(cacheImagesSaga), anySaga(fencingSaga), anySaga(keptImageSaga)],
   reconcilers: [
     hostCleanups,
     orphanClaims,

@@ -38,6 +38,7 @@ const gatherMs = 1_000
 /** After a report that nobody took: the control plane may just be starting. */
 const retryReportMs = 2_000
 const purgeEveryMs = 3_600_000
+const purgeKeptEveryMs = 60_000
 const imageKeptMs = 24 * 3_600_000
 
 /** Adopts the guests that run already, serves calls, and reports until disposed of. The driver stays the caller's. */
@@ -60,8 +61,16 @@ export async function computeAgent(options: ComputeAgentOptions): Promise<AsyncD
     methodsOf(options, () => reports.within(gatherMs)),
   )
   reports.soon()
-  const purging = clock.after(purgeEveryMs, () => void purge())
-  let purgeTimer = purging
+  const purges = [
+    regularly(purgeEveryMs, async () => {
+      const bytes = await driver.purgeImageCache(imageKeptMs)
+      if (bytes > 0) log.info({ bytes }, 'unused images removed from the cache')
+    }),
+    regularly(purgeKeptEveryMs, async () => {
+      const guests = await driver.purgeKept()
+      if (guests.length > 0) log.info({ guests }, 'files of deleted guests are kept no longer')
+    }),
+  ]
 
   async function forward(event: GuestEvent): Promise<void> {
     const { id, power_state, reason } = event
@@ -73,14 +82,14 @@ export async function computeAgent(options: ComputeAgentOptions): Promise<AsyncD
     }
   }
 
-  async function purge(): Promise<void> {
-    try {
-      const bytes = await driver.purgeImageCache(imageKeptMs)
-      if (bytes > 0) log.info({ bytes }, 'unused images removed from the cache')
-    } catch (error) {
-      log.warn({ err: error }, 'the image cache could not be purged')
+  /** One run at a time; one that fails is tried again at the next. */
+  function regularly(everyMs: number, work: () => Promise<void>): Disposable {
+    let timer = clock.after(everyMs, () => void run())
+    async function run(): Promise<void> {
+      await work().catch(error => log.warn({ err: error }, 'what is not needed could not be cleared away'))
+      if (!stopping.signal.aborted) timer = clock.after(everyMs, () => void run())
     }
-    if (!stopping.signal.aborted) purgeTimer = clock.after(purgeEveryMs, () => void purge())
+    return { [Symbol.dispose]: () => timer[Symbol.dispose]() }
   }
 
   /** Reports on a timer and soon after changes, one at a time; changes meanwhile share the next one. */
@@ -146,7 +155,7 @@ export async function computeAgent(options: ComputeAgentOptions): Promise<AsyncD
   return {
     async [Symbol.asyncDispose]() {
       stopping.abort(new Error('the agent stops'))
-      purgeTimer[Symbol.dispose]()
+      for (const purge of purges) purge[Symbol.dispose]()
       await reports.stop()
       await served[Symbol.asyncDispose]()
     },
@@ -176,6 +185,21 @@ function methodsOf(
       return await work()
     } catch (error) {
       throw toldFault(error)
+    }
+  }
+
+  async function done(work: () => Promise<void>): Promise<null> {
+    await ask(work)
+    return null
+  }
+  /** Takes no turn: a guest that still boots may not answer for long, and a stop does not wait for that. */
+  const askGuest = done
+
+  async function upload(bytes: Readable, image_id: string, { signal }: CallContext): Promise<void> {
+    try {
+      await uploads.put(image_id, bytes, signal)
+    } finally {
+      bytes.destroy()
     }
   }
 
@@ -216,11 +240,15 @@ function methodsOf(
     diagnostics: ({ id, filesystems = false }) => ask(() => driver.diagnostics(id, { filesystems })),
     spawn: ({ spec, power_on }, context) =>
       change(spec.id, context, () => driver.spawn(spec, { signal: context.signal, power_on })),
-    async destroy({ id }, context) {
+    async destroy({ id, keep }, context) {
       // Interrupts what goes on with the guest; what that left is destroyed when it has ended.
-      if (busy(id)) driver.destroy(id).catch(() => {})
-      return change(id, context, () => driver.destroy(id))
+      if (busy(id)) driver.destroy(id, keep).catch(() => {})
+      return change(id, context, () => driver.destroy(id, keep))
     },
+    keptFiles: () => ask(() => driver.keptFiles()),
+    dropKept: ({ id }, context) => change(id, context, () => driver.dropKept(id)),
+    snapshotKept: ({ id, image_id, format }, context) =>
+      change(id, context, async () => upload(await driver.snapshotKept(id, format), image_id, context)),
     start: ({ spec }, context) => change(spec.id, context, () => driver.start(spec)),
     stop: ({ id, grace_seconds }, context) => change(id, context, () => driver.stop(id, grace_seconds)),
     reboot: ({ spec, type, grace_seconds }, context) =>
@@ -236,13 +264,8 @@ function methodsOf(
     swapDisk: ({ id, disk_id, disk }, context) => change(id, context, () => driver.swapDisk(id, disk_id, disk)),
     cacheImage: ({ image }, context) => ask(() => driver.cacheImage(image, context.signal)),
     injectNmi: ({ id }, context) => change(id, context, () => driver.injectNmi(id)),
-    // Takes no turn: a guest that still boots may not answer for long, and a stop does not wait for that.
-    changePassword: ({ id, user, password }) =>
-      ask(async () => {
-        await driver.changePassword(id, user, password)
-        return null
-      }),
-    resetNetwork: ({ id, nics }, context) => change(id, context, () => driver.resetNetwork(id, nics)),
+    changePassword: ({ id, user, password }) => askGuest(() => driver.changePassword(id, user, password)),
+    resetNetwork: ({ id, nics }) => askGuest(() => driver.resetNetwork(id, nics)),
     reshape: ({ spec, power_on, grace_seconds }, context) =>
       change(spec.id, context, () => driver.reshape(spec, { signal: context.signal, power_on, grace_seconds })),
     setAside: ({ id, grace_seconds }, context) => change(id, context, () => driver.setAside(id, grace_seconds)),
@@ -254,20 +277,9 @@ function methodsOf(
       change(id, context, () => driver.migrateLive(id, to, { signal: context.signal })),
     // Beside the migration, which has the guest's turn.
     migrationProgress: ({ id }) => ask(async () => (await driver.migrationProgress(id)) ?? null),
-    forceMigration: ({ id }) =>
-      ask(async () => {
-        await driver.forceMigration(id)
-        return null
-      }),
+    forceMigration: ({ id }) => done(() => driver.forceMigration(id)),
     snapshot: ({ id, image_id, format }, context) =>
-      change(id, context, async () => {
-        const bytes = await driver.snapshot(id, format)
-        try {
-          await uploads.put(image_id, bytes, context.signal)
-        } finally {
-          bytes.destroy()
-        }
-      }),
+      change(id, context, async () => upload(await driver.snapshot(id, format), image_id, context)),
   }
   return Object.fromEntries(
     Object.entries(methods).map(([name, method]) => [

@@ -7,6 +7,8 @@ import type {
   HostFacts,
   ImageSpec,
   IncomingAddress,
+  Keep,
+  KeptFiles,
   MigrationProgress,
   NicSettings,
   NicSpec,
@@ -23,7 +25,12 @@ export const computeAgentSubject = (hostWord: string) => `host.${hostWord}.compu
 export interface ComputeAgentMethods {
   facts(input: null): Promise<HostFacts>
   spawn(input: { spec: GuestSpec; power_on: boolean }): Promise<null>
-  destroy(input: { id: string }): Promise<null>
+  /** `keep`: its disks stay for a while. Agents from before that remove them. */
+  destroy(input: { id: string; keep?: Keep }): Promise<null>
+  keptFiles(input: null): Promise<KeptFiles[]>
+  /** Uploads the root disk of a guest whose files are kept as the image's bytes. */
+  snapshotKept(input: { id: string; image_id: string; format: 'raw' | 'qcow2' }): Promise<null>
+  dropKept(input: { id: string }): Promise<null>
   start(input: { spec: GuestSpec }): Promise<null>
   stop(input: { id: string; grace_seconds: number }): Promise<null>
   reboot(input: { spec: GuestSpec; type: RebootType; grace_seconds: number }): Promise<null>

@@ -225,6 +225,32 @@ export function driverContract(name: string, open: () => Promise<DriverUnderTest
       await gone(spec.id)
     })
 
+    it('keeps the disks of a guest that is destroyed, copies them, and lets them go', async () => {
+      const spec = await booted()
+      await driver.purgeImageCache(0)
+      const keep = { until: '2999-01-01T00:00:00.000Z', free_percent: 0 }
+      for (let twice = 0; twice < 2; twice++) await driver.destroy(spec.id, keep)
+      await expectState(spec.id, powerStates.nostate)
+      const [kept, ...others] = await driver.keptFiles()
+      assert.deepEqual([kept?.id, kept?.until, others], [spec.id, keep.until, []])
+      assert.ok(kept!.bytes > 0)
+      assert.equal(await driver.purgeImageCache(0), 0, 'the disk stands on its image')
+      assert.equal((await read(await driver.snapshotKept(spec.id, 'qcow2'))).start.toString('latin1'), 'QFI\xfb')
+      const raw = await read(await driver.snapshotKept(spec.id, 'raw'))
+      assert.ok(raw.size > 0 && raw.size % 512 === 0)
+      assert.deepEqual(await driver.purgeKept(), [])
+      for (let twice = 0; twice < 2; twice++) await driver.dropKept(spec.id)
+      assert.deepEqual(await driver.keptFiles(), [])
+      await assert.rejects(driver.snapshotKept(spec.id, 'raw'), GuestError)
+
+      const over = await booted()
+      await driver.destroy(over.id, { until: '2001-01-01T00:00:00.000Z', free_percent: 0 })
+      assert.deepEqual(await driver.purgeKept(), [over.id])
+      for (const { id } of [spec, over]) await gone(id)
+      await driver.destroy('never-there', keep)
+      assert.deepEqual(await driver.keptFiles(), [])
+    })
+
     it('gives diagnostics and injects an NMI only while the guest runs', async () => {
       const spec = await booted()
       const facts = await driver.diagnostics(spec.id)

@@ -5,6 +5,9 @@
  * A driver never sees the database; it is told all it needs in `GuestSpec`.
  */
 import type { Readable } from 'node:stream'
+import type { Keep, KeptFiles } from './kept.ts'
+
+export type { Keep, KeptFiles } from './kept.ts'
 
 /** Nova's power states, as numbers on the wire. */
 export const powerStates = { nostate: 0, running: 1, paused: 3, shutdown: 4, crashed: 6, suspended: 7 } as const
@@ -204,8 +207,19 @@ export interface VirtDriver extends AsyncDisposable {
   recover(): Promise<GuestState[]>
   /** Brings a guest to running from nothing or from any half-built state. Throws `GuestError` with a message fit for the fault. */
   spawn(spec: GuestSpec, options: { signal?: AbortSignal; power_on: boolean }): Promise<void>
-  /** Removes the guest, its disks and files, whatever state it is in; also what was set aside of it. Unknown ids succeed. */
-  destroy(id: string): Promise<void>
+  /**
+   * Removes the guest, its disks and files, whatever state it is in; also what was set aside of it. Unknown ids succeed. With `keep` the disks of
+   * a guest that was whole stay, where nothing starts it.
+   */
+  destroy(id: string, keep?: Keep): Promise<void>
+  /** What is kept of guests that were destroyed. */
+  keptFiles(): Promise<KeptFiles[]>
+  /** Like `snapshot`, of a guest whose files are kept. */
+  snapshotKept(id: string, format: 'raw' | 'qcow2'): Promise<Readable>
+  /** Removes what is kept of a guest; nothing kept is fine. */
+  dropKept(id: string): Promise<void>
+  /** Removes what has been kept for long enough or takes room that is needed, the oldest first. Returns whose it was. */
+  purgeKept(): Promise<string[]>
   /** Starts a guest that is shut down; `spec` as at spawn, with nics as they are now. */
   start(spec: GuestSpec): Promise<void>
   /** ACPI power button, then off after `graceSeconds` (0: at once). */

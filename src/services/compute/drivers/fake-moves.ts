@@ -6,7 +6,7 @@ import { disksOf } from './fake-disk.ts'
 
 /** A guest that is aside has another key, so that there may be a new one in its place. */
 export const asideKey = (id: string) => `${id}.aside`
-export const isGuestKey = (key: string) => !key.endsWith('.aside')
+export const isGuestKey = (key: string) => !/\.(aside|kept)$/.test(key)
 
 type Moves = Pick<
   VirtDriver,

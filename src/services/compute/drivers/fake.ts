@@ -16,8 +16,10 @@ import { quiesce, resetNetwork } from './fake-agent.ts'
 import { fakeConsoles } from './fake-consoles.ts'
 import { disksOf, emptyQcow2, type FakeDisks } from './fake-disk.ts'
 import { diagnostics, hostFacts } from './fake-facts.ts'
+import { fakeKept, keptKey } from './fake-kept.ts'
 import type { FakeMachine } from './fake-machine.ts'
 import { asideKey, fakeMoves, isGuestKey } from './fake-moves.ts'
+import type { Keep } from './kept.ts'
 
 /** What the fake keeps of a guest. Plain data: a Map of these may outlive the driver, as real guests outlive the control process. */
 export interface FakeGuest {
@@ -33,6 +35,8 @@ export interface FakeGuest {
   agent?: string[]
   /** Of a guest that is aside: it runs on another host already. */
   moved?: boolean
+  /** Of one that was deleted, and whose disks are kept. */
+  kept?: Keep & { deleted_at: string }
 }
 
 /** The methods that a fault can hit. */
@@ -108,6 +112,7 @@ export function fakeDriver(options: FakeDriverOptions): FakeDriver {
     faults.push(...fresh)
   }
   inject(...(options.faults ?? []))
+  const kept = fakeKept({ guests, clock, disk_gb: options.disk_gb ?? 4096, call })
 
   /** Runs `work` as one call of `method`, with the faults that are due. */
   async function call<T>(method: FakeMethod, id: string | undefined, work: () => T, signal?: AbortSignal): Promise<T> {
@@ -138,9 +143,11 @@ export function fakeDriver(options: FakeDriverOptions): FakeDriver {
     await clock.sleep(ms, signal ? AbortSignal.any([signal, destroyed.signal]) : destroyed.signal)
   }
 
-  function remove(id: string): void {
+  function remove(id: string, keep?: Keep): void {
     gone.get(id)?.abort(new GuestError(`Guest ${id} is being destroyed.`))
     gone.delete(id)
+    const guest = guests.get(id)
+    if (keep && guest) kept.keep(id, guest, keep)
     guests.delete(id)
     guests.delete(asideKey(id))
   }
@@ -209,9 +216,10 @@ export function fakeDriver(options: FakeDriverOptions): FakeDriver {
     [...guests].filter(([id]) => isGuestKey(id)).map(([id, guest]) => ({ id, power_state: guest.power_state }))
 
   const changed = (id: string) => {
-    for (const key of [id, asideKey(id)]) options.changed?.(key)
+    for (const key of [id, asideKey(id), keptKey(id)]) options.changed?.(key)
   }
   const moves = fakeMoves({ guests, call, existing, boot, useImages, changed })
+  const { keep: _, ...keeping } = kept
 
   return {
     name: 'fake',
@@ -243,7 +251,7 @@ export function fakeDriver(options: FakeDriverOptions): FakeDriver {
         },
         signal,
       ),
-    destroy: id => call('destroy', id, () => remove(id)),
+    destroy: (id, keep) => call('destroy', id, () => remove(id, keep)),
     start: spec =>
       call('start', spec.id, () => {
         const guest = existing(spec.id)
@@ -316,6 +324,7 @@ export function fakeDriver(options: FakeDriverOptions): FakeDriver {
       }),
     resetNetwork: (id, nics) => call('resetNetwork', id, () => resetNetwork(running(id), nics)),
     ...moves,
+    ...keeping,
     cacheImage: image =>
       call('cacheImage', undefined, () => {
         const known = images.has(image.id)

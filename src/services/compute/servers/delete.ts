@@ -7,6 +7,7 @@ import { reconciler } from '#kernel/reconcile.ts'
 import { saga } from '#kernel/saga/saga.ts'
 import { Type } from '#kernel/schema/builders.ts'
 import { computeConfig } from '../config.ts'
+import type { Keep } from '../drivers/driver.ts'
 import { tell, tellAll } from '../events.ts'
 import { tellFailure } from '../resource-events.ts'
 import { releaseRoom } from '../rooms/steps.ts'
@@ -18,10 +19,11 @@ import { confirmMove } from './moves/decide.ts'
 import { moveIn, openMoves, updateMove } from './moves/store.ts'
 import type { ServerRow } from './server.ts'
 import { destroyGuest, faultOfSaga, releaseClaims } from './steps.ts'
-import { findServer, listServers, removeServer, updateServer } from './store.ts'
+import { findServer, guestDataOf, listServers, removeServer, updateServer } from './store.ts'
 import { cleanupHosts } from './store-cleanups.ts'
 
 const deadlineMs = 60 * 60_000
+const dayMs = 24 * 3_600_000
 
 /** The disk is sent to the image store before. */
 const keepingDeadlineMs = 3 * 60 * 60_000
@@ -47,8 +49,9 @@ export const deleteSaga = saga<DeleteInput>(
     if (kept) await s.step('keep disk', signal => keepDisk(s.ctx, server_id, kept, signal))
     await s.step('destroy guest', async () => {
       const server = await findServer(s.ctx, server_id)
+      const keep = server && (await filesToKeep(s.ctx, server))
       for (const host of await hostsOf(s.ctx, server_id, server?.host ?? null))
-        await destroyGuest(s.ctx, host, server_id)
+        await destroyGuest(s.ctx, host, server_id, host === server?.host ? keep : undefined)
     })
     await s.record('release', async ctx => {
       const server = await findServer(ctx, server_id)
@@ -77,6 +80,13 @@ async function hostsOf(ctx: Ctx, id: string, host: string | null): Promise<Set<s
     ...moves.flatMap(({ source_host, dest_host }) => [source_host, dest_host]),
   ]
   return new Set(all.filter(name => name !== null))
+}
+
+/** Undefined: nothing is kept. Without its key an encrypted disk says nothing to anybody. */
+async function filesToKeep(ctx: Ctx, { id, launched_at }: ServerRow): Promise<Keep | undefined> {
+  const { days, keep_free_percent: free_percent } = ctx.config.of(computeConfig).deleted_files
+  if (days === 0 || launched_at === null || (await guestDataOf(ctx, id))?.disk_key) return undefined
+  return { until: new Date(ctx.clock.now() + days * dayMs).toISOString(), free_percent }
 }
 
 export async function beginDelete(ctx: Ctx, server: ServerRow): Promise<void> {

@@ -5,7 +5,7 @@ import type { Ctx } from '#kernel/context.ts'
 import { Fault, messageOf } from '#kernel/errors.ts'
 import type { SagaError } from '#kernel/saga/saga.ts'
 import { computeConfig } from '../config.ts'
-import type { GuestSpec } from '../drivers/driver.ts'
+import type { GuestSpec, Keep } from '../drivers/driver.ts'
 import { hostAgent } from '../host-agent.ts'
 import { releaseRoom } from '../rooms/steps.ts'
 import { guestSpec } from './guest-spec.ts'
@@ -54,11 +54,11 @@ export function isUnreachable(error: unknown): boolean {
   return error instanceof NoResponder || error instanceof CallTimeout
 }
 
-/** Destroys a guest. When its host cannot do that now, the cleanup of hosts does it later, for certain. */
-export async function destroyGuest(ctx: Ctx, host: string, id: string): Promise<void> {
+/** Destroys a guest, its disks being kept for a while or not. When its host cannot do that now, the cleanup of hosts does it later, for certain. */
+export async function destroyGuest(ctx: Ctx, host: string, id: string, keep?: Keep): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
-      await hostAgent(ctx, host).call('destroy', { id }, { requestId: ctx.requestId })
+      await hostAgent(ctx, host).call('destroy', { id, ...(keep && { keep }) }, { requestId: ctx.requestId })
       await ctx.services.volume?.disconnect(ctx, id, host)
       return await forgetCleanup(ctx, host, id)
     } catch (error) {

@@ -8,9 +8,12 @@ import { readRecord, writeRecord } from './record.ts'
 import { run } from './run.ts'
 import { allocatedBytes } from './snapshot.ts'
 
-/** Files of what is aside of a guest; at the same depth, so that paths to its base images stay right. */
-export function asideFiles(host: QemuHost, id: string): GuestFiles {
-  const dir = `${guestFiles(host, id).dir}.aside`
+/** Files of what is aside of a guest. */
+export const asideFiles = (host: QemuHost, id: string): GuestFiles => filesBeside(host, id, 'aside')
+
+/** At the same depth as the guest's own, so that paths to its base images stay right. */
+export function filesBeside(host: QemuHost, id: string, suffix: 'aside' | 'kept'): GuestFiles {
+  const dir = `${guestFiles(host, id).dir}.${suffix}`
   const within = (name: string) => join(dir, name)
   return {
     dir,
@@ -51,7 +54,7 @@ export async function copyAside(host: QemuHost, id: string, signal: AbortSignal)
   if (!record) throw new GuestError(`Guest ${id} is not set aside on this host.`)
   let bytes = 0
   for (const disk of record.machine.disks) bytes += await allocatedBytes(join(from.dir, disk.file))
-  await needSpace(host.instances, bytes, 'a copy of the disks')
+  await needSpace(host, host.instances, bytes, 'a copy of the disks')
   await mkdir(to.dir, { mode: 0o711 })
   const config = record.machine.config_drive ? ['config-drive'] : []
   for (const disk of record.machine.disks) await checkOverlay(join(from.dir, disk.file), disk)

@@ -21,6 +21,8 @@ export interface QemuHost {
   clock: Clock
   /** Undefined: QEMU runs as we do. */
   user: QemuUser | undefined
+  /** Removes what is kept of deleted guests, the oldest first, until so many bytes are free. */
+  makeRoom?: (bytes: number) => Promise<unknown>
 }
 
 /** A unix socket's address has 107 bytes; the longest of ours is `/instances/<uuid>/run/mig`. */
@@ -112,10 +114,17 @@ function checkName(netns: string): string {
   return netns
 }
 
-/** Refuses early what could not fit; 64 MiB are left alone, so that the host itself can go on. */
-export async function needSpace(dir: string, bytes: number, what: string): Promise<void> {
+const reservedBytes = 64 * 1024 * 1024
+
+async function freeBytes(dir: string): Promise<number> {
   const { bavail, bsize } = await statfs(dir)
-  const free = bavail * bsize - 64 * 1024 * 1024
+  return bavail * bsize - reservedBytes
+}
+
+/** Refuses early what could not fit; 64 MiB are left alone, so that the host itself can go on. */
+export async function needSpace(host: QemuHost, dir: string, bytes: number, what: string): Promise<void> {
+  if ((await freeBytes(dir)) < bytes) await host.makeRoom?.(bytes + reservedBytes)
+  const free = await freeBytes(dir)
   if (free < bytes) {
     const megabytes = (n: number) => Math.max(0, Math.round(n / 1024 / 1024))
     throw new GuestError(

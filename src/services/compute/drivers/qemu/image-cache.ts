@@ -111,7 +111,7 @@ async function orAborted(work: Promise<void>, signal: AbortSignal): Promise<void
 }
 
 async function download(host: QemuHost, source: ImageSource, image: ImageSpec, path: string, signal: AbortSignal) {
-  await needSpace(host.images, image.size, `image ${image.id}`)
+  await needSpace(host, host.images, image.size, `image ${image.id}`)
   const part = `${path}.part`
   try {
     const hash = hasher(image)

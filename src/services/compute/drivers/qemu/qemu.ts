@@ -21,13 +21,15 @@ import { hostFacts, qemuVersion, type Sizes } from './facts.ts'
 import { filesystems, setPassword } from './guest-agent.ts'
 import { resetNetwork } from './guest-network.ts'
 import { existing, type Guest, guestsOf } from './guests.ts'
-import { checkDir, exists, findUser, prepareDirs, type QemuHost } from './host.ts'
+import { checkDir, exists, findUser, type GuestFiles, prepareDirs, type QemuHost } from './host.ts'
 import { cachedName, imageCache } from './image-cache.ts'
+import { dropKept, keepGuest, keptFilesOf, listKept, purgeKept } from './kept.ts'
 import { dropReleasedNics, forgetNic, placeNic, plugNic, unplugNic } from './nics.ts'
 import { powerOff } from './power.ts'
 import { uptimeSeconds } from './process.ts'
 import { freshMachine, readRecord, rootDisk, writeRecord } from './record.ts'
 import { reshapeGuest } from './reshape.ts'
+import type { Session } from './session.ts'
 import { snapshotDisk } from './snapshot.ts'
 import { saveMemory } from './suspend.ts'
 
@@ -104,6 +106,19 @@ export async function qemuDriver(options: QemuDriverOptions): Promise<VirtDriver
     await rm(guest.files.memory, { force: true })
   }
 
+  function copyOfRoot(
+    files: GuestFiles,
+    machine: Machine,
+    session: Session | undefined,
+    format: 'raw' | 'qcow2',
+    signal: AbortSignal,
+  ) {
+    const root = rootDisk(machine.spec)
+    const disk = machine.disks.find(each => each.id === root?.id)
+    if (!disk) throw new GuestError(`Guest ${machine.spec.id} has no root disk on this host.`)
+    return snapshotDisk(host, files, session, machine, disk, format, signal)
+  }
+
   return {
     name: 'qemu',
     async facts() {
@@ -124,10 +139,14 @@ export async function qemuDriver(options: QemuDriverOptions): Promise<VirtDriver
         if (!record) return await build(guest, spec, power_on, either)
         if (power_on && !guest.session && !(await exists(guest.files.memory))) await boot(guest, spec, either)
       }),
-    destroy: id =>
+    destroy: (id, keep) =>
       guests.interrupt(id, async guest => {
         const record = await readRecord(guest.files).catch(() => undefined)
         for (const name of record?.images ?? []) await images.touch(name)
+        if (keep && record) {
+          await guests.kill(guest, { flush: true })
+          await keepGuest(host, id, keep)
+        }
         await guests.clear(guest)
         await dropAside(host, id)
       }),
@@ -214,11 +233,18 @@ export async function qemuDriver(options: QemuDriverOptions): Promise<VirtDriver
     snapshot: (id, format) =>
       guests.locked(id, async (guest, gone) => {
         const { machine } = await existing(guest)
-        const root = rootDisk(machine.spec)
-        const disk = machine.disks.find(each => each.id === root?.id)
-        if (!disk) throw new GuestError(`Guest ${id} has no root disk on this host.`)
-        return await snapshotDisk(host, guest.files, guest.session, machine, disk, format, gone)
+        return await copyOfRoot(guest.files, machine, guest.session, format, gone)
       }),
+    keptFiles: () => listKept(host.instances),
+    snapshotKept: (id, format) =>
+      guests.locked(id, async (_, gone) => {
+        const files = keptFilesOf(host, id)
+        const record = await readRecord(files)
+        if (!record) throw new GuestError(`No files are kept of guest ${id} on this host.`)
+        return await copyOfRoot(files, record.machine, undefined, format, gone)
+      }),
+    dropKept: id => guests.locked(id, () => dropKept(host, id)),
+    purgeKept: () => purgeKept(host, 0),
     diagnostics: (id, { filesystems: inside } = { filesystems: false }) =>
       guests.looking(id, async guest => {
         const { machine } = await existing(guest)
@@ -313,6 +339,7 @@ async function prepareHost(options: QemuDriverOptions): Promise<QemuHost> {
     log: options.log,
     clock: options.clock,
     user: await findUser(options.user ?? 'nephos-qemu', options.log),
+    makeRoom: bytes => purgeKept(host, bytes),
   }
   await prepareDirs(host)
   return host

@@ -25,7 +25,7 @@ export async function snapshotDisk(
   signal: AbortSignal,
 ): Promise<Readable> {
   if (disk.encrypted) throw new GuestError('A disk that is encrypted is not copied to where it would not be.')
-  await needSpace(files.dir, await allocated(files, disk), 'the snapshot')
+  await needSpace(host, files.dir, await allocated(files, disk), 'the snapshot')
   try {
     if (session) await backup(host, files, session, machine, disk, signal)
     else await convert(files, await overlay(files, disk), { as: copyName, format: 'qcow2' }, signal)

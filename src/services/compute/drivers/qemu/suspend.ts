@@ -18,7 +18,7 @@ export async function saveMemory(
   memoryMb: number,
   signal: AbortSignal,
 ): Promise<void> {
-  await needSpace(files.dir, memoryMb * 1024 * 1024, "the guest's memory")
+  await needSpace(host, files.dir, memoryMb * 1024 * 1024, "the guest's memory")
   const part = `${files.memory}.part`
   const before = session.status
   try {
