@@ -50,7 +50,12 @@ export function newAmong(things: readonly Thing[], before: ReadonlySet<string>):
   return things.filter(thing => !before.has(keyOf(thing)))
 }
 
-export const keysOf = (things: readonly Thing[]): Set<string> => new Set(things.map(keyOf))
+const keys: RawBuilder<{ key: string }> = sql.raw(`select kind || ' ' || id as key from (${all})`)
+
+/** What says of each thing which one it is, and no more: there may be many. */
+export async function keysIn(db: Db): Promise<Set<string>> {
+  return new Set((await keys.execute(db)).rows.map(row => row.key))
+}
 
 /** `server "web" 0f6e… of project 5c1b…` */
 export function shown({ kind, name, id, project_id }: Thing): string {

@@ -18,7 +18,7 @@ import type { Claim, Controls, Filled, Preset } from './controls.ts'
 import { effectsOf } from './fault-effects.ts'
 import { faultsAmong } from './faults.ts'
 import { openFront } from './front.ts'
-import { keysOf, thingsIn } from './leftovers.ts'
+import { keysIn } from './leftovers.ts'
 import { beginLife, type Life, type Place } from './life.ts'
 import { fillCloud } from './preset.ts'
 import { untilQuiet } from './quiet.ts'
@@ -108,7 +108,7 @@ export async function startSimulated(options: SimulatedOptions): Promise<Simulat
     clock.set(time ? (time.speed === 0 ? time.now : Math.max(time.now, real)) : real)
     clock.run(time?.speed ?? 1)
     life = await beginLife(place, beginning)
-    before = keysOf(await thingsIn(life.cloud.env.database.root))
+    before = await keysIn(life.cloud.env.database.root)
     if (beginning.passwords !== passwords) options.passwordsChanged?.(beginning.passwords, front.url)
     passwords = beginning.passwords
     front.serve(life.cloud.http)
@@ -163,7 +163,7 @@ export async function startSimulated(options: SimulatedOptions): Promise<Simulat
   async function beginAnew(from: 'kept' | 'nothing'): Promise<void> {
     await begin({ beginning: { from, hosts, passwords }, ...(from === 'nothing' && { images: new Map() }) })
     await fill(options.preset ?? {})
-    before = keysOf(await thingsIn(present().cloud.env.database.root))
+    before = await keysIn(present().cloud.env.database.root)
   }
   let first = () => beginAnew('nothing')
   async function beginFirst(): Promise<void> {

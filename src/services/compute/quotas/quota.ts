@@ -75,10 +75,14 @@ export async function classLimits(ctx: Ctx, name: string): Promise<Limits & AnyL
 /** How much of each resource a project may have; with a user, how much that user may have there. */
 export async function quotaLimits(ctx: Ctx, project: string, user?: string): Promise<Limits & AnyLimits> {
   if (isUnified(ctx)) return unifiedLimits(ctx, project)
+  // From the widest to the narrowest, which says the last word.
+  const subjects = { class: 'default', project, ...(user !== undefined && { user: userSubject(project, user) }) }
+  const kinds = Object.keys(subjects) as (keyof typeof subjects & QuotaRow['kind'])[]
+  const found = await quotas.list(ctx.db, { kind: kinds, subject: Object.values(subjects) })
+  const set = kinds.flatMap(kind => found.filter(row => row.kind === kind && row.subject === subjects[kind]))
   return {
-    ...(await classLimits(ctx, 'default')),
-    ...(await ownLimits(ctx, 'project', project)),
-    ...(user !== undefined && (await ownLimits(ctx, 'user', userSubject(project, user)))),
+    ...ctx.config.of(computeConfig).quota,
+    ...Object.fromEntries(set.map(row => [row.resource, row.limit_value])),
   }
 }
 

@@ -22,8 +22,10 @@ export type Report = Parameters<NetworkControlMethods['report']>[0]
  */
 export async function keepReport(ctx: Ctx, report: Report): Promise<number> {
   if (report.converged) await keepConverged(ctx.db, report.host, report.converged)
-  await ctx.transaction(tx => keepHost(tx, report))
-  if (report.started) await ctx.transaction(tx => keepAgents(tx, report.host))
+  await ctx.transaction(async tx => {
+    await keepHost(tx, report)
+    if (report.started) await keepAgents(tx, report.host)
+  })
   await takeRouters(ctx, report.host)
   return (await revisionsOf(ctx.db, report.host)).wanted_revision
 }

@@ -54,7 +54,7 @@ export async function makePort(ctx: Ctx, network: NetworkRow, wanted: NewPort): 
   const addresses = await chooseAddresses(ctx, port, wanted.fixed_ips)
   await portRows.insert(ctx.db, port)
   await insertAddresses(ctx, port, addresses, 0)
-  await setGroups(ctx, port.id, security_groups)
+  await insertGroups(ctx, port.id, security_groups)
   await changed(ctx, { ports: [port.id], ...routerOf(port) })
   return port
 }
@@ -111,14 +111,18 @@ export async function addFormedAddresses(ctx: Ctx, subnet: SubnetRow): Promise<v
   }
 }
 
+function insertGroups(ctx: Ctx, port_id: string, groupIds: readonly string[]): Promise<void> {
+  const unique = [...new Set(groupIds)]
+  return portGroupRows.insertMany(
+    ctx.db,
+    unique.map(security_group_id => ({ port_id, security_group_id })),
+  )
+}
+
 export async function setGroups(ctx: Ctx, portId: string, groupIds: string[]): Promise<void> {
   const had = (await groupsOf(ctx.db, [portId])).get(portId)!
   await portGroupRows.remove(ctx.db, { port_id: portId })
-  const unique = [...new Set(groupIds)]
-  await portGroupRows.insertMany(
-    ctx.db,
-    unique.map(security_group_id => ({ port_id: portId, security_group_id })),
-  )
+  await insertGroups(ctx, portId, groupIds)
   await changed(ctx, { ports: [portId], left: [{ port_id: portId, of: had }] })
 }
 
