@@ -166,8 +166,12 @@ function runAfterCommit(log: Log, hook: () => void): void {
   }
 }
 
-function logOf({ log }: Env, { requestId, identity }: CtxOptions): Log {
-  return log.child({ request_id: requestId, ...(identity.user_id && { user_id: identity.user_id }) })
+function logOf({ log }: Env, { requestId, globalRequestId, identity }: CtxOptions): Log {
+  return log.child({
+    request_id: requestId,
+    ...(globalRequestId !== undefined && { global_request_id: globalRequestId }),
+    ...(identity.user_id && { user_id: identity.user_id }),
+  })
 }
 
 /** How often a transaction is begun again that waited for others in a circle. */

@@ -7,7 +7,7 @@ import { forbiddenAction } from './faults.ts'
 import type { Login } from './federation/login.ts'
 import { noteSession } from './federation/session.ts'
 import { needsMore } from './tokens/factors.ts'
-import { factsOf, unrevokedFacts } from './tokens/facts.ts'
+import { grantedFacts, unrevokedFacts } from './tokens/facts.ts'
 import { mint } from './tokens/mint.ts'
 import { type Claims, federatedMethod, newAuditId } from './tokens/token.ts'
 import { checkToken } from './tokens/validate.ts'
@@ -16,7 +16,7 @@ import { checkToken } from './tokens/validate.ts'
 export async function federatedToken(ctx: Ctx, login: Login): Promise<{ token: string; body: object } | Reply> {
   const { user_id, protocol_id, generation } = login
   const scope = { type: 'unscoped' } as const
-  const facts = await factsOf(ctx, { user_id, scope })
+  const facts = await grantedFacts(ctx, { user_id, scope })
   if (!facts) throw new Unauthorized()
   const methods = [federatedMethod(protocol_id)]
   // The login ends with all that goes back to it, also when there is no token yet.

@@ -97,6 +97,21 @@ export async function factsOf(ctx: Ctx, asked: Asked, known: Known = {}): Promis
   return found.roles.length > 0 ? found : undefined
 }
 
+/** The same for a new token, most of it in one statement. */
+export async function grantedFacts(ctx: Ctx, asked: Asked): Promise<Facts | undefined> {
+  return factsOf(ctx, asked, await readBehind(ctx.db, { ...behindWhat(asked), revoking: ['', ''] }))
+}
+
+function behindWhat({ user_id, scope, application_credential_id, access_token_id }: Asked) {
+  return {
+    user_id,
+    target_id: 'id' in scope ? scope.id : null,
+    scope: scopeKey(scope),
+    application_credential_id: application_credential_id ?? null,
+    access_token_id: access_token_id ?? null,
+  }
+}
+
 /** The roles that the token gives: the user's, or of them those that were delegated. */
 async function delegatedRoles(ctx: Ctx, found: Facts, asked: Asked, known: Known): Promise<string[]> {
   if (found.trust) return rolesOfTrust(ctx, found.trust, asked)
@@ -177,14 +192,7 @@ async function usableCredential(
 export async function unrevokedFacts(ctx: Ctx, claims: Claims): Promise<(Facts & { generation: number }) | undefined> {
   const { user_id, scope } = claims
   const asked = ctx.clock.monotonic()
-  const behind = await readBehind(ctx.db, {
-    user_id,
-    target_id: 'id' in scope ? scope.id : null,
-    scope: scopeKey(scope),
-    application_credential_id: claims.application_credential_id ?? null,
-    access_token_id: claims.access_token_id ?? null,
-    revoking: revoking(claims.audit_ids),
-  })
+  const behind = await readBehind(ctx.db, { ...behindWhat(claims), revoking: revoking(claims.audit_ids) })
   const { generation } = behind
   // What a transaction has changed itself is not so yet.
   if (!ctx.db.isTransaction) noteRead(ctx, generation, asked)

@@ -11,7 +11,7 @@ import { consumeUse } from '../trusts/store.ts'
 import { users } from '../users/store.ts'
 import { demandOf, isMet } from './demand.ts'
 import { needsMore, projectNeedsMore } from './factors.ts'
-import { type Facts, factsOf } from './facts.ts'
+import { type Facts, grantedFacts } from './facts.ts'
 import { type AuthIdentity, type Proof, prove } from './methods.ts'
 import { kept, mint, rootOf } from './mint.ts'
 import { type AskedScope, unscoped, type Wanted, wantedScope } from './scope.ts'
@@ -93,18 +93,18 @@ async function grant(ctx: Ctx, proof: Proof, wanted: Wanted | undefined, methods
   const { user_id, applicationCredential, accessToken } = proof
   if (accessToken) {
     const own: Wanted = { scope: { type: 'project', id: accessToken.project_id } }
-    const facts = await factsOf(ctx, { ...own, user_id, access_token_id: accessToken.id })
+    const facts = await grantedFacts(ctx, { ...own, user_id, access_token_id: accessToken.id })
     if (!facts) throw new Unauthorized()
     return { ...own, facts }
   }
   if (applicationCredential) {
     const own = credentialScope(proof, wanted)
-    const facts = await factsOf(ctx, { ...own, user_id, application_credential_id: applicationCredential.id })
+    const facts = await grantedFacts(ctx, { ...own, user_id, application_credential_id: applicationCredential.id })
     if (!facts) throw new Unauthorized()
     return { ...own, facts }
   }
   if (wanted) {
-    const facts = await factsOf(ctx, { ...wanted, user_id })
+    const facts = await grantedFacts(ctx, { ...wanted, user_id })
     if (facts) return { ...wanted, facts }
     if (wanted.trust_id !== undefined) throw new Forbidden('Trustee has no delegated roles.')
     throw new Unauthorized()
@@ -112,9 +112,9 @@ async function grant(ctx: Ctx, proof: Proof, wanted: Wanted | undefined, methods
   // Nothing said: the user's own project when it may be used with these methods, and no scope otherwise.
   const id = (await users.find(ctx.db, { id: user_id }))?.default_project_id
   const own: Wanted = { scope: id ? { type: 'project', id } : unscoped }
-  const ownFacts = await factsOf(ctx, { ...own, user_id })
+  const ownFacts = await grantedFacts(ctx, { ...own, user_id })
   if (ownFacts && isMet(demandOf(ownFacts.target?.options ?? {}), methods)) return { ...own, facts: ownFacts }
-  const facts = await factsOf(ctx, { user_id, scope: unscoped })
+  const facts = await grantedFacts(ctx, { user_id, scope: unscoped })
   if (!facts) throw new Unauthorized()
   return { scope: unscoped, facts }
 }

@@ -5,7 +5,7 @@ import { bodyText } from '#kernel/http/body-text.ts'
 import { operation, type Reply, reply } from '#kernel/operation.ts'
 import { freshGeneration } from '../revocations/revocation.ts'
 import { needsMore } from './factors.ts'
-import { factsOf } from './facts.ts'
+import { grantedFacts } from './facts.ts'
 import { prove } from './methods.ts'
 import { mint } from './mint.ts'
 
@@ -44,7 +44,7 @@ async function tokenFor(ctx: Ctx, client: Client, request: Parameters<typeof pro
     scope: { type: 'project' as const, id: project_id },
     application_credential_id: id,
   }
-  const facts = answer ? undefined : await factsOf(ctx, claimed)
+  const facts = answer ? undefined : await grantedFacts(ctx, claimed)
   if (!facts) throw new Unauthorized()
   return mint(ctx, { ...claimed, facts, generation, methods, withCatalog: false })
 }

@@ -10,7 +10,7 @@ import { ec2Signature, s3Signature, sameSignature } from '../ec2-signature.ts'
 import { allScopes, identityRule } from '../policy.ts'
 import { freshGeneration } from '../revocations/revocation.ts'
 import { trusts } from '../trusts/store.ts'
-import { factsOf } from './facts.ts'
+import { grantedFacts } from './facts.ts'
 import { kept, mint } from './mint.ts'
 
 interface Signed {
@@ -114,7 +114,7 @@ async function tokenFor(ctx: Ctx, body: unknown, check: (ctx: Ctx, keys: Keys, s
     ...(keys.app_cred_id && { application_credential_id: keys.app_cred_id }),
     ...(keys.access_token_id && { access_token_id: keys.access_token_id }),
   }
-  const facts = await factsOf(ctx, claimed)
+  const facts = await grantedFacts(ctx, claimed)
   if (!facts) throw new Unauthorized('User not valid for project.')
   return mint(ctx, { ...claimed, facts, generation, methods: ['ec2credential'], withCatalog: true })
 }

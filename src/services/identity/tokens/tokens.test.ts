@@ -151,6 +151,24 @@ test('checking a token again costs no query', async () => {
   assert.equal(cloud.env.database.statements(), before)
 })
 
+test('showing a token again costs no query, a login with a password six', async () => {
+  await using cloud = await testCloud({ clock: virtualClock() })
+  const [admin, token] = [await cloud.login('admin'), await cloud.login('demo')]
+  const show = () =>
+    cloud.request('GET', '/identity/v3/auth/tokens', { token: admin, headers: { 'x-subject-token': token } })
+  const cost = async (act: () => Promise<unknown>) => {
+    const before = cloud.env.database.statements()
+    await act()
+    return cloud.env.database.statements() - before
+  }
+  await show()
+  assert.equal(await cost(show), 0)
+  const scope = { project: { name: 'demo', domain: { id: 'default' } } }
+  assert.ok((await cost(() => cloud.login('demo', scope))) <= 6)
+  await cloud.request('DELETE', '/identity/v3/auth/tokens', { token: admin, headers: { 'x-subject-token': token } })
+  assert.equal((await show()).status, 404)
+})
+
 onEachEngine('checking a token for the first time costs two statements, whatever it is for', async database => {
   await using cloud = await testCloud({ clock: virtualClock(), database })
   const admin = await cloud.login('admin')

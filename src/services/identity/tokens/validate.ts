@@ -5,51 +5,54 @@ import { knownGeneration } from '../revocations/revocation.ts'
 import { type Facts, identityOf, unrevokedFacts } from './facts.ts'
 import { type Claims, readToken } from './token.ts'
 
+/** A token that was good, and what is behind it. */
 interface Checked {
-  /** The generation before the facts were read: a change since then makes them stale. */
-  generation: number
-  identity: Identity
+  claims: Claims
+  facts: Facts & { /** From before they were read: a change since then makes them stale. */ generation: number }
   /** When the token or its application credential ends. */
   until: number
+  identity?: Identity
 }
 
 const cache = perCloud(() => new Map<string, Checked>())
 
 function remember(env: Env, token: string, checked: Checked): void {
   const entries = cache(env)
+  // The least recently used goes first.
   entries.delete(token)
   entries.set(token, checked)
   if (entries.size > env.config.of(identityConfig).cache_size) entries.delete(entries.keys().next().value!)
 }
 
+/** As it was found before, when nothing in identity has changed since; undefined when it has to be looked at. */
+async function remembered(env: Env, token: string): Promise<Checked | undefined> {
+  const entry = cache(env).get(token)
+  if (!entry) return undefined
+  const isGood = entry.facts.generation === (await knownGeneration(env)) && env.clock.now() < entry.until
+  if (isGood) remember(env, token, entry)
+  else cache(env).delete(token)
+  return isGood ? entry : undefined
+}
+
 /** Who a token belongs to; undefined when it is not valid, or no longer. */
 export async function authenticate(env: Env, token: string): Promise<Identity | undefined> {
-  const entries = cache(env)
-  const entry = entries.get(token)
-  if (entry && entry.generation === (await knownGeneration(env))) {
-    if (env.clock.now() >= entry.until) return undefined
-    // The least recently used goes first.
-    entries.delete(token)
-    entries.set(token, entry)
-    return entry.identity
-  }
-  entries.delete(token)
-  const found = await checkToken(systemCtx(env), token)
+  const found = (await remembered(env, token)) ?? (await checkToken(systemCtx(env), token))
   if (!found) return undefined
-  const { claims, facts } = found
-  const identity = identityOf(claims, facts, token)
-  remember(env, token, { generation: facts.generation, identity, until: Math.min(claims.expires_at, facts.until) })
-  return identity
+  found.identity ??= identityOf(found.claims, found.facts, token)
+  return found.identity
 }
 
 /** The claims and facts of a valid token. `lateMs`: how long after its end it is still looked at. */
-export async function checkToken(
-  ctx: Ctx,
-  token: string,
-  lateMs = 0,
-): Promise<{ claims: Claims; facts: Facts & { generation: number } } | undefined> {
+export async function checkToken(ctx: Ctx, token: string, lateMs = 0): Promise<Checked | undefined> {
+  // A transaction sees what it has changed itself.
+  const isShared = !ctx.db.isTransaction
+  const known = isShared ? await remembered(ctx, token) : undefined
+  if (known) return known
   const claims = await readToken(ctx, token)
   if (!claims || ctx.clock.now() >= claims.expires_at + lateMs) return undefined
   const facts = await unrevokedFacts(ctx, claims)
-  return facts && { claims, facts }
+  if (!facts) return undefined
+  const checked: Checked = { claims, facts, until: Math.min(claims.expires_at, facts.until) }
+  if (isShared && ctx.clock.now() < checked.until) remember(ctx, token, checked)
+  return checked
 }
