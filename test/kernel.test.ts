@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { testCloud } from './harness.ts'
+import { keptLog } from './kept-log.ts'
 
 test('version discovery needs no token and says where it is', async () => {
   await using cloud = await testCloud()
@@ -19,6 +20,20 @@ test('compute tells the id of a request by two headers, also when it refuses', a
     assert.match(headers['x-compute-request-id'] ?? '', /^req-/)
     assert.equal(headers['x-compute-request-id'], headers['x-openstack-request-id'])
   }
+})
+
+test('the log names the id that a caller sent along, when it is one (S-271)', async () => {
+  const lines: Record<string, unknown>[] = []
+  await using cloud = await testCloud({ log: keptLog(lines, 'info') })
+  const sent = 'req-11111111-2222-4333-8444-555555555555'
+  const { token } = await cloud.project('p')
+  lines.length = 0
+  for (const id of [sent, 'mine']) {
+    await cloud.request('POST', '/compute/v2.1/servers', { token, body: {}, headers: { 'x-openstack-request-id': id } })
+    await cloud.request('POST', '/image/v2/images', { token, body: {}, headers: { 'x-openstack-request-id': id } })
+  }
+  const told = lines.filter(line => line.msg === 'request answered').map(line => line.global_request_id)
+  assert.deepEqual(told, [sent, sent, undefined, undefined])
 })
 
 test('a slash at the end stands before an empty name where the service says so', async () => {

@@ -166,12 +166,13 @@ function runAfterCommit(log: Log, hook: () => void): void {
   }
 }
 
-function logOf({ log }: Env, { requestId, globalRequestId, identity }: CtxOptions): Log {
-  return log.child({
-    request_id: requestId,
-    ...(globalRequestId !== undefined && { global_request_id: globalRequestId }),
-    ...(identity.user_id && { user_id: identity.user_id }),
-  })
+/** The ids of a request as log lines name them: ours, and the caller's own. */
+export function loggedIds({ requestId, globalRequestId }: Pick<CtxOptions, 'requestId' | 'globalRequestId'>) {
+  return { request_id: requestId, ...(globalRequestId !== undefined && { global_request_id: globalRequestId }) }
+}
+
+function logOf({ log }: Env, { identity, ...ids }: CtxOptions): Log {
+  return log.child({ ...loggedIds(ids), ...(identity.user_id && { user_id: identity.user_id }) })
 }
 
 /** How often a transaction is begun again that waited for others in a circle. */

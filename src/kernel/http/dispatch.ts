@@ -1,7 +1,7 @@
 /** The walk of a request: ids, version, token, operation, policy, validation, handler, answer. */
 import { Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { anonymous, type Ctx, createCtx, type Env, type Identity } from '../context.ts'
+import { anonymous, type Ctx, createCtx, type Env, type Identity, loggedIds } from '../context.ts'
 import { BadRequest, NotFound, Unauthorized, UnsupportedMediaType } from '../errors.ts'
 import { inVersion, type Operation, Reply, type Request } from '../operation.ts'
 import { prune, schemaAt } from '../schema/marks.ts'
@@ -73,7 +73,7 @@ export async function dispatch(
     // What only reads leaves no trace, and would be most of the log.
     if (operation && operation.method !== 'GET')
       env.log.info(
-        { request_id: ids.requestId, operation: operation.id, status: reply.statusCode, ms: Math.round(ms) },
+        { ...loggedIds(ids), operation: operation.id, status: reply.statusCode, ms: Math.round(ms) },
         'request answered',
       )
   }
