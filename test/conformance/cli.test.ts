@@ -21,6 +21,7 @@ test('journeys are read as they are written', () => {
     { words: ['thing', 'show'], members: {}, shows: [], fails: 'gone', line: 4 },
   ])
   assert.equal(fill('a{x.id}', new Map([['x', { id: 7 }]])), 'a7')
+  assert.equal(fill('{l.1.a b}', new Map([['l', [{}, { 'a b': 7 }] as never]])), '7')
   assert.throws(() => fill('{y.id}', new Map()), /not known/)
 })
 

@@ -93,13 +93,13 @@ export function resource<Row extends StoredRow>(spec: ResourceSpec<Row>): Resour
     delete: identityRule(`delete_${member}`, spec.policy.delete, scopes),
   }
   const targetOf = (row: Partial<Row>): Target => spec.target?.(row) ?? {}
-  const body = (required: readonly string[]) => {
+  const body = (required: readonly string[], minProperties: number) => {
     const properties = Object.entries(spec.attributes).map(
       ([name, schema]) => [name, required.includes(name) ? schema : Type.Optional(schema)] as const,
     )
     return Type.Object({
       [member]: Type.Object(Object.fromEntries(properties), {
-        minProperties: required.length > 0 || inPath ? 0 : 1,
+        minProperties,
         ...(spec.strict && { additionalProperties: false }),
       }),
     })
@@ -207,7 +207,7 @@ export function resource<Row extends StoredRow>(spec: ResourceSpec<Row>): Resour
     path: inPath ? itemPath : path,
     summary: `Create a ${member}`,
     policy: rules.create,
-    request: body(spec.required),
+    request: body(spec.required, 0),
     response: answer,
     status: 201,
     // Before the body is looked at: could the caller make one at all?
@@ -238,7 +238,7 @@ export function resource<Row extends StoredRow>(spec: ResourceSpec<Row>): Resour
     path: itemPath,
     summary: `Change a ${member}`,
     policy: rules.update,
-    request: body([]),
+    request: body([], inPath ? 0 : 1),
     response: answer,
     load: (ctx, { params }) => load(ctx, params.id, rules.update),
     async handle(ctx, { body, target }) {

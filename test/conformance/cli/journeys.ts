@@ -63,10 +63,11 @@ function wordsOf(text: string): string[] {
   return [...text.matchAll(/(?:[^\s"]|"[^"]*")+/g)].map(([word]) => word.replaceAll('"', ''))
 }
 
-/** Puts answers of earlier steps in: `{x.id}`. */
+/** Puts answers of earlier steps in: `{x.id}`, and of a list `{x.0.ID}`. */
 export function fill(word: string, answers: Map<string, Record<string, unknown>>): string {
   return word.replace(/\{(\w+)\.([^}]+)\}/g, (_all, name: string, member: string) => {
-    const value = answers.get(name)?.[member]
+    let value: unknown = answers.get(name)
+    for (const key of member.split('.')) value = (value as Record<string, unknown> | undefined)?.[key]
     if (value === undefined) throw new Error(`{${name}.${member}} is not known`)
     return String(value)
   })

@@ -109,6 +109,7 @@ function prepareFiles(folder: string, cloudsFile: string) {
   put('file', 'a file for the client\n')
   put('filters.json', JSON.stringify({ interface: 'public' }))
   put('rules.json', JSON.stringify([{ service: 'compute', method: 'GET', path: '/v2.1/servers' }]))
+  put('mapping.json', JSON.stringify([{ local: [{ user: { name: '{0}' } }], remote: [{ type: 'REMOTE_USER' }] }]))
   const given = parse(readFileSync(cloudsFile, 'utf8')) as { clouds: Record<string, { auth: Record<string, string> }> }
   const { auth, ...others } = given.clouds.nephos!
   const bare = { ...others, auth: { auth_url: auth.auth_url }, auth_type: 'v3applicationcredential' }

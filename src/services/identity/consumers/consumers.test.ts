@@ -38,6 +38,18 @@ async function makeConsumer(cloud: TestCloud): Promise<Keys> {
   return made.body.consumer
 }
 
+test('a consumer needs no description, and a change of one names something', async () => {
+  await using cloud = await testCloud()
+  const token = await cloud.login('admin')
+  const path = '/identity/v3/OS-OAUTH1/consumers'
+  const made = await cloud.request<{ consumer: Keys & { description: null } }>('POST', path, {
+    ...{ token, body: { consumer: {} } },
+  })
+  assert.deepEqual([made.status, made.body.consumer.description], [201, null])
+  const change = { token, body: { consumer: {} } }
+  assert.equal((await cloud.request('PATCH', `${path}/${made.body.consumer.id}`, change)).status, 400)
+})
+
 /** The steps up to an access token, for the admin's project with the role member. */
 async function access(cloud: TestCloud, consumer: Keys) {
   const token = await cloud.login('admin')
