@@ -151,7 +151,7 @@ test('a server, by the old path of servers that boot from volumes', async () => 
     body('revert_resize', 'revertResize'),
     body('resize', 'resize', { flavorRef: '84' }),
     body('confirm_resize', 'confirmResize'),
-    ['compute.servers.reset_network', { resetNetwork: null }],
+    ['compute.removed.resetNetwork', { resetNetwork: null }],
     ['compute.removed.os-getRDPConsole', { 'os-getRDPConsole': { type: 'rdp-html5' } }],
     ['compute.volumes_boot.delete'],
   ])

@@ -47,6 +47,7 @@ test('a server is created and deleted: start and end, with who asked, where it i
   for (const [member, value] of Object.entries(expected)) assert.equal(data[member], value, member)
   assert.deepEqual([data.state, data.power_state, data.task_state, data.image_uuid], ['active', 'running', null, tiny])
   assert.deepEqual([data.tags, data.metadata, data.fault], [['blue'], { a: 'b' }, null])
+  assert.equal(data.block_devices, null, 'not asked for')
   const [ip] = data.ip_addresses as { 'nova_object.data': { address: string; label: string } }[]
   assert.equal(ip!['nova_object.data'].address, server.addresses.private[0].addr)
   assert.equal(end!._context_request_id, data.request_id)

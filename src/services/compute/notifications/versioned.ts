@@ -64,7 +64,7 @@ const powerNames: Record<number, string> = {
   7: 'suspended',
 }
 
-function ofServer({ server, addresses, volumes = [] }: ServerEvent, event: Event): Data {
+function ofServer({ server, addresses, volumes }: ServerEvent, event: Event): Data {
   return {
     uuid: server.id,
     user_id: server.user_id,
@@ -93,7 +93,7 @@ function ofServer({ server, addresses, volumes = [] }: ServerEvent, event: Event
     task_state: server.task_state,
     progress: server.progress,
     ip_addresses: addresses.map(address),
-    block_devices: volumes.map(volume),
+    block_devices: volumes?.map(volume) ?? null,
     metadata: server.metadata,
     locked: server.locked_by !== null,
     locked_reason: server.locked_reason,

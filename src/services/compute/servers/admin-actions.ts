@@ -1,5 +1,4 @@
-/** Small actions for what is stuck: reset of the state, crash dump. */
-import { Gone } from '#kernel/errors.ts'
+/** Small actions for what is stuck: reset of the state, of the network, crash dump. */
 import { type Operation, reply } from '#kernel/operation.ts'
 import { admin, projectMemberOrAdmin, rule } from '#kernel/policy/rule.ts'
 import { Type } from '#kernel/schema/builders.ts'
@@ -66,15 +65,4 @@ export const injectNetworkInfo = serverAction({
   },
 })
 
-const resetNetwork = actionOperation({
-  id: 'compute.servers.reset_network',
-  key: 'resetNetwork',
-  summary: 'Gone: it was about one hypervisor that is no more',
-  policy: rule('os_compute_api:os-admin-actions:reset_network', admin),
-  body: Type.Unknown(),
-  async handle() {
-    throw new Gone('This action only worked with a hypervisor that is no longer supported.')
-  },
-})
-
-export const adminOperations: Operation[] = [resetState, resetNetwork]
+export const adminOperations: Operation[] = [resetState]
