@@ -33,6 +33,8 @@ async function run(command: Command): Promise<number> {
       return (await import('./cli/database.ts')).dbMigrate(command.options)
     case 'db check':
       return (await import('./cli/database.ts')).dbCheck(command.options)
+    case 'keys rotate':
+      return (await import('./cli/keys-rotate.ts')).keysRotate(command.options)
     case 'trace':
       return (await import('./cli/trace.ts')).trace(command.options)
     case 'api schema':

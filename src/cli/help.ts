@@ -8,6 +8,7 @@ export const helpText = `Nephos: an OpenStack cloud in one program, with real AP
   nephos doctor        what this machine can do, what is missing, and the command that adds it
   nephos image build   build the small guest image;  image replicate FROM TO  copies what one cloud of a clouds.yaml has and another lacks
   nephos db migrate    bring the database up to this version;  db check  says whether it is
+  nephos keys rotate   new keys for tokens, logging nobody out; --forget ends the tokens of former keys
   nephos trace REQUEST_ID    what came of a request, step by step
   nephos server why ID       why a server is where it is, or nowhere: host by host
   nephos host drain|suspend|resume|cancel HOST    maintenance of a host: move or suspend all its servers    docs/howto/maintain-hosts.md
@@ -31,7 +32,7 @@ Flags of up
   --no-install         install no Debian packages: say what is missing, and stop
 
 Other flags
-  --data DIR           serve, status, doctor, db, trace, server why, host, fixed list, cell list, metadata, placement explain, policy: the same directory as at up
+  --data DIR           serve, status, doctor, db, keys, trace, server why, host, fixed list, cell list, metadata, placement explain, policy: the same directory as at up
   --role ROLE          policy check: one or more; with --user, --project, --domain ID or --system, and --target NAME=VALUE
   --live auto|yes|no   host drain: whether what runs must move as it runs;  --together N  how many at a time
   --json               status, doctor, policy list: for programs

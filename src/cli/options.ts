@@ -42,6 +42,7 @@ export type Command =
   | { name: 'image replicate'; options: { from: string; to: string; clouds: string | undefined } }
   | { name: 'db migrate'; options: { data: string } }
   | { name: 'db check'; options: { data: string } }
+  | { name: 'keys rotate'; options: { data: string; forget: boolean } }
   | { name: 'trace'; options: { data: string; request: string } }
   | { name: 'api schema'; options: { service: string; version: string | undefined } }
   | { name: 'fixed list'; options: { data: string; host: string } }
@@ -128,6 +129,10 @@ const readers: Record<string, (words: string[]) => Command> = {
     options: { data: resolve(read('db migrate', words, dataFlag).data) },
   }),
   'db check': words => ({ name: 'db check', options: { data: resolve(read('db check', words, dataFlag).data) } }),
+  'keys rotate'(words) {
+    const flags = read('keys rotate', words, { ...dataFlag, forget: { type: 'boolean', default: false } })
+    return { name: 'keys rotate', options: { data: resolve(flags.data), forget: flags.forget } }
+  },
   trace(words) {
     const { flags, word } = readWithWord('trace', 'REQUEST_ID', words, dataFlag)
     return { name: 'trace', options: { data: resolve(flags.data), request: word } }

@@ -3,6 +3,7 @@ import type { Ctx, Env, Identity } from '#kernel/context.ts'
 import { type Account, bootstrap, ensureAccount, type FirstContents } from './bootstrap.ts'
 import { offered } from './catalog/catalog.ts'
 import { encrypted, unsealed } from './credentials/credential.ts'
+import { rotateTokenKeys } from './keys/key.ts'
 import {
   type Limits,
   type LimitsQuestion,
@@ -83,6 +84,9 @@ export const identityContract = {
 
   /** What `sealed` made, as it was. */
   unsealed: (ctx: Ctx, text: string): Promise<string> => unsealed(ctx, text),
+
+  /** New keys for tokens; with `forget` the tokens of former ones end. Returns how many former keys still open tokens. */
+  rotateKeys: (ctx: Ctx, options: { forget: boolean }): Promise<number> => rotateTokenKeys(ctx, options),
 
   /** The name of a user by id; undefined when there is none. */
   async userName(ctx: Ctx, id: string): Promise<string | undefined> {

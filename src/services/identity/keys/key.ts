@@ -59,16 +59,20 @@ export async function ensureKeys(ctx: Ctx): Promise<void> {
   }
 }
 
-/** The staged keys of tokens become the primary ones; keys whose tokens have all ended are forgotten. Logs nobody out. */
-export async function rotateTokenKeys(ctx: Ctx): Promise<void> {
-  await ctx.transaction(async tx => {
+/**
+ * The staged keys of tokens become the primary ones; keys whose tokens have all ended are forgotten, which logs nobody out. With `forget` all former
+ * ones are, and their tokens end. Returns how many former keys of tokens are left.
+ */
+export async function rotateTokenKeys(ctx: Ctx, { forget = false } = {}): Promise<number> {
+  return ctx.transaction(async tx => {
     await lock(tx.db, tx.database.engine, 'identity.keys')
-    for (const purpose of rotated) await rotate(tx, purpose)
+    for (const purpose of rotated) await rotate(tx, purpose, forget)
     await identityChanged(tx)
+    return keys.count(tx.db, { purpose: 'token', state: 'secondary' })
   })
 }
 
-async function rotate(ctx: Ctx, purpose: Purpose): Promise<void> {
+async function rotate(ctx: Ctx, purpose: Purpose, forget: boolean): Promise<void> {
   const now = ctx.clock.now()
   const of = (state: KeyRow['state']) => ({ purpose, state })
   const staged = await keys.find(ctx.db, of('staged'))
@@ -78,7 +82,7 @@ async function rotate(ctx: Ctx, purpose: Purpose): Promise<void> {
   await keys.insert(ctx.db, newKey(ctx, purpose, staged.number + 1, 'staged'))
   const { token_lifetime_seconds, expired_token_window_seconds } = ctx.config.of(identityConfig)
   const ended = now - (token_lifetime_seconds + expired_token_window_seconds) * 1000
-  await keys.remove(ctx.db, { ...of('secondary'), created_at: { op: '<', value: ended } })
+  await keys.remove(ctx.db, { ...of('secondary'), ...(!forget && { created_at: { op: '<', value: ended } }) })
 }
 
 /** Rotates when the primary key is old enough. */
