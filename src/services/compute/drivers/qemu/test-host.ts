@@ -51,7 +51,7 @@ export async function openHost(overrides: Partial<QemuDriverOptions> = {}) {
     user: 'nobody',
     console_bytes: 65_536,
   } as const
-  const open = () => qemuDriver({ ...options, ...overrides, dir, images })
+  const open = () => qemuDriver({ ...options, images, ...overrides, dir })
   let driver = await open().catch(error => {
     rmSync(dir, { recursive: true })
     throw error
