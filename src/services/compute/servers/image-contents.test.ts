@@ -28,8 +28,14 @@ function vdi(): Buffer {
   return disk
 }
 
-async function imageOf(cloud: ServerCloud, { token }: TestProject, disk_format: string, bytes: Buffer) {
-  const body = { name: disk_format, disk_format, container_format: 'bare' }
+async function imageOf(
+  cloud: ServerCloud,
+  { token }: TestProject,
+  disk_format: string,
+  bytes: Buffer,
+  container_format = 'bare',
+) {
+  const body = { name: disk_format, disk_format, container_format }
   const { id } = (await cloud.request<{ id: string }>('POST', '/image/v2/images', { token, body })).body
   const headers = { 'content-type': 'application/octet-stream' }
   const filled = await cloud.request('PUT', `/image/v2/images/${id}/file`, { token, headers, body: bytes })
@@ -59,6 +65,23 @@ test('a server of an image that lies about its format, or is not safe, fails wit
     assert.equal((await cloud.request('GET', `/image/v2/images/${imageRef}`, { token: demo.token })).status, 200)
   }
   assert.equal(cloud.drivers.h1!.guests.size + cloud.drivers.h2!.guests.size, 0)
+})
+
+/** What qemu-img opens as a VMDK when it is told to, though it does not look like one. */
+function disguised(): Buffer {
+  const text = 'odd=1\ncreateType="monolithicFlat"\nCID=1\nparentCID=ffffffff\nRW 2048 FLAT "/etc/passwd" 0\n'
+  return Buffer.concat([Buffer.from(text)], 4096)
+}
+
+test('no host converts what nobody has looked into: a disk in a container', async () => {
+  await using cloud = await serverCloud()
+  const demo = await cloud.project('p1')
+  for (const container of ['ova', 'docker']) {
+    const server = await cloud.boot(demo, { imageRef: await imageOf(cloud, demo, 'vmdk', disguised(), container) })
+    assert.equal(server.status, 'ERROR')
+    assert.match(server.fault.message, /is unacceptable: Image content has not been checked$/)
+  }
+  assert.equal(cloud.drivers.h1!.guests.size, 0)
 })
 
 test('a disk of another kind is converted by the host, and an optical one is in its drive', async () => {

@@ -226,4 +226,6 @@ test('the footer of a VMDK is its header over again, but for where the directory
   footer.writeBigUInt64LE(1n << 40n, 12)
   await assert.rejects(as('vmdk', whole(footer), head.length + 1536), /footer is not like its header/)
   await assert.rejects(as('vmdk', head, head.length), /footer is not like its header/)
+  const odd = Buffer.concat([head, Buffer.alloc(513), head.subarray(0, 512), Buffer.alloc(512)])
+  await assert.rejects(as('vmdk', odd, odd.length), /ends before its footer/)
 })

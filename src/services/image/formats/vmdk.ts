@@ -38,7 +38,8 @@ export const vmdk: Format = {
 
 /** QEMU takes the copy of the header at the end in place of the header: all but where the directory is has to be the same. */
 async function checkFooter(bytes: Bytes, head: Buffer): Promise<void> {
-  if (bytes.size < 3 * sector) refuse('it ends before its footer')
+  // QEMU counts whole sectors from the end, rounded up: there must be no other way to count.
+  if (bytes.size < 3 * sector || bytes.size % sector !== 0) refuse('it ends before its footer')
   const footer = await exactly(bytes, bytes.size - 2 * sector, sector)
   const [one, other] = [Buffer.from(head), Buffer.from(footer)]
   for (const copy of [one, other]) copy.fill(0, directoryAt, directoryAt + 8)

@@ -94,15 +94,19 @@ export function infoOf(image: Image): ImageInfo {
   }
 }
 
-/** What a host makes of formats that it has to convert first: it must be known what is in them. */
+/** Formats that hosts convert first, by a program that opens what a header names: somebody must have looked at it. Nobody looks into containers. */
 const converted = ['vmdk', 'vdi', 'vhd', 'vhdx']
+const isLookedAt = ({ container_format, found_format, virtual_size }: ImageRow) =>
+  container_format === 'bare' && found_format !== null && virtual_size !== null
 const plain = ['raw', 'gpt']
 
 /** What keeps servers from being made of an image whose bytes are not what it is declared to be, in Nova's words. */
-function unacceptable({ disk_format, container_format, found_format, unsafe }: ImageRow): string | null {
+function unacceptable(row: ImageRow): string | null {
+  const { disk_format, container_format, found_format, unsafe } = row
   if (unsafe !== null) return `Image does not pass safety check: ${unsafe}`
-  if (container_format !== 'bare' || disk_format === null) return null
-  if (found_format === null) return converted.includes(disk_format) ? 'Image content has not been checked' : null
+  if (disk_format === null) return null
+  if (converted.includes(disk_format) && !isLookedAt(row)) return 'Image content has not been checked'
+  if (container_format !== 'bare' || found_format === null) return null
   const declared = plain.includes(disk_format) ? plain : [disk_format]
   return declared.includes(found_format) ? null : 'Image content does not match disk_format'
 }
