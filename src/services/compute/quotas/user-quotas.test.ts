@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { serverCloud } from '../servers/fixtures/server-cloud.ts'
+import { admitted } from '../servers/quota.ts'
 
 test('a user with limits of its own makes no more servers than they allow; others of the project do', async () => {
   await using cloud = await serverCloud()
@@ -23,4 +24,22 @@ test('a user with limits of its own makes no more servers than they allow; other
   assert.equal((await cloud.api(admin, 'DELETE', path)).status, 202)
   assert.equal((await make({ metadata: { a: 'b' } })).status, 202)
   await cloud.env.sagas.idle()
+})
+
+test('the servers of a project without limits are not counted', async () => {
+  await using cloud = await serverCloud()
+  const admin = await cloud.admin()
+  const demo = await cloud.project('p1')
+  await cloud.boot(demo)
+  const demand = { vcpus: 1, memory_mb: 1, disk_gb: 0, min_count: 1, max_count: 2 }
+  const statements = () =>
+    cloud.ctx().transaction(async tx => {
+      const before = cloud.env.database.statements()
+      assert.equal(await admitted(tx, demo.id, demand), 2)
+      return cloud.env.database.statements() - before
+    })
+  const limited = await statements()
+  const quota_set = { instances: -1, cores: -1, ram: -1 }
+  assert.equal((await cloud.api(admin, 'PUT', `/os-quota-sets/${demo.id}`, { quota_set })).status, 200)
+  assert.equal(await statements(), limited - 1)
 })

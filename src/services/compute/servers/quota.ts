@@ -38,13 +38,22 @@ interface Scope {
   used: ProjectUsage
 }
 
+const nothing: ProjectUsage = { instances: 0, cores: 0, ram: 0, disk: 0 }
+
+/** What is used, as far as it is limited: without limits, a project may have so much that counting it takes long. */
+async function usedWithin(ctx: Ctx, limits: Limits, project: string, user?: string): Promise<ProjectUsage> {
+  return counted.every(resource => limits[resource] < 0) ? nothing : usageOf(ctx, project, user)
+}
+
 /** The project, and the caller in it when it has limits of its own. */
 async function scopes(ctx: Ctx, project: string): Promise<Scope[]> {
-  const whole = { limits: await quotaLimits(ctx, project), used: await usageOf(ctx, project) }
+  const limits = await quotaLimits(ctx, project)
+  const whole = { limits, used: await usedWithin(ctx, limits, project) }
   const user = ctx.identity.user_id
   const own = await ownLimits(ctx, 'user', userSubject(project, user))
   if (!counted.some(resource => own[resource] !== undefined)) return [whole]
-  return [whole, { limits: { ...whole.limits, ...own }, used: await usageOf(ctx, project, user) }]
+  const narrow = { ...limits, ...own }
+  return [whole, { limits: narrow, used: await usedWithin(ctx, narrow, project, user) }]
 }
 
 /** What of unified limits nothing more may be had. */
@@ -117,7 +126,7 @@ export async function admitGrowth(ctx: Ctx, project: string, more: Growth): Prom
   }
   await lock(ctx.db, ctx.database.engine, `compute.quota.${project}`)
   const limits = await quotaLimits(ctx, project)
-  const used = await usageOf(ctx, project)
+  const used = await usedWithin(ctx, limits, project)
   const overs = (['cores', 'ram'] as const).filter(r => more[r] > 0 && limits[r] >= 0 && used[r] + more[r] > limits[r])
   if (overs.length === 0) return
   const list = (of: (resource: 'cores' | 'ram') => string | number) => overs.map(of).join(', ')
