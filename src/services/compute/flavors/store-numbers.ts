@@ -15,7 +15,7 @@ declare module '#kernel/db/database.ts' {
 }
 
 const flavorNumbers = rows<FlavorNumberRow>('compute_flavor_numbers')
-/** Of flavors by their ids. Numbers are given in a transaction that may be rolled back, so only what others can read is remembered. */
+/** Of flavors that servers have, by their ids: those got theirs long before, and keep them. */
 const remembered = perCloud(() => new Map<string, number>())
 const most = 10_000
 
