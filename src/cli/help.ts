@@ -36,8 +36,7 @@ Other flags
   --role ROLE          policy check: one or more; with --user, --project, --domain ID or --system, and --target NAME=VALUE
   --live auto|yes|no   host drain: whether what runs must move as it runs;  --together N  how many at a time
   --json               status, doctor, policy list: for programs
-  --out DIR            image build: where to put the files          (the cache)
-  --clouds FILE        image replicate: the clouds.yaml              (where clients look for it)
+  --out DIR            image build: where to put the files (the cache);  --clouds FILE  image replicate: the clouds.yaml (where clients look for it)
   --version, --help
 
 First steps
