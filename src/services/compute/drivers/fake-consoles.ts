@@ -1,6 +1,7 @@
 /** Consoles of fake guests: loopback listeners that speak enough for a console proxy to have something to carry. */
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import type { GuestSpec } from './driver.ts'
 
 /** Opened when first asked for. */
 export function fakeConsoles(log: (id: string) => string) {
@@ -64,4 +65,26 @@ function shakeHands(socket: Socket): void {
       socket.write(answer)
     }
   })
+}
+
+/** What a fake guest prints when it boots. */
+export function bootText(spec: GuestSpec): string {
+  const name = spec.name.replace(/[^\w.-]/g, '-')
+  return [
+    'SeaBIOS (simulated)',
+    'Booting from Hard Disk...',
+    `[    0.000000] Memory: ${spec.memory_mb * 1024}K available, ${spec.vcpus} CPUs`,
+    ...spec.nics.map((nic, index) => `[    0.400000] eth${index}: link up, ${nic.mac}`),
+    ...(spec.config_drive ? ['cloud-init: found a config drive'] : []),
+    'simulated guest ready',
+    '',
+    `${name} login: `,
+  ].join('\n')
+}
+
+export function lastLines(log: string, lines?: number): string {
+  if (lines === undefined) return log
+  const all = log.split('\n')
+  const ended = all.at(-1) === ''
+  return lines <= 0 ? '' : all.slice(-(ended ? lines + 1 : lines)).join('\n')
 }

@@ -2,8 +2,9 @@
 import { Readable } from 'node:stream'
 import type { Clock } from '#kernel/clock.ts'
 import { GuestError, type VirtDriver } from './driver.ts'
-import type { FakeGuest, FakeMethod } from './fake.ts'
+import type { FakeGuest } from './fake.ts'
 import { emptyQcow2 } from './fake-disk.ts'
+import type { FakeMethod } from './fake-faults.ts'
 import { type Keep, type KeptFiles, toPurge } from './kept.ts'
 
 export const keptKey = (id: string) => `${id}.kept`

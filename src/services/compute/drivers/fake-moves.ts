@@ -1,8 +1,9 @@
 /** How fake guests are set aside, reshaped and moved. Hosts of one process find each other here, as real ones do over the network. */
 import type { GuestSpec, IncomingAddress, MigrationProgress, VirtDriver } from './driver.ts'
 import { GuestError, powerStates } from './driver.ts'
-import type { FakeGuest, FakeMethod } from './fake.ts'
+import type { FakeGuest } from './fake.ts'
 import { disksOf } from './fake-disk.ts'
+import type { FakeMethod } from './fake-faults.ts'
 
 /** A guest that is aside has another key, so that there may be a new one in its place. */
 export const asideKey = (id: string) => `${id}.aside`

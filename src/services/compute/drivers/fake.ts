@@ -13,9 +13,10 @@ import {
   type VirtDriver,
 } from './driver.ts'
 import { quiesce, resetNetwork } from './fake-agent.ts'
-import { fakeConsoles } from './fake-consoles.ts'
+import { bootText, fakeConsoles, lastLines } from './fake-consoles.ts'
 import { disksOf, emptyQcow2, type FakeDisks } from './fake-disk.ts'
 import { diagnostics, hostFacts } from './fake-facts.ts'
+import { type FakeFault, type FakeMethod, fakeFaults } from './fake-faults.ts'
 import { fakeKept, keptKey } from './fake-kept.ts'
 import type { FakeMachine } from './fake-machine.ts'
 import { asideKey, fakeMoves, isGuestKey } from './fake-moves.ts'
@@ -37,30 +38,6 @@ export interface FakeGuest {
   moved?: boolean
   /** Of one that was deleted, and whose disks are kept. */
   kept?: Keep & { deleted_at: string }
-}
-
-/** The methods that a fault can hit. */
-export type FakeMethod = Exclude<keyof VirtDriver, 'name' | 'onEvent' | symbol>
-
-/** Makes calls of one method fail, take time, or both. */
-export interface FakeFault {
-  method: FakeMethod
-  /** Only calls for this guest count. */
-  guest?: string
-  /** Which of the calls from now on, 1 being the next (the default); `every` for all of them. */
-  call?: number | 'every'
-  delayMs?: number
-  /** A string becomes a GuestError with this message. Without it the call only takes longer. */
-  error?: string | Error
-  /** The call does its work and fails then, as when an answer gets lost. */
-  afterwards?: boolean
-  /** Called when it hits. */
-  hit?: () => void
-}
-
-interface Injected extends FakeFault {
-  seen: number
-  met: boolean
 }
 
 export interface FakeDriverOptions {
@@ -99,53 +76,18 @@ const gigabyte = 1024 ** 3
 export function fakeDriver(options: FakeDriverOptions): FakeDriver {
   const { clock } = options
   const guests = options.guests ?? new Map<string, FakeGuest>()
-  /** Aborted when a guest is destroyed: ends what goes on with it. */
-  const gone = new Map<string, AbortController>()
   const images = new Map<string, { size: number; used_at: number }>()
   const listeners: ((event: GuestEvent) => void)[] = []
   const consoles = fakeConsoles(id => guests.get(id)?.log ?? '')
-  const injected: Injected[] = []
-  let faults: Injected[] = []
-  function inject(...more: FakeFault[]): void {
-    const fresh = more.map(fault => ({ ...fault, seen: 0, met: false }))
-    injected.push(...fresh)
-    faults.push(...fresh)
+  const changed = (id: string) => {
+    for (const key of [id, asideKey(id), keptKey(id)]) options.changed?.(key)
   }
+  const { inject, injected, call, interrupt } = fakeFaults({ clock, changed })
   inject(...(options.faults ?? []))
   const kept = fakeKept({ guests, clock, disk_gb: options.disk_gb ?? 4096, call })
 
-  /** Runs `work` as one call of `method`, with the faults that are due. */
-  async function call<T>(method: FakeMethod, id: string | undefined, work: () => T, signal?: AbortSignal): Promise<T> {
-    signal?.throwIfAborted()
-    const due = faults.filter(fault => {
-      if (fault.method !== method || (fault.guest !== undefined && fault.guest !== id)) return false
-      fault.seen++
-      return fault.call === 'every' || fault.seen === (fault.call ?? 1)
-    })
-    faults = faults.filter(fault => fault.call === 'every' || !due.includes(fault))
-    for (const fault of due) {
-      fault.met = true
-      fault.hit?.()
-    }
-    for (const fault of due) if (fault.delayMs) await pause(fault.delayMs, method, id, signal)
-    const failure = due.find(fault => fault.error !== undefined)
-    if (failure && !failure.afterwards) throw asError(failure.error)
-    const result = work()
-    if (id !== undefined) changed(id)
-    if (failure) throw asError(failure.error)
-    return result
-  }
-
-  async function pause(ms: number, method: FakeMethod, id: string | undefined, signal?: AbortSignal): Promise<void> {
-    if (id === undefined || method === 'destroy') return clock.sleep(ms, signal)
-    const destroyed = gone.get(id) ?? new AbortController()
-    gone.set(id, destroyed)
-    await clock.sleep(ms, signal ? AbortSignal.any([signal, destroyed.signal]) : destroyed.signal)
-  }
-
   function remove(id: string, keep?: Keep): void {
-    gone.get(id)?.abort(new GuestError(`Guest ${id} is being destroyed.`))
-    gone.delete(id)
+    interrupt(id)
     const guest = guests.get(id)
     if (keep && guest) kept.keep(id, guest, keep)
     guests.delete(id)
@@ -215,9 +157,6 @@ export function fakeDriver(options: FakeDriverOptions): FakeDriver {
   const states = () =>
     [...guests].filter(([id]) => isGuestKey(id)).map(([id, guest]) => ({ id, power_state: guest.power_state }))
 
-  const changed = (id: string) => {
-    for (const key of [id, asideKey(id), keptKey(id)]) options.changed?.(key)
-  }
   const moves = fakeMoves({ guests, call, existing, boot, useImages, changed })
   const { keep: _, ...keeping } = kept
 
@@ -225,7 +164,7 @@ export function fakeDriver(options: FakeDriverOptions): FakeDriver {
     name: 'fake',
     guests,
     inject,
-    injected: () => injected.map(({ method, met }) => ({ method, met })),
+    injected,
     crashGuest: (id, reason = 'crashed') => happen(id, powerStates.crashed, reason),
     powerOffGuest: id => happen(id, powerStates.shutdown, 'guest-shutdown'),
     print,
@@ -347,27 +286,4 @@ export function fakeDriver(options: FakeDriverOptions): FakeDriver {
   }
 }
 
-const asError = (error: string | Error | undefined) => (error instanceof Error ? error : new GuestError(String(error)))
-
 const imageOf = (disk: GuestSpec['disks'][number]) => (disk.source.type === 'image' ? disk.source.image.id : undefined)
-
-function lastLines(log: string, lines?: number): string {
-  if (lines === undefined) return log
-  const all = log.split('\n')
-  const ended = all.at(-1) === ''
-  return lines <= 0 ? '' : all.slice(-(ended ? lines + 1 : lines)).join('\n')
-}
-
-function bootText(spec: GuestSpec): string {
-  const name = spec.name.replace(/[^\w.-]/g, '-')
-  return [
-    'SeaBIOS (simulated)',
-    'Booting from Hard Disk...',
-    `[    0.000000] Memory: ${spec.memory_mb * 1024}K available, ${spec.vcpus} CPUs`,
-    ...spec.nics.map((nic, index) => `[    0.400000] eth${index}: link up, ${nic.mac}`),
-    ...(spec.config_drive ? ['cloud-init: found a config drive'] : []),
-    'simulated guest ready',
-    '',
-    `${name} login: `,
-  ].join('\n')
-}

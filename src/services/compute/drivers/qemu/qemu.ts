@@ -1,55 +1,29 @@
 /** The virt driver on QEMU: guests are QEMU processes that outlive us; their directories and their monitors are all the state there is. */
 import { rm } from 'node:fs/promises'
-import { resolve } from 'node:path'
-import type { Clock } from '#kernel/clock.ts'
-import type { Log } from '#kernel/log.ts'
-import {
-  GuestError,
-  type GuestEvent,
-  type GuestSpec,
-  type HostFacts,
-  type ImageSource,
-  type VirtDriver,
-} from '../driver.ts'
+import { GuestError, type GuestEvent, type GuestSpec, type HostFacts, type VirtDriver } from '../driver.ts'
 import { chooseAccel } from './accel.ts'
-import { asideFiles, copyAside, dropAside, putAside, takeBack } from './aside.ts'
+import { dropAside } from './aside.ts'
 import { buildGuest, imagesOf } from './build.ts'
-import type { Accel, Machine } from './command-line.ts'
+import type { Machine } from './command-line.ts'
 import { lastLines, readConsoleLog } from './console-log.ts'
 import { readDiagnostics } from './diagnostics.ts'
-import { hostFacts, qemuVersion, type Sizes } from './facts.ts'
+import { hostFacts, qemuVersion } from './facts.ts'
 import { filesystems, setPassword } from './guest-agent.ts'
 import { resetNetwork } from './guest-network.ts'
 import { existing, type Guest, guestsOf } from './guests.ts'
-import { checkDir, exists, findUser, type GuestFiles, prepareDirs, type QemuHost } from './host.ts'
+import { exists, type GuestFiles } from './host.ts'
 import { cachedName, imageCache } from './image-cache.ts'
 import { dropKept, keepGuest, keptFilesOf, listKept, purgeKept } from './kept.ts'
+import { qemuMoves } from './moves.ts'
 import { dropReleasedNics, forgetNic, placeNic, plugNic, unplugNic } from './nics.ts'
 import { powerOff } from './power.ts'
+import { prepareHost, type QemuDriverOptions } from './prepare.ts'
 import { uptimeSeconds } from './process.ts'
 import { freshMachine, readRecord, rootDisk, writeRecord } from './record.ts'
 import { reshapeGuest } from './reshape.ts'
 import type { Session } from './session.ts'
 import { snapshotDisk } from './snapshot.ts'
 import { saveMemory } from './suspend.ts'
-
-export interface QemuDriverOptions extends Sizes {
-  /** The driver's own directory: images, guests. At most 51 bytes long, since unix sockets are made below it. */
-  dir: string
-  hostname: string
-  log: Log
-  clock: Clock
-  images: ImageSource
-  accel: 'auto' | Accel
-  /** A Linux kernel to try KVM with when `accel` is auto; the host's own by default. */
-  probe_kernel?: string
-  /** QEMU's program. */
-  qemu?: string
-  /** The user that QEMU runs as when we are root. */
-  user?: string
-  /** How much of a guest's serial output is kept. */
-  console_bytes?: number
-}
 
 const trimMs = 1000
 
@@ -286,33 +260,7 @@ export async function qemuDriver(options: QemuDriverOptions): Promise<VirtDriver
           building.delete(spec.id)
         }
       }),
-    setAside: (id, graceSeconds) =>
-      guests.locked(id, async (guest, gone) => {
-        if (!(await readRecord(guest.files)) || (await exists(asideFiles(host, id).dir))) return
-        await turnOff(guest, graceSeconds, gone)
-        await putAside(host, id)
-      }),
-    bringBack: id =>
-      guests.interrupt(id, async guest => {
-        if (!(await exists(asideFiles(host, id).dir))) return
-        await guests.clear(guest)
-        await takeBack(host, id)
-      }),
-    dropAside: id => guests.locked(id, () => dropAside(host, id)),
-    prepareIncoming: async () => ({ driver: 'qemu', host: options.hostname }),
-    sendAside: (id, to, { signal }) =>
-      guests.locked(id, async (guest, gone) => {
-        if (to.driver !== 'qemu' || to.host !== options.hostname) throw staysHere()
-        await guests.clear(guest)
-        await copyAside(host, id, signal ? AbortSignal.any([signal, gone]) : gone)
-      }),
-    async migrateLive() {
-      throw staysHere()
-    },
-    migrationProgress: async () => undefined,
-    async forceMigration(id) {
-      throw new GuestError(`Guest ${id} is not being migrated.`)
-    },
+    ...qemuMoves({ host, guests, hostname: options.hostname, turnOff }),
     async cacheImage(image, signal = new AbortController().signal) {
       const known = await images.has(image)
       await images.fetch(image, signal)
@@ -328,26 +276,7 @@ export async function qemuDriver(options: QemuDriverOptions): Promise<VirtDriver
   }
 }
 
-async function prepareHost(options: QemuDriverOptions): Promise<QemuHost> {
-  const dir = resolve(options.dir)
-  checkDir(dir)
-  const host: QemuHost = {
-    dir,
-    images: `${dir}/images`,
-    instances: `${dir}/instances`,
-    qemu: options.qemu ?? 'qemu-system-x86_64',
-    log: options.log,
-    clock: options.clock,
-    user: await findUser(options.user ?? 'nephos-qemu', options.log),
-    makeRoom: bytes => purgeKept(host, bytes),
-  }
-  await prepareDirs(host)
-  return host
-}
-
 const noVolumes = () => new GuestError('Volumes cannot be attached on this host.')
-
-const staysHere = () => new GuestError('Guests of this host cannot be moved to another one.')
 
 /** The machine as it was suspended, on the taps of today. */
 function withTaps(machine: Machine, spec: GuestSpec): Machine {

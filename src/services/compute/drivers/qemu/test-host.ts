@@ -10,8 +10,9 @@ import { systemClock } from '#kernel/clock.ts'
 import { systemIds } from '#kernel/ids.ts'
 import { silentLog } from '#kernel/log.ts'
 import type { GuestSpec, VirtDriver } from '../driver.ts'
+import type { QemuDriverOptions } from './prepare.ts'
 import { findProcesses, killProcess } from './process.ts'
-import { type QemuDriverOptions, qemuDriver } from './qemu.ts'
+import { qemuDriver } from './qemu.ts'
 import { bootSector, bootText, imageOf, memoryImages } from './test-guest.ts'
 
 export const clock = systemClock()
