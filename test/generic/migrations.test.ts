@@ -1,5 +1,6 @@
 /** Every migration of every service, from each state before it, with rows in every table: it runs, loses none, and ends where a new database begins. */
 import assert from 'node:assert/strict'
+import { test } from 'node:test'
 import { sql } from 'kysely'
 import { migrationSets } from '../../src/cloud.ts'
 import type { Database } from '../../src/kernel/db/database.ts'
@@ -88,6 +89,17 @@ async function empty({ engine, root }: Database): Promise<void> {
   await sql`drop schema public cascade`.execute(root)
   await sql`create schema public`.execute(root)
 }
+
+test('the numbers of migrations are 1, 2, 3 and so on, none twice', () => {
+  for (const { owner, migrations } of migrationSets) {
+    const numbers = migrations.map(({ name }) => Number(name.slice(0, 4)))
+    assert.deepEqual(
+      numbers,
+      numbers.map((_, index) => index + 1),
+      owner,
+    )
+  }
+})
 
 for (const set of migrationSets.filter(({ migrations }) => migrations.length > 0)) {
   onEachEngine(`${set.owner}: from each state to the newest, with rows`, async database => {

@@ -50,9 +50,9 @@ import { flavorNumbers } from './migrations/0013-flavor-numbers.ts'
 import { maintenances } from './migrations/0014-maintenances.ts'
 import { deletedDisks } from './migrations/0015-deleted-disks.ts'
 import { diskAmounts } from './migrations/0016-disk-amounts.ts'
-import { listIndex } from './migrations/0017-list-index.ts'
 import { numberAllFlavors } from './migrations/0017-number-all-flavors.ts'
 import { fencings } from './migrations/0018-fencings.ts'
+import { listIndex } from './migrations/0019-list-index.ts'
 import { networkOperationsOfCompute } from './network-proxies/networks.ts'
 import { securityGroupOperations } from './network-proxies/security-groups.ts'
 import { computeNotifications } from './notifications/notification.ts'
@@ -159,9 +159,9 @@ export const computeService = service({
     maintenances,
     deletedDisks,
     diskAmounts,
-    listIndex,
     numberAllFlavors,
     fencings,
+    listIndex,
   ],
   config: computeConfig,
   contract: computeContract,

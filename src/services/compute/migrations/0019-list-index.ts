@@ -2,7 +2,7 @@
 import type { Migration } from '#kernel/db/migrate.ts'
 
 export const listIndex: Migration = {
-  name: '0017-list-index',
+  name: '0019-list-index',
   async up(db) {
     await db.schema.dropIndex('compute_servers_list').execute()
     await db.schema
