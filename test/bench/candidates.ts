@@ -51,6 +51,7 @@ export const asked: [string, SearchRequest][] = [
   ['of a quarter', { groups: [group(['CUSTOM_ALL_3', 'CUSTOM_ROW_2'])], limit: 1000 }],
   ['of one in forty', { groups: [group(['CUSTOM_ALL_3', 'CUSTOM_RACK_7'])], limit: 1000 }],
   ['of none, too big for all', { groups: [group([], { resources: { VCPU: 65 } })], limit: 1000 }],
+  ['of none, all looked at', { groups: [group([], { forbidden: ['CUSTOM_ALL_3'] })], limit: 1000 }],
 ]
 
 export function snapshotOf(): Snapshot {

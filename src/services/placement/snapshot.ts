@@ -40,13 +40,15 @@ export interface Having {
   aggregates: ByName
   /** By the resource class of an inventory. */
   classes: ByName
+  /** The most that one provider could ever give, by resource class; or more than that, when it is gone. */
+  largest: Map<string, number>
 }
 
 export const emptySnapshot = (): Snapshot => ({
   providers: new Map(),
   trees: new Map(),
   sharing: [],
-  having: { traits: new Map(), aggregates: new Map(), classes: new Map() },
+  having: { traits: new Map(), aggregates: new Map(), classes: new Map(), largest: new Map() },
 })
 
 const sharingTrait = 'MISC_SHARES_VIA_AGGREGATE'
@@ -141,7 +143,7 @@ export function applyChanges(snapshot: Snapshot, changes: Changes): void {
   replaceTrees(snapshot, fresh, stale, drop)
 }
 
-function remember({ traits, aggregates, classes }: Having, provider: Provider): void {
+function remember({ traits, aggregates, classes, largest }: Having, provider: Provider): void {
   const add = (byName: ByName, name: string) => {
     const known = byName.get(name)
     if (known) known.add(provider)
@@ -149,7 +151,10 @@ function remember({ traits, aggregates, classes }: Having, provider: Provider): 
   }
   for (const name of provider.traits) add(traits, name)
   for (const name of provider.aggregates) add(aggregates, name)
-  for (const name of provider.inventories.keys()) add(classes, name)
+  for (const [name, { capacity, max_unit }] of provider.inventories) {
+    add(classes, name)
+    largest.set(name, Math.max(largest.get(name) ?? 0, Math.min(capacity, max_unit)))
+  }
 }
 
 function forget({ traits, aggregates, classes }: Having, provider: Provider): void {

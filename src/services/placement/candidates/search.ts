@@ -44,6 +44,7 @@ const stepsPerTree = 50_000
 const stepsInAll = 1_000_000
 
 export function search(snapshot: Snapshot, request: SearchRequest): Found[] {
+  if (isTooBig(snapshot, request)) return []
   const limit = request.limit ?? Number.POSITIVE_INFINITY
   const found: Found[][] = []
   const seen = new Set<string>()
@@ -76,6 +77,13 @@ export function search(snapshot: Snapshot, request: SearchRequest): Found[] {
   })
   return request.breadth_first ? turnByTurn(found, limit) : found.flat()
 }
+
+/** Whether it asks one provider for more than any ever has. */
+const isTooBig = ({ having }: Snapshot, { groups }: SearchRequest): boolean =>
+  having !== undefined &&
+  groups.some(({ resources }) =>
+    Object.keys(resources).some(name => resources[name]! > (having.largest.get(name) ?? 0)),
+  )
 
 /** The group of a request that a tree of one provider meets alone or not at all: most trees and requests are so. */
 function aloneIn({ sharing }: Snapshot, { groups: [group, ...more] }: SearchRequest): RequestGroup | undefined {
