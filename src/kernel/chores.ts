@@ -5,18 +5,24 @@ import { fileURLToPath } from 'node:url'
 export interface ChoreOptions {
   /** Ends it. */
   signal?: AbortSignal
+  /** Somebody waits for it: it gives way to nobody. */
+  urgent?: boolean
 }
 
 const hooks = new URL('../module-hooks.mjs', import.meta.url).href
 const maxText = 64 * 1024 * 1024
 
 /** Runs the file, which calls `answerChore`, with the input; rejects with what it says when it fails. Both are plain JSON. */
-export function chore<Input, Output>(file: URL, input: Input, { signal }: ChoreOptions = {}): Promise<Output> {
+export function chore<Input, Output>(
+  file: URL,
+  input: Input,
+  { signal, urgent = false }: ChoreOptions = {},
+): Promise<Output> {
   const { promise, resolve, reject } = Promise.withResolvers<Output>()
   // Where our files are an npm package, Node reads them by our own hooks only.
   const flags = import.meta.url.includes('/node_modules/') ? [...process.execArgv, '--import', hooks] : []
-  const idle = ['-n', '5', 'ionice', '-t', '-c', '3', process.execPath]
-  const child = spawn('nice', [...idle, '--max-old-space-size=64', ...flags, fileURLToPath(file)], {
+  const way = urgent ? ['-n', '0'] : ['-n', '5', 'ionice', '-t', '-c', '3']
+  const child = spawn('nice', [...way, process.execPath, '--max-old-space-size=64', ...flags, fileURLToPath(file)], {
     ...(signal && { signal }),
     killSignal: 'SIGKILL',
     stdio: ['pipe', 'pipe', 'pipe'],

@@ -52,5 +52,7 @@ const over: Keep & { deleted_at: string } = { until: longAgo, deleted_at: longAg
 /** In a process of its own, when there is anything kept; until so many bytes are free. */
 export async function purgeKept(host: QemuHost, wanted: number): Promise<string[]> {
   if (!(await readdir(host.instances)).some(name => name.endsWith('.kept'))) return []
-  return await chore<PurgeKept, string[]>(purging, { instances: host.instances, now: host.clock.now(), wanted })
+  const input = { instances: host.instances, now: host.clock.now(), wanted }
+  // A guest waits for room.
+  return await chore<PurgeKept, string[]>(purging, input, { urgent: wanted > 0 })
 }
