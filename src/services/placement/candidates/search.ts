@@ -216,8 +216,9 @@ function singleWays(snapshot: Snapshot, within: Provider[], root: string, group:
 /** Whether the provider alone can meet the group. */
 function meets(snapshot: Snapshot, provider: Provider, root: string, group: RequestGroup): boolean {
   return (
-    (hasSome(group.resources) ? hasRooms(provider, group.resources) : provider.root === root) &&
+    // What is refused by its traits is so sooner than by its room.
     admits(snapshot, provider, root, group) &&
+    (hasSome(group.resources) ? hasRooms(provider, group.resources) : provider.root === root) &&
     hasAll(provider, group.required)
   )
 }
