@@ -6,6 +6,7 @@ import { type ConnectionOptions, connect as connectTls } from 'node:tls'
 import type { Client, Filter, SearchOptions } from 'ldapts'
 import type { Clock } from '#kernel/clock.ts'
 import { messageOf, Unavailable } from '#kernel/errors.ts'
+import { turnstile } from '#kernel/turnstile.ts'
 import type { LdapOptions } from '../ldap-options.ts'
 import type { Directory, DirectoryGroup, DirectoryUser } from './directory.ts'
 import { comparable, type Entry, groupOf, isMember, userOf, valuesOf } from './entries.ts'
@@ -39,23 +40,6 @@ function tlsOf(options: LdapOptions, url: string): ConnectionOptions {
 function authoritiesOf({ tls_cacertfile: file, tls_cacertdir: folder }: LdapOptions): { ca?: Buffer[] } {
   const files = file ? [file] : folder ? readdirSync(folder).map(name => join(folder, name)) : []
   return files.length > 0 ? { ca: files.map(name => readFileSync(name)) } : {}
-}
-
-/** At most so many at a time; the others wait their turn. */
-function turnstile(places: number) {
-  let taken = 0
-  const waiting: (() => void)[] = []
-  return async <T>(work: () => Promise<T>): Promise<T> => {
-    if (taken < places) taken++
-    else await new Promise<void>(go => waiting.push(go))
-    try {
-      return await work()
-    } finally {
-      const next = waiting.shift()
-      if (next) next()
-      else taken--
-    }
-  }
 }
 
 /** One connection only: the library would open a lost one again, without TLS and as nobody. */

@@ -4,6 +4,7 @@ import { basename, dirname } from 'node:path'
 import { type Ctx, perCloud } from '#kernel/context.ts'
 import { runProgram } from '#kernel/program.ts'
 import type { SagaRun } from '#kernel/saga/saga.ts'
+import { turnstile } from '#kernel/turnstile.ts'
 import { imageConfig } from '../config.ts'
 import { type Contents, inspectFile } from '../formats/format.ts'
 import { findImage } from '../images/image.ts'
@@ -26,6 +27,7 @@ const drivers: Record<string, string> = {
   vhdx: 'vhdx',
 }
 
+/** In a process. */
 const together = 2
 
 interface Declared {
@@ -87,13 +89,16 @@ async function convertFile(
   // What was signed are these bytes.
   if (image.properties.img_signature !== undefined) return undefined
   if (declared.disk_format === to || (driver === 'raw' && to === 'raw')) return undefined
+  // It was in a container when it was looked at.
+  if (staged.virtual_size === null)
+    throw new Error('nobody has looked into the image: its formats were changed meanwhile')
   const room = await roomIn(ctx, image.owner, 'image_stage_total')
-  if (to === 'raw' && staged.virtual_size! > room)
+  if (to === 'raw' && staged.virtual_size > room)
     throw new Error(`the disk inside has ${staged.virtual_size} bytes, and there is room for ${room}`)
   const { busy } = storesOf(ctx)
   busy.add(blob)
   try {
-    await turnsOf(ctx)(signal, () => runConversion(path, driver, to, room, signal))
+    await turnsOf(ctx)(() => runConversion(path, driver, to, room, signal))
     return await about(ctx, partOf(path), blob, to)
   } finally {
     busy.delete(blob)
@@ -110,6 +115,7 @@ function checkContents({ disk_format, container_format }: Declared, { found_form
 
 /** All that is opened is named here: what the file's own header names is not. */
 async function runConversion(path: string, driver: string, to: Target, room: number, signal: AbortSignal) {
+  signal.throwIfAborted()
   const source = JSON.stringify({ driver, file: { driver: 'file', filename: basename(path) } })
   const args = ['convert', '-O', to, `json:${source}`, basename(partOf(path))]
   await runProgram('qemu-img', args, { cwd: dirname(path), signal, fileBytes: room, endsWithUs: true })
@@ -139,20 +145,5 @@ async function takePart(path: string): Promise<void> {
   }
 }
 
-/** At most so many at once in a process: each takes a core. */
-const turnsOf = perCloud(() => {
-  let free = together
-  const waiting: (() => void)[] = []
-  return async <T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> => {
-    if (free > 0) free--
-    else await new Promise<void>(go => waiting.push(go))
-    try {
-      signal.throwIfAborted()
-      return await work()
-    } finally {
-      const next = waiting.shift()
-      if (next) next()
-      else free++
-    }
-  }
-})
+/** Each takes a core. */
+const turnsOf = perCloud(() => turnstile(together))
