@@ -1,6 +1,7 @@
 /** What becomes of the files in a watched folder: images; the image of one that is gone is marked until it is there again. */
 import { type Ctx, perCloud } from '#kernel/context.ts'
 import { messageOf, UnsupportedMediaType } from '#kernel/errors.ts'
+import { sparing } from '#kernel/sparing.ts'
 import { hashFile } from './blobs/hasher.ts'
 import { inspectBlob } from './blobs/upload.ts'
 import { type Contents, formatOfFile } from './formats/format.ts'
@@ -32,6 +33,8 @@ export async function look(ctx: Ctx, store: string): Promise<void> {
   }
 }
 
+const telling = perCloud(({ clock }) => sparing(clock))
+
 /** The folder of each store that last had a disk in it. */
 const lastFilled = perCloud(() => new Map<string, string>())
 
@@ -41,8 +44,12 @@ async function seemsUnmounted(ctx: Ctx, store: string, disks: number, known: Ite
   if (disks > 0) filled.set(store, identity)
   if (disks > 0 || filled.get(store) === identity) return false
   const kept = [...known].filter(row => row.state === 'registered').length
-  if (kept > 0)
-    ctx.log.warn({ store, kept }, 'a watched folder is empty: is its share mounted? Its images stay as they are')
+  const more = kept > 0 ? telling(ctx)(store) : undefined
+  if (more)
+    ctx.log.warn(
+      { store, kept, ...more },
+      'a watched folder is empty: is its share mounted? Its images stay as they are',
+    )
   return kept > 0
 }
 

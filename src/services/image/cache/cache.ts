@@ -1,5 +1,5 @@
 /** The cache: copies of images that are far away, on a disk of this node, up to a size. */
-import { mkdir } from 'node:fs/promises'
+import { mkdir, stat } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
@@ -46,9 +46,15 @@ export async function fromCache(
   const row = await cached.find(env.database.root, where)
   if (!row) await queueForCache(env, image_id)
   if (!row?.blob) return undefined
+  const path = join(await folder(env), row.blob)
+  // It was removed by others, or the cache is in another folder now.
+  if (!(await stat(path).catch(() => undefined))) {
+    await cached.remove(env.database.root, { ...where, blob: row.blob })
+    return undefined
+  }
   const used = { hits: row.hits + 1, last_accessed: iso(env) }
   await cached.update(env.database.root, where, used)
-  return readBlob(join(await folder(env), row.blob), range, signal)
+  return readBlob(path, range, signal)
 }
 
 /** Copies the bytes of a queued image. */

@@ -1,7 +1,9 @@
 /** Images whose bytes are on web servers: by the location API, by patch where the cloud shows locations, and kept near. */
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
+import { rm } from 'node:fs/promises'
 import type { RequestListener } from 'node:http'
+import { join } from 'node:path'
 import { onEachEngine } from '../../../../test/engines.ts'
 import { type ImageCloud, imageCloud, upload } from '../fixtures/image-cloud.ts'
 import { opened, web } from '../fixtures/web.ts'
@@ -210,6 +212,11 @@ onEachEngine('an image that is far away is kept near once it was used', async da
   assert.equal(await read({ range: 'bytes=0-4' }), 'bytes')
   assert.equal(far.count(), before, 'not asked for again')
   assert.equal((await cache()).cached_images[0]!.hits, 2)
+  await rm(join(s.directory, 'cache'), { recursive: true })
+  assert.equal(await read(), bytes, 'its copy is gone, not the image')
+  assert.equal(await read(), bytes)
+  await s.cloud.reconcile('image.cache')
+  assert.equal((await cache()).cached_images[0]!.hits, 0)
   await s.call(s.mine, 'DELETE', at(id))
   await s.cloud.reconcile('image.cache')
   assert.deepEqual(await cache(), { cached_images: [], queued_images: [] })
