@@ -60,6 +60,8 @@ export interface Guests {
   clear(guest: Guest): Promise<void>
   /** Kills what runs. `flush`: QEMU may write its caches first. */
   kill(guest: Guest, options: { flush: boolean }): Promise<void>
+  /** The same, also of a QEMU that we do not know of: nothing has the guest's files open any more. */
+  release(guest: Guest, options: { flush: boolean }): Promise<void>
   recover(): Promise<void>
   trimLogs(bytes: number): Promise<void>
 }
@@ -131,6 +133,13 @@ export function guestsOf(host: QemuHost, emit: (event: GuestEvent) => void): Gue
     guest.session = undefined
     guest.mute = undefined
     guest.crashed = false
+  }
+
+  async function release(guest: Guest, options: { flush: boolean }) {
+    await kill(guest, options)
+    if (!(await exists(guest.files.dir))) return
+    const process = (await findProcesses(host.instances, host.clock)).get(guest.id)
+    if (process) await killProcess(process, host.clock)
   }
 
   /** Takes a QEMU of an earlier life into our care, or ends it when it was not a whole guest yet. */
@@ -205,11 +214,9 @@ export function guestsOf(host: QemuHost, emit: (event: GuestEvent) => void): Gue
       return guest.session
     },
     kill,
+    release,
     async clear(guest) {
-      await kill(guest, { flush: false })
-      if (!(await exists(guest.files.dir))) return
-      const process = (await findProcesses(host.instances, host.clock)).get(guest.id)
-      if (process) await killProcess(process, host.clock)
+      await release(guest, { flush: false })
       // From here on it is half a guest, whatever happens.
       await rm(guest.files.record, { force: true })
       await rm(guest.files.dir, { recursive: true, force: true })

@@ -123,7 +123,11 @@ async function freeBytes(dir: string): Promise<number> {
 
 /** Refuses early what could not fit; 64 MiB are left alone, so that the host itself can go on. */
 export async function needSpace(host: QemuHost, dir: string, bytes: number, what: string): Promise<void> {
-  if ((await freeBytes(dir)) < bytes) await host.makeRoom?.(bytes + reservedBytes)
+  if ((await freeBytes(dir)) < bytes) {
+    await host.makeRoom?.(bytes + reservedBytes).catch(error => {
+      host.log.warn({ err: error }, 'no room could be made of what is kept of deleted guests')
+    })
+  }
   const free = await freeBytes(dir)
   if (free < bytes) {
     const megabytes = (n: number) => Math.max(0, Math.round(n / 1024 / 1024))

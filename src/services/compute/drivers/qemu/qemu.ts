@@ -118,7 +118,7 @@ export async function qemuDriver(options: QemuDriverOptions): Promise<VirtDriver
         const record = await readRecord(guest.files).catch(() => undefined)
         for (const name of record?.images ?? []) await images.touch(name)
         if (keep && record) {
-          await guests.kill(guest, { flush: true })
+          await guests.release(guest, { flush: true })
           await keepGuest(host, id, keep)
         }
         await guests.clear(guest)
