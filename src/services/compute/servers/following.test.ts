@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { settle, virtualClock } from '#kernel/clock.ts'
 import { serverCloud } from './fixtures/server-cloud.ts'
-import { newWorld, nothingHeld } from './fixtures/world.ts'
+import { newWorld, nothingHeld, tiny } from './fixtures/world.ts'
 
 async function stage(hosts = ['h1']) {
   const clock = virtualClock()
@@ -51,6 +51,23 @@ test('a guest that its hypervisor holds is still the owner’s running server', 
   await s.report()
   assert.deepEqual(await s.shown(), ['ACTIVE', 3])
 })
+
+for (const [action, fails] of [
+  [{ rebuild: { imageRef: tiny } }, 'spawn'],
+  [{ resize: { flavorRef: '2' } }, 'sendAside'],
+] as const) {
+  test(`a ${Object.keys(action)} that fails when the guest is gone from its host ends, with an error that says so`, async () => {
+    await using s = await stage(['h1', 'h2'])
+    for (const [host, guests] of Object.entries(s.cloud.world.guests)) {
+      guests.delete(s.server.id)
+      s.cloud.drivers[host]!.inject({ method: fails, error: 'no space' })
+    }
+    assert.equal((await s.cloud.api(s.demo, 'POST', `/servers/${s.server.id}/action`, action)).status, 202)
+    await s.cloud.env.sagas.idle()
+    await s.report()
+    assert.deepEqual(await s.shown(), ['ERROR', 0, 'The guest is not on its host any more.'])
+  })
+}
 
 test('a guest that vanished is an error that says so, until it is there again', async () => {
   await using s = await stage()

@@ -106,13 +106,14 @@ export const rebuildSaga = actionSaga<Before>({
   },
 })
 
-/** The guest as it was, on its old disks. */
+/** The guest as it was, on its old disks. For one that is nowhere any more nothing can be done: the server follows it, into ERROR. */
 async function bringBack(ctx: Ctx, id: string, host: string, row: Partial<ServerRow>): Promise<void> {
   const server = await serverToUndo(ctx, id)
   if (!server) return
   const agent = hostAgent(ctx, host)
   await agent.call('bringBack', { id }, callOptions(ctx, undefined))
   if (!onBefore(row)) return
+  if ((await agent.call('state', { id }, callOptions(ctx, undefined))) === powerStates.nostate) return
   const { signal } = new AbortController()
   const nics = await ctx.services.network.wire(ctx, id, host, signal)
   const spec = await guestSpec(ctx, { ...server, ...row }, nics, host, signal)

@@ -42,7 +42,7 @@ export async function setAside(ctx: Ctx, { server_id: id, source_host }: MoveRow
   await hostAgent(ctx, source_host).call('setAside', { id, grace_seconds }, callOptions(ctx, signal, waitMs))
 }
 
-/** The guest is at its source again as it was, and runs if it did. */
+/** The guest is at its source again as it was, and runs if it did. For one that is nowhere any more nothing can be done: the server follows it, into ERROR. */
 export async function bringBack(ctx: Ctx, move: MoveRow): Promise<void> {
   const { server_id: id, source_host: host } = move
   const server = await serverToUndo(ctx, id)
@@ -50,6 +50,7 @@ export async function bringBack(ctx: Ctx, move: MoveRow): Promise<void> {
   const agent = hostAgent(ctx, host)
   await agent.call('bringBack', { id }, callOptions(ctx, undefined))
   if (move.old_vm_state !== 'active') return
+  if ((await agent.call('state', { id }, callOptions(ctx, undefined))) === powerStates.nostate) return
   const { signal } = new AbortController()
   const nics = await ctx.services.network.wire(ctx, id, host, signal)
   const spec = await guestSpec(ctx, { ...server, flavor: move.old_flavor }, nics, host, signal, move.uuid)
