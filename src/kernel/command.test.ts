@@ -24,6 +24,13 @@ test('an end is told in words, with what was written last', async () => {
   assert.match(missing.how, /^it could not be started: .*ENOENT/)
   const long = await runCommand(sh('yes | head -c 100000'), options)
   assert.ok(long.output.length <= 1000)
+  // The last 1000 of these begin in the middle of a character.
+  const binary = await runCommand(
+    sh("printf 'off\\000'; for i in $(seq 500); do printf '\\360\\237\\224\\214'; done; printf x"),
+    options,
+  )
+  assert.deepEqual([binary.output.isWellFormed(), binary.output.length], [true, 1000])
+  assert.equal((await runCommand(sh("printf 'off\\000 now'"), options)).output, 'off now')
 })
 
 test('one that takes too long ends with all that it started', async t => {

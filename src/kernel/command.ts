@@ -24,7 +24,8 @@ export function runCommand(
     const end = (ok: boolean, how: string) => {
       timer[Symbol.dispose]()
       signal.removeEventListener('abort', onAbort)
-      resolve({ ok, how, output: output.trim() })
+      // Not all that a program may write can be kept in a database.
+      resolve({ ok, how, output: output.replaceAll('\0', '').toWellFormed().trim() })
     }
     const child = spawn(program, args, {
       cwd: '/',
