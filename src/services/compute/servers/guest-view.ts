@@ -62,8 +62,12 @@ const diagnostics = operation({
       throw stateConflict(target.id, 'get_diagnostics', 'vm_state', target.vm_state)
     }
     const asked = { id: target.id, filesystems: isTrue(query.filesystems) }
-    const found = await askHost(ctx, target, agent => agent.call('diagnostics', asked, options(ctx)))
-    return ctx.atLeast('2.48') ? standardDiagnostics(found) : legacyDiagnostics(found)
+    const { filesystems, ...found } = await askHost(ctx, target, agent =>
+      agent.call('diagnostics', asked, options(ctx)),
+    )
+    // Agents from before that tell them unasked.
+    const told = asked.filesystems ? { ...found, filesystems } : found
+    return ctx.atLeast('2.48') ? standardDiagnostics(told) : legacyDiagnostics(told)
   },
 })
 
