@@ -92,7 +92,11 @@ export function desiredState({ host, control, alone, signal }: DesiredOptions) {
 
   return async (known: number | null): Promise<HostNetworkState | null> => {
     const answer = await control.call('ownState', { host, known: own ? known : null }, options).catch(tooOld)
-    if (answer === undefined) return control.call('hostState', { host, known }, { signal })
+    if (answer === undefined) {
+      // What comes now is not kept: a newer control plane is asked for everything again.
+      own = undefined
+      return control.call('hostState', { host, known }, { signal })
+    }
     if (answer === null) return null
     own = answer.state ?? { ...own!, revision: answer.revision }
     if (alone) return own

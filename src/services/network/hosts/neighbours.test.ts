@@ -8,6 +8,7 @@ import type { NetworkControlMethods } from '../agent/methods.ts'
 import type { HostNetworkState } from '../drivers/driver.ts'
 import { type NetworkCloud, networkWithSubnet } from '../fixtures/cloud.ts'
 import { type HostsCloud, hostsCloud } from '../fixtures/hosts.ts'
+import { changed } from '../revision.ts'
 import { hostState } from './state.ts'
 import { forgetChanges } from './store-neighbours.ts'
 
@@ -67,6 +68,28 @@ onEachEngine('many neighbours come in pages, and a host that has missed much is 
   deaf[Symbol.dispose]()
   const again = await asked(cloud, () => cloud.pass(10_000))
   assert.equal(again.neighbours!.filter(count => count === 503).length, 4)
+  await agrees(cloud, 'h1')
+  await agrees(cloud, 'h2')
+})
+
+onEachEngine('what users say of their ports makes no answer longer than the bus takes', async database => {
+  await using cloud = await hostsCloud(['h1', 'h2'], { database })
+  const { network } = await networkWithSubnet(cloud.demo, '10.64.0.0/16')
+  const { id } = await cloud.boot(cloud.demo, 'web', network.id, 'h1')
+  const long = 'ü'.repeat(250)
+  const extra_dhcp_opts = Array.from({ length: 64 }, (_, n) => ({ opt_name: `${long}${n}`, opt_value: long }))
+  await cloud.demo.update('ports', id, { extra_dhcp_opts })
+  await copies(cloud, id, 20)
+  const all = await asked(cloud, () => cloud.boot(cloud.demo, 'other', network.id, 'h2'))
+  // Three of the network, one of the group: ten such ports fill an answer.
+  assert.deepEqual([all.neighbours!.length, all.neighbours!.reduce((sum, count) => sum + count)], [4, 44])
+  const { leases } = (await agrees(cloud, 'h2')).networks[0]!
+
+  const deaf = cloud.deaf()
+  await cloud.ctx().transaction(ctx => changed(ctx, { ports: leases.map(lease => lease.port_id) }))
+  deaf[Symbol.dispose]()
+  const again = await asked(cloud, () => cloud.pass(10_000))
+  assert.deepEqual(again.neighbourChanges, [0, 0])
   await agrees(cloud, 'h1')
   await agrees(cloud, 'h2')
 })
@@ -148,4 +171,28 @@ test('an agent understands a control plane of the release before', async () => {
   } as unknown as Client<NetworkControlMethods>
   const fetched = desiredState({ host: 'h1', control, alone: false, signal: new AbortController().signal })
   assert.equal(await fetched(null), whole)
+})
+
+test('what an agent had before it met a control plane of the release before is not taken for newer', async () => {
+  const [first, second] = [5, 7].map(revision => ({
+    ...{ revision, networks: [], ports: [], security_groups: [] },
+    routers: [{ id: `of ${revision}` }],
+  }))
+  const known: unknown[] = []
+  let served = 2
+  const control = {
+    async call(method: string, input: { known: number | null }, { version = 1 }: { version?: number } = {}) {
+      if (version > served) throw new UnsupportedVersion('control.network', method, version, served, false)
+      if (method === 'hostState') return second
+      known.push(input.known)
+      return { revision: 8, state: input.known === null ? first : null }
+    },
+  } as unknown as Client<NetworkControlMethods>
+  const fetched = desiredState({ host: 'h1', control, alone: true, signal: new AbortController().signal })
+  assert.equal(await fetched(null), first)
+  served = 1
+  assert.equal(await fetched(5), second)
+  served = 2
+  await fetched(7)
+  assert.deepEqual(known, [null, null])
 })

@@ -1,7 +1,8 @@
 /** Tells hosts of their neighbours: those of a network or group in pages, and what changed since a revision. */
 import { type Ctx, perCloud } from '#kernel/context.ts'
 import { reconciler } from '#kernel/reconcile.ts'
-import type { ChangedNeighbours, NetworkControlMethods } from '../agent/methods.ts'
+import type { ChangedNeighbours, MemberSpec, NetworkControlMethods } from '../agent/methods.ts'
+import type { LeaseSpec } from '../drivers/driver.ts'
 import { revisionNow } from './store.ts'
 import { changesSince, forgetChanges, leasesOf, membersOf, type Which } from './store-neighbours.ts'
 
@@ -10,6 +11,8 @@ type Answered<M extends keyof NetworkControlMethods> = Awaited<ReturnType<Networ
 
 /** Ports in an answer. */
 const pageSize = 2_000
+/** And bytes: users decide how much DHCP says of a port, and the bus takes 1 MB at most. */
+const pageBytes = 700_000
 /** More changes of a network or group are told by telling all of it. */
 const manyChanges = 500
 
@@ -41,8 +44,20 @@ export function neighboursPage(ctx: Ctx, asked: Asked<'neighbours'>): Promise<An
     const { kind, id, after } = asked
     const which: Which = { ...(after !== null && { after }), limit: pageSize }
     const { found, next } = await (kind === 'network' ? leasesOf : membersOf)(ctx.db, [id], which)
-    return { revision, found: found.get(id)!, next }
+    return { revision, ...fitting(found.get(id)!, next) }
   })
+}
+
+const bytesOf = (answer: object) => Buffer.byteLength(JSON.stringify(answer))
+
+/** As much of a page as the bus takes. */
+function fitting(page: LeaseSpec[] | MemberSpec[], next: string | null) {
+  let bytes = 0
+  const more = page.findIndex((one, at) => {
+    bytes += bytesOf(one) + 1
+    return bytes > pageBytes && at > 0
+  })
+  return more < 0 ? { found: page, next } : { found: page.slice(0, more), next: page[more - 1]!.port_id }
 }
 
 export function neighbourChangesSince(
@@ -64,12 +79,11 @@ export function neighbourChangesSince(
     }
     const told = (circles: string[]) => circles.filter(id => byCircle.has(id) && !vague(id))
     const portsOf = (id: string) => byCircle.get(id)!.map(change => change.port_id)
-    return {
-      revision,
-      network: await changed(ctx, told(networks), portsOf, leasesOf),
-      group: await changed(ctx, told(groups), portsOf, membersOf),
-      unknown: ids.filter(vague),
-    }
+    const network = await changed(ctx, told(networks), portsOf, leasesOf)
+    const group = await changed(ctx, told(groups), portsOf, membersOf)
+    if (bytesOf({ network, group }) > pageBytes)
+      return { revision, network: [], group: [], unknown: ids.filter(id => byCircle.has(id)) }
+    return { revision, network, group, unknown: ids.filter(vague) }
   })
 }
 
