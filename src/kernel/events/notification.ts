@@ -67,7 +67,7 @@ export function notificationsOf(renderers: readonly Renderer[], event: Event, fo
 
 /** An event as one notification: in the format, or, where it has none, in the other. The envelope is the same for all. */
 export function notificationOf(renderers: readonly Renderer[], event: Event, format: Format): Notification {
-  const [told] = [...notificationsOf(renderers, event, format), ...notificationsOf(renderers, event, 'both')]
+  const told = notificationsOf(renderers, event, format)[0] ?? notificationsOf(renderers, event, 'both')[0]
   if (told) return told.notification
   const { topic: _topic, ...rest } = asItIs(event)
   return { ...envelope(event), ...rest }
