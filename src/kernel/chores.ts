@@ -18,7 +18,7 @@ export function chore<Input, Output>(
   input: Input,
   { signal, urgent = false }: ChoreOptions = {},
 ): Promise<Output> {
-  const { promise, resolve, reject } = Promise.withResolvers<Output>()
+  const { promise, resolve, reject } = Promise.withResolvers<string>()
   // Where our files are an npm package, Node reads them by our own hooks only.
   const flags = import.meta.url.includes('/node_modules/') ? [...process.execArgv, '--import', hooks] : []
   const way = urgent ? ['-n', '0'] : ['-n', '5', 'ionice', '-t', '-c', '3']
@@ -38,13 +38,13 @@ export function chore<Input, Output>(
   })
   child.once('error', reject)
   child.once('close', (code, by) => {
-    if (code === 0) resolve(JSON.parse(out) as Output)
+    if (code === 0) resolve(out)
     else reject(new Error(`${fileURLToPath(file)} ended with ${code ?? by}: ${said.trim()}`))
   })
   // One that has ended already says why by its code.
   child.stdin.on('error', () => {})
   child.stdin.end(JSON.stringify(input))
-  return promise
+  return promise.then(text => JSON.parse(text) as Output)
 }
 
 /** What the file of a chore does: reads its input, does the work, tells the output. */
