@@ -78,17 +78,21 @@ async function* holders(api: AdminApi): AsyncGenerator<Holder> {
   for (const one of aggregates) yield { ...one, id: String(one.id), kind: 'aggregate' }
 }
 
-async function itemsNow(api: AdminApi, id: string): Promise<Items | undefined> {
-  const { status, body } = await api.compute<{ metadata: Items }>(`/servers/${id}/metadata`)
-  return status === 200 ? body.metadata : undefined
+const itemsNow = (api: AdminApi, id: string) => api.compute<{ metadata: Items }>(`/servers/${id}/metadata`)
+
+function unchanged(body: unknown): false {
+  console.error(`  it was not changed: ${JSON.stringify(body)}`)
+  return false
 }
 
 /** In one change, so that no value is lost in between; of what a server has now, since its user may have changed it after its page was read. */
 export async function rename(api: AdminApi, holder: Holder): Promise<boolean> {
   const { kind, id } = holder
-  const metadata = kind === 'server' ? await itemsNow(api, id) : holder.metadata
+  const { status, body } = kind === 'server' ? await itemsNow(api, id) : { status: 200, body: holder }
   // Deleted meanwhile.
-  if (!metadata) return true
+  if (status === 404) return true
+  if (status !== 200) return unchanged(body)
+  const { metadata } = body
   const found = renamings(metadata)
   if (found.length === 0) return true
   const moved = found.filter(({ from, to }) => from !== to)
@@ -106,7 +110,5 @@ export async function rename(api: AdminApi, holder: Holder): Promise<boolean> {
           method: 'POST',
           body: { set_metadata: { metadata: { ...nulls, ...set } } },
         })
-  if (answer.status === 200) return true
-  console.error(`  it was not changed: ${JSON.stringify(answer.body)}`)
-  return false
+  return answer.status === 200 || unchanged(answer.body)
 }

@@ -87,3 +87,11 @@ test('what a user changed since the list was read stays changed', async () => {
   assert.equal(await rename(api, holder), true)
   assert.deepEqual(sent, [['/servers/s/metadata', { metadata: { foo: '2', more: '3', foo_2: 'newer' } }]])
 })
+
+test('a server that is gone needs no repair; one that cannot be read is not told as repaired', async t => {
+  t.mock.method(console, 'error', () => {})
+  const holder = { kind: 'server', id: 's', name: 's', metadata: { Foo: '1', foo: '2' } } as const
+  const answering = (status: number) => ({ compute: async () => ({ status, body: {} }) }) as unknown as AdminApi
+  assert.equal(await rename(answering(404), holder), true)
+  assert.equal(await rename(answering(503), holder), false)
+})
