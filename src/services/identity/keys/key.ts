@@ -60,19 +60,28 @@ export async function ensureKeys(ctx: Ctx): Promise<void> {
 }
 
 /**
- * The staged keys of tokens become the primary ones; keys whose tokens have all ended are forgotten, which logs nobody out. With `forget` all former
- * ones are, and their tokens end. Returns how many former keys of tokens are left.
+ * The staged keys of tokens become the primary ones; keys whose tokens have all ended are forgotten, which logs nobody out. With `forget` all there
+ * were are, and their tokens end. Returns how many former keys of tokens are left.
  */
 export async function rotateTokenKeys(ctx: Ctx, { forget = false } = {}): Promise<number> {
   return ctx.transaction(async tx => {
     await lock(tx.db, tx.database.engine, 'identity.keys')
-    for (const purpose of rotated) await rotate(tx, purpose, forget)
+    for (const purpose of rotated) await (forget ? renew(tx, purpose) : rotate(tx, purpose))
     await identityChanged(tx)
     return keys.count(tx.db, { purpose: 'token', state: 'secondary' })
   })
 }
 
-async function rotate(ctx: Ctx, purpose: Purpose, forget: boolean): Promise<void> {
+/** Whoever saw one of the keys may have seen them all, the next one too. */
+async function renew(ctx: Ctx, purpose: Purpose): Promise<void> {
+  const numbers = (await keys.list(ctx.db, { purpose })).map(key => key.number)
+  const last = Math.max(0, ...numbers)
+  await keys.remove(ctx.db, { purpose })
+  await keys.insert(ctx.db, newKey(ctx, purpose, last + 1, 'primary'))
+  await keys.insert(ctx.db, newKey(ctx, purpose, last + 2, 'staged'))
+}
+
+async function rotate(ctx: Ctx, purpose: Purpose): Promise<void> {
   const now = ctx.clock.now()
   const of = (state: KeyRow['state']) => ({ purpose, state })
   const staged = await keys.find(ctx.db, of('staged'))
@@ -82,7 +91,7 @@ async function rotate(ctx: Ctx, purpose: Purpose, forget: boolean): Promise<void
   await keys.insert(ctx.db, newKey(ctx, purpose, staged.number + 1, 'staged'))
   const { token_lifetime_seconds, expired_token_window_seconds } = ctx.config.of(identityConfig)
   const ended = now - (token_lifetime_seconds + expired_token_window_seconds) * 1000
-  await keys.remove(ctx.db, { ...of('secondary'), ...(!forget && { created_at: { op: '<', value: ended } }) })
+  await keys.remove(ctx.db, { ...of('secondary'), created_at: { op: '<', value: ended } })
 }
 
 /** Rotates when the primary key is old enough. */

@@ -6,6 +6,7 @@ import { systemCtx } from '#kernel/context.ts'
 import { onEachEngine } from '../../../../test/engines.ts'
 import { type TestCloud, type TestProject, testCloud } from '../../../../test/harness.ts'
 import { rotateTokenKeys } from '../keys/key.ts'
+import { keys } from '../keys/store.ts'
 import { checkPassword, hashPassword } from '../password.ts'
 
 async function admin(cloud: TestCloud) {
@@ -169,6 +170,21 @@ onEachEngine('rotating the keys logs nobody out, until the last token of a key h
   await rotate()
   assert.equal(await status(cloud, fresh), 200)
   assert.equal(await status(cloud, token), 401)
+})
+
+onEachEngine('keys that others have seen are all forgotten, the next one too', async database => {
+  await using cloud = await testCloud({ database })
+  const token = await cloud.login('demo')
+  const all = () => keys.list(cloud.env.database.root, { purpose: ['token', 'jws'] })
+  const seen = new Set((await all()).map(key => key.secret))
+  for (let twice = 0; twice < 2; twice++) assert.equal(await rotateTokenKeys(systemCtx(cloud.env), { forget: true }), 0)
+  assert.equal(await status(cloud, token), 401)
+  assert.equal(await status(cloud, await cloud.login('demo')), 200)
+  const now = await all()
+  assert.deepEqual(now.map(key => `${key.purpose} ${key.state}`).sort(), [
+    ...['jws primary', 'jws staged', 'token primary', 'token staged'],
+  ])
+  assert.ok(!now.some(key => seen.has(key.secret)))
 })
 
 test('keys rotate by themselves when they are old', async () => {
