@@ -1,5 +1,6 @@
 /** Events of choosing hosts: that it began and ended, and that something could not be done for want of a host. */
 import type { Ctx } from '#kernel/context.ts'
+import { BadRequest } from '#kernel/errors.ts'
 import { computeConfig } from './config.ts'
 import type { FaultFacts } from './events.ts'
 import type { GroupFacts } from './resource-events.ts'
@@ -7,7 +8,7 @@ import type { CpuPolicy } from './scheduler/cpu-policy.ts'
 import type { GuestCell, GuestTopology, PageSize } from './scheduler/guest-topology.ts'
 import type { PciRequest } from './scheduler/pci.ts'
 import { membersOf, serverGroups } from './server-groups/store.ts'
-import { machineWishes } from './servers/machine.ts'
+import { type MachineWishes, machineWishes } from './servers/machine.ts'
 import type { PlacingRequest } from './servers/placing.ts'
 import type { RequestSpec, ServerFlavor, ServerImage, VmState } from './servers/server.ts'
 import { requestSpecOf } from './servers/store.ts'
@@ -62,11 +63,21 @@ async function choiceFacts(ctx: Ctx, request: PlacingRequest, ids: readonly stri
   const { flavor, image, spec, ignore, project_id, user_id } = request
   const shown = image && shownImage(image)
   const group = spec.group_id === null ? null : await groupFacts(ctx, spec.group_id)
-  const { topology, devices } = machineWishes(ctx, flavor, image)
+  const { topology, devices } = understood(ctx, request)
   return {
     ...{ server_id: ids[0]!, project_id, user_id, flavor, image: shown, spec, ignore, count: ids.length },
     ...{ group, cells: topology ? topology.cells.map(cell => cellFacts(topology, cell)) : null },
     ...{ emulator_threads: topology?.cpu.emulator ?? null, devices },
+  }
+}
+
+/** What is asked for in words that nobody knows any more (a PCI alias that is not configured now) fails for that, and is told of all the same. */
+function understood(ctx: Ctx, { flavor, image }: PlacingRequest): MachineWishes {
+  try {
+    return machineWishes(ctx, flavor, image)
+  } catch (error) {
+    if (!(error instanceof BadRequest)) throw error
+    return { topology: undefined, devices: [] }
   }
 }
 

@@ -2,8 +2,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Notification } from '#kernel/events/notification.ts'
+import { tellTaskError } from '../choice-events.ts'
 import { serverCloud } from '../servers/fixtures/server-cloud.ts'
 import { tiny } from '../servers/fixtures/world.ts'
+import { updateServer } from '../servers/store.ts'
 
 type Told = Notification & { payload: { 'nova_object.data': Record<string, unknown> } }
 
@@ -141,6 +143,19 @@ test('a server that no host can take is told of as an error', async () => {
   await s.cloud.boot(s.demo, { flavorRef: '3' })
   const task = 'compute_task.build_instances.error'
   assert.deepEqual(s.names(), ['instance.create.start', task, 'instance.create.error'])
+})
+
+test('what fails since its flavor names a device that is not configured any more is told of', async () => {
+  await using s = await listened()
+  const { id } = await s.cloud.boot(s.demo)
+  const { flavor } = await s.cloud.row(id)
+  s.versioned.length = 0
+  await s.cloud.ctx().transaction(async tx => {
+    await updateServer(tx, id, { flavor: { ...flavor, extra_specs: { 'pci_passthrough:alias': 'gone:1' } } })
+    await tellTaskError(tx, 'build_instances', id, { exception: 'NoValidHost', message: 'none', step: '', details: '' })
+  })
+  await s.cloud.env.sagas.idle()
+  assert.deepEqual(s.names(), ['compute_task.build_instances.error'])
 })
 
 test('aggregates, flavors, key pairs, groups and services are told of', async () => {
