@@ -24,10 +24,10 @@ export function versionOperations(resources: readonly Operation[]): Operation[] 
     method: 'GET',
     path: '/',
     summary: 'List API versions',
-    response: oneOf(
-      'versions',
-      Type.Object({ values: Type.Array(Type.Object({ id: Type.String(), status: Type.String() })) }),
-    ),
+    response: Type.Union([
+      oneOf('versions', Type.Object({ values: Type.Array(Type.Object({ id: Type.String(), status: Type.String() })) })),
+      oneOf('resources', Type.Unknown()),
+    ]),
     policy: 'public',
     async handle(ctx, { headers }) {
       if (wantsJsonHome(headers.accept)) return reply(jsonHome(resources, '/v3'), asHome)
@@ -40,7 +40,7 @@ export function versionOperations(resources: readonly Operation[]): Operation[] 
     path: '/v3',
     summary: 'Show version 3',
     policy: 'public',
-    response: Type.Union([Type.Object({ version: Type.Unknown() }), Type.Object({ resources: Type.Unknown() })]),
+    response: Type.Union([oneOf('version', Type.Unknown()), oneOf('resources', Type.Unknown())]),
     async handle(ctx, { headers }) {
       if (wantsJsonHome(headers.accept)) return reply(jsonHome(resources), asHome)
       return { version: version(ctx) }

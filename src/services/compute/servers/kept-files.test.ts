@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { virtualClock } from '#kernel/clock.ts'
+import type { ProbePoint, SagaProbe } from '#kernel/saga/run.ts'
 import { onEachEngine } from '../../../../test/engines.ts'
 import { keptKey } from '../drivers/fake-kept.ts'
 import { type ServerCloudOptions, serverCloud } from './fixtures/server-cloud.ts'
@@ -121,4 +122,41 @@ test('without the setting, of an encrypted server, and of one that never ran not
   await keeping.remove(keeping.demo, failed.id)
   assert.deepEqual(await keeping.kept(), [])
   assert.equal(keeping.world.guests.h1!.has(keptKey(failed.id)), false)
+})
+
+test('a kill at every step of such an image is taken up by the next process', async () => {
+  const world = await newWorld()
+  let probe: SagaProbe = () => {}
+  const boot = () => stage({ world, sagaProbe: point => probe(point) })
+  const isOurs = ({ saga }: ProbePoint) => saga === 'compute.kept_files.image'
+  const places: ProbePoint[] = []
+  let s = await boot()
+  const server = await s.boot(s.demo)
+  await s.remove(s.demo, server.id)
+  const ask = () =>
+    s.api<{ image_id: string }>(s.administrator, 'POST', `/os-kept-files/${server.id}/image`, { image: {} })
+  probe = point => void (isOurs(point) && places.push(point))
+  await ask()
+  await s.env.sagas.idle()
+  assert.ok(places.length >= 3, `${places.length} places`)
+  for (const { step, at } of places) {
+    const reached = Promise.withResolvers<void>()
+    probe = point => {
+      if (!isOurs(point) || point.step !== step || point.at !== at) return
+      reached.resolve()
+      return new Promise<never>(() => {})
+    }
+    const { image_id } = (await ask()).body
+    await reached.promise
+    await s.kill()
+    probe = () => {}
+    s = await boot()
+    await s.begin()
+    await s.env.sagas.idle()
+    const { token } = s.demo
+    const { body } = await s.request<{ status: string }>('GET', `/image/v2/images/${image_id}`, { token })
+    assert.equal(body.status, 'active', `${at} ${step}`)
+    assert.equal((await s.kept()).length, 1)
+  }
+  await s[Symbol.asyncDispose]()
 })
