@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { virtualClock } from '#kernel/clock.ts'
+import { beginning } from '#kernel/events/events.ts'
 import type { ProbePoint, SagaProbe } from '#kernel/saga/run.ts'
 import { onEachEngine } from '../../../../test/engines.ts'
 import { keptKey } from '../drivers/fake-kept.ts'
@@ -63,7 +64,7 @@ onEachEngine('the files of a deleted server stay on its host, and come back as a
   assert.equal((await s.api(s.administrator, 'GET', '/os-kept-files?host=h9')).status, 404)
 })
 
-test('a disk that cannot be read leaves no image behind; the files stay', async () => {
+test('a disk that cannot be read leaves no image behind, and is told of; the files stay', async () => {
   await using s = await stage()
   const server = await s.boot(s.demo)
   await s.remove(s.demo, server.id)
@@ -77,6 +78,10 @@ test('a disk that cannot be read leaves no image behind; the files stay', async 
     [tiny],
   )
   assert.equal((await s.kept()).length, 1)
+  const told = (await s.env.events.since(s.ctx(), beginning, { limit: 1000 })).find(
+    ({ type }) => type === 'compute.exception',
+  )
+  assert.equal(told?.payload.subject, server.id)
 })
 
 test('files go when their time is over, and the oldest before it when the disk is short', async () => {
