@@ -24,6 +24,13 @@ export interface AdminApi {
   network<T>(path: string): Promise<Answer<T>>
 }
 
+/** What was asked for. Throws StartError with the cloud's words when it refused. */
+export function answered<T>({ status, body }: Answer<T>): T {
+  if (status < 400) return body
+  const [fault] = Object.values(body ?? {}) as { message?: string }[]
+  throw new StartError(`the cloud answered ${status}: ${fault?.message ?? 'it does not say why'}`)
+}
+
 /** Throws StartError when no cloud runs on the directory, or its password is not there. */
 export async function adminApi(data: string): Promise<AdminApi> {
   const run = readRunFile(data)

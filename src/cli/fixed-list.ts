@@ -1,5 +1,5 @@
 /** `nephos fixed list`: the addresses in use on one host, with the server and the MAC of each. */
-import { adminApi } from './admin-api.ts'
+import { adminApi, answered } from './admin-api.ts'
 
 export interface HostPort {
   device_id: string
@@ -23,13 +23,13 @@ export function fixedLines(ports: readonly HostPort[]): string[] {
 export async function fixedList({ data, host }: { data: string; host: string }): Promise<number> {
   const api = await adminApi(data)
   const named = encodeURIComponent(host)
-  const { services } = (await api.compute<{ services: unknown[] }>(`/os-services?host=${named}`)).body
+  const { services } = answered(await api.compute<{ services: unknown[] }>(`/os-services?host=${named}`))
   if (services.length === 0) {
     console.error(`There is no host ${host}: openstack compute service list names them.`)
     return 1
   }
   const fields = ['device_id', 'device_owner', 'mac_address', 'fixed_ips'].map(field => `fields=${field}`).join('&')
-  const { ports } = (await api.network<{ ports: HostPort[] }>(`/ports?binding:host_id=${named}&${fields}`)).body
+  const { ports } = answered(await api.network<{ ports: HostPort[] }>(`/ports?binding:host_id=${named}&${fields}`))
   for (const line of fixedLines(ports)) console.log(line)
   return 0
 }

@@ -1,5 +1,5 @@
 /** `nephos metadata clashes`: keys of servers and aggregates that differ by nothing but case; with --fix all but one of them get another name. */
-import { type AdminApi, adminApi } from './admin-api.ts'
+import { type AdminApi, adminApi, answered } from './admin-api.ts'
 
 type Items = Record<string, string>
 
@@ -67,14 +67,14 @@ const pageSize = 500
 async function* holders(api: AdminApi): AsyncGenerator<Holder> {
   for (let marker = ''; ; ) {
     const page = `/servers/detail?all_tenants=1&limit=${pageSize}${marker && `&marker=${marker}`}`
-    const { servers } = (await api.compute<{ servers: Omit<Holder, 'kind'>[] }>(page)).body
+    const { servers } = answered(await api.compute<{ servers: Omit<Holder, 'kind'>[] }>(page))
     for (const one of servers) yield { ...one, kind: 'server' }
     if (servers.length < pageSize) break
     marker = servers.at(-1)!.id
   }
-  const { aggregates } = (
-    await api.compute<{ aggregates: { id: number; name: string; metadata: Items }[] }>('/os-aggregates')
-  ).body
+  const { aggregates } = answered(
+    await api.compute<{ aggregates: { id: number; name: string; metadata: Items }[] }>('/os-aggregates'),
+  )
   for (const one of aggregates) yield { ...one, id: String(one.id), kind: 'aggregate' }
 }
 
