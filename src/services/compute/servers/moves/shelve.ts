@@ -36,17 +36,15 @@ const shelveSaga = actionSaga<ShelveBody>({
         await hostAgent(ctx, host).call('stop', { id, grace_seconds }, callOptions(ctx, signal, waitMs))
       },
       async () => {
+        // There from the start, and to be filled by the next step.
+        if (image_id !== undefined) await ctx.services.image.remove(ctx, image_id)
         if (vm_state === 'stopped' || !(await serverToUndo(ctx, id))) return
         const spec = await currentSpec(ctx, id, host, new AbortController().signal)
         await hostAgent(ctx, host).call('start', { spec }, callOptions(ctx, undefined, 300_000))
       },
     )
     if (image_id !== undefined)
-      await s.step(
-        'store disk',
-        signal => storeDisk(ctx, host, { id, image_id, format }, signal),
-        () => ctx.services.image.remove(ctx, image_id),
-      )
+      await s.step('store disk', signal => storeDisk(ctx, host, { id, image_id, format }, signal))
     const at = await s.record('look at the clock', async tx => new Date(tx.clock.now()).toISOString())
     const shelved = { ...(image_id !== undefined && { image_id }), at }
     return { vm_state: 'shelved', power_state: powerStates.shutdown, recovery: { shelved } }
