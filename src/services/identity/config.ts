@@ -37,7 +37,11 @@ export const identityConfig = section(
         minimum: 8,
         description: 'Memory of argon2id for passwords.',
       }),
-      password_passes: Type.Integer({ default: 2, minimum: 1, description: 'Passes of argon2id for passwords.' }),
+      password_passes: Type.Integer({
+        default: 5,
+        minimum: 1,
+        description: 'Passes of argon2id for passwords; with less memory it takes more of them.',
+      }),
       lockout_attempts: Type.Integer({
         default: 0,
         minimum: 0,
