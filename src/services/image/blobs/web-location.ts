@@ -77,10 +77,10 @@ async function readOnce(ctx: Ctx, { url }: LocationInput, algorithm: string, sig
   }
 }
 
+/** The location stays, as upstream: what is said to be there is not believed, and another can be added. */
 async function locationFailed(tx: Ctx, input: LocationInput, error: SagaError): Promise<void> {
   const queued = { ...noBytes, status: 'queued', updated_at: new Date(tx.clock.now()).toISOString() }
   await images.update(tx.db, { id: input.image, status: ['importing', 'active'] }, queued)
-  await locations.remove(tx.db, { image_id: input.image, url: input.url })
   await properties.remove(tx.db, { image_id: input.image, name: taskProperty, value: input.task })
   await endTask(tx, input.task, { status: 'failure', message: error.message })
 }
