@@ -118,6 +118,7 @@ Measured by \`npm run bench\` on ${cpus().length} cores (${cpus()[0]!.model}), N
 In brackets are the least and the greatest median of five rounds of a run; expect 30 % of noise on a shared machine. *× baseline* compares the median with that of a Fastify
 route that answers a constant to as many clients, in the same run (for scheduling: with a prepared read of SQLite). The processor's time of a call includes the work that
 goes on after its answer. Where the cost grows with servers, all but ten are copies of one, in the database and on their hosts; beyond 10,000 in the database alone.
+Simulated hosts ask for no neighbours: what hosts with packets learn of each other's addresses is not in these figures.
 
 ${sections.map(markdownOf).join('\n')}`
   writeFileSync(join(root, 'docs/performance.md'), page)
