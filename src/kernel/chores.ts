@@ -1,6 +1,8 @@
 /** Chores: work that walks, reads or removes many files, done by a file of ours in a process of its own that gives way on CPU and disk, while this one answers. */
+
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { childEnv } from './program.ts'
 
 export interface ChoreOptions {
   /** Ends it. */
@@ -26,7 +28,7 @@ export function chore<Input, Output>(
     ...(signal && { signal }),
     killSignal: 'SIGKILL',
     stdio: ['pipe', 'pipe', 'pipe'],
-    env: { PATH: process.env.PATH ?? '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' },
+    env: childEnv,
   })
   let [out, said] = ['', '']
   child.stdout.setEncoding('utf8').on('data', (text: string) => {

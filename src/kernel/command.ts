@@ -1,7 +1,9 @@
 /** Runs an operator's own command: an argument vector, bounded in time and output, never a shell. */
+
 import { spawn } from 'node:child_process'
 import type { Clock } from './clock.ts'
 import { messageOf } from './errors.ts'
+import { childEnv } from './program.ts'
 
 export interface CommandEnd {
   ok: boolean
@@ -31,7 +33,7 @@ export function runCommand(
       cwd: '/',
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { PATH: process.env.PATH ?? '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' },
+      env: childEnv,
     })
     const stop = (how: string) => {
       killGroup(child.pid)

@@ -1,5 +1,9 @@
 /** Runs a small program of this machine that works on files which may be large and hostile: bounded in time, memory, output and what it writes. */
+
 import { execFile } from 'node:child_process'
+
+/** What programs that we run see of our environment: no secrets, and messages in English. */
+export const childEnv = { PATH: process.env.PATH ?? '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' }
 
 export interface Bounds {
   cwd?: string | undefined
@@ -42,7 +46,7 @@ export function runProgram(program: string, args: readonly string[], bounds: Bou
         timeout: timeoutMs,
         maxBuffer: 4 * 1024 * 1024,
         killSignal: 'SIGKILL',
-        env: { PATH: process.env.PATH ?? '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' },
+        env: childEnv,
       },
       (error, stdout, stderr) => {
         if (!error) return resolve(stdout)

@@ -1,6 +1,8 @@
 /** Starts QEMU for a guest that is built, and waits until its CPUs run. */
+
 import { spawn } from 'node:child_process'
 import { type FileHandle, mkdir, open, readFile, rm, writeFile } from 'node:fs/promises'
+import { childEnv } from '#kernel/program.ts'
 import { GuestError, type PowerState } from '../driver.ts'
 import { commandLine, type Machine, nicDevice } from './command-line.ts'
 import { prepareConsoleLog } from './console-log.ts'
@@ -99,7 +101,7 @@ async function startQemu(
     cwd: files.dir,
     detached: true,
     stdio: [input.fd, output.fd, output.fd],
-    env: { PATH: globalThis.process.env.PATH ?? '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' },
+    env: childEnv,
   })
   const failed = new Promise<never>((_, reject) => child.once('error', reject))
   const spawned = new Promise<void>(resolve => child.once('spawn', resolve))
