@@ -12,17 +12,17 @@ import { description, flag, metadata, name } from '../dialect.ts'
 import { hostAgent, powerStates } from '../host-agent.ts'
 import { checkKeys } from '../metadata-keys.ts'
 import { actionOperation, actionSaga, beginAction, requireAllowed, requireHost, type ServerAction } from './action.ts'
+import { bringBack } from './bring-back.ts'
 import { keypairOf } from './build-request.ts'
 import { accessIp, diskConfig, hostname, keptIp, personality, trustedCertificates } from './create-schema.ts'
 import { requireAsBuilt } from './encryption.ts'
-import { guestSpec } from './guest-spec.ts'
 import { imageOfServer } from './image-of-server.ts'
 import { machineWishes } from './machine.ts'
 import { beginTidy } from './moves/tidy.ts'
 import { checkContents } from './quota.ts'
 import type { GuestDataRow, ServerImage, ServerRow } from './server.ts'
 import { changedSchema } from './server-schema.ts'
-import { callOptions, currentSpec, serverToUndo, stopping } from './steps.ts'
+import { callOptions, currentSpec, stopping } from './steps.ts'
 import { findServer, guestDataOf, updateServer } from './store.ts'
 import { forgetAdminPassword, updateGuestData } from './store-guest-data.ts'
 import { changedView, serverLinks } from './view.ts'
@@ -83,7 +83,7 @@ export const rebuildSaga = actionSaga<Before>({
         const { grace_seconds, waitMs } = stopping(ctx)
         return agent.call('setAside', { id, grace_seconds }, callOptions(ctx, signal, waitMs))
       },
-      () => bringBack(ctx, id, host, row),
+      () => bringBack(ctx, { id, host, runs: onBefore(row), row }),
     )
     const power_on = row.vm_state !== 'stopped'
     await s.step('spawn', async signal => {
@@ -105,20 +105,6 @@ export const rebuildSaga = actionSaga<Before>({
     await updateGuestData(ctx, server_id, { ...data, admin_password: null })
   },
 })
-
-/** The guest as it was, on its old disks. For one that is nowhere any more nothing can be done: the server follows it, into ERROR. */
-async function bringBack(ctx: Ctx, id: string, host: string, row: Partial<ServerRow>): Promise<void> {
-  const server = await serverToUndo(ctx, id)
-  if (!server) return
-  const agent = hostAgent(ctx, host)
-  await agent.call('bringBack', { id }, callOptions(ctx, undefined))
-  if (!onBefore(row)) return
-  if ((await agent.call('state', { id }, callOptions(ctx, undefined))) === powerStates.nostate) return
-  const { signal } = new AbortController()
-  const nics = await ctx.services.network.wire(ctx, id, host, signal)
-  const spec = await guestSpec(ctx, { ...server, ...row }, nics, host, signal)
-  await agent.call('start', { spec }, callOptions(ctx, undefined, 300_000))
-}
 
 function pick<T extends object>(from: T, like: Partial<T>): Partial<T> {
   return Object.fromEntries(Object.keys(like).map(key => [key, from[key as keyof T]])) as Partial<T>

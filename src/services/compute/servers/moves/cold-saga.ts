@@ -44,7 +44,7 @@ async function run(s: SagaRun, input: ActionInput<ColdBody>): Promise<void> {
   await s.step(
     `set aside on ${source}`,
     signal => steps.setAside(ctx, move, signal),
-    () => steps.bringBack(ctx, move),
+    () => steps.bringBackToSource(ctx, move),
   )
   await s.step(
     `send to ${target}`,

@@ -81,7 +81,7 @@ const askAgainMs = [200, 1_000, 5_000]
 async function bringBack(ctx: Ctx, move: MoveRow, signal: AbortSignal): Promise<void> {
   for (let attempt = 0; ; attempt++) {
     try {
-      return await steps.bringBack(ctx, move)
+      return await steps.bringBackToSource(ctx, move)
     } catch (error) {
       if (ctx.sagas.stopping || !isUnreachable(error)) throw error
       await ctx.clock.sleep(askAgainMs[attempt] ?? askAgainMs.at(-1)!, signal)

@@ -6,6 +6,7 @@ import type { GuestSpec } from '../../drivers/driver.ts'
 import { faultFacts, tellAll } from '../../events.ts'
 import { hostAgent, powerStates } from '../../host-agent.ts'
 import type { ActionInput } from '../action.ts'
+import { bringBack } from '../bring-back.ts'
 import { guestSpec } from '../guest-spec.ts'
 import { amountsOf } from '../resources.ts'
 import type { ServerRow, TaskState } from '../server.ts'
@@ -42,20 +43,15 @@ export async function setAside(ctx: Ctx, { server_id: id, source_host }: MoveRow
   await hostAgent(ctx, source_host).call('setAside', { id, grace_seconds }, callOptions(ctx, signal, waitMs))
 }
 
-/** The guest is at its source again as it was, and runs if it did. For one that is nowhere any more nothing can be done: the server follows it, into ERROR. */
-export async function bringBack(ctx: Ctx, move: MoveRow): Promise<void> {
-  const { server_id: id, source_host: host } = move
-  const server = await serverToUndo(ctx, id)
-  if (!server) return
-  const agent = hostAgent(ctx, host)
-  await agent.call('bringBack', { id }, callOptions(ctx, undefined))
-  if (move.old_vm_state !== 'active') return
-  if ((await agent.call('state', { id }, callOptions(ctx, undefined))) === powerStates.nostate) return
-  const { signal } = new AbortController()
-  const nics = await ctx.services.network.wire(ctx, id, host, signal)
-  const spec = await guestSpec(ctx, { ...server, flavor: move.old_flavor }, nics, host, signal, move.uuid)
-  await agent.call('start', { spec }, callOptions(ctx, undefined, 300_000))
-}
+/** With the room that the move still holds at its source. */
+export const bringBackToSource = (ctx: Ctx, move: MoveRow): Promise<void> =>
+  bringBack(ctx, {
+    id: move.server_id,
+    host: move.source_host,
+    runs: move.old_vm_state === 'active',
+    row: { flavor: move.old_flavor },
+    holder: move.uuid,
+  })
 
 /** What came to the target goes; on the source itself it goes when the old guest is brought back. */
 export async function leaveTarget(ctx: Ctx, move: MoveRow, target: string): Promise<void> {
