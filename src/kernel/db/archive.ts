@@ -32,7 +32,7 @@ export function archive(ctx: Ctx, source: string, id: string, row: object): Prom
 export async function archived<Row>(
   ctx: Ctx,
   source: string,
-  options: { id?: string; since?: string; limit?: number } = {},
+  options: { id?: string | readonly string[]; since?: string; limit?: number } = {},
 ): Promise<(Row & { deleted_at: string })[]> {
   const found = await table.list(
     ctx.db,

@@ -1,6 +1,6 @@
 /** Files of deleted servers that their hosts have kept: listed, brought back as images, removed. Not upstream's. */
 import { type Ctx, createCtx, systemIdentity } from '#kernel/context.ts'
-import { Conflict, NotFound } from '#kernel/errors.ts'
+import { BadRequest, Conflict, NotFound } from '#kernel/errors.ts'
 import { type Operation, operation, reply } from '#kernel/operation.ts'
 import { admin, rule } from '#kernel/policy/rule.ts'
 import { Type } from '#kernel/schema/builders.ts'
@@ -9,7 +9,7 @@ import { hostAgent } from '../host-agent.ts'
 import { hosts } from '../hosts/store.ts'
 import type { ServerRow } from '../servers/server.ts'
 import { isUnreachable } from '../servers/steps.ts'
-import { deletedServer } from '../servers/store.ts'
+import { deletedServer, deletedServersOf } from '../servers/store.ts'
 import { keptImageSaga } from './steps.ts'
 
 const ruleOf = (verb: string) => rule(`nephos:kept-files:${verb}`, admin)
@@ -35,12 +35,14 @@ const list = operation({
   async handle(ctx, { query: { host } }) {
     if (!(await hosts.find(ctx.db, { name: host }))) throw new NotFound(`Compute host ${host} could not be found.`)
     const found = await keptOn(ctx, host)
-    const shown = found.map(async ({ id, deleted_at, until, bytes }) => {
-      const server = await deletedServer(ctx, id)
-      const { display_name = null, project_id = null } = server ?? {}
+    const servers = await deletedServersOf(
+      ctx,
+      found.map(({ id }) => id),
+    )
+    const rows = found.map(({ id, deleted_at, until, bytes }) => {
+      const { display_name = null, project_id = null } = servers.get(id) ?? {}
       return { server_id: id, name: display_name, project_id, deleted_at, until, bytes }
     })
-    const rows = await Promise.all(shown)
     return { kept_files: rows.sort((a, b) => (a.deleted_at < b.deleted_at ? -1 : 1)) }
   },
 })
@@ -83,6 +85,8 @@ const image = operation({
   async handle(ctx, { params: { server_id }, body }) {
     const server = await keptServer(ctx, server_id)
     const { name: called = `${server.display_name}-kept`, project_id = server.project_id } = body.image
+    if (project_id !== server.project_id && !(await ctx.services.identity.project(ctx, project_id)))
+      throw new BadRequest(`Project ID ${project_id} is not a valid project.`)
     const format = server.image?.disk_format ?? 'qcow2'
     // What is made, and done for it, is that project's.
     const owner = createCtx(ctx, { requestId: ctx.requestId, identity: { ...systemIdentity, project_id } })

@@ -52,6 +52,10 @@ onEachEngine('the files of a deleted server stay on its host, and come back as a
   const again = await s.boot(s.demo, { imageRef: asked.body.image_id })
   assert.equal(again.status, 'ACTIVE')
 
+  const nowhere = { image: { project_id: 'nowhere' } }
+  const refused = await s.api<{ badRequest: { message: string } }>(s.administrator, 'POST', `${path}/image`, nowhere)
+  assert.equal(refused.body.badRequest.message, 'Project ID nowhere is not a valid project.')
+
   for (const [method, path2, body] of [
     ['GET', '/os-kept-files?host=h1'],
     ['POST', `${path}/image`, { image: {} }],

@@ -278,8 +278,11 @@ export async function deletedServers(ctx: Ctx, since: string | undefined, limit?
 
 /** A server that is gone, for as long as its row is kept. */
 export async function deletedServer(ctx: Ctx, id: string): Promise<ServerRow | undefined> {
-  const [found] = await archived<ServerRow>(ctx, servers.table, { id })
-  if (!found) return undefined
-  const { deleted_at, ...row } = found
-  return { ...row, terminated_at: deleted_at }
+  return (await deletedServersOf(ctx, [id])).get(id)
+}
+
+/** Those of the ids that are remembered. */
+export async function deletedServersOf(ctx: Ctx, ids: readonly string[]): Promise<ReadonlyMap<string, ServerRow>> {
+  const found = await archived<ServerRow>(ctx, servers.table, { id: ids, limit: ids.length })
+  return new Map(found.map(({ deleted_at, ...row }) => [row.id, { ...row, terminated_at: deleted_at }]))
 }
