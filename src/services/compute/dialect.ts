@@ -40,6 +40,25 @@ export function paging(ctx: Ctx, asked: number | undefined) {
   }
 }
 
+/** The order of lists that tell what happened. */
+export const newestFirst = {
+  orderBy: [
+    { column: 'created_at' as const, direction: 'desc' as const },
+    { column: 'id' as const, direction: 'desc' as const },
+  ],
+}
+
+/** The row that a page begins after, to be spread into its options. */
+export async function afterMarker<Row>(
+  marker: string | undefined,
+  find: (marker: string) => Promise<Row | undefined>,
+): Promise<{ after?: Row }> {
+  if (marker === undefined) return {}
+  const after = await find(marker)
+  if (!after) throw new BadRequest(`Marker ${marker} could not be found.`)
+  return { after }
+}
+
 export const pageQuery = {
   limit: Type.Optional(Type.Integer({ minimum: 0 })),
   marker: Type.Optional(Type.String()),

@@ -1,10 +1,9 @@
 /** What fencing failed hosts came to, for operators. Not upstream's. */
-import { BadRequest } from '#kernel/errors.ts'
 import { type Operation, operation } from '#kernel/operation.ts'
 import { admin, rule } from '#kernel/policy/rule.ts'
 import { Type } from '#kernel/schema/builders.ts'
-import { hostName, linksSchema, pageQuery, paging } from '../dialect.ts'
-import { fencings, newest } from './store.ts'
+import { afterMarker, hostName, linksSchema, newestFirst, pageQuery, paging } from '../dialect.ts'
+import { fencings } from './store.ts'
 
 const nullable = Type.Union([Type.String(), Type.Null()])
 
@@ -29,10 +28,9 @@ const list = operation({
   query: Type.Object({ host: Type.Optional(hostName), ...pageQuery }, { additionalProperties: false }),
   response: Type.Object({ fencings: Type.Array(fencing), fencings_links: Type.Optional(linksSchema) }),
   async handle(ctx, { query: { host, limit, marker }, url }) {
-    const after = marker === undefined ? undefined : await fencings.find(ctx.db, { id: marker })
-    if (marker !== undefined && !after) throw new BadRequest(`Marker ${marker} could not be found.`)
+    const after = await afterMarker(marker, id => fencings.find(ctx.db, { id }))
     const page = paging(ctx, limit)
-    const found = await fencings.list(ctx.db, { host }, { ...newest, limit: page.limit, ...(after && { after }) })
+    const found = await fencings.list(ctx.db, { host }, { ...newestFirst, ...after, limit: page.limit })
     return { fencings: found, ...page.links('fencings_links', url, found.length, found.at(-1)?.id) }
   },
 })

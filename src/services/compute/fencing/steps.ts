@@ -1,14 +1,14 @@
 /** Makes sure that a host is off before its servers are built anew: by a saga that runs the operator's command, and whose record says how that ended. */
 import { runCommand } from '#kernel/command.ts'
-import { cloudConfig } from '#kernel/config/cloud-config.ts'
 import type { Ctx } from '#kernel/context.ts'
+import { keptSince } from '#kernel/housekeeping.ts'
 import { reconciler } from '#kernel/reconcile.ts'
 import { saga } from '#kernel/saga/saga.ts'
 import { computeConfig } from '../config.ts'
 import type { HostRow } from '../hosts/host.ts'
 import { hosts } from '../hosts/store.ts'
 import type { FencingRow, FencingState } from './fencing.ts'
-import { fencings, lastFencing } from './store.ts'
+import { fencings, forgetFencings, lastFencing } from './store.ts'
 
 interface Input {
   id: string
@@ -93,14 +93,8 @@ async function beginFencing(ctx: Ctx, { name: host, last_seen }: HostRow): Promi
   })
 }
 
-/** Forgets those that were over long ago, and are not why a host counts as off. */
 export const oldFencings = reconciler({
   id: 'compute.old-fencings',
   every: 3_600_000,
-  async run(ctx) {
-    const days = ctx.config.of(cloudConfig).keep_deleted_days
-    const value = new Date(ctx.clock.now() - days * 86_400_000).toISOString()
-    for (const { id, host } of await fencings.list(ctx.db, { ended_at: { op: '<', value } }, { limit: 1000 }))
-      if ((await lastFencing(ctx, host))?.id !== id) await fencings.remove(ctx.db, { id })
-  },
+  run: ctx => forgetFencings(ctx, keptSince(ctx)),
 })

@@ -1,12 +1,12 @@
 /** Key pairs: list, show, import or generate, delete. */
 import type { Ctx } from '#kernel/context.ts'
 import { lock, UniqueViolation } from '#kernel/db/database.ts'
-import { BadRequest, Conflict, NotFound, OverQuota } from '#kernel/errors.ts'
+import { Conflict, NotFound, OverQuota } from '#kernel/errors.ts'
 import { type Operation, operation, reply } from '#kernel/operation.ts'
 import { admin, rule } from '#kernel/policy/rule.ts'
 import { Type } from '#kernel/schema/builders.ts'
 import { byVersion, since } from '#kernel/schema/marks.ts'
-import { body, linksSchema, naiveTime, pageQuery, paging } from '../dialect.ts'
+import { afterMarker, body, linksSchema, naiveTime, pageQuery, paging } from '../dialect.ts'
 import { quotaLimits, within } from '../quotas/quota.ts'
 import { tellKeypair } from '../resource-events.ts'
 import { generateCertificate } from './certificate.ts'
@@ -83,14 +83,14 @@ const list = operation({
   async handle(ctx, { query, url, target }) {
     const asked = ctx.atLeast('2.35') ? query : {}
     const page = paging(ctx, asked.limit)
-    const after = asked.marker === undefined ? undefined : await markerOf(ctx, target.user_id, asked.marker)
+    const after = await afterMarker(asked.marker, name => keypairs.find(ctx.db, { user_id: target.user_id, name }))
     const found = await keypairs.list(
       ctx.db,
       { user_id: target.user_id },
       {
         orderBy: [{ column: 'name', direction: 'asc' }],
         ...(ctx.atLeast('2.35') && { limit: page.limit }),
-        ...(after && { after }),
+        ...after,
       },
     )
     return {
@@ -99,12 +99,6 @@ const list = operation({
     }
   },
 })
-
-async function markerOf(ctx: Ctx, user_id: string, name: string): Promise<KeypairRow> {
-  const row = await keypairs.find(ctx.db, { user_id, name })
-  if (!row) throw new BadRequest(`Marker ${name} could not be found.`)
-  return row
-}
 
 const show = operation({
   id: 'compute.keypairs.show',

@@ -1,5 +1,5 @@
 /** Forgets maintenances that were over long ago. */
-import { cloudConfig } from '#kernel/config/cloud-config.ts'
+import { keptSince } from '#kernel/housekeeping.ts'
 import { reconciler } from '#kernel/reconcile.ts'
 import { hosts } from '../../hosts/store.ts'
 import { nameOf } from './maintenance.ts'
@@ -12,10 +12,13 @@ export const oldMaintenances = reconciler({
   id: 'compute.old-maintenances',
   every: 3_600_000,
   async run(ctx) {
-    const days = ctx.config.of(cloudConfig).keep_deleted_days
-    const value = new Date(ctx.clock.now() - days * 86_400_000).toISOString()
     // A suspension goes before the resume that has ended it.
-    const old = await maintenances.list(ctx.db, { ended_at: { op: '<', value } }, { ...oldest, limit: 1000 })
+    const old = await maintenances.pick(
+      ctx.db,
+      ['id', 'kind', 'host', 'created_at'],
+      { ended_at: { op: '<', value: keptSince(ctx) } },
+      oldest,
+    )
     if (old.length === 0) return
     const closedFor = new Set((await hosts.pick(ctx.db, ['disabled_reason'])).map(host => host.disabled_reason))
     for (const { id, kind, host, created_at } of old) {

@@ -6,7 +6,7 @@ import { type Operation, operation, reply } from '#kernel/operation.ts'
 import { admin, rule } from '#kernel/policy/rule.ts'
 import { type Static, Type } from '#kernel/schema/builders.ts'
 import { computeConfig } from '../../config.ts'
-import { hostName, linksSchema, pageQuery, paging } from '../../dialect.ts'
+import { afterMarker, hostName, linksSchema, newestFirst, pageQuery, paging } from '../../dialect.ts'
 import { type HostRow, isUp } from '../../hosts/host.ts'
 import { changeHost } from '../../hosts/steps.ts'
 import { hosts } from '../../hosts/store.ts'
@@ -15,7 +15,7 @@ import { serversOn } from '../store.ts'
 import { type BalanceWish, balanceOf } from './balance.ts'
 import { type MaintainedRow, type MaintenanceKind, type MaintenanceRow, nameOf, serverStates } from './maintenance.ts'
 import { cancelMaintenance, maintenanceSaga, tellMaintenance } from './saga.ts'
-import { addServers, goingOn, maintenances, type NewMaintained, newest, serversOf, serversOfMany } from './store.ts'
+import { addServers, goingOn, maintenances, type NewMaintained, serversOf, serversOfMany } from './store.ts'
 
 const ruleOf = (verb: string) => rule(`nephos:maintenances:${verb}`, admin)
 /** In percent of what hosts offer: how far the fullest may be from the emptiest. */
@@ -81,10 +81,9 @@ const list = operation({
   query: Type.Object({ host: Type.Optional(hostName), ...pageQuery }, { additionalProperties: false }),
   response: Type.Object({ maintenances: Type.Array(maintenance), maintenances_links: Type.Optional(linksSchema) }),
   async handle(ctx, { query: { host, limit, marker }, url }) {
-    const after = marker === undefined ? undefined : await maintenances.find(ctx.db, { id: marker })
-    if (marker !== undefined && !after) throw new BadRequest(`Marker ${marker} could not be found.`)
+    const after = await afterMarker(marker, id => maintenances.find(ctx.db, { id }))
     const page = paging(ctx, limit)
-    const found = await maintenances.list(ctx.db, { host }, { ...newest, limit: page.limit, ...(after && { after }) })
+    const found = await maintenances.list(ctx.db, { host }, { ...newestFirst, ...after, limit: page.limit })
     const rows = Map.groupBy(await serversOfMany(ctx, found), row => row.maintenance_id)
     const links = page.links('maintenances_links', url, found.length, found.at(-1)?.id)
     return { maintenances: found.map(row => view(row, rows.get(row.id) ?? [])), ...links }
@@ -199,7 +198,7 @@ async function serversFor(ctx: Ctx, kind: MaintenanceKind, { name }: HostRow): P
 
 /** Servers that maintenances of the host have suspended since one resumed them all; those that their users suspended are not among them. */
 async function suspendedOn(ctx: Ctx, host: string): Promise<string[]> {
-  const before = await maintenances.list(ctx.db, { host, kind: ['suspend', 'resume'] }, newest)
+  const before = await maintenances.list(ctx.db, { host, kind: ['suspend', 'resume'] }, newestFirst)
   const isSuspension = ({ kind }: MaintenanceRow) => kind === 'suspend'
   if (!before.some(isSuspension)) throw new BadRequest(`No maintenance has suspended the servers of host ${host}.`)
   const resumed = before.findIndex(one => one.kind === 'resume' && one.state === 'done')

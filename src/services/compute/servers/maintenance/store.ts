@@ -16,12 +16,6 @@ const maintained = rows<MaintainedRow>('compute_maintenance_servers')
 
 const now = (ctx: Ctx) => new Date(ctx.clock.now()).toISOString()
 const inOrder = { orderBy: [{ column: 'position' as const, direction: 'asc' as const }] }
-export const newest = {
-  orderBy: [
-    { column: 'created_at' as const, direction: 'desc' as const },
-    { column: 'id' as const, direction: 'desc' as const },
-  ],
-}
 
 /** The one of a host (or of all hosts) that goes on. */
 export function goingOn(ctx: Ctx, host: string | null): Promise<MaintenanceRow | undefined> {

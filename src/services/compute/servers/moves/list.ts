@@ -6,7 +6,7 @@ import { type Operation, operation } from '#kernel/operation.ts'
 import { admin, projectManagerOrAdmin, rule } from '#kernel/policy/rule.ts'
 import { Type } from '#kernel/schema/builders.ts'
 import { byVersion, since } from '#kernel/schema/marks.ts'
-import { type Link, linksSchema, naiveTime, paging, resourceLinks } from '../../dialect.ts'
+import { afterMarker, type Link, linksSchema, naiveTime, newestFirst, paging, resourceLinks } from '../../dialect.ts'
 import { numbersOfFlavors } from '../../flavors/store-numbers.ts'
 import { liveStatuses, type MoveRow } from './move.ts'
 import { moves } from './store.ts'
@@ -149,15 +149,11 @@ async function pageOf(ctx: Ctx, where: Where<MoveRow>, asked: Paged, limit: numb
   if (from && to && to < from) {
     throw new BadRequest('The value of changes-since must be less than or equal to changes-before.')
   }
-  const after = marker === undefined ? undefined : await moves.find(ctx.db, { uuid: marker })
-  if (marker !== undefined && !after) throw new BadRequest(`Marker ${marker} could not be found.`)
+  const after = await afterMarker(marker, uuid => moves.find(ctx.db, { uuid }))
   return moves.list(ctx.db, where, {
-    orderBy: [
-      { column: 'created_at', direction: 'desc' },
-      { column: 'id', direction: 'desc' },
-    ],
+    ...newestFirst,
+    ...after,
     limit,
-    ...(after && { after }),
     also: eb =>
       eb.and([
         ...(host === undefined ? [] : [eb.or([eb('source_host', '=', host), eb('dest_host', '=', host)])]),
