@@ -27,6 +27,7 @@ import type { SagaProbe } from '#kernel/saga/run.ts'
 import { unfinishedSagas } from '#kernel/saga/unfinished.ts'
 import type { Service } from '#kernel/service.ts'
 import { wholeCloud } from '#kernel/whole.ts'
+import { newDatabase } from './new-database.ts'
 import { eventConfig } from './services/event/config.ts'
 import { services as allServices } from './services.ts'
 
@@ -127,7 +128,7 @@ export async function createCloud(options: CloudOptions): Promise<Cloud> {
     signal: id => (control && !own.some(one => one.id === id) ? control : runner)?.signal(id),
   }
   for (const warning of env.policy.warnings) log.warn(warning)
-  await migrate(database, migrationSets)
+  await migrate(database, migrationSets, newDatabase)
   const whole = wholeCloud(env, services, control, options)
   disposables.push(whole)
   for (const service of services) {

@@ -12,6 +12,7 @@ import { type Ids, systemIds } from '../src/kernel/ids.ts'
 import { createLog, type Log, silentLog } from '../src/kernel/log.ts'
 import type { CheckSource } from '../src/kernel/policy/rule.ts'
 import type { SagaProbe } from '../src/kernel/saga/run.ts'
+import { newDatabase } from '../src/new-database.ts'
 
 export interface TestCloudOptions {
   clock?: Clock
@@ -73,7 +74,7 @@ const testSettings = [
 const endpointPaths: Record<string, string> = { compute: '/compute/v2.1', volume: '/volume/v3' }
 
 /** A cloud's database with nothing in it. */
-export const openMemory = () => openMigrated(migrationSets)
+export const openMemory = () => openMigrated(migrationSets, newDatabase)
 
 export async function testCloud(options: TestCloudOptions = {}): Promise<TestCloud> {
   using stack = new DisposableStack()

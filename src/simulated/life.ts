@@ -21,6 +21,7 @@ import { databaseFile } from '../cli/database.ts'
 import { ensureTinyImage } from '../cli/tiny-image.ts'
 import { type Cloud, createCloud, migrationSets, untilHealthy } from '../cloud.ts'
 import { ensureFirstContents } from '../first-contents.ts'
+import { newDatabase } from '../new-database.ts'
 import { computeConfig } from '../services/compute/config.ts'
 import { type FakeDriver, type FakeGuest, fakeDriver } from '../services/compute/drivers/fake.ts'
 import { keptGuests } from '../services/compute/drivers/fake-guests.ts'
@@ -164,7 +165,7 @@ export async function beginLife(place: Place, beginning: Beginning): Promise<Lif
 }
 
 async function openDatabase({ dir, kept }: Place, from: Beginning['from']): Promise<DatabaseSync> {
-  if (!kept && typeof from === 'string') return connectMigrated(migrationSets)
+  if (!kept && typeof from === 'string') return connectMigrated(migrationSets, newDatabase)
   const file = join(dir, databaseFile)
   if (kept && from !== 'kept') for (const end of ['', '-wal', '-shm']) rmSync(file + end, { force: true })
   if (kept && typeof from !== 'string') writeFileSync(file, from, { mode: 0o600 })

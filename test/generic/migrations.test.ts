@@ -3,9 +3,11 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { sql } from 'kysely'
 import { migrationSets } from '../../src/cloud.ts'
-import type { Database } from '../../src/kernel/db/database.ts'
+import { type Database, databaseOf } from '../../src/kernel/db/database.ts'
 import { type MigrationSet, migrate, pendingMigrations } from '../../src/kernel/db/migrate.ts'
-import { openSqlite } from '../../src/kernel/db/sqlite.ts'
+import { connectSqlite, openSqlite, sqliteDialect } from '../../src/kernel/db/sqlite.ts'
+import { newDatabase } from '../../src/new-database.ts'
+import { statementsOf } from '../../tools/new-database.ts'
 import { onEachEngine } from '../engines.ts'
 
 interface Column {
@@ -134,4 +136,24 @@ onEachEngine('both engines have the same tables and columns, and nothing is left
   await migrate(other, migrationSets)
   const names = async (one: Database) => (await columnsOf(one)).map(({ table, name }) => `${table}.${name}`).sort()
   assert.deepEqual(await names(database), await names(other))
+})
+
+test('a new database is to the last row what all migrations make, though it runs none', async () => {
+  const [byMigrations, ready] = [connectSqlite(':memory:'), connectSqlite(':memory:')]
+  await using one = databaseOf('sqlite', sqliteDialect(byMigrations))
+  await using other = databaseOf('sqlite', sqliteDialect(ready))
+  const ran = await migrate(one, migrationSets)
+  assert.deepEqual(await migrate(other, migrationSets, newDatabase), ran)
+  assert.deepEqual(statementsOf(ready), statementsOf(byMigrations), 'after a new migration: npm run generate')
+})
+
+test('a new database that is behind the migrations is brought up to them', async () => {
+  const later: MigrationSet = {
+    owner: 'later',
+    migrations: [{ name: '0001-first', up: db => sql`create table later_things (id text)`.execute(db).then(() => {}) }],
+  }
+  await using database = openSqlite(':memory:')
+  assert.equal((await migrate(database, [...migrationSets, later], newDatabase)).at(-1), 'later/0001-first')
+  assert.deepEqual((await sql`select * from later_things`.execute(database.root)).rows, [])
+  assert.deepEqual(await pendingMigrations(database, [...migrationSets, later]), [])
 })

@@ -1,5 +1,5 @@
 /** Migrations: numbered, forward only, each in a transaction, safe to run again after a crash. */
-import { type Kysely, sql } from 'kysely'
+import { CompiledQuery, type Kysely, sql } from 'kysely'
 import type { Database, Db, Engine } from './database.ts'
 
 /** A schema builder that knows no tables: migrations must not depend on today's row types. */
@@ -35,18 +35,32 @@ export async function pendingMigrations(database: Database, sets: MigrationSet[]
   return notIn(await applied(database.root), sets).map(({ owner, migration }) => `${owner}/${migration.name}`)
 }
 
-/** Runs what has not run yet and returns the names. A new database takes one transaction, so that start-up costs one commit. */
-export async function migrate(database: Database, sets: MigrationSet[]): Promise<string[]> {
+/**
+ * Runs what has not run yet and returns the names. A new database takes one transaction, so that start-up costs one commit. `ready`: statements
+ * that make what migrations would in a new SQLite database, in a fifth of the time; what is newer than they runs after them.
+ */
+export async function migrate(
+  database: Database,
+  sets: MigrationSet[],
+  ready?: () => readonly string[],
+): Promise<string[]> {
   const done = await applied(database.root)
   const todo = notIn(done, sets)
-  const batches = done.size === 0 ? [todo] : todo.map(item => [item])
+  const isNew = done.size === 0
+  const batches = isNew ? [todo] : todo.map(item => [item])
   for (const batch of batches) {
     await database.transaction(async tx => {
-      for (const { owner, migration } of batch) {
+      const left = isNew && ready && database.engine === 'sqlite' ? await makeReady(tx, ready(), sets) : batch
+      for (const { owner, migration } of left) {
         await migration.up(tx as unknown as SchemaDb, database.engine)
         await sql`insert into kernel_migrations (owner, name) values (${owner}, ${migration.name})`.execute(tx)
       }
     })
   }
   return todo.map(({ owner, migration }) => `${owner}/${migration.name}`)
+}
+
+async function makeReady(tx: Db, statements: readonly string[], sets: MigrationSet[]) {
+  for (const statement of statements) await tx.executeQuery(CompiledQuery.raw(statement))
+  return notIn(await applied(tx), sets)
 }

@@ -6,17 +6,17 @@ import { connectSqlite, sqliteDialect } from './sqlite.ts'
 
 const made = new WeakMap<readonly MigrationSet[], Uint8Array>()
 
-export async function connectMigrated(sets: MigrationSet[]): Promise<DatabaseSync> {
+export async function connectMigrated(sets: MigrationSet[], ready?: () => readonly string[]): Promise<DatabaseSync> {
   const connection = connectSqlite(':memory:')
   const known = made.get(sets)
   if (known) connection.deserialize(known)
   else {
-    await migrate(databaseOf('sqlite', sqliteDialect(connection)), sets)
+    await migrate(databaseOf('sqlite', sqliteDialect(connection)), sets, ready)
     made.set(sets, connection.serialize())
   }
   return connection
 }
 
-export async function openMigrated(sets: MigrationSet[]): Promise<Database> {
-  return databaseOf('sqlite', sqliteDialect(await connectMigrated(sets)))
+export async function openMigrated(sets: MigrationSet[], ready?: () => readonly string[]): Promise<Database> {
+  return databaseOf('sqlite', sqliteDialect(await connectMigrated(sets, ready)))
 }
