@@ -50,6 +50,11 @@ export const simulatedSection = Type.Object({
     default: [],
     description: 'PCI devices of each simulated host by vendor and product, such as "8086:1563".',
   }),
+  cpu_flags: Type.Array(Type.String({ pattern: '^[a-z0-9._-]{1,40}$' }), {
+    // What a guest may count on of servers of the last ten years: x86-64-v3.
+    default: 'abm aes avx avx2 bmi1 bmi2 f16c fma mmx pclmulqdq sse sse2 sse3 sse4.1 sse4.2 ssse3'.split(' '),
+    description: 'Flags of their CPUs, which placement has as traits: "avx2" is HW_CPU_X86_AVX2.',
+  }),
 })
 
 export const pciSection = Type.Object({

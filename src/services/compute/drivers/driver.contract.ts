@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { createConnection } from 'node:net'
 import { after, before, describe, it } from 'node:test'
 import { systemClock } from '#kernel/clock.ts'
+import { cpuTraits } from './cpu-traits.ts'
 import {
   type ConsoleEndpoint,
   GuestError,
@@ -98,6 +99,8 @@ export function driverContract(name: string, open: () => Promise<DriverUnderTest
       assert.ok(facts.vcpus >= 1 && facts.memory_mb >= 256 && facts.disk_gb >= 1)
       assert.match(facts.hypervisor_hostname, /./)
       assert.ok(facts.traits.includes('COMPUTE_NODE'))
+      const ofCpu = facts.traits.filter(trait => trait.startsWith('HW_CPU_X86_'))
+      assert.deepEqual(ofCpu.sort(), cpuTraits(facts.cpu_info.features))
       assert.ok(Number.isInteger(facts.hypervisor_version))
     })
 

@@ -1,5 +1,6 @@
 /** What the fake driver says of its host and of its guests. */
 
+import { cpuTraits } from './cpu-traits.ts'
 import { type HostFacts, powerStates } from './driver.ts'
 import type { FakeDriverOptions, FakeGuest } from './fake.ts'
 import { filesystems } from './fake-agent.ts'
@@ -7,6 +8,7 @@ import { type FakeMachine, fakeMachine } from './fake-machine.ts'
 
 export function hostFacts(options: FakeDriverOptions): HostFacts {
   const { vcpus = 64, memory_mb = 256 * 1024, machine } = options
+  const flags = machine?.cpu_flags ?? []
   const { cells, devices } = machine ? fakeMachine({ vcpus, memory_mb }, machine) : {}
   return {
     hypervisor_type: 'fake',
@@ -19,7 +21,7 @@ export function hostFacts(options: FakeDriverOptions): HostFacts {
       arch: 'x86_64',
       model: 'simulated',
       vendor: 'none',
-      features: [],
+      features: [...flags],
       topology: topologyOf(vcpus, machine),
     },
     ...(cells && { cells }),
@@ -27,6 +29,7 @@ export function hostFacts(options: FakeDriverOptions): HostFacts {
     traits: [
       ...['COMPUTE_NODE', 'COMPUTE_NET_ATTACH_INTERFACE'],
       ...['QCOW2', 'RAW', 'ISO', 'VMDK', 'VDI', 'VHD', 'VHDX'].map(type => `COMPUTE_IMAGE_TYPE_${type}`),
+      ...cpuTraits(flags),
     ],
     capabilities: {
       suspend: true,

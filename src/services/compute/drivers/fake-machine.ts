@@ -9,6 +9,8 @@ export interface FakeMachine {
   huge_pages: number
   /** `8086:1563`: a device of the kind, in the next cell each. */
   devices: readonly string[]
+  /** Of each CPU: `avx2`. */
+  cpu_flags?: readonly string[]
 }
 
 /** The host's CPUs and memory, divided evenly. */

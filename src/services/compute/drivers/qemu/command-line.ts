@@ -4,6 +4,9 @@ import { layoutArguments } from './machine-layout.ts'
 
 export type Accel = 'kvm' | 'tcg'
 
+/** The CPU that guests get. */
+export const cpuModelOf = (accel: Accel) => (accel === 'kvm' ? 'host' : 'qemu64')
+
 /** A disk as QEMU opens it; paths are relative to the guest's directory. */
 export interface DiskFile {
   id: string
@@ -113,7 +116,7 @@ export function commandLine(machine: Machine, options: { incoming: boolean }): s
     ...['-uuid', spec.id],
     ...['-machine', 'q35,vmport=off'],
     ...['-accel', machine.accel === 'kvm' ? 'kvm' : 'tcg,thread=multi,tb-size=64'],
-    ...['-cpu', machine.accel === 'kvm' ? 'host' : 'qemu64'],
+    ...['-cpu', cpuModelOf(machine.accel)],
     ...layoutArguments(spec),
     ...['-nodefaults', '-no-user-config', '-S'],
     ...['-boot', 'strict=on'],

@@ -2,8 +2,9 @@
 import { execFile } from 'node:child_process'
 import { readFile, statfs } from 'node:fs/promises'
 import { cpus, totalmem } from 'node:os'
+import { cpuTraits } from '../cpu-traits.ts'
 import { GuestError, type HostCell, type HostFacts } from '../driver.ts'
-import type { Accel } from './command-line.ts'
+import { type Accel, cpuModelOf } from './command-line.ts'
 import type { QemuHost } from './host.ts'
 import { hostCells, hostDevices } from './host-cells.ts'
 import { missing } from './run.ts'
@@ -29,7 +30,7 @@ export async function qemuVersion(host: QemuHost): Promise<QemuVersion> {
 
 export async function hostFacts(host: QemuHost, hostname: string, accel: Accel, sizes: Sizes): Promise<HostFacts> {
   const version = await qemuVersion(host)
-  const features = accel === 'kvm' ? await hostFeatures() : await emulatedFeatures(host)
+  const features = await guestFeatures(host, accel)
   const count = cpus().length
   const cells = await hostCells()
   const { blocks, bsize } = await statfs(host.dir)
@@ -42,7 +43,7 @@ export async function hostFacts(host: QemuHost, hostname: string, accel: Accel, 
     disk_gb: sizes.disk_gb ?? Math.max(1, Math.floor((blocks * bsize) / 1024 ** 3)),
     cpu_info: {
       arch: 'x86_64',
-      model: accel === 'kvm' ? 'host' : 'qemu64',
+      model: cpuModelOf(accel),
       vendor: /vendor_id\s*: (\S+)/.exec(await readFile('/proc/cpuinfo', 'utf8'))?.[1] ?? 'unknown',
       features,
       topology: topologyOf(cells, count),
@@ -89,50 +90,23 @@ const computeTraits = [
   'COMPUTE_GRAPHICS_MODEL_VGA',
 ]
 
-/** CPU flags, as the kernel or QEMU writes them, to placement's traits. */
-const cpuTraitNames: Record<string, string> = {
-  aes: 'AESNI',
-  avx: 'AVX',
-  avx2: 'AVX2',
-  avx512f: 'AVX512F',
-  bmi1: 'BMI',
-  bmi2: 'BMI2',
-  f16c: 'F16C',
-  fma: 'FMA3',
-  mmx: 'MMX',
-  pclmulqdq: 'CLMUL',
-  sha_ni: 'SHA',
-  sse: 'SSE',
-  sse2: 'SSE2',
-  sse4_1: 'SSE41',
-  sse4_2: 'SSE42',
-  ssse3: 'SSSE3',
-  svm: 'SVM',
-  vmx: 'VMX',
-}
-
-const cpuTraits = (features: string[]) =>
-  features.flatMap(flag => (cpuTraitNames[flag] ? [`HW_CPU_X86_${cpuTraitNames[flag]}`] : []))
-
-async function hostFeatures(): Promise<string[]> {
-  return (/flags\s*: (.*)/.exec(await readFile('/proc/cpuinfo', 'utf8'))?.[1] ?? '').split(' ').sort()
-}
-
 /** Properties of QEMU's CPU that are switches of QEMU, not flags of the CPU. */
 const notFlags = /^x-|^(check|enforce|kvm|migratable)$|cpuid|cache|level|mask/
 
-/** The flags that QEMU gives the CPU it emulates. */
-async function emulatedFeatures(host: QemuHost): Promise<string[]> {
+/**
+ * The flags of the CPU that guests get. Of KVM as well QEMU is asked: what the host's kernel has for itself it need not offer to guests.
+ */
+async function guestFeatures(host: QemuHost, accel: Accel): Promise<string[]> {
   const commands = [
     { execute: 'qmp_capabilities' },
-    { execute: 'query-cpu-model-expansion', arguments: { type: 'full', model: { name: 'qemu64' } } },
+    { execute: 'query-cpu-model-expansion', arguments: { type: 'full', model: { name: cpuModelOf(accel) } } },
     { execute: 'quit' },
   ]
   const args = [
     '-machine',
     'q35',
     '-accel',
-    'tcg',
+    accel,
     '-S',
     '-nodefaults',
     '-no-user-config',
