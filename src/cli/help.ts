@@ -9,7 +9,7 @@ export const helpText = `Nephos: an OpenStack cloud in one program, with real AP
   nephos image build   build the small guest image;  image replicate FROM TO  copies what one cloud of a clouds.yaml has and another lacks
   nephos db migrate    bring the database up to this version;  db check  says whether it is
   nephos keys rotate   new keys for tokens, logging nobody out; --forget ends the tokens of former keys
-  nephos trace REQUEST_ID    what came of a request, step by step
+  nephos trace REQUEST_ID    what came of a request, step by step; the caller's own id of it will do
   nephos server why ID       why a server is where it is, or nowhere: host by host
   nephos host drain|suspend|resume|cancel HOST    maintenance of a host: move or suspend all its servers    docs/howto/maintain-hosts.md
   nephos api schema SERVICE  its API as OpenAPI; --version 2.90 as it was then

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { pino } from 'pino'
+import { eventsOfRequest } from '#kernel/events/events.ts'
 import { onEachEngine } from '../../test/engines.ts'
 import { serverCloud } from '../services/compute/servers/fixtures/server-cloud.ts'
 import { newWorld } from '../services/compute/servers/fixtures/world.ts'
@@ -32,6 +33,44 @@ onEachEngine('a request is told with its sagas, their steps and its events', asy
     timeline.map(moment => moment.at).toSorted(),
   )
   assert.deepEqual(await timelineOf(database.root, 'req-unknown'), [])
+})
+
+const ours = 'req-11111111-2222-4333-8444-555555555555'
+
+onEachEngine('what a caller says of its requests goes with all that they begin (S-271)', async database => {
+  const lines: string[] = []
+  const log = pino({ base: null }, { write: (text: string) => void lines.push(text) })
+  await using cloud = await serverCloud({ world: await newWorld(undefined, database), log })
+  const demo = await cloud.project('p1')
+  const headers = { 'x-openstack-request-id': ours, 'x-nephos-client-tag': 'nightly/42' }
+  const asked = { token: demo.token, headers, body: { server: cloud.newServer() } }
+  const made = await cloud.request<{ server: { id: string } }>('POST', '/compute/v2.1/servers', asked)
+  await cloud.env.sagas.idle()
+  const own = made.headers['x-openstack-request-id']!
+  const { id } = made.body.server
+  const facts = { request_id: own, global_request_id: ours, client_tag: 'nightly/42' }
+
+  const events = await eventsOfRequest(database.root, ours)
+  assert.ok(events.some(event => event.type === 'compute.instance.create.end'))
+  for (const event of events) assert.partialDeepStrictEqual(event, facts)
+  const [spawned] = lines.map(line => JSON.parse(line)).filter(line => line.method === 'spawn')
+  assert.partialDeepStrictEqual(spawned, facts)
+
+  const timeline = (await timelineOf(database.root, ours)).map(moment => moment.text)
+  assert.equal(timeline[0], `request ${own}: part of ${ours}, client tag nightly/42`)
+  assert.ok(timeline.includes(`[${own.slice(0, 12)}] event compute.instance.create.end of ${id}`))
+  assert.equal((await timelineOf(database.root, own)).length, timeline.length)
+
+  const answer = await cloud.request<{ events: Record<string, unknown>[] }>(
+    'GET',
+    '/event/v1/events?types=compute.instance.create.end&format=versioned',
+    { token: await cloud.login('admin') },
+  )
+  assert.partialDeepStrictEqual(answer.body.events[0], {
+    _context_request_id: own,
+    _context_global_request_id: ours,
+    _context_client_tag: 'nightly/42',
+  })
 })
 
 test('a server without a host is explained host by host', () => {

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Db } from '#kernel/db/database.ts'
 import { eventsOfRequest } from '#kernel/events/events.ts'
+import type { FactColumns } from '#kernel/request-facts.ts'
 import { journal, type SagaRow, type StepRow } from '#kernel/saga/journal.ts'
 import { configured } from './database.ts'
 
@@ -28,36 +29,58 @@ function sagaMoments({ saga, subject, state, user_id, project_id, started_at, up
   return [begun, { at: updated_at, text: `${saga} ${state} after ${tookMs(started_at, updated_at)}${why}` }]
 }
 
-/** Everything that is known of a request, in the order of time. */
-export async function timelineOf(db: Db, request: string): Promise<Moment[]> {
+/** A caller's id may be that of several requests: then each moment says of which it is. */
+const markedBy =
+  (asked: string, own: unknown) =>
+  ({ at, text }: Moment): Moment => ({ at, text: own === asked ? text : `[${String(own).slice(0, 12)}] ${text}` })
+
+/** Everything that is known of a request, or of all that a caller sent under an id of its own, in the order of time. */
+export async function timelineOf(db: Db, id: string): Promise<Moment[]> {
   const moments: Moment[] = []
-  for (const saga of await journal.ofRequest(db, request)) {
-    const [begun, ...rest] = sagaMoments(saga)
-    moments.push(begun!, ...(await journal.steps(db, saga.id)).map(stepMoment), ...rest)
+  const callers = new Map<string, Moment>()
+  const add = (row: FactColumns, at: string, more: Moment[]) => {
+    const told = callerOf(row)
+    const known = callers.get(row.request_id)
+    if (told && (!known || at < known.at)) callers.set(row.request_id, { at, text: told })
+    moments.push(...more.map(markedBy(id, row.request_id)))
   }
-  for (const { at, type, resource_id } of await eventsOfRequest(db, request))
-    moments.push({ at, text: `event ${type}${resource_id ? ` of ${resource_id}` : ''}` })
-  return inOrder(moments)
+  for (const saga of await journal.ofRequest(db, id)) {
+    const [begun, ...rest] = sagaMoments(saga)
+    add(saga, saga.started_at, [begun!, ...(await journal.steps(db, saga.id)).map(stepMoment), ...rest])
+  }
+  for (const event of await eventsOfRequest(db, id)) {
+    const { at, type, resource_id } = event
+    add(event, at, [{ at, text: `event ${type}${resource_id ? ` of ${resource_id}` : ''}` }])
+  }
+  return inOrder([...callers.values(), ...moments])
+}
+
+/** What a request's caller said of it. */
+function callerOf({ request_id, global_request_id, client_tag }: FactColumns): string | undefined {
+  const said = [
+    ...(global_request_id ? [`part of ${global_request_id}`] : []),
+    ...(client_tag ? [`client tag ${client_tag}`] : []),
+  ]
+  return said.length > 0 ? `request ${request_id}: ${said.join(', ')}` : undefined
 }
 
 /** Members of a line of the log that say nothing of their own in a timeline. */
 const knownMembers = ['level', 'time', 'msg', 'request_id', 'user_id']
 
-/** The lines of a log file (JSON, one a line) that are about a request. */
-export async function logMoments(file: string, request: string): Promise<Moment[]> {
+/** The lines of a log file (JSON, one a line) that are about a request, by our id or its caller's. */
+export async function logMoments(file: string, id: string): Promise<Moment[]> {
   if (!existsSync(file)) return []
   const moments: Moment[] = []
   for await (const line of createInterface({ input: createReadStream(file) })) {
     // Most lines are of others: they need not be read.
-    if (!line.includes(request)) continue
+    if (!line.includes(id)) continue
     const entry = parsed(line)
-    if (entry?.request_id !== request || typeof entry.time !== 'number') continue
+    if (!entry || typeof entry.time !== 'number') continue
+    if (entry.request_id !== id && entry.global_request_id !== id) continue
     const more = Object.entries(entry).filter(([name]) => !knownMembers.includes(name))
     const about = more.map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
-    moments.push({
-      at: new Date(entry.time).toISOString(),
-      text: `log: ${entry.msg} (${about.join(', ')})`.slice(0, 500),
-    })
+    const text = `log: ${entry.msg} (${about.join(', ')})`.slice(0, 500)
+    moments.push(markedBy(id, entry.request_id)({ at: new Date(entry.time).toISOString(), text }))
   }
   return moments
 }

@@ -7,11 +7,12 @@ import { Forbidden } from './errors.ts'
 import type { Events } from './events/events.ts'
 import type { AccessRule } from './http/access-rules.ts'
 import type { Ids } from './ids.ts'
-import type { Log } from './log.ts'
+import { type Log, loggedFacts } from './log.ts'
 import type { Metrics } from './metrics.ts'
 import type { Credentials, Target } from './policy/credentials.ts'
 import type { LivePolicy } from './policy/live.ts'
 import type { Rule } from './policy/rule.ts'
+import { factsOf, type RequestFacts } from './request-facts.ts'
 import type { Sagas } from './saga/engine.ts'
 import { ordinal, type Version } from './schema/version.ts'
 
@@ -66,10 +67,7 @@ export interface Env {
   signal(reconciler: string): void
 }
 
-export interface Ctx extends Env {
-  readonly requestId: string
-  /** The caller's own request id, when another service or client sent one. */
-  readonly globalRequestId: string | undefined
+export interface Ctx extends Env, RequestFacts {
   readonly identity: Identity
   /** The base address by which the caller reached us, without a slash at the end. */
   readonly base: string
@@ -97,9 +95,7 @@ export interface Ctx extends Env {
   elevated(): Ctx
 }
 
-export interface CtxOptions {
-  requestId: string
-  globalRequestId?: string | undefined
+export interface CtxOptions extends RequestFacts {
   identity: Identity
   base?: string
   version?: number
@@ -166,13 +162,8 @@ function runAfterCommit(log: Log, hook: () => void): void {
   }
 }
 
-/** The ids of a request as log lines name them: ours, and the caller's own. */
-export function loggedIds({ requestId, globalRequestId }: Pick<CtxOptions, 'requestId' | 'globalRequestId'>) {
-  return { request_id: requestId, ...(globalRequestId !== undefined && { global_request_id: globalRequestId }) }
-}
-
-function logOf({ log }: Env, { identity, ...ids }: CtxOptions): Log {
-  return log.child({ ...loggedIds(ids), ...(identity.user_id && { user_id: identity.user_id }) })
+function logOf({ log }: Env, { identity, ...facts }: CtxOptions): Log {
+  return log.child({ ...loggedFacts(facts), ...(identity.user_id && { user_id: identity.user_id }) })
 }
 
 /** How often a transaction is begun again that waited for others in a circle. */
@@ -191,8 +182,7 @@ function build(
   const ctx: Ctx = {
     ...env,
     log,
-    requestId: options.requestId,
-    globalRequestId: options.globalRequestId,
+    ...factsOf(options),
     identity,
     base: options.base ?? env.publicUrl,
     db,

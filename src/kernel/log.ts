@@ -1,5 +1,6 @@
 /** Structured logs (pino). Secrets are redacted by name before they are written. */
 import { type Logger, pino } from 'pino'
+import { type FactColumns, factColumns, type RequestFacts } from './request-facts.ts'
 
 export type Log = Logger
 
@@ -38,6 +39,10 @@ export function createLog(options: LogOptions = {}): Log {
   }
   return pino({ level: options.level ?? 'info', base: null, redact: { paths: redact, censor: '***' } }, destination)
 }
+
+/** The facts of a request as lines of the log name them: those that there are. */
+export const loggedFacts = (facts: RequestFacts): Partial<FactColumns> =>
+  Object.fromEntries(Object.entries(factColumns(facts)).filter(([, value]) => value !== null))
 
 /** A log that writes nothing, for tests. */
 export function silentLog(): Log {

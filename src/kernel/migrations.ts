@@ -84,4 +84,16 @@ export const kernelMigrations: Migration[] = [
       await sql`create index kernel_events_order on kernel_events (tx, seq)`.execute(db)
     },
   },
+  {
+    name: '0004-facts-of-callers',
+    async up(db) {
+      for (const table of ['kernel_events', 'kernel_sagas']) {
+        await db.schema.alterTable(table).addColumn('global_request_id', 'text').execute()
+        await db.schema.alterTable(table).addColumn('client_tag', 'text').execute()
+        // Most requests have none: they are not in it.
+        await sql`create index ${sql.raw(`${table}_global`)} on ${sql.table(table)} (global_request_id)
+          where global_request_id is not null`.execute(db)
+      }
+    },
+  },
 ]

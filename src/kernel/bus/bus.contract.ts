@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { BadRequest, Fault, NotFound, TooManyRequests } from '../errors.ts'
+import type { RequestFacts } from '../request-facts.ts'
 import { type Bus, BusClosed, CallTimeout, maxPayloadBytes, NoResponder, OversizedPayload, RemoteError } from './bus.ts'
 import { methodsStory } from './methods.contract.ts'
 
@@ -51,11 +52,15 @@ export function busContract(name: string, open: () => Promise<BusPair>): void {
     assert.equal(await near.call('echo', 'ü\n"', patient), 'ü\n"')
   })
 
-  story('handlers learn the request id', async ({ near, far }) => {
-    far.serve('who', (_, { requestId }) => requestId ?? 'none')
+  story('handlers learn the facts of the request, and no more of who calls', async ({ near, far }) => {
+    far.serve('who', (_, { request }) => request ?? 'nobody')
     await far.flush()
-    assert.equal(await near.call('who', {}, { ...patient, requestId: 'req-1' }), 'req-1')
-    assert.equal(await near.call('who', {}, patient), 'none')
+    const asked = (request: RequestFacts) => near.call('who', {}, { ...patient, request })
+    assert.deepEqual(await asked({ requestId: 'req-1' }), { requestId: 'req-1' })
+    const facts = { requestId: 'req-1', globalRequestId: 'req-0', clientTag: 'nightly' }
+    const whole = { ...facts, identity: 'secret' }
+    assert.deepEqual(await asked(whole), facts)
+    assert.equal(await near.call('who', {}, patient), 'nobody')
   })
 
   story(

@@ -1,9 +1,10 @@
 /** The bus: calls to whoever serves a subject, and hints to whoever listens. It carries no state: a message may be lost. */
 import type { Clock } from '../clock.ts'
+import type { RequestFacts } from '../request-facts.ts'
 
 export interface CallContext {
   /** The API request that led here, for logs. */
-  requestId: string | undefined
+  request: RequestFacts | undefined
   /** Aborts when the caller no longer waits, or the bus closes. */
   signal: AbortSignal
 }
@@ -16,7 +17,8 @@ export type Listener = (payload: unknown, subject: string) => unknown
 export interface CallOptions {
   timeoutMs: number
   signal?: AbortSignal
-  requestId?: string
+  /** A context will do: only its facts go along. */
+  request?: RequestFacts
 }
 
 /**

@@ -2,6 +2,7 @@
 import type { Clock } from '../clock.ts'
 import { messageOf } from '../errors.ts'
 import type { Log } from '../log.ts'
+import { factsOf, type RequestFacts } from '../request-facts.ts'
 import { type Bus, BusClosed, type CallContext, checkSubject, type Handler, matcher, NoResponder } from './bus.ts'
 import { awaitAnswer, type PendingCall } from './pending.ts'
 import { answer, encode, resultOf } from './wire.ts'
@@ -32,7 +33,7 @@ export function inProcessBus(clock: Clock, log: Log): Bus {
     return server
   }
 
-  function dispatch(subject: string, text: string, requestId: string | undefined, pending: PendingCall): void {
+  function dispatch(subject: string, text: string, request: RequestFacts | undefined, pending: PendingCall): void {
     const server = nextServer(subject)
     if (!server) {
       pending.fail(new NoResponder(subject))
@@ -40,7 +41,7 @@ export function inProcessBus(clock: Clock, log: Log): Bus {
     }
     const signal = calls.get(pending)?.signal
     if (!signal || signal.aborted) return
-    const context: CallContext = { requestId, signal }
+    const context: CallContext = { request: request && factsOf(request), signal }
     const run = answer(server.handler, text, context).then(reply => pending.answer(reply))
     server.running.add(run)
     void run.finally(() => server.running.delete(run))
@@ -72,7 +73,7 @@ export function inProcessBus(clock: Clock, log: Log): Bus {
         const reply = await awaitAnswer(clock, subject, options, pending => {
           current = pending
           calls.set(pending, controller)
-          queueMicrotask(() => dispatch(subject, text, options.requestId, pending))
+          queueMicrotask(() => dispatch(subject, text, options.request, pending))
           return reason => controller.abort(reason)
         })
         return resultOf(reply)

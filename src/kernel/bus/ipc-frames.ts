@@ -1,19 +1,21 @@
 /** What a process and its workers say to each other about the bus, and the way on which it goes. */
 
+import type { RequestFacts } from '../request-facts.ts'
+
 /** Payloads travel as text that was encoded once; ids are the sender's. */
 export type Frame =
   | { op: 'serve'; id: number; subject: string }
   | { op: 'subscribe'; id: number; pattern: string }
   /** The end of what was served or subscribed under an id. */
   | { op: 'leave'; id: number }
-  | { op: 'call'; id: number; subject: string; text: string; timeoutMs: number; requestId?: string }
+  | { op: 'call'; id: number; subject: string; text: string; timeoutMs: number; request?: RequestFacts }
   | { op: 'cancel'; id: number }
   | { op: 'publish'; subject: string; text: string }
   /** Asks for `reply` once everything before it was taken up. */
   | { op: 'flush'; id: number }
   | { op: 'reply'; id: number; text: string; lost?: 'nobody' | 'late' | 'closed' }
   /** From the parent: a call of what is served under an id, and a message for a subscription. */
-  | { op: 'request'; id: number; to: number; text: string; requestId?: string }
+  | { op: 'request'; id: number; to: number; text: string; request?: RequestFacts }
   | { op: 'deliver'; to: number; subject: string; text: string }
 
 export type Reply = Frame & { op: 'reply' }

@@ -15,7 +15,7 @@ export function shareBus(bus: Bus, channel: Channel, log: Log): void {
 
   /** Asks the other process on behalf of a caller on the bus. */
   function ask(to: number): Handler {
-    return async (payload, { requestId, signal }) => {
+    return async (payload, { request, signal }) => {
       if (gone) throw new BusClosed()
       const id = requests++
       const giveUp = () => send({ op: 'cancel', id })
@@ -23,7 +23,7 @@ export function shareBus(bus: Bus, channel: Channel, log: Log): void {
       try {
         const text = await new Promise<string>((done, fail) => {
           asked.set(id, { answer: done, fail })
-          send({ op: 'request', id, to, text: encode(payload), ...(requestId !== undefined && { requestId }) })
+          send({ op: 'request', id, to, text: encode(payload), ...(request && { request }) })
         })
         return resultOf(text)
       } finally {
@@ -33,8 +33,8 @@ export function shareBus(bus: Bus, channel: Channel, log: Log): void {
     }
   }
 
-  async function call({ subject, text, timeoutMs, requestId }: Frame & { op: 'call' }, signal: AbortSignal) {
-    const options = { timeoutMs, signal, ...(requestId !== undefined && { requestId }) }
+  async function call({ subject, text, timeoutMs, request }: Frame & { op: 'call' }, signal: AbortSignal) {
+    const options = { timeoutMs, signal, ...(request && { request }) }
     let lost: Reply['lost']
     const reply = await answer(
       async payload => {
@@ -48,7 +48,7 @@ export function shareBus(bus: Bus, channel: Channel, log: Log): void {
         }
       },
       text,
-      { requestId, signal },
+      { request, signal },
     )
     return { text: reply, ...(lost && { lost }) }
   }

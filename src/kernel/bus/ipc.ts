@@ -2,6 +2,7 @@
 import type { Clock } from '../clock.ts'
 import { messageOf } from '../errors.ts'
 import type { Log } from '../log.ts'
+import { factsOf } from '../request-facts.ts'
 import {
   type Bus,
   BusClosed,
@@ -60,10 +61,10 @@ export function ipcBus(channel: Channel, clock: Clock, log: Log): Bus {
     else call.pending.answer(text)
   }
 
-  function serveRequest({ id, to, text, requestId }: Frame & { op: 'request' }): void {
+  function serveRequest({ id, to, text, request }: Frame & { op: 'request' }): void {
     const server = served.get(to)
     const handler: Handler = server?.handler ?? (() => Promise.reject(new BusClosed()))
-    const run = calls.run(id, async signal => ({ text: await answer(handler, text, { requestId, signal }) }))
+    const run = calls.run(id, async signal => ({ text: await answer(handler, text, { request, signal }) }))
     server?.running.add(run)
     void run.finally(() => server?.running.delete(run))
   }
@@ -111,13 +112,13 @@ export function ipcBus(channel: Channel, clock: Clock, log: Log): Bus {
     async call(subject, payload, options) {
       ensureOpen()
       checkSubject(subject)
-      const { timeoutMs, requestId } = options
+      const { timeoutMs, request } = options
       const text = encode(payload)
       const id = ids++
       try {
         const reply = await awaitAnswer(clock, subject, options, pending => {
           waiting.set(id, { subject, timeoutMs, pending })
-          send({ op: 'call', id, subject, text, timeoutMs, ...(requestId !== undefined && { requestId }) })
+          send({ op: 'call', id, subject, text, timeoutMs, ...(request && { request: factsOf(request) }) })
           return () => send({ op: 'cancel', id })
         })
         return resultOf(reply)

@@ -1,4 +1,5 @@
 /** Typed calls: an interface of methods served on one subject, with a version that both sides know. */
+import type { RequestFacts } from '../request-facts.ts'
 import type { Bus, CallContext } from './bus.ts'
 
 /** What `M` must look like: methods of one input. */
@@ -12,7 +13,7 @@ export interface MethodCallOptions {
   /** Milliseconds since the epoch; the client's timeout applies when absent. */
   deadline?: number
   signal?: AbortSignal
-  requestId?: string
+  request?: RequestFacts
   /** Of the method, when it is not the client's. */
   version?: number
 }
@@ -68,14 +69,14 @@ export function client<M extends Methods<M>>(
 ): Client<M> {
   return {
     async call(method, input, options = {}) {
-      const { deadline, signal, requestId } = options
+      const { deadline, signal, request: facts } = options
       const version = options.version ?? defaults.version
       const timeoutMs = deadline === undefined ? defaults.timeoutMs : deadline - bus.clock.now()
       const request: Request = { method, version, input }
       const response = (await bus.call(prefix, request, {
         timeoutMs,
         ...(signal && { signal }),
-        ...(requestId !== undefined && { requestId }),
+        ...(facts && { request: facts }),
       })) as Response
       if ('unsupported' in response) {
         throw new UnsupportedVersion(prefix, method, version, response.unsupported.version, response.unsupported.known)

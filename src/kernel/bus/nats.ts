@@ -13,6 +13,7 @@ import {
 import type { Clock } from '../clock.ts'
 import { messageOf } from '../errors.ts'
 import type { Log } from '../log.ts'
+import { factsOf, type RequestFacts } from '../request-facts.ts'
 import { sparing } from '../sparing.ts'
 import { type Bus, BusClosed, checkSubject, type Handler, matcher, maxPayloadBytes, NoResponder } from './bus.ts'
 import { awaitAnswer, longestTimerMs, type PendingCall } from './pending.ts'
@@ -169,13 +170,13 @@ function busOver(connection: NatsConnection, link: Link, clock: Clock, log: Log,
       respond(message, before)
       return
     }
-    const { payload, requestId, timeoutMs } = readFrame(frame)
+    const { payload, request, timeoutMs } = readFrame(frame)
     const controller = new AbortController()
     running.set(message.reply, controller)
     using _timer = clock.after(Math.min(timeoutMs, longestTimerMs), () =>
       controller.abort(new Error('The caller no longer waits.')),
     )
-    const text = await answer(handler, payload, { requestId, signal: controller.signal }, limit())
+    const text = await answer(handler, payload, { request, signal: controller.signal }, limit())
     running.delete(message.reply)
     remember(message.reply, text)
     if (!connection.isClosed()) respond(message, text)
@@ -216,7 +217,7 @@ function busOver(connection: NatsConnection, link: Link, clock: Clock, log: Log,
           const send = () => {
             // Rounded up: who answers must not give up before who asks.
             const left = Math.ceil(until - clock.monotonic())
-            const frame = writeFrame(text, left + answererPatienceMs, options.requestId)
+            const frame = writeFrame(text, left + answererPatienceMs, options.request)
             if (!connection.isClosed()) connection.publish(subject, write(frame, subject, reply), { reply })
           }
           waiting.set(reply, { subject, pending, send })
@@ -267,12 +268,18 @@ function busOver(connection: NatsConnection, link: Link, clock: Clock, log: Log,
 }
 
 /** The first line says who asks and how long it waits, as a length of time: clocks of hosts differ. */
-function writeFrame(payload: string, timeoutMs: number, requestId: string | undefined): string {
-  return `${JSON.stringify({ timeoutMs, requestId: requestId?.slice(0, 255) })}\n${payload}`
+function writeFrame(payload: string, timeoutMs: number, request: RequestFacts | undefined): string {
+  return `${JSON.stringify({ timeoutMs, ...(request && factsOf(request)) })}\n${payload}`
 }
 
-function readFrame(text: string): { payload: string; timeoutMs: number; requestId: string | undefined } {
+function readFrame(text: string): { payload: string; timeoutMs: number; request: RequestFacts | undefined } {
   const end = text.indexOf('\n')
-  const head = JSON.parse(text.slice(0, end)) as { timeoutMs: number; requestId?: string }
-  return { payload: text.slice(end + 1), timeoutMs: head.timeoutMs, requestId: head.requestId }
+  const { timeoutMs, requestId, ...rest } = JSON.parse(text.slice(0, end)) as {
+    timeoutMs: number
+  } & Partial<RequestFacts>
+  return {
+    payload: text.slice(end + 1),
+    timeoutMs,
+    request: requestId === undefined ? undefined : { requestId, ...rest },
+  }
 }

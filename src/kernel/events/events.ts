@@ -3,6 +3,7 @@ import { type Expression, type SqlBool, sql } from 'kysely'
 import type { Ctx } from '../context.ts'
 import type { Db } from '../db/database.ts'
 import { type AnyBuilder, type ListOptions, rows } from '../db/rows.ts'
+import { type FactColumns, factColumns } from '../request-facts.ts'
 import {
   announce,
   type Format,
@@ -13,13 +14,12 @@ import {
   type Told,
 } from './notification.ts'
 
-export interface Event {
+export interface Event extends FactColumns {
   id: string
   /** As upstream names it: `compute.instance.create.end`. */
   type: string
   /** ISO 8601. */
   at: string
-  request_id: string
   project_id: string | null
   user_id: string | null
   /** Id of what it is about. */
@@ -73,9 +73,13 @@ export interface Events {
   notification(event: Event, format: Format): Notification
 }
 
-/** Events of one request, oldest first. */
-export function eventsOfRequest(db: Db, requestId: string): Promise<Event[]> {
-  return table.list(db, { request_id: requestId }, { orderBy: [{ column: 'seq', direction: 'asc' }] })
+/** Events of a request, oldest first: by our id of it, or by its caller's, which may be of several. */
+export async function eventsOfRequest(db: Db, id: string): Promise<Event[]> {
+  const options: ListOptions<EventRow> = { orderBy: [{ column: 'seq', direction: 'asc' }] }
+  return [
+    ...(await table.list(db, { request_id: id }, options)),
+    ...(await table.list(db, { global_request_id: id }, options)),
+  ]
 }
 
 /** Forgets events from before a time (ISO 8601); says how many. */
@@ -100,7 +104,7 @@ export function createEvents(renderers: readonly Renderer[], configured: Format)
         id: ctx.ids.uuid(),
         type,
         at: new Date(ctx.clock.now()).toISOString(),
-        request_id: ctx.requestId,
+        ...factColumns(ctx),
         project_id: ctx.identity.project_id ?? null,
         user_id: ctx.identity.user_id || null,
         resource_id: resourceId,

@@ -28,6 +28,8 @@ export interface Notification {
   timestamp: string
   payload: Record<string, unknown>
   _context_request_id: string
+  _context_global_request_id: string | null
+  _context_client_tag: string | null
   _context_project_id: string | null
   _context_user_id: string | null
 }
@@ -79,6 +81,8 @@ function envelope(event: Event): Omit<Notification, 'publisher_id' | 'event_type
     priority: priorityOf(event),
     timestamp: `${event.at.slice(0, 10)} ${event.at.slice(11, 23)}000`,
     _context_request_id: event.request_id,
+    _context_global_request_id: event.global_request_id,
+    _context_client_tag: event.client_tag,
     _context_project_id: event.project_id,
     _context_user_id: event.user_id,
   }

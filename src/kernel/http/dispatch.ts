@@ -1,8 +1,9 @@
 /** The walk of a request: ids, version, token, operation, policy, validation, handler, answer. */
 import { Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { anonymous, type Ctx, createCtx, type Env, type Identity, loggedIds } from '../context.ts'
+import { anonymous, type Ctx, createCtx, type Env, type Identity } from '../context.ts'
 import { BadRequest, NotFound, Unauthorized, UnsupportedMediaType } from '../errors.ts'
+import { loggedFacts } from '../log.ts'
 import { inVersion, type Operation, Reply, type Request } from '../operation.ts'
 import { prune, schemaAt } from '../schema/marks.ts'
 import { problemOf } from '../schema/validate.ts'
@@ -12,7 +13,7 @@ import { allowedByRules } from './access-rules.ts'
 import { sendFault } from './faults.ts'
 import { negotiate, versionHeaders } from './negotiate.ts'
 import { tellOutdated } from './outdated.ts'
-import { requestIds, tellRequestId } from './request-id.ts'
+import { requestFacts, tellRequestId } from './request-id.ts'
 import type { Found } from './routes.ts'
 
 type AnyRequest = Request<string, unknown, unknown, unknown>
@@ -41,11 +42,11 @@ export async function dispatch(
   reply: FastifyReply,
   { validateResponses, around = (_call, perform) => perform() }: DispatchOptions,
 ): Promise<FastifyReply> {
-  const ids = requestIds(env, request)
+  const facts = requestFacts(env, request)
   const began = env.clock.monotonic()
   let operation: Operation | undefined
   let version = 0
-  tellRequestId(service, reply, ids)
+  tellRequestId(service, reply, facts)
   try {
     const relaxed = service.relaxed?.(request.originalUrl.slice(service.path.length)) ?? false
     if (service.microversions && relaxed) version = ordinal(service.microversions.min)
@@ -56,7 +57,7 @@ export async function dispatch(
     } else version = Number.MAX_SAFE_INTEGER
     const isPublic = operations.every(o => o.policy === 'public')
     const identity = isPublic ? anonymous : await authenticate(env, service, request)
-    const ctx = createCtx(env, { ...ids, identity, base: baseOf(env, request), version })
+    const ctx = createCtx(env, { ...facts, identity, base: baseOf(env, request), version })
     const chosen = choose(operations, version, request.body)
     operation = chosen
     if (!isPublic) await service.admit?.(ctx, admissionOf(service, chosen, request))
@@ -65,7 +66,7 @@ export async function dispatch(
     if (validateResponses) checkAnswer(operation, answer, version)
     return send(reply, operation, answer, version)
   } catch (error) {
-    return sendFault(env, service, request, reply, error, ids, version)
+    return sendFault(env, service, request, reply, error, facts, version)
   } finally {
     const labels = { service: service.type, operation: operation?.id ?? 'none', status: reply.statusCode }
     const ms = env.clock.monotonic() - began
@@ -73,7 +74,7 @@ export async function dispatch(
     // What only reads leaves no trace, and would be most of the log.
     if (operation && operation.method !== 'GET')
       env.log.info(
-        { ...loggedIds(ids), operation: operation.id, status: reply.statusCode, ms: Math.round(ms) },
+        { ...loggedFacts(facts), operation: operation.id, status: reply.statusCode, ms: Math.round(ms) },
         'request answered',
       )
   }

@@ -3,8 +3,10 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Env } from '../context.ts'
 import { DatabaseOutage } from '../db/outage.ts'
 import { Fault, Unavailable } from '../errors.ts'
+import { loggedFacts } from '../log.ts'
+import type { RequestFacts } from '../request-facts.ts'
 import type { Service } from '../service.ts'
-import { type RequestIds, tellRequestId } from './request-id.ts'
+import { tellRequestId } from './request-id.ts'
 
 class Unexpected extends Fault {
   constructor(cause: unknown) {
@@ -30,25 +32,25 @@ export function sendFault(
   request: FastifyRequest,
   reply: FastifyReply,
   error: unknown,
-  ids: RequestIds,
+  facts: RequestFacts,
   version = 0,
 ): FastifyReply {
   const fault = faultOf(error)
   if (fault.status >= 500)
     env.log.error(
-      { err: fault.cause ?? fault, request_id: ids.requestId, method: request.method, path: request.url.split('?')[0] },
+      { err: fault.cause ?? fault, ...loggedFacts(facts), method: request.method, path: request.url.split('?')[0] },
       'request failed',
     )
   else {
     // The message may tell what the client sent, a password among it: it is for the client alone.
     const about = { status: fault.status, fault: fault.type ?? fault.title, field: fault.extra.field }
-    env.log.debug({ ...about, request_id: ids.requestId }, 'request refused')
+    env.log.debug({ ...about, ...loggedFacts(facts) }, 'request refused')
   }
   const { body, contentType } = service
-    ? service.faults(fault, { requestId: ids.requestId, version, accept: request.headers.accept })
+    ? service.faults(fault, { requestId: facts.requestId, version, accept: request.headers.accept })
     : { body: { error: { code: fault.status, title: fault.title, message: fault.message } }, contentType: undefined }
   reply.headers(fault.headers)
-  tellRequestId(service, reply, ids)
+  tellRequestId(service, reply, facts)
   if (fault.status === 401) reply.header('www-authenticate', `Keystone uri="${env.publicUrl}/identity"`)
   if (request.method === 'HEAD') return reply.status(fault.status).send()
   return reply

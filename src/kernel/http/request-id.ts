@@ -1,31 +1,33 @@
-/** Request ids: ours for every request, and the one that a caller sent along. */
+/** The facts of a request: our id for it, and those that its caller sent along. */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Env } from '../context.ts'
+import type { RequestFacts } from '../request-facts.ts'
 import type { Service } from '../service.ts'
 
-export interface RequestIds {
-  requestId: string
-  globalRequestId: string | undefined
-}
+const validId = /^req-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
+/** Any visible ASCII: what else a caller sends is not kept. */
+const validTag = /^[\x21-\x7e]{1,64}$/
+const known = new WeakMap<FastifyRequest, RequestFacts>()
 
-const valid = /^req-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
-const known = new WeakMap<FastifyRequest, RequestIds>()
-
-/** The request's ids; the same at every call for one request. */
-export function requestIds(env: Env, request: FastifyRequest): RequestIds {
+/** The same at every call for one request. */
+export function requestFacts(env: Env, request: FastifyRequest): RequestFacts {
   const before = known.get(request)
   if (before) return before
-  const sent = request.headers['x-openstack-request-id']
-  const ids = {
-    requestId: `req-${env.ids.uuid()}`,
-    globalRequestId: typeof sent === 'string' && valid.test(sent) ? sent : undefined,
+  const sent = (header: string, valid: RegExp) => {
+    const value = request.headers[header]
+    return typeof value === 'string' && valid.test(value) ? value : undefined
   }
-  known.set(request, ids)
-  return ids
+  const facts = {
+    requestId: `req-${env.ids.uuid()}`,
+    globalRequestId: sent('x-openstack-request-id', validId),
+    clientTag: sent('x-nephos-client-tag', validTag),
+  }
+  known.set(request, facts)
+  return facts
 }
 
 /** Tells the caller the request's id, by each header that the service's clients look for. */
-export function tellRequestId(service: Service | undefined, reply: FastifyReply, { requestId }: RequestIds): void {
+export function tellRequestId(service: Service | undefined, reply: FastifyReply, { requestId }: RequestFacts): void {
   reply.header('x-openstack-request-id', requestId)
   if (service?.requestIdHeader) reply.header(service.requestIdHeader, requestId)
 }

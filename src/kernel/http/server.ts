@@ -11,7 +11,7 @@ import { sendFault } from './faults.ts'
 import { serveFolder } from './files.ts'
 import { readJson } from './json-body.ts'
 import { negotiate, versionHeaders } from './negotiate.ts'
-import { requestIds } from './request-id.ts'
+import { requestFacts } from './request-id.ts'
 import { createRoutes, pathOptions } from './routes.ts'
 import { isUpgrade, serveUpgrades, type Upgrades } from './upgrade.ts'
 
@@ -91,10 +91,10 @@ export function createHttp(env: Env, services: readonly Service[], options: Http
           })
         : new NotFound()
     const version = service && speak(service, request, reply)
-    return sendFault(env, service, request, reply, fault, requestIds(env, request), version)
+    return sendFault(env, service, request, reply, fault, requestFacts(env, request), version)
   })
   app.setErrorHandler((error, request, reply) =>
-    sendFault(env, routes.service(request.url), request, reply, frameworkFault(error), requestIds(env, request)),
+    sendFault(env, routes.service(request.url), request, reply, frameworkFault(error), requestFacts(env, request)),
   )
   app.get('/healthcheck', async (_request: FastifyRequest, reply: FastifyReply) => {
     const health = await options.health()

@@ -1,5 +1,6 @@
 /** How a saga begins: a row of the journal, written in the caller's transaction. Whoever runs sagas finds it there. */
 import type { Ctx, Identity } from '../context.ts'
+import { factColumns } from '../request-facts.ts'
 import { journal, type SagaRow } from './journal.ts'
 import type { Saga } from './saga.ts'
 
@@ -45,7 +46,7 @@ function newRow(
     subject,
     state: 'running',
     input,
-    request_id: ctx.requestId,
+    ...factColumns(ctx),
     identity: withoutToken(ctx.identity),
     project_id: ctx.identity.project_id ?? null,
     user_id: ctx.identity.user_id || null,

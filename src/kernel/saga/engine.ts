@@ -2,6 +2,8 @@
 import { type Ctx, createCtx, type Env, type Identity } from '../context.ts'
 import { DatabaseOutage } from '../db/outage.ts'
 import { messageOf } from '../errors.ts'
+import { loggedFacts } from '../log.ts'
+import { factsIn } from '../request-facts.ts'
 import { byRevision, journalNote, journalStart, revisionOf } from './begin.ts'
 import { journal, type SagaRow, type SagaState } from './journal.ts'
 import { execute, type Outcome, type SagaProbe } from './run.ts'
@@ -47,7 +49,7 @@ export function createSagas(env: () => Env, definitions: readonly Saga[], probe:
   let stopping = false
 
   function contextOf(row: SagaRow): Ctx {
-    return createCtx(env(), { requestId: row.request_id, identity: row.identity as unknown as Identity })
+    return createCtx(env(), { ...factsIn(row), identity: row.identity as unknown as Identity })
   }
 
   function launch(row: SagaRow): void {
@@ -107,7 +109,7 @@ export function createSagas(env: () => Env, definitions: readonly Saga[], probe:
       if (outcome.kind === 'undone') {
         log.warn(
           {
-            request_id: row.request_id,
+            ...loggedFacts(ctx),
             ...{ saga: row.saga, saga_id: id, subject: row.subject },
             ...{ step: outcome.error.step, err: outcome.error.message },
           },

@@ -1,11 +1,12 @@
 /** The journal of sagas: what began, which steps are done, how it ended. It is also the record of instance actions. */
 import type { Db } from '../db/database.ts'
 import { rows } from '../db/rows.ts'
+import type { FactColumns } from '../request-facts.ts'
 import type { SagaError } from './saga.ts'
 
 export type SagaState = 'running' | 'unwinding' | 'done' | 'failed'
 
-export interface SagaRow {
+export interface SagaRow extends FactColumns {
   id: string
   saga: string
   revision: number
@@ -13,7 +14,6 @@ export interface SagaRow {
   subject: string
   state: SagaState
   input: unknown
-  request_id: string
   identity: Record<string, unknown>
   project_id: string | null
   user_id: string | null
@@ -84,7 +84,10 @@ export const journal = {
         ],
       },
     ),
-  ofRequest: (db: Db, requestId: string) => sagas.list(db, { request_id: requestId }),
+  /** By our id of a request, or by its caller's, which may be of several. */
+  async ofRequest(db: Db, id: string): Promise<SagaRow[]> {
+    return [...(await sagas.list(db, { request_id: id })), ...(await sagas.list(db, { global_request_id: id }))]
+  },
   steps: (db: Db, sagaId: string) =>
     steps.list(db, { saga_id: sagaId }, { orderBy: [{ column: 'seq', direction: 'asc' }] }),
   addStep: (db: Db, row: StepRow) => steps.insert(db, row),

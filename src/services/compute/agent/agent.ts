@@ -4,7 +4,7 @@ import { type Bus, type CallContext, NoResponder, subjectWord } from '#kernel/bu
 import { client, serveMethods } from '#kernel/bus/methods.ts'
 import type { Clock } from '#kernel/clock.ts'
 import { Fault, messageOf } from '#kernel/errors.ts'
-import type { Log } from '#kernel/log.ts'
+import { type Log, loggedFacts } from '#kernel/log.ts'
 import { GuestError, type GuestEvent, type VirtDriver } from '../drivers/driver.ts'
 import { machineState } from './machine.ts'
 import {
@@ -210,7 +210,12 @@ function methodsOf(
     (method: string, work: Noted): Noted =>
     async (input, context) => {
       const began = clock.monotonic()
-      const about = { host, request_id: context.requestId, server_id: input.id ?? input.spec?.id, method }
+      const about = {
+        host,
+        ...(context.request && loggedFacts(context.request)),
+        server_id: input.id ?? input.spec?.id,
+        method,
+      }
       const ms = () => Math.round(clock.monotonic() - began)
       try {
         inOrder(input)

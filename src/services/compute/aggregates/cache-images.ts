@@ -85,7 +85,7 @@ async function cacheOn({ ctx }: SagaRun, host: string, images: Input['images'], 
 
 async function fetchTo(ctx: Ctx, host: string, image: ImageSpec, signal: AbortSignal): Promise<Outcome> {
   try {
-    const options = { requestId: ctx.requestId, signal, deadline: ctx.clock.now() + hostDeadlineMs }
+    const options = { request: ctx, signal, deadline: ctx.clock.now() + hostDeadlineMs }
     return await hostAgent(ctx, host).call('cacheImage', { image }, options)
   } catch (error) {
     signal.throwIfAborted()

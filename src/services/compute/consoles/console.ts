@@ -74,7 +74,7 @@ export async function endpointOf(ctx: Ctx, server: ServerRow, type: ConsoleType)
   if (server.host === null) throw notReady(server)
   const asked = { id: server.id, type: driverConsole[type] }
   try {
-    return await hostAgent(ctx, server.host).call('console', asked, { requestId: ctx.requestId })
+    return await hostAgent(ctx, server.host).call('console', asked, { request: ctx })
   } catch (error) {
     if (isUnreachable(error)) {
       throw new Conflict(`The host of instance ${server.id} does not answer: try again later.`, { cause: error })

@@ -54,7 +54,7 @@ const effects: Partial<
   async 'network-vif-deleted'(ctx, { host, id }, port_id) {
     const ports = (await ctx.services.network.portsOf(ctx, [id])).get(id) ?? []
     if (port_id === '' || ports.some(port => port.id === port_id)) return
-    await hostAgent(ctx, host).call('detachNic', { id, port_id }, { requestId: ctx.requestId })
+    await hostAgent(ctx, host).call('detachNic', { id, port_id }, { request: ctx })
   },
 }
 

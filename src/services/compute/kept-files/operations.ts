@@ -3,6 +3,7 @@ import { type Ctx, createCtx, systemIdentity } from '#kernel/context.ts'
 import { BadRequest, Conflict, NotFound } from '#kernel/errors.ts'
 import { type Operation, operation, reply } from '#kernel/operation.ts'
 import { admin, rule } from '#kernel/policy/rule.ts'
+import { factsOf } from '#kernel/request-facts.ts'
 import { Type } from '#kernel/schema/builders.ts'
 import { hostName, name } from '../dialect.ts'
 import { hostAgent } from '../host-agent.ts'
@@ -49,7 +50,7 @@ const list = operation({
 
 async function keptOn(ctx: Ctx, host: string) {
   try {
-    return await hostAgent(ctx, host).call('keptFiles', null, { requestId: ctx.requestId })
+    return await hostAgent(ctx, host).call('keptFiles', null, { request: ctx })
   } catch (error) {
     if (isUnreachable(error)) throw new Conflict(`Host ${host} does not answer.`)
     throw error
@@ -89,7 +90,7 @@ const image = operation({
       throw new BadRequest(`Project ID ${project_id} is not a valid project.`)
     const format = server.image?.disk_format ?? 'qcow2'
     // What is made, and done for it, is that project's.
-    const owner = createCtx(ctx, { requestId: ctx.requestId, identity: { ...systemIdentity, project_id } })
+    const owner = createCtx(ctx, { ...factsOf(ctx), identity: { ...systemIdentity, project_id } })
     const image_id = await owner.transaction(async tx => {
       const made = await tx.services.image.create(tx, {
         ...{ name: called, disk_format: format, container_format: 'bare', visibility: 'private' },
@@ -113,7 +114,7 @@ const remove = operation({
   status: 204,
   async handle(ctx, { params: { server_id } }) {
     const { host } = await keptServer(ctx, server_id)
-    await hostAgent(ctx, host).call('dropKept', { id: server_id }, { requestId: ctx.requestId })
+    await hostAgent(ctx, host).call('dropKept', { id: server_id }, { request: ctx })
   },
 })
 

@@ -25,7 +25,7 @@ export const keptImageSaga = saga<Input>(
       'store disk',
       async signal => {
         if ((await ctx.services.image.get(ctx, image_id)).status === 'active') return
-        const options = { signal, requestId: ctx.requestId, deadline: ctx.clock.now() + hourMs }
+        const options = { signal, request: ctx, deadline: ctx.clock.now() + hourMs }
         await hostAgent(ctx, host).call('snapshotKept', { id, image_id, format }, options)
       },
       () => ctx.services.image.remove(ctx, image_id),

@@ -22,7 +22,7 @@ async function cleanHost(ctx: Ctx, rows: CleanupRow[]): Promise<void> {
     // On its host still, as long as its deletion has not ended.
     if ((await findServer(ctx, id))?.host === host) continue
     try {
-      await hostAgent(ctx, host).call('destroy', { id }, { requestId: ctx.requestId })
+      await hostAgent(ctx, host).call('destroy', { id }, { request: ctx })
       await ctx.services.volume?.disconnect(ctx, id, host)
       await forgetCleanup(ctx, host, id)
       ctx.log.info({ host, server_id: id }, 'a guest that was left behind is destroyed')

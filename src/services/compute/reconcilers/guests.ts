@@ -30,7 +30,7 @@ export async function follow(ctx: Ctx, host: string, id: string, reason: string)
   if (server?.host !== host || server.task_state !== null) return
   let power: PowerState
   try {
-    power = await hostAgent(ctx, host).call('state', { id }, { requestId: ctx.requestId })
+    power = await hostAgent(ctx, host).call('state', { id }, { request: ctx })
   } catch (error) {
     if (isUnreachable(error)) return
     throw error

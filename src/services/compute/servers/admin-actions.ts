@@ -38,7 +38,7 @@ export const crashDump = serverAction({
   event: 'trigger_crash_dump',
   async run(s, { server_id, host }) {
     await s.step('interrupt guest', async signal => {
-      await hostAgent(s.ctx, host).call('injectNmi', { id: server_id }, { signal, requestId: s.ctx.requestId })
+      await hostAgent(s.ctx, host).call('injectNmi', { id: server_id }, { signal, request: s.ctx })
     })
     return {}
   },

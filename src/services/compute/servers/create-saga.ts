@@ -109,7 +109,7 @@ async function buildOn(s: SagaRun, id: string, host: string): Promise<string | u
         await volumesReady(s.ctx, id, signal)
         await updateServer(s.ctx, id, { task_state: 'spawning' }, { vm_state: 'building', task_state: buildTasks })
         const spec = await guestSpec(s.ctx, await existingServer(s.ctx, id), wired.done, host, signal)
-        const options = { signal, requestId: s.ctx.requestId, deadline: s.ctx.clock.now() + spawnTimeoutMs }
+        const options = { signal, request: s.ctx, deadline: s.ctx.clock.now() + spawnTimeoutMs }
         return hostAgent(s.ctx, host).call('spawn', { spec, power_on: true }, options)
       })
     },

@@ -2,6 +2,7 @@
 import { type Ctx, createCtx, systemIdentity } from '#kernel/context.ts'
 import { messageOf, NotFound } from '#kernel/errors.ts'
 import { reconciler } from '#kernel/reconcile.ts'
+import { factsOf } from '#kernel/request-facts.ts'
 import { computeConfig } from '../config.ts'
 import { isTrue } from '../dialect.ts'
 import { hostAgent } from '../host-agent.ts'
@@ -38,7 +39,7 @@ export async function keepDisk(ctx: Ctx, id: string, kept: KeptDisk, signal: Abo
   const server = await findServer(ctx, id)
   if (!server?.host || ctx.clock.now() >= Date.parse(kept.expires_at)) return
   const identity = { ...systemIdentity, project_id: server.project_id, user_id: server.user_id }
-  const owner = createCtx(ctx, { requestId: ctx.requestId, identity })
+  const owner = createCtx(ctx, { ...factsOf(ctx), identity })
   const format = server.image?.disk_format ?? 'qcow2'
   try {
     if (!(await isThere(owner, kept.image_id))) {

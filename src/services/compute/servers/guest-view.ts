@@ -11,7 +11,7 @@ import { askHost } from './ask-host.ts'
 
 const answerInMs = 20_000
 
-const options = (ctx: Ctx) => ({ requestId: ctx.requestId, deadline: ctx.clock.now() + answerInMs })
+const options = (ctx: Ctx) => ({ request: ctx, deadline: ctx.clock.now() + answerInMs })
 
 /** Control characters that no JSON reader or terminal should get, but tab and ends of lines. */
 const controls = /[\u0000-\u0008\u000b-\u001f]/g

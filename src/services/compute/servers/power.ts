@@ -13,7 +13,7 @@ const anything = Type.Unknown()
 
 const callOptions = (ctx: Ctx, signal: AbortSignal, waitMs = 60_000) => ({
   signal,
-  requestId: ctx.requestId,
+  request: ctx,
   deadline: ctx.clock.now() + waitMs,
 })
 

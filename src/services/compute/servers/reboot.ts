@@ -25,11 +25,7 @@ const rebootSaga = actionSaga<Static<typeof body>>({
       const spec = await currentSpec(ctx, server_id, host, signal)
       const deadline = ctx.clock.now() + (grace_seconds + 300) * 1000
       const type = isHard(asked) ? 'hard' : 'soft'
-      await hostAgent(ctx, host).call(
-        'reboot',
-        { spec, type, grace_seconds },
-        { signal, requestId: ctx.requestId, deadline },
-      )
+      await hostAgent(ctx, host).call('reboot', { spec, type, grace_seconds }, { signal, request: ctx, deadline })
     })
     return { vm_state: 'active', power_state: powerStates.running }
   },

@@ -33,7 +33,7 @@ export async function serverToUndo(ctx: Ctx, id: string): Promise<ServerRow | un
 /** What calls to hosts are given, `waitMs` from now at most. */
 export const callOptions = (ctx: Ctx, signal: AbortSignal | undefined, waitMs = 60_000) => ({
   ...(signal && { signal }),
-  requestId: ctx.requestId,
+  request: ctx,
   deadline: ctx.clock.now() + waitMs,
 })
 
@@ -58,7 +58,7 @@ export function isUnreachable(error: unknown): boolean {
 export async function destroyGuest(ctx: Ctx, host: string, id: string, keep?: Keep): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
-      await hostAgent(ctx, host).call('destroy', { id, ...(keep && { keep }) }, { requestId: ctx.requestId })
+      await hostAgent(ctx, host).call('destroy', { id, ...(keep && { keep }) }, { request: ctx })
       await ctx.services.volume?.disconnect(ctx, id, host)
       return await forgetCleanup(ctx, host, id)
     } catch (error) {

@@ -102,7 +102,7 @@ async function bringBack(ctx: Ctx, row: HostRow, most: number): Promise<number> 
 /** A host that says anything at all runs its guests. */
 async function answers(ctx: Ctx, host: string): Promise<boolean> {
   try {
-    await hostAgent(ctx, host).call('list', null, { requestId: ctx.requestId, deadline: ctx.clock.now() + answerMs })
+    await hostAgent(ctx, host).call('list', null, { request: ctx, deadline: ctx.clock.now() + answerMs })
     return true
   } catch (error) {
     return !isUnreachable(error)

@@ -128,7 +128,7 @@ function view(row: MoveRow, progress: MigrationProgress | null, withHosts: boole
 async function progressOf(ctx: Ctx, { source_host, server_id: id }: MoveRow): Promise<MigrationProgress | null> {
   const deadline = ctx.clock.now() + 5_000
   return hostAgent(ctx, source_host)
-    .call('migrationProgress', { id }, { requestId: ctx.requestId, deadline })
+    .call('migrationProgress', { id }, { request: ctx, deadline })
     .catch(() => null)
 }
 
@@ -214,7 +214,7 @@ export const serverMigrationOperations: Operation[] = [
         await recordAction(tx, 'live_migration_force_complete', target.id)
         await tell(tx, target, 'live.migration.force.complete.start')
       })
-      await askHost(ctx, target, agent => agent.call('forceMigration', { id: target.id }, { requestId: ctx.requestId }))
+      await askHost(ctx, target, agent => agent.call('forceMigration', { id: target.id }, { request: ctx }))
       await tell(ctx, target.id, 'live.migration.force.complete.end')
       return reply(undefined, { status: 202 })
     },
