@@ -39,7 +39,7 @@ export const rows: Row[] = [
     from: 'src/services/$X/drivers/$R/**',
     may: [
       'src/services/$X/drivers/$R/**',
-      'src/services/$X/drivers/{driver,kept}.ts',
+      'src/services/$X/drivers/{cpu-traits,driver,kept}.ts',
       'src/kernel/{log,errors,clock,ids,near-miss,program,chores}.ts',
     ],
     why: 'a driver is told all it needs',
