@@ -1,6 +1,6 @@
 -- Written by `npm run generate` from the migrations of the kernel and of all services.
 
-CREATE TABLE "kernel_sagas" ("id" text primary key, "saga" text not null, "revision" integer not null, "subject" text not null, "state" text not null, "input" text not null, "request_id" text not null, "identity" text not null, "project_id" text, "user_id" text, "started_at" text not null, "updated_at" text not null, "deadline_at" text not null, "cancel" integer not null, "error" text);
+CREATE TABLE "kernel_sagas" ("id" text primary key, "saga" text not null, "revision" integer not null, "subject" text not null, "state" text not null, "input" text not null, "request_id" text not null, "identity" text not null, "project_id" text, "user_id" text, "started_at" text not null, "updated_at" text not null, "deadline_at" text not null, "cancel" integer not null, "error" text, "global_request_id" text, "client_tag" text);
 
 CREATE INDEX "kernel_sagas_subject" on "kernel_sagas" ("subject", "started_at");
 
@@ -10,7 +10,7 @@ CREATE INDEX "kernel_sagas_request" on "kernel_sagas" ("request_id");
 
 CREATE TABLE "kernel_saga_steps" ("saga_id" text not null, "seq" integer not null, "name" text not null, "state" text not null, "output" text, "started_at" text not null, "finished_at" text not null, "error" text, constraint "kernel_saga_steps_pk" primary key ("saga_id", "seq"));
 
-CREATE TABLE "kernel_events" ("seq" integer primary key autoincrement, "id" text not null unique, "type" text not null, "at" text not null, "request_id" text not null, "project_id" text, "user_id" text, "resource_id" text, "payload" text not null, tx bigint not null default 0);
+CREATE TABLE "kernel_events" ("seq" integer primary key autoincrement, "id" text not null unique, "type" text not null, "at" text not null, "request_id" text not null, "project_id" text, "user_id" text, "resource_id" text, "payload" text not null, tx bigint not null default 0, "global_request_id" text, "client_tag" text);
 
 CREATE INDEX "kernel_events_resource" on "kernel_events" ("resource_id");
 
@@ -19,6 +19,12 @@ CREATE TABLE "kernel_archive" ("source" text not null, "id" text not null, "dele
 CREATE INDEX kernel_archive_age on kernel_archive (deleted_at);
 
 CREATE INDEX "kernel_events_request" on "kernel_events" ("request_id");
+
+CREATE INDEX kernel_events_global on "kernel_events" (global_request_id)
+          where global_request_id is not null;
+
+CREATE INDEX kernel_sagas_global on "kernel_sagas" (global_request_id)
+          where global_request_id is not null;
 
 CREATE TABLE identity_generation (id integer primary key, value bigint not null);
 
@@ -347,7 +353,7 @@ CREATE INDEX "placement_allocations_provider" on "placement_allocations" ("provi
 
 CREATE INDEX "placement_providers_parent" on "placement_providers" ("parent_uuid");
 
-CREATE TABLE "image_images" ("id" text primary key, "name" text, "status" text not null, "visibility" text not null, "owner" text, "disk_format" text, "container_format" text, "min_disk" integer not null, "min_ram" integer not null, "protected" integer not null, "os_hidden" integer not null, "checksum" text, "os_hash_algo" text, "os_hash_value" text, "size" bigint, "virtual_size" bigint, "blob" text, "alive_at" text, "created_at" text not null, "updated_at" text not null, "found_format" text, "unsafe" text);
+CREATE TABLE "image_images" ("id" text primary key, "name" text, "status" text not null, "visibility" text not null, "owner" text, "disk_format" text, "container_format" text, "min_disk" integer not null, "min_ram" integer not null, "protected" integer not null, "os_hidden" integer not null, "checksum" text, "os_hash_algo" text, "os_hash_value" text, "size" bigint, "virtual_size" bigint, "blob" text, "alive_at" text, "created_at" text not null, "updated_at" text not null, "found_format" text, "unsafe" text, "base_image_id" text);
 
 CREATE INDEX "image_images_owner" on "image_images" ("owner", "created_at");
 
@@ -390,6 +396,8 @@ CREATE TABLE "image_cached" ("node" text not null, "image_id" text not null, "st
 CREATE TABLE "image_transfers" ("user_id" text primary key, "used_until" bigint not null);
 
 CREATE TABLE "image_watched" ("store" text not null, "file" text not null, "size" bigint not null, "changed" text not null, "state" text not null, "image_id" text, constraint "image_watched_pk" primary key ("store", "file"));
+
+CREATE INDEX "image_images_base" on "image_images" ("base_image_id");
 
 CREATE TABLE "compute_servers" ("id" text primary key, "project_id" text not null, "user_id" text not null, "reservation_id" text not null, "launch_index" integer not null, "display_name" text not null, "display_description" text, "hostname" text not null, "host" text, "node" text, "availability_zone" text, "image" text, "image_ref" text, "flavor" text not null, "flavor_id" text not null, "vcpus" integer not null, "memory_mb" integer not null, "vm_state" text not null, "task_state" text, "power_state" integer not null, "progress" integer not null, "created_at" text not null, "updated_at" text not null, "launched_at" text, "key_name" text, "config_drive" integer not null, "metadata" text not null, "access_ip_v4" text, "access_ip_v6" text, "locked_by" text, "locked_reason" text, "root_device_name" text not null, "disk_config" text not null, "trusted_image_certificates" text, "fault" text, "recovery" text, "disk_gb" integer default 0 not null);
 
@@ -505,6 +513,7 @@ insert into "kernel_migrations" values
 ('kernel', '0001-initial'),
 ('kernel', '0002-events-by-request'),
 ('kernel', '0003-events-in-order'),
+('kernel', '0004-facts-of-callers'),
 ('identity', '0001-initial'),
 ('identity', '0002-unknown-logins'),
 ('identity', '0003-trusts'),
@@ -531,6 +540,7 @@ insert into "kernel_migrations" values
 ('image', '0004-transfers'),
 ('image', '0005-watched'),
 ('image', '0006-contents'),
+('image', '0007-bases'),
 ('compute', '0001-initial'),
 ('compute', '0002-hosts-and-flavors'),
 ('compute', '0003-guest-passwords-and-consoles'),

@@ -164,8 +164,8 @@ async function start({ options, drivers, dir, stack, clock, workers }: Start): P
       physicalNetworks: cloud.env.services.network.physicalNetworks(cloud.env),
     }
     const uploads = {
-      put: async (imageId: string, bytes: Readable) =>
-        void (await cloud.env.services.image.upload(cloud.ctx(), imageId, bytes)),
+      put: async (imageId: string, bytes: Readable, _signal: AbortSignal, base?: string) =>
+        void (await cloud.env.services.image.upload(cloud.ctx(), imageId, bytes, base)),
     }
     const [driver, plane] = [await makeDriver(drivers.virt, parts), await makePlane(drivers.network, parts)]
     const { ephemeral } = options

@@ -51,6 +51,9 @@ export const always: Record<string, string> = {
       or (device_owner like 'network:router%' and not exists (select 1 from network_routers r where r.id = p.device_id))`,
   'an image is active only with its bytes': `
     select id from image_images where status = 'active' and (blob is null or size is null or os_hash_value is null)`,
+  'what an image holds only the changes to has its bytes': `
+    select id, base_image_id from image_images where base_image_id is not null and base_image_id not in (
+      select id from image_images where status in ('active', 'deactivated'))`,
 }
 
 /** The same, once all work has ended. */

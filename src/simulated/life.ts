@@ -106,8 +106,8 @@ export async function beginLife(place: Place, beginning: Beginning): Promise<Lif
     const driver = fakeDriver({ clock, hostname: name, machine, ...kept })
     const plane = fakePlane({ clock, alone: true })
     const uploads = {
-      put: async (imageId: string, bytes: Readable) =>
-        void (await cloud.env.services.image.upload(cloud.ctx(), imageId, bytes)),
+      put: async (imageId: string, bytes: Readable, _signal: AbortSignal, base?: string) =>
+        void (await cloud.env.services.image.upload(cloud.ctx(), imageId, bytes, base)),
     }
     const images = {
       open: (image: { id: string }, signal: AbortSignal) => cloud.env.services.image.open(cloud.env, image.id, signal),

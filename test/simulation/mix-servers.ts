@@ -69,7 +69,11 @@ export const actions: Record<string, (world: Scene, account: Account) => Body | 
   rescue: () => ({ adminPass: 'secret' }),
   unrescue: () => null,
   createImage: ({ dice }) => ({ name: `snap-${dice.between(1, 99)}` }),
-  createBackup: () => ({ name: 'backup', backup_type: 'daily', rotation: 1 }),
+  createBackup: ({ dice }) =>
+    dice.pick([
+      { name: 'backup', backup_type: 'daily', rotation: 1 },
+      { name: 'changes', backup_type: 'incremental', rotation: 3 },
+    ]),
   trigger_crash_dump: () => null,
   changePassword: () => ({ adminPass: 'changed' }),
   lock: () => null,

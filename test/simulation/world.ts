@@ -161,13 +161,13 @@ export async function newWorld(seed: number, options: { validate?: boolean; host
       })
       host.driver = driver
       const uploads = {
-        async put(id: string, bytes: Readable) {
+        async put(id: string, bytes: Readable, _signal: AbortSignal, base?: string) {
           const { cloud, life: its } = world.control
           if (!cloud) throw new Error('the image service does not answer')
           const ctx = createCtx(cloud.env, { requestId: 'req-upload', identity: systemIdentity })
           // A connection to a process that dies breaks; it does not wait for ever.
           const broken = its.ended.then(() => Promise.reject(new Error('the image service is gone')))
-          await Promise.race([cloud.env.services.image.upload(ctx, id, bytes), broken])
+          await Promise.race([cloud.env.services.image.upload(ctx, id, bytes, base), broken])
         },
       }
       const images = { open: async () => Readable.from([]) }

@@ -13,6 +13,8 @@ export interface ImageInfo {
   container_format: string | null
   size: number | null
   virtual_size: number | null
+  /** The image that its bytes are the changes to; null when they are a whole disk. */
+  base_image_id: string | null
   /** Why no server may be made of its bytes; null when nothing is known against it. */
   unacceptable: string | null
   min_disk: number
@@ -60,15 +62,20 @@ export interface ImageContract {
   withProperties(ctx: Ctx, properties: Record<string, string>): Promise<ImageInfo[]>
   /** The active public image of that name, the oldest if there are several. */
   findPublic(ctx: Ctx, name: string): Promise<ImageInfo | undefined>
-  /** The stored bytes of an active image, for hosts. */
+  /** What an image stands on, whoever may see that: the nearest first, the last one a whole disk. */
+  basesOf(ctx: Ctx, image: Pick<ImageInfo, 'base_image_id'>): Promise<ImageInfo[]>
+  /** The stored bytes of an active image, or of one that an active one stands on, for hosts. */
   open(env: Env, id: string, signal?: AbortSignal): Promise<Readable>
   /** The same from a store, though it be cached. */
   openFromStore(env: Env, id: string): Promise<Readable>
   /** A queued image, owned by the caller's project. */
   create(ctx: Ctx, image: NewImage): Promise<ImageInfo>
-  /** Stores the bytes of a queued image, checks and activates it; on failure it is queued again and this throws. Not to be called in a transaction. */
-  upload(ctx: Ctx, id: string, bytes: Readable): Promise<ImageInfo>
-  /** Deletes an image that was made by `create`; unknown ids are fine. */
+  /**
+   * Stores the bytes of a queued image, checks and activates it; on failure it is queued again and this throws. `base`: the bytes are only what
+   * changed since that image, which stays as long as this one. Not to be called in a transaction.
+   */
+  upload(ctx: Ctx, id: string, bytes: Readable, base?: string): Promise<ImageInfo>
+  /** Deletes an image that was made by `create`; unknown ids are fine. Throws `Conflict` while others stand on it. */
   remove(ctx: Ctx, id: string): Promise<void>
   /**
    * A public, active image of that name; made of the file when there is none. The image appears with its bytes or not at all, and of

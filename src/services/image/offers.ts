@@ -9,6 +9,7 @@ import * as computeApi from './compute-proxies.ts'
 import { imageConfig } from './config.ts'
 import type { ImageContract, ImageFile, ImageInfo } from './contract.ts'
 import type { Contents } from './formats/format.ts'
+import { basesOf, isBase } from './images/bases.ts'
 import { checkVisibility, insertImage, newImage } from './images/create.ts'
 import { complete, findImage, infoOf, noImage, visibleImage } from './images/image.ts'
 import { destroyImage } from './images/steps.ts'
@@ -51,9 +52,9 @@ export const imageContract: ImageContract = {
     await insertImage(ctx, made)
     return infoOf(made)
   },
-  async upload(ctx, id, bytes) {
+  async upload(ctx, id, bytes, base) {
     try {
-      const [image] = await complete(ctx, [await upload(ctx, id, { bytes })])
+      const [image] = await complete(ctx, [await upload(ctx, id, { bytes, base })])
       return infoOf(image!)
     } finally {
       bytes.destroy()
@@ -63,16 +64,19 @@ export const imageContract: ImageContract = {
     const image = await findImage(ctx, id)
     if (image) await destroyImage(ctx, image)
   },
+  basesOf: async (ctx, image) => (await basesOf(ctx, image)).map(infoOf),
   findPublic,
   ensureFromFile,
 }
 
-/** An active image with where its bytes are. */
+/** An active image with where its bytes are. One that is deactivated is no disk for anybody, but what stands on it still is. */
 async function held(env: Env, id: string): Promise<Held> {
-  const row = await images.find(env.database.root, { id })
+  const db = env.database.root
+  const row = await images.find(db, { id })
   if (!row) throw noImage(id)
-  const locations = (await locationsOf(env.database.root, [id])).get(id) ?? []
-  if (row.status !== 'active' || locations.length === 0) throw new Conflict(`Image ${id} is not active.`)
+  const locations = (await locationsOf(db, [id])).get(id) ?? []
+  const isGiven = row.status === 'active' || (row.status === 'deactivated' && (await isBase({ db }, id)))
+  if (!isGiven || locations.length === 0) throw new Conflict(`Image ${id} is not active.`)
   return { ...row, locations }
 }
 

@@ -43,6 +43,7 @@ import { stores } from './migrations/0003-stores.ts'
 import { transfers } from './migrations/0004-transfers.ts'
 import { watched } from './migrations/0005-watched.ts'
 import { contents } from './migrations/0006-contents.ts'
+import { bases } from './migrations/0007-bases.ts'
 import { imageContract } from './offers.ts'
 import { addImage, communitizeImage, copyImage, getLocation, publicizeImage, setLocation } from './rules.ts'
 import { storesOf } from './stores.ts'
@@ -74,7 +75,7 @@ export const imageService = service({
   faults: imageFaults,
   sagas: [anySaga(importSaga), anySaga(locationSaga)],
   reconcilers: [orphanFiles, oldTasks, imageCache, watchedFolders],
-  migrations: [initial, metadefs, stores, transfers, watched, contents],
+  migrations: [initial, metadefs, stores, transfers, watched, contents, bases],
   config: imageConfig,
   contract: imageContract,
   control: async env => takeTokens(env),

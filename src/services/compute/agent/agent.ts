@@ -5,7 +5,7 @@ import { client, serveMethods } from '#kernel/bus/methods.ts'
 import type { Clock } from '#kernel/clock.ts'
 import { Fault, messageOf } from '#kernel/errors.ts'
 import { type Log, loggedFacts } from '#kernel/log.ts'
-import { GuestError, type GuestEvent, type VirtDriver } from '../drivers/driver.ts'
+import { type Backup, GuestError, type GuestEvent, type VirtDriver } from '../drivers/driver.ts'
 import { machineState } from './machine.ts'
 import {
   type ComputeAgentMethods,
@@ -20,7 +20,8 @@ import { perGuest } from './per-guest.ts'
 
 /** Where a host puts the bytes of a new image. */
 export interface SnapshotSink {
-  put(imageId: string, bytes: Readable, signal: AbortSignal): Promise<void>
+  /** `base`: the image that the bytes are only the changes to. */
+  put(imageId: string, bytes: Readable, signal: AbortSignal, base?: string): Promise<void>
 }
 
 export interface ComputeAgentOptions {
@@ -195,9 +196,9 @@ function methodsOf(
   /** Takes no turn: a guest that still boots may not answer for long, and a stop does not wait for that. */
   const askGuest = done
 
-  async function upload(bytes: Readable, image_id: string, { signal }: CallContext): Promise<void> {
+  async function upload({ bytes, base }: Backup, image_id: string, { signal }: CallContext): Promise<void> {
     try {
-      await uploads.put(image_id, bytes, signal)
+      await uploads.put(image_id, bytes, signal, base)
     } finally {
       bytes.destroy()
     }
@@ -253,7 +254,7 @@ function methodsOf(
     keptFiles: () => ask(() => driver.keptFiles()),
     dropKept: ({ id }, context) => change(id, context, () => driver.dropKept(id)),
     snapshotKept: ({ id, image_id, format }, context) =>
-      change(id, context, async () => upload(await driver.snapshotKept(id, format), image_id, context)),
+      change(id, context, async () => upload({ bytes: await driver.snapshotKept(id, format) }, image_id, context)),
     start: ({ spec }, context) => change(spec.id, context, () => driver.start(spec)),
     stop: ({ id, grace_seconds }, context) => change(id, context, () => driver.stop(id, grace_seconds)),
     reboot: ({ spec, type, grace_seconds }, context) =>
@@ -283,8 +284,13 @@ function methodsOf(
     // Beside the migration, which has the guest's turn.
     migrationProgress: ({ id }) => ask(async () => (await driver.migrationProgress(id)) ?? null),
     forceMigration: ({ id }) => done(() => driver.forceMigration(id)),
-    snapshot: ({ id, image_id, format }, context) =>
-      change(id, context, async () => upload(await driver.snapshot(id, format), image_id, context)),
+    snapshot: ({ id, image_id, format, backup }, context) =>
+      change(id, context, async () => {
+        const copy = backup
+          ? await driver.backup(id, { image_id, ...backup })
+          : { bytes: await driver.snapshot(id, format) }
+        await upload(copy, image_id, context)
+      }),
   }
   return Object.fromEntries(
     Object.entries(methods).map(([name, method]) => [

@@ -1,5 +1,6 @@
 /** What a host's compute agent does when called over the bus: `host.<name>.compute`. Versioned, idempotent. */
 import type {
+  BackupOrder,
   ConsoleEndpoint,
   DiskSpec,
   GuestSpec,
@@ -47,8 +48,13 @@ export interface ComputeAgentMethods {
   attachDisk(input: { id: string; disk: DiskSpec }): Promise<null>
   detachDisk(input: { id: string; disk_id: string }): Promise<null>
   swapDisk(input: { id: string; disk_id: string; disk: DiskSpec }): Promise<null>
-  /** Uploads the guest's root disk as the image's bytes. */
-  snapshot(input: { id: string; image_id: string; format: 'raw' | 'qcow2' }): Promise<null>
+  /** Uploads the guest's root disk as the image's bytes. `backup`: perhaps only what changed since an earlier one; agents from before that upload all of it. */
+  snapshot(input: {
+    id: string
+    image_id: string
+    format: 'raw' | 'qcow2'
+    backup?: Pick<BackupOrder, 'since'>
+  }): Promise<null>
   diagnostics(input: { id: string; filesystems?: boolean }): Promise<Record<string, unknown>>
   injectNmi(input: { id: string }): Promise<null>
   /** Fetches an image before any guest needs it. */

@@ -14,6 +14,7 @@ import { isUp } from '../hosts/host.ts'
 import { hosts as hostRows } from '../hosts/store.ts'
 import { bootFormat } from '../image-formats.ts'
 import { type ProgressFacts, tellFailure } from '../resource-events.ts'
+import { storedBases } from '../stored-bases.ts'
 import { loadAggregate } from './steps.ts'
 import { aggregateHosts, aggregates } from './store.ts'
 
@@ -96,13 +97,15 @@ async function fetchTo(ctx: Ctx, host: string, image: ImageSpec, signal: AbortSi
   }
 }
 
-function specOf(info: ImageInfo | undefined): ImageSpec | null {
+async function specOf(ctx: Ctx, info: ImageInfo | undefined): Promise<ImageSpec | null> {
   if (info?.status !== 'active') return null
   const { id, size, disk_format, os_hash_algo, os_hash_value, properties } = info
   if (size === null || os_hash_algo === null || os_hash_value === null) return null
   const format = bootFormat(disk_format)
   if (!format || info.unacceptable !== null) return null
-  return { id, size, ...format, hash_algo: os_hash_algo, hash_value: os_hash_value, properties }
+  const bases = info.base_image_id === null ? undefined : await storedBases(ctx, info)
+  const stored = { id, size, hash_algo: os_hash_algo, hash_value: os_hash_value }
+  return { ...stored, ...format, properties, ...(bases && { bases }) }
 }
 
 export const cacheImages: Operation = operation({
@@ -126,7 +129,7 @@ export const cacheImages: Operation = operation({
     if (new Set(ids).size < ids.length) throw new BadRequest('Duplicate images in request')
     const aggregate = await loadAggregate(ctx, params.aggregate_id)
     const found = await ctx.services.image.many(ctx, ids)
-    const images = ids.map(id => ({ id, spec: specOf(found.get(id)) }))
+    const images = await Promise.all(ids.map(async id => ({ id, spec: await specOf(ctx, found.get(id)) })))
     const input = { aggregate_id: aggregate.id, hosts: aggregate.hosts, images }
     await ctx.transaction(tx => tx.sagas.start(tx, cacheImagesSaga, input, `aggregate ${aggregate.id}`))
     return reply(undefined, { status: 202 })

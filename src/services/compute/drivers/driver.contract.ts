@@ -228,6 +228,47 @@ export function driverContract(name: string, open: () => Promise<DriverUnderTest
       await gone(spec.id)
     })
 
+    it('backs up what changed since a backup that it has kept count from, else the whole disk', async () => {
+      const spec = await booted()
+      const bytes = spec.disks[0]!.size_gb * 1024 ** 3
+      const backup = async (image_id: string, since?: string, of = bytes) => {
+        const made = await driver.backup(spec.id, { image_id, ...(since && { since: { image_id: since, bytes: of } }) })
+        const { start, size } = await read(made.bytes)
+        assert.equal(start.toString('latin1'), 'QFI\xfb')
+        return { base: made.base, size }
+      }
+      const whole = await backup('one')
+      assert.equal(whole.base, undefined)
+      const changes = await backup('two', 'one')
+      assert.equal(changes.base, 'one')
+      assert.ok(changes.size < whole.size, `${changes.size} of ${whole.size} bytes`)
+      await expectState(spec.id, powerStates.running)
+
+      // One that never became an image is as if it had not been: what changed before it has changed since the one before.
+      assert.equal((await backup('lost', 'two')).base, 'two')
+      assert.equal((await backup('three', 'two')).base, 'two')
+      assert.equal((await backup('again', 'lost')).base, undefined, 'nobody has asked for it')
+
+      // It keeps count while the guest is off, saved or started anew, and across a restart of itself.
+      await driver.stop(spec.id, 0)
+      assert.equal((await backup('off', 'again')).base, 'again')
+      await driver.start(spec)
+      assert.equal((await backup('on', 'off')).base, 'off')
+      driver = await host.reopen()
+      driver.onEvent(event => events.push(event))
+      await driver.recover()
+      assert.equal((await backup('reopened', 'on')).base, 'on')
+      await driver.suspend(spec.id)
+      assert.equal((await backup('saved', 'reopened')).base, 'reopened')
+      await driver.resume(spec)
+      assert.equal((await backup('resumed', 'saved')).base, 'saved')
+      assert.equal((await backup('larger', 'resumed', 2 * bytes)).base, undefined, 'the disk has another size')
+      await gone(spec.id)
+      await driver.spawn(spec, { power_on: true })
+      assert.equal((await backup('new', 'larger')).base, undefined, 'a new disk')
+      await gone(spec.id)
+    })
+
     it('keeps the disks of a guest that is destroyed, copies them, and lets them go', async () => {
       const spec = await booted()
       await driver.purgeImageCache(0)

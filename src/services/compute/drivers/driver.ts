@@ -13,16 +13,22 @@ export type { Keep, KeptFiles } from './kept.ts'
 export const powerStates = { nostate: 0, running: 1, paused: 3, shutdown: 4, crashed: 6, suspended: 7 } as const
 export type PowerState = (typeof powerStates)[keyof typeof powerStates]
 
-export interface ImageSpec {
+/** Bytes that the image service keeps, as a host gets them. */
+export interface StoredBytes {
+  /** Of the image. */
   id: string
-  /** Bytes of the stored file. */
   size: number
+  /** Hex digest of them and the algorithm's name; the host checks it before it uses the file. */
+  hash_algo: string
+  hash_value: string
+}
+
+export interface ImageSpec extends StoredBytes {
   disk_format: 'raw' | 'qcow2'
   /** The format of the stored bytes, by QEMU's name, when it is another one: the host converts them once. */
   stored_as?: string
-  /** Hex digest of the stored bytes and the algorithm's name; the host checks it before it uses the file. */
-  hash_algo: string
-  hash_value: string
+  /** The stored bytes are qcow2 and hold only what changed since these, which are too, the nearest first: the host makes one disk of all. */
+  bases?: StoredBytes[]
   /** Image properties (`hw_disk_bus`, `hw_vif_model`, `hw_machine_type`, `os_require_quiesce` …). */
   properties: Record<string, string>
   /** Images with the kernel and ramdisk when the image boots directly (`kernel_id`, `ramdisk_id`). */
@@ -32,7 +38,22 @@ export interface ImageSpec {
 
 /** Where a host gets the bytes of an image. */
 export interface ImageSource {
-  open(image: ImageSpec, signal?: AbortSignal): Promise<Readable>
+  open(image: StoredBytes, signal?: AbortSignal): Promise<Readable>
+}
+
+/** What a backup becomes, and what it may stand on. */
+export interface BackupOrder {
+  /** The image that it becomes: by its name the host keeps count of what changes from then on. */
+  image_id: string
+  /** An earlier one of the guest, and how large its disk is. */
+  since?: { image_id: string; bytes: number }
+}
+
+export interface Backup {
+  /** A qcow2 file. */
+  bytes: Readable
+  /** The image that they are only the changes to; absent: they are the whole disk. */
+  base?: string
 }
 
 export interface DiskSpec {
@@ -245,6 +266,11 @@ export interface VirtDriver extends AsyncDisposable {
   swapDisk(id: string, diskId: string, disk: DiskSpec): Promise<void>
   /** Writes the guest's root disk, flattened, as `format`; the guest may run. The stream is read to its end by the caller. */
   snapshot(id: string, format: 'raw' | 'qcow2'): Promise<Readable>
+  /**
+   * Copies the guest's root disk like `snapshot`: only what changed since the backup that is named, when the host has kept count from that very
+   * moment on, else all of it. It goes on keeping count from both until the next backup, which says which of them became an image.
+   */
+  backup(id: string, order: BackupOrder): Promise<Backup>
   /** Counters of Nova's diagnostics; on request with what an agent in the guest says of its `filesystems`, which may take seconds. */
   diagnostics(id: string, options?: { filesystems: boolean }): Promise<Record<string, unknown>>
   /** Non-maskable interrupt, so that the guest writes a crash dump. */

@@ -1,5 +1,6 @@
 /** The disks of fake guests: what is on them, and an empty but valid qcow2 file in memory for snapshots of them. */
-import type { GuestSpec } from './driver.ts'
+import { Readable } from 'node:stream'
+import type { Backup, BackupOrder, GuestSpec } from './driver.ts'
 
 const clusterBits = 16
 const cluster = 1 << clusterBits
@@ -24,14 +25,39 @@ export function emptyQcow2(virtualSize: number): Buffer {
 }
 
 /** What is on a guest's disks, by their ids: what they were made of, and what was written since. */
-export type FakeDisks = Record<string, { size_gb: number; contents: string[] }>
+export type FakeDisks = Record<string, FakeDisk>
+
+export interface FakeDisk {
+  size_gb: number
+  contents: string[]
+  /** By the image of a backup: how much of the contents there was then. */
+  counted?: Record<string, number>
+}
+
+const gigabyte = 1024 ** 3
+
+/** A valid qcow2 file, and a cluster more for each piece of what it is a copy of. */
+function copyOf(disk: FakeDisk, pieces: readonly string[]): Readable {
+  const clusters = pieces.map(text => Buffer.concat([Buffer.from(text), Buffer.alloc(cluster)], cluster))
+  return Readable.from([emptyQcow2(Math.max(1, disk.size_gb) * gigabyte), ...clusters])
+}
+
+/** Also notes how much there is now. What is counted from other backups than the one that is named is forgotten, as nobody asks for it again. */
+export function backupOf(disk: FakeDisk, { image_id, since }: BackupOrder): Backup {
+  const { contents, counted = {}, size_gb } = disk
+  const before = since?.bytes === size_gb * gigabyte ? counted[since.image_id] : undefined
+  const kept = since && before !== undefined ? { [since.image_id]: before } : {}
+  disk.counted = { ...kept, [image_id]: contents.length }
+  const bytes = copyOf(disk, contents.slice(before ?? 0))
+  return { bytes, ...(since && before !== undefined && { base: since.image_id }) }
+}
 
 /** Disks as the spec names them; those that were there keep what is on them. */
 export function disksOf(spec: GuestSpec, before: FakeDisks = {}): FakeDisks {
   return Object.fromEntries(
-    spec.disks.map(({ id, size_gb, source }) => [
-      id,
-      { size_gb, contents: before[id]?.contents ?? (source.type === 'image' ? [source.image.id] : []) },
-    ]),
+    spec.disks.map(({ id, size_gb, source }) => {
+      const { contents = source.type === 'image' ? [source.image.id] : [], counted } = before[id] ?? {}
+      return [id, { size_gb, contents, ...(counted && { counted }) }]
+    }),
   )
 }

@@ -14,7 +14,7 @@ import {
 } from './driver.ts'
 import { quiesce, resetNetwork } from './fake-agent.ts'
 import { bootText, fakeConsoles, lastLines } from './fake-consoles.ts'
-import { disksOf, emptyQcow2, type FakeDisks } from './fake-disk.ts'
+import { backupOf, disksOf, emptyQcow2, type FakeDisks } from './fake-disk.ts'
 import { diagnostics, hostFacts } from './fake-facts.ts'
 import { type FakeFault, type FakeMethod, fakeFaults } from './fake-faults.ts'
 import { fakeKept, keptKey } from './fake-kept.ts'
@@ -252,6 +252,14 @@ export function fakeDriver(options: FakeDriverOptions): FakeDriver {
         quiesce(existing(id))
         const size = Math.max(1, existing(id).spec.disks[0]?.size_gb ?? 0) * gigabyte
         return Readable.from([format === 'qcow2' ? emptyQcow2(size) : Buffer.alloc(1024 * 1024)])
+      }),
+    backup: (id, order) =>
+      call('backup', id, () => {
+        const guest = existing(id)
+        quiesce(guest)
+        const root = guest.disks[guest.spec.disks[0]?.id ?? '']
+        if (!root) throw new GuestError(`Guest ${id} has no root disk on this host.`)
+        return backupOf(root, order)
       }),
     diagnostics: (id, { filesystems } = { filesystems: false }) =>
       call('diagnostics', id, () => diagnostics(running(id), clock.now(), filesystems)),

@@ -35,6 +35,13 @@ crashStories({
     ...same,
     undone: true,
   },
+  'incremental backup': {
+    saga: 'createBackup',
+    prepare: [{ createBackup: { name: 'first', backup_type: 'incremental', rotation: 2 } }],
+    begin: act({ createBackup: { name: 'copy', backup_type: 'incremental', rotation: 2 } }),
+    ...same,
+    undone: true,
+  },
   'network info': { saga: 'injectNetworkInfo', begin: act({ injectNetworkInfo: null }), admin: true, ...same },
   'port deleted': { saga: 'compute.ports.unplug', begin: deletePort, ...same },
   tidying: {

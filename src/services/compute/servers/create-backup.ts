@@ -1,5 +1,4 @@
 /** Backups: images of a server's disk, of which the newest few of a kind are kept. */
-import type { Ctx } from '#kernel/context.ts'
 import { BadRequest } from '#kernel/errors.ts'
 import { reply } from '#kernel/operation.ts'
 import { projectMemberOrAdmin, rule } from '#kernel/policy/rule.ts'
@@ -9,6 +8,7 @@ import { since } from '#kernel/schema/marks.ts'
 import { integerOf, metadata, name, wholeNumber } from '../dialect.ts'
 import { actionOperation, actionSaga, beginAction, requireAllowed, requireHost, type ServerAction } from './action.ts'
 import { snapshotImage, storeDisk } from './create-image.ts'
+import { incremental, rotate, storeChanges } from './increments.ts'
 import { checkContents } from './quota.ts'
 
 interface Backup {
@@ -25,21 +25,17 @@ const backupSaga = actionSaga<Backup>({
   told: ({ image_id }) => ({ snapshot_image_id: image_id }),
   async run(s, { server_id: id, host, body: { image_id, format, kind, rotation } }) {
     const { ctx } = s
+    const copy = { id, image_id, format }
     await s.step(
       'store disk',
-      signal => storeDisk(ctx, host, { id, image_id, format }, signal),
+      signal =>
+        kind === incremental ? storeChanges(s, host, { copy, rotation }, signal) : storeDisk(ctx, host, copy, signal),
       () => ctx.services.image.remove(ctx, image_id),
     )
     await s.step('remove old backups', () => rotate(ctx, id, kind, rotation))
     return {}
   },
 })
-
-async function rotate(ctx: Ctx, id: string, kind: string, rotation: number): Promise<void> {
-  const properties = { instance_uuid: id, image_type: 'backup', backup_type: kind }
-  const old = (await ctx.services.image.withProperties(ctx, properties)).slice(rotation)
-  for (const image of old) await ctx.services.image.remove(ctx, image.id)
-}
 
 export const createBackup: ServerAction = {
   saga: anySaga(backupSaga),
@@ -67,8 +63,9 @@ export const createBackup: ServerAction = {
       const kind = asked.backup_type
       const image_id = await ctx.transaction(async tx => {
         const properties = { ...asked.metadata, backup_type: kind }
-        const image = await snapshotImage(tx, server, { name: asked.name, image_type: 'backup', properties })
-        const format = server.image?.disk_format ?? 'qcow2'
+        const format = kind === incremental ? 'qcow2' : (server.image?.disk_format ?? 'qcow2')
+        const made = { name: asked.name, image_type: 'backup', disk_format: format, properties } as const
+        const image = await snapshotImage(tx, server, made)
         const body = { image_id: image.id, format, kind, rotation }
         const told = { snapshot_image_id: image.id }
         await beginAction(tx, server, { name: 'createBackup', event: 'snapshot', saga: backupSaga, body, told })

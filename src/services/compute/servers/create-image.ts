@@ -8,6 +8,7 @@ import { Type } from '#kernel/schema/builders.ts'
 import { since } from '#kernel/schema/marks.ts'
 import type { ImageInfo } from '../../image/contract.ts'
 import { metadata, name } from '../dialect.ts'
+import type { BackupOrder } from '../drivers/driver.ts'
 import { hostAgent } from '../host-agent.ts'
 import { actionOperation, actionSaga, beginAction, requireAllowed, requireHost, type ServerAction } from './action.ts'
 import { refuseEncrypted } from './encryption.ts'
@@ -37,7 +38,12 @@ const snapshotSaga = actionSaga<Snapshot>({
 })
 
 /** Stores a guest's root disk as a queued image; one that has its bytes already is done. */
-export async function storeDisk(ctx: Ctx, host: string, input: Snapshot & { id: string }, signal: AbortSignal) {
+export async function storeDisk(
+  ctx: Ctx,
+  host: string,
+  input: Snapshot & { id: string; backup?: Pick<BackupOrder, 'since'> },
+  signal: AbortSignal,
+) {
   if ((await ctx.services.image.get(ctx, input.image_id)).status === 'active') return
   await hostAgent(ctx, host).call('snapshot', input, callOptions(ctx, signal, uploadTimeoutMs))
 }
@@ -46,13 +52,19 @@ export async function storeDisk(ctx: Ctx, host: string, input: Snapshot & { id: 
 export async function snapshotImage(
   ctx: Ctx,
   server: ServerRow,
-  asked: { id?: string; name: string; image_type: 'snapshot' | 'backup'; properties?: Record<string, string> },
+  asked: {
+    id?: string
+    name: string
+    image_type: 'snapshot' | 'backup'
+    disk_format?: Snapshot['format']
+    properties?: Record<string, string>
+  },
 ): Promise<ImageInfo> {
   await refuseEncrypted(ctx, server)
   return ctx.services.image.create(ctx, {
     ...(asked.id !== undefined && { id: asked.id }),
     name: asked.name,
-    disk_format: server.image?.disk_format ?? 'qcow2',
+    disk_format: asked.disk_format ?? server.image?.disk_format ?? 'qcow2',
     container_format: 'bare',
     visibility: 'private',
     min_disk: server.flavor.disk,

@@ -90,12 +90,13 @@ export async function volumeDisk(ctx: Ctx, device: VolumeDevice, host: string, s
 }
 
 /** Throws for one that no host may have. */
-function imageSpec({ unacceptable, kernel, ramdisk, stored_as, ...image }: ServerImage): ImageSpec {
+function imageSpec({ unacceptable, kernel, ramdisk, stored_as, bases, ...image }: ServerImage): ImageSpec {
   const { id, size, disk_format, hash_algo, hash_value, properties } = image
   if (unacceptable !== undefined) throw new BadRequest(`Image ${id} is unacceptable: ${unacceptable}`)
   return {
     ...{ id, size, disk_format, hash_algo, hash_value, properties },
     ...(stored_as !== undefined && { stored_as }),
+    ...(bases && { bases }),
     ...(kernel && { kernel: imageSpec(kernel) }),
     ...(ramdisk && { ramdisk: imageSpec(ramdisk) }),
   }

@@ -4,6 +4,7 @@ import { BadRequest, Forbidden, NotFound } from '#kernel/errors.ts'
 import { admin, rule } from '#kernel/policy/rule.ts'
 import type { ImageInfo } from '../../image/contract.ts'
 import { bootFormat } from '../image-formats.ts'
+import { storedBases } from '../stored-bases.ts'
 import type { ServerFlavor, ServerImage, ServerRow } from './server.ts'
 
 export const zeroDiskFlavor = rule('os_compute_api:servers:create:zero_disk_flavor', admin)
@@ -78,6 +79,7 @@ async function usableImage(ctx: Ctx, info: ImageInfo): Promise<ServerImage> {
     ...(info.unacceptable !== null && { unacceptable: info.unacceptable }),
     hash_algo: os_hash_algo,
     hash_value: os_hash_value,
+    ...(info.base_image_id !== null && { bases: await storedBases(ctx, info) }),
     min_disk: info.min_disk,
     min_ram: info.min_ram,
     properties: info.properties,

@@ -1,4 +1,5 @@
 /** A server: its row, its states, and how they read in the API. */
+import type { StoredBytes } from '../drivers/driver.ts'
 
 export const vmStates = [
   'building',
@@ -72,6 +73,8 @@ export interface ServerImage {
   unacceptable?: string
   hash_algo: string
   hash_value: string
+  /** What its bytes are only the changes to, the nearest first. */
+  bases?: StoredBytes[]
   min_disk: number
   min_ram: number
   properties: Record<string, string>

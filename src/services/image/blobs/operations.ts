@@ -1,7 +1,7 @@
 /** Upload and download of the bytes of an image; staging for a later import. */
 import { Readable } from 'node:stream'
 import type { Ctx } from '#kernel/context.ts'
-import { BadRequest, Forbidden, UnsupportedMediaType } from '#kernel/errors.ts'
+import { BadRequest, Conflict, Forbidden, UnsupportedMediaType } from '#kernel/errors.ts'
 import { operation, reply } from '#kernel/operation.ts'
 import { hasBytes, seesAll, visibleImage } from '../images/image.ts'
 import type { ImageRow } from '../images/store.ts'
@@ -85,6 +85,12 @@ export const stageFile = operation({
   },
 })
 
+/** Who took the bytes for a disk would have one full of holes. */
+const onlyChanges = (id: string, base: string) =>
+  new Conflict(
+    `Image ${id} holds only what changed since image ${base}, which is no disk to download. Create a server from it and an image of that server, and download that.`,
+  )
+
 export const downloadFile = operation({
   id: 'image.images.download',
   method: 'GET',
@@ -97,6 +103,7 @@ export const downloadFile = operation({
     if (image.status === 'deactivated' && !seesAll(ctx))
       throw new Forbidden('The requested image has been deactivated. Image data download is forbidden.')
     if (!hasBytes(image) || image.locations.length === 0 || image.size === null) return undefined
+    if (image.base_image_id !== null) throw onlyChanges(image.id, image.base_image_id)
     const etag = `"${image.os_hash_value ?? image.blob}"`
     if (headers['if-none-match']?.split(',').some(tag => [etag, '*'].includes(tag.trim())))
       return reply(undefined, { status: 304, headers: { etag } })

@@ -7,6 +7,7 @@ import { StoreError } from '../blob-store.ts'
 import { imageConfig } from '../config.ts'
 import { type Contents, type Declared, inspectFile } from '../formats/format.ts'
 import { findImage, noImage } from '../images/image.ts'
+import { holdBase } from '../images/steps.ts'
 import { type ImageRow, images, noBytes } from '../images/store.ts'
 import { addLocation, removeFile } from '../locations/location.ts'
 import { locations } from '../locations/store.ts'
@@ -30,6 +31,8 @@ export interface Incoming {
   store?: string | undefined
   /** They go on after so many that came before. What comes is kept for a while when it breaks off, to be gone on from. */
   after?: number | undefined
+  /** The image that they are the changes to. */
+  base?: string | undefined
 }
 
 /** Stores the bytes of a queued image and activates it. Never inside a transaction: it may take hours. */
@@ -56,13 +59,13 @@ async function take(
   ctx: Ctx,
   id: string,
   status: 'saving' | 'uploading',
-  { bytes, size, store, after }: Incoming & { store: string },
+  { bytes, size, store, after, base }: Incoming & { store: string },
   keeping: (row: ImageRow) => Keeping<Contents | null, ImageRow>,
 ): Promise<ImageRow> {
   ignoreErrorsMeanwhile(bytes)
   const blob = newBlob(ctx, id)
   await using before = after ? await openPart(ctx, id, landingOf(ctx, store), after) : undefined
-  const row = before ? await before.takeOver(blob) : await begin(ctx, id, blob, status)
+  const row = before ? await before.takeOver(blob) : await begin(ctx, id, { blob, status, base_image_id: base ?? null })
   const keeps = (error: unknown) => after !== undefined && isInterruption(error)
   using beat = startHeartbeat(ctx, id, blob)
   try {
@@ -172,7 +175,12 @@ async function discard(ctx: Ctx, blob: string, stores: Iterable<string>): Promis
 const resourceOf = (status: string) => (status === 'saving' ? 'image_size_total' : 'image_stage_total')
 
 /** queued → saving or uploading, by one caller alone. */
-async function begin(ctx: Ctx, id: string, blob: string, status: 'saving' | 'uploading'): Promise<ImageRow> {
+async function begin(
+  ctx: Ctx,
+  id: string,
+  beginning: { blob: string; status: 'saving' | 'uploading'; base_image_id: string | null },
+): Promise<ImageRow> {
+  const { status, base_image_id } = beginning
   const row = await images.find(ctx.db, { id })
   if (!row) throw noImage(id)
   const missing = (['disk_format', 'container_format'] as const).filter(name => row[name] === null)
@@ -181,9 +189,12 @@ async function begin(ctx: Ctx, id: string, blob: string, status: 'saving' | 'upl
       `Propert${missing.length > 1 ? 'ies' : 'y'} ${missing.join(', ')} must be set prior to saving data.`,
     )
   await checkLimit(ctx, row.owner, 'image_count_uploading', 1)
-  const began = { status, blob, alive_at: isoNow(ctx), updated_at: isoNow(ctx) }
-  if ((await images.update(ctx.db, { id, status: 'queued' }, began)) === 0)
-    throw new Conflict(`Image status transition from ${row.status} to ${status} is not allowed`)
+  const began = { ...beginning, alive_at: isoNow(ctx), updated_at: isoNow(ctx) }
+  await ctx.transaction(async tx => {
+    if (base_image_id !== null) await holdBase(tx, base_image_id)
+    if ((await images.update(tx.db, { id, status: 'queued' }, began)) === 0)
+      throw new Conflict(`Image status transition from ${row.status} to ${status} is not allowed`)
+  })
   return { ...row, ...began }
 }
 

@@ -84,6 +84,9 @@ export const readOnly = new Set([
 /** Refused on create with 403; the other read-only ones are dropped by validation. */
 export const neverOnCreate = ['direct_url', 'self', 'file', 'schema', 'stores']
 
+/** Shows the image that an image is only the changes to. Nobody sets it, as all that begins so. */
+export const baseAttribute = 'os_glance_base_image_id'
+
 export const reserved = (name: string) =>
   ['location', 'deleted', 'deleted_at'].includes(name) || name.startsWith('os_glance')
 

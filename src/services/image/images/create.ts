@@ -59,6 +59,7 @@ export function newImage(ctx: Ctx, given: Given): Image {
     virtual_size: null,
     found_format: null,
     unsafe: null,
+    base_image_id: null,
     blob: null,
     alive_at: null,
     created_at: now,

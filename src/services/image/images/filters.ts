@@ -1,7 +1,7 @@
 /** The query of a list of images, read and checked: filters, sort order, page. Pure. */
 import { BadRequest } from '#kernel/errors.ts'
 import { last, type Query, sortDirection, sortKey } from '../paging.ts'
-import { attributes, visibilities } from './attributes.ts'
+import { attributes, baseAttribute, visibilities } from './attributes.ts'
 import type { ImageRow } from './store.ts'
 
 type Column = keyof ImageRow & string
@@ -60,6 +60,7 @@ function comparisonOf(name: string, text: string): Comparison | undefined {
     if (text.startsWith('in:')) return { column: name as Column, op: 'in', value: quotedList(text.slice(3)) }
     return { column: name as Column, op: '=', value: text }
   }
+  if (name === baseAttribute) return { column: 'base_image_id', op: '=', value: text }
   if (exact.has(name)) return { column: name as Column, op: '=', value: text }
   if (name === 'protected' || name === 'os_hidden') return { column: name, op: '=', value: flag(name, text) }
   if (name === 'created_at' || name === 'updated_at') return timeComparison(name, text)

@@ -6,6 +6,7 @@ import { imageConfig } from '../config.ts'
 import type { ImageInfo } from '../contract.ts'
 import { byWeight, type LocationRow, locationsOf, urlOf, viewLocation } from '../locations/location.ts'
 import { members } from '../members/store.ts'
+import { baseAttribute } from './attributes.ts'
 import { hungOn, type ImageRow, images, properties, tags } from './store.ts'
 
 /** An image with what hangs on it. */
@@ -80,6 +81,7 @@ export function infoOf(image: Image): ImageInfo {
     container_format: image.container_format,
     size: image.size,
     virtual_size: image.virtual_size,
+    base_image_id: image.base_image_id,
     unacceptable: unacceptable(image),
     min_disk: image.min_disk,
     min_ram: image.min_ram,
@@ -145,6 +147,7 @@ export function view(env: Env, image: Image): Record<string, unknown> {
     self: `/v2/images/${image.id}`,
     file: `/v2/images/${image.id}/file`,
     schema: '/v2/schemas/image',
+    ...(image.base_image_id !== null && { [baseAttribute]: image.base_image_id }),
     ...(show_locations && { locations: image.locations.map(place => viewLocation(env, image.blob, place)) }),
     ...(show_direct_url && held[0] && { direct_url: urlOf(env, image.blob, held[0]) }),
     ...(stores.length > 0 && { stores: [...new Set(stores)].join(',') }),

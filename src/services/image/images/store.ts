@@ -29,6 +29,8 @@ export interface ImageRow {
   found_format: string | null
   /** Why no hypervisor may have them. */
   unsafe: string | null
+  /** The image that the bytes are the changes to; null when they are a whole disk. */
+  base_image_id: string | null
   /** The name of the file that holds the bytes; while `saving`, of the one that the upload writes. */
   blob: string | null
   /** When the upload or import under way was last known to go on; null when none is. */
@@ -76,6 +78,7 @@ export async function hungOn(
 /** The columns about its bytes of an image that has none. */
 export const noBytes = {
   blob: null,
+  base_image_id: null,
   size: null,
   virtual_size: null,
   found_format: null,

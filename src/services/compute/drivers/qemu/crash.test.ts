@@ -31,6 +31,7 @@ describe('QEMU driver whose control process is killed', { skip: skip ?? false },
     await ended
   }
 
+  const afterFirst = { since: { image_id: 'first', bytes: 1024 ** 3 } }
   const done: Record<CrashOperation, (driver: VirtDriver, spec: GuestSpec) => Promise<unknown>> = {
     spawn: (driver, spec) => driver.spawn(spec, { power_on: true }),
     destroy: (driver, spec) => driver.destroy(spec.id),
@@ -39,6 +40,12 @@ describe('QEMU driver whose control process is killed', { skip: skip ?? false },
     snapshot: async (driver, spec) => {
       for await (const _ of await driver.snapshot(spec.id, 'qcow2'));
     },
+    // Nothing that was counted before is lost.
+    backup: async (driver, spec) => {
+      const { bytes, base } = await driver.backup(spec.id, { ...afterFirst, image_id: 'second' })
+      for await (const _ of bytes);
+      assert.equal(base, afterFirst.since.image_id)
+    },
   }
   const finalState: Record<CrashOperation, PowerState> = {
     spawn: powerStates.running,
@@ -46,9 +53,10 @@ describe('QEMU driver whose control process is killed', { skip: skip ?? false },
     suspend: powerStates.suspended,
     resume: powerStates.running,
     snapshot: powerStates.running,
+    backup: powerStates.shutdown,
   }
 
-  for (const operation of ['spawn', 'destroy', 'suspend', 'resume', 'snapshot'] as const) {
+  for (const operation of ['spawn', 'destroy', 'suspend', 'resume', 'snapshot', 'backup'] as const) {
     it(`finishes a ${operation} that was cut off at any moment`, async () => {
       for (const ms of [1, 15, 40, 100]) {
         const spec = host.spec()
@@ -57,6 +65,10 @@ describe('QEMU driver whose control process is killed', { skip: skip ?? false },
           await until('the boot', async () => (await boots(host.driver, spec.id)) === 1)
         }
         if (operation === 'resume') await host.driver.suspend(spec.id)
+        if (operation === 'backup') {
+          for await (const _ of (await host.driver.backup(spec.id, { image_id: afterFirst.since.image_id })).bytes);
+          await host.driver.stop(spec.id, 0)
+        }
         await host.driver[Symbol.asyncDispose]()
         await killedDuring(operation, spec, ms)
         const driver = await host.reopen()

@@ -7,9 +7,10 @@ import { Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { chore } from '#kernel/chores.ts'
 import { messageOf } from '#kernel/errors.ts'
-import { GuestError, type ImageSource, type ImageSpec } from '../driver.ts'
+import { GuestError, type ImageSource, type ImageSpec, type StoredBytes } from '../driver.ts'
 import { give, needSpace, type QemuHost, syncDir } from './host.ts'
 import type { PurgeImages } from './purge-images.ts'
+import { qcow2VirtualSize } from './qcow2.ts'
 import { diskFull, run } from './run.ts'
 
 export interface ImageCache {
@@ -41,6 +42,9 @@ export function cachedName(image: ImageSpec): string {
   return name
 }
 
+/** Whether the host makes the file of what is stored, which is another. */
+const isMade = ({ stored_as, bases }: ImageSpec) => stored_as !== undefined || bases !== undefined
+
 export function imageCache(host: QemuHost, source: ImageSource): ImageCache {
   const downloads = new Map<string, Download>()
   const pathOf = (name: string) => join(host.images, name)
@@ -52,7 +56,7 @@ export function imageCache(host: QemuHost, source: ImageSource): ImageCache {
 
   async function isCached(image: ImageSpec, name: string) {
     const found = await stat(pathOf(name)).catch(() => undefined)
-    return image.stored_as === undefined ? found?.size === image.size : found !== undefined
+    return isMade(image) ? found !== undefined : found?.size === image.size
   }
 
   function begin(image: ImageSpec, name: string): Download {
@@ -111,45 +115,66 @@ async function orAborted(work: Promise<void>, signal: AbortSignal): Promise<void
 }
 
 async function download(host: QemuHost, source: ImageSource, image: ImageSpec, path: string, signal: AbortSignal) {
-  await needSpace(host, host.images, image.size, `image ${image.id}`)
+  const { bases = [] } = image
+  const stored = [image, ...bases]
+  const bytes = stored.reduce((sum, { size }) => sum + size, 0)
+  await needSpace(host, host.images, bytes, `image ${image.id}`)
   const part = `${path}.part`
+  const parts = [part, ...bases.map((_, index) => part.replace(/part$/, `base${index}.part`))]
   try {
-    const hash = hasher(image)
-    const check = new Transform({
-      transform(chunk: Buffer, _, done) {
-        done(hash.add(chunk), chunk)
-      },
-      flush: done => done(hash.verdict()),
-    })
-    const bytes = await source.open(image, signal)
-    await pipeline(bytes, check, createWriteStream(part, { mode: 0o640, flush: true }), { signal })
-    const whole = image.stored_as === undefined ? part : await converted(host, image, part, signal)
+    for (const [index, each] of stored.entries()) await fetchStored(source, each, parts[index]!, signal)
+    const whole = isMade(image) ? await converted(host, image, parts, signal) : part
     await giveToGroup(host, whole)
     await rename(whole, path)
     await syncDir(host.images)
-    await rm(part, { force: true })
   } catch (error) {
-    await rm(part, { force: true })
     await rm(convertedPart(part), { force: true })
     if (signal.aborted) throw signal.reason
     if ((error as NodeJS.ErrnoException).code === 'ENOSPC') throw diskFull(error)
     if (error instanceof GuestError) throw error
     throw new GuestError(`Image ${image.id} could not be downloaded: ${messageOf(error)}`, { cause: error })
+  } finally {
+    for (const each of parts) await rm(each, { force: true })
   }
+}
+
+/** Writes bytes that are those which were promised. */
+async function fetchStored(source: ImageSource, stored: StoredBytes, part: string, signal: AbortSignal): Promise<void> {
+  const hash = hasher(stored)
+  const check = new Transform({
+    transform(chunk: Buffer, _, done) {
+      done(hash.add(chunk), chunk)
+    },
+    flush: done => done(hash.verdict()),
+  })
+  const bytes = await source.open(stored, signal)
+  await pipeline(bytes, check, createWriteStream(part, { mode: 0o640, flush: true }), { signal })
 }
 
 /** Also swept, when it is interrupted. */
 const convertedPart = (part: string) => part.replace(/part$/, 'converted.part')
 
 /** A copy in the image's `disk_format`. The image service has looked at these bytes: they name no other files. */
-async function converted(host: QemuHost, image: ImageSpec, part: string, signal: AbortSignal): Promise<string> {
-  const to = convertedPart(part)
-  const source = JSON.stringify({ driver: image.stored_as, file: { driver: 'file', filename: basename(part) } })
-  const args = ['convert', '-O', image.disk_format, `json:${source}`, basename(to)]
+async function converted(host: QemuHost, image: ImageSpec, parts: string[], signal: AbortSignal): Promise<string> {
+  const to = convertedPart(parts[0]!)
+  const source = image.bases ? await chainOf(parts) : blockOf(image.stored_as!, parts[0]!)
+  const args = ['convert', '-O', image.disk_format, `json:${JSON.stringify(source)}`, basename(to)]
   await run('qemu-img', args, { cwd: host.images, signal, endsWithUs: true })
   await using file = await open(to)
   await file.sync()
   return to
+}
+
+const blockOf = (driver: string, part: string) => ({ driver, file: { driver: 'file', filename: basename(part) } })
+
+/** Each stands on the next one, as is said here: what their headers name is not opened, and what would be all the same is refused. */
+async function chainOf(parts: string[]): Promise<Record<string, unknown>> {
+  let chain: Record<string, unknown> | null = null
+  for (const part of parts.toReversed()) {
+    await qcow2VirtualSize(part)
+    chain = { ...blockOf('qcow2', part), backing: chain }
+  }
+  return chain!
 }
 
 /** QEMU reads images, and must not be able to change them. */
@@ -157,7 +182,7 @@ async function giveToGroup(host: QemuHost, path: string) {
   if (host.user) await give({ ...host, user: { uid: 0, gid: host.user.gid } }, path, 0o640)
 }
 
-function hasher(image: ImageSpec) {
+function hasher(image: StoredBytes) {
   const wrong = (what: string) =>
     new GuestError(`Image ${image.id} is corrupt: its ${what} is not what the image service promised.`)
   let hash: ReturnType<typeof createHash>

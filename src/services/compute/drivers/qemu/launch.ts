@@ -156,10 +156,12 @@ async function memoryLoaded(host: QemuHost, session: Session, signal: AbortSigna
 }
 
 /** The last line that QEMU, or a program of the chain before it, wrote. */
-async function lastWords(files: GuestFiles): Promise<string> {
+export async function lastWords(files: GuestFiles): Promise<string> {
   const text = await readFile(files.qemuLog, 'utf8').catch(() => '')
   const lines = text.trim().split('\n')
   const program = /(?:prlimit|setpriv|nsenter): failed to execute ([\w./-]+)/.exec(text)?.[1]
   if (program) throw missing(program.split('/').at(-1) ?? program)
-  return (lines.findLast(line => !line.includes('warning:')) ?? '').replace(/^qemu-system-\w+: /, '').slice(0, 300)
+  return (lines.findLast(line => !line.includes('warning:')) ?? '')
+    .replace(/^qemu-(?:system-\w+|storage-daemon): /, '')
+    .slice(0, 300)
 }

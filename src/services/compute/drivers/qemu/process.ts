@@ -11,6 +11,10 @@ export interface GuestProcess {
 
 /** The programs that work on a guest's files for us; see run.ts. */
 const tools = ['qemu-img', 'genisoimage', 'cp']
+/** One that has a guest's disk open, and notes in it when it ends what it would not find again; see idle-disk.ts. */
+const holders = ['qemu-storage-daemon']
+
+const politeMs = 10_000
 
 /** The QEMU processes whose working directory is in `instances`, by guest id. Sees them from their first moment, before QEMU itself runs. */
 export async function findProcesses(instances: string, clock: Clock): Promise<Map<string, GuestProcess>> {
@@ -24,7 +28,9 @@ export async function findProcesses(instances: string, clock: Clock): Promise<Ma
 /** Ends the tools that an earlier life of ours began on guests' files: one that goes on would remove or replace what we make there now. */
 export async function endTools(instances: string, clock: Clock): Promise<void> {
   for (const { id, ...process } of await workingIn(instances)) {
-    if ((await kindOf(process.pid, id, clock)) === 'tool') await killProcess(process, clock)
+    const kind = await kindOf(process.pid, id, clock)
+    if (kind === 'tool') await killProcess(process, clock)
+    if (kind === 'holder') await endProcess(process, clock)
   }
 }
 
@@ -44,11 +50,12 @@ async function workingIn(instances: string): Promise<(GuestProcess & { id: strin
 }
 
 /** A process shows no arguments, or its parent's, while it becomes another program: it is looked at again until that is over. */
-async function kindOf(pid: number, id: string, clock: Clock): Promise<'guest' | 'tool' | undefined> {
+async function kindOf(pid: number, id: string, clock: Clock): Promise<'guest' | 'tool' | 'holder' | undefined> {
   for (let look = 0; look < 500; look++) {
     const args = await argumentsOf(pid)
     if (args.includes('-uuid')) return args[args.indexOf('-uuid') + 1] === id ? 'guest' : undefined
     if (tools.includes(args[0] ?? '')) return 'tool'
+    if (holders.includes(args[0] ?? '')) return 'holder'
     if ((await startTime(pid)) === undefined) return undefined
     await clock.sleep(10)
   }
@@ -72,6 +79,14 @@ export async function uptimeSeconds({ started }: GuestProcess): Promise<number> 
   return Math.max(0, Math.floor(Number(hostSeconds) - Number(started) / 100))
 }
 
+/** Lets it finish what it has to write, for a while. */
+export async function endProcess(target: GuestProcess, clock: Clock): Promise<void> {
+  if (await isAlive(target)) signal(target.pid, 'SIGTERM')
+  for (const start = clock.monotonic(); (await isAlive(target)) && clock.monotonic() - start < politeMs; )
+    await clock.sleep(20)
+  await killProcess(target, clock)
+}
+
 /** Kills it and waits until it is gone, and with it its locks on files. */
 export async function killProcess(target: GuestProcess, clock: Clock): Promise<void> {
   for (let waited = 0; await isAlive(target); waited++) {
@@ -80,9 +95,9 @@ export async function killProcess(target: GuestProcess, clock: Clock): Promise<v
   }
 }
 
-function signal(pid: number) {
+function signal(pid: number, name: 'SIGTERM' | 'SIGKILL' = 'SIGKILL') {
   try {
-    process.kill(pid, 'SIGKILL')
+    process.kill(pid, name)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
   }

@@ -22,7 +22,7 @@ await answerChore<PurgeImages, number>(async ({ images, instances, in_use, now, 
   let freed = 0
   for (const name of await readdir(images)) {
     const path = join(images, name)
-    if (used.has(name.replace(/(\.converted)?\.part$/, ''))) {
+    if (used.has(name.replace(/(\.converted|\.base\d+)?\.part$/, ''))) {
       if (!name.endsWith('.part')) await utimes(path, now / 1000, now / 1000).catch(() => {})
       continue
     }

@@ -3,8 +3,9 @@ import { rm } from 'node:fs/promises'
 import { GuestError, type GuestEvent, type GuestSpec, type HostFacts, type VirtDriver } from '../driver.ts'
 import { chooseAccel } from './accel.ts'
 import { dropAside } from './aside.ts'
+import { backupDisk } from './backup.ts'
 import { buildGuest, imagesOf } from './build.ts'
-import type { Machine } from './command-line.ts'
+import type { DiskFile, Machine } from './command-line.ts'
 import { lastLines, readConsoleLog } from './console-log.ts'
 import { readDiagnostics } from './diagnostics.ts'
 import { hostFacts, qemuVersion } from './facts.ts'
@@ -87,10 +88,7 @@ export async function qemuDriver(options: QemuDriverOptions): Promise<VirtDriver
     format: 'raw' | 'qcow2',
     signal: AbortSignal,
   ) {
-    const root = rootDisk(machine.spec)
-    const disk = machine.disks.find(each => each.id === root?.id)
-    if (!disk) throw new GuestError(`Guest ${machine.spec.id} has no root disk on this host.`)
-    return snapshotDisk(host, files, session, machine, disk, format, signal)
+    return snapshotDisk(host, files, session, machine, rootFile(machine), format, signal)
   }
 
   return {
@@ -209,6 +207,11 @@ export async function qemuDriver(options: QemuDriverOptions): Promise<VirtDriver
         const { machine } = await existing(guest)
         return await copyOfRoot(guest.files, machine, guest.session, format, gone)
       }),
+    backup: (id, order) =>
+      guests.locked(id, async (guest, gone) => {
+        const { machine } = await existing(guest)
+        return await backupDisk(host, guest.files, guest.session, machine, rootFile(machine), order, gone)
+      }),
     keptFiles: () => listKept(host.instances),
     snapshotKept: (id, format) =>
       guests.locked(id, async (_, gone) => {
@@ -274,6 +277,13 @@ export async function qemuDriver(options: QemuDriverOptions): Promise<VirtDriver
       for (const guest of guests.all()) guest.session?.leave()
     },
   }
+}
+
+function rootFile({ spec, disks }: Machine): DiskFile {
+  const root = rootDisk(spec)
+  const disk = disks.find(each => each.id === root?.id)
+  if (!disk) throw new GuestError(`Guest ${spec.id} has no root disk on this host.`)
+  return disk
 }
 
 const noVolumes = () => new GuestError('Volumes cannot be attached on this host.')

@@ -5,6 +5,7 @@ import { GuestError } from '../driver.ts'
 const packages: Record<string, string> = {
   'qemu-img': 'qemu-utils',
   'qemu-system-x86_64': 'qemu-system-x86',
+  'qemu-storage-daemon': 'qemu-system-common',
   genisoimage: 'genisoimage',
   prlimit: 'util-linux',
   setpriv: 'util-linux',

@@ -11,8 +11,12 @@ import { whileFrozen } from './quiesce.ts'
 import { run } from './run.ts'
 import type { Session } from './session.ts'
 
-const node = 'snapshot'
-const copyName = 'snapshot.qcow2'
+/** QEMU's names of the copy and of the job that makes it. */
+export const copyNode = 'snapshot'
+export const copyName = 'snapshot.qcow2'
+
+/** A QEMU that has the disk open. */
+export type Monitor = Pick<Session, 'execute' | 'onQmpEvent' | 'exited'>
 
 /** A stream of the copy; the copy itself has no name any more, so nothing can be left behind. */
 export async function snapshotDisk(
@@ -41,15 +45,15 @@ export async function snapshotDisk(
 }
 
 /** What an interrupted snapshot left: the job in QEMU and the files. */
-export async function abandonSnapshot(files: GuestFiles, session: Session | undefined): Promise<void> {
+export async function abandonSnapshot(files: GuestFiles, session: Monitor | undefined): Promise<void> {
   if (session) {
-    await session.execute('block-job-cancel', { device: node, force: true }).catch(() => {})
-    await session.execute('blockdev-del', { 'node-name': node }).catch(() => {})
+    await session.execute('block-job-cancel', { device: copyNode, force: true }).catch(() => {})
+    await session.execute('blockdev-del', { 'node-name': copyNode }).catch(() => {})
   }
   await removeSnapshots(files)
 }
 
-async function removeSnapshots(files: GuestFiles) {
+export async function removeSnapshots(files: GuestFiles) {
   for (const name of await readdir(files.dir)) {
     if (name.startsWith('snapshot.')) await rm(join(files.dir, name), { force: true })
   }
@@ -64,28 +68,43 @@ async function backup(
   disk: DiskFile,
   signal: AbortSignal,
 ) {
-  await abandonSnapshot(files, session)
+  const job = { ...copyJob(disk), sync: 'full' }
+  const quiet = { host, files, machine, running: session.status === 'running' }
+  const start = () => whileFrozen(quiet, () => session.execute('blockdev-backup', job))
+  await copyBy(host, files, session, disk, signal, start)
+}
+
+export const copyJob = (disk: DiskFile) => ({ 'job-id': copyNode, device: diskNode(disk.id), target: copyNode })
+
+/** Makes an empty copy, opens it, and waits for the job that `start` begins. */
+export async function copyBy(
+  host: QemuHost,
+  files: GuestFiles,
+  monitor: Monitor,
+  disk: DiskFile,
+  signal: AbortSignal,
+  start: () => Promise<unknown>,
+) {
+  await abandonSnapshot(files, monitor)
   await run('qemu-img', ['create', '-q', '-f', 'qcow2', copyName, String(disk.bytes)], { cwd: files.dir, signal })
   await give(host, join(files.dir, copyName), 0o600)
   const file = { driver: 'file', filename: copyName }
-  await session.execute('blockdev-add', { driver: 'qcow2', 'node-name': node, backing: null, file })
+  await monitor.execute('blockdev-add', { driver: 'qcow2', 'node-name': copyNode, backing: null, file })
   try {
-    const job = { 'job-id': node, device: diskNode(disk.id), target: node, sync: 'full' }
-    const quiet = { host, files, machine, running: session.status === 'running' }
-    await jobDone(session, signal, () => whileFrozen(quiet, () => session.execute('blockdev-backup', job)))
+    await jobDone(monitor, signal, start)
   } finally {
-    await session.execute('block-job-cancel', { device: node, force: true }).catch(() => {})
-    await session.execute('blockdev-del', { 'node-name': node }).catch(error => {
+    await monitor.execute('block-job-cancel', { device: copyNode, force: true }).catch(() => {})
+    await monitor.execute('blockdev-del', { 'node-name': copyNode }).catch(error => {
       host.log.warn({ err: error }, 'the target of a snapshot could not be closed')
     })
   }
 }
 
 /** Jobs dismiss themselves when they end, so the result is only in the event. */
-async function jobDone(session: Session, signal: AbortSignal, start: () => Promise<unknown>): Promise<void> {
+async function jobDone(session: Monitor, signal: AbortSignal, start: () => Promise<unknown>): Promise<void> {
   const ended = Promise.withResolvers<void>()
   const stopListening = session.onQmpEvent(({ event, data }) => {
-    if (data.device !== node) return
+    if (data.device !== copyNode) return
     if (event === 'BLOCK_JOB_CANCELLED') ended.reject(new GuestError('The snapshot was cancelled.'))
     if (event !== 'BLOCK_JOB_COMPLETED') return
     if (data.error) ended.reject(new GuestError(`The snapshot failed: ${data.error}`))
@@ -122,7 +141,7 @@ async function overlay(files: GuestFiles, disk: DiskFile): Promise<Record<string
 }
 
 /** At most this much will be copied: the base and what the guest wrote over it. */
-async function allocated(files: GuestFiles, disk: DiskFile): Promise<number> {
+export async function allocated(files: GuestFiles, disk: DiskFile): Promise<number> {
   let bytes = 0
   for (const path of [disk.file, ...(disk.base ? [disk.base.file] : [])])
     bytes += await allocatedBytes(join(files.dir, path))
@@ -135,7 +154,7 @@ export async function allocatedBytes(path: string): Promise<number> {
   return (await file.stat()).blocks * 512
 }
 
-async function unnamed(files: GuestFiles, name: string): Promise<Readable> {
+export async function unnamed(files: GuestFiles, name: string): Promise<Readable> {
   const path = join(files.dir, name)
   const file = await open(path, 'r')
   await rm(path)

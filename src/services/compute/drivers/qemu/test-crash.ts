@@ -5,7 +5,7 @@ import type { GuestSpec } from '../driver.ts'
 import { qemuDriver } from './qemu.ts'
 import { bootSector, memoryImages } from './test-guest.ts'
 
-export type CrashOperation = 'spawn' | 'destroy' | 'suspend' | 'resume' | 'snapshot'
+export type CrashOperation = 'spawn' | 'destroy' | 'suspend' | 'resume' | 'snapshot' | 'backup'
 
 const [dir, operation, text] = process.argv.slice(2) as [string, CrashOperation, string]
 const spec = JSON.parse(text) as GuestSpec
@@ -20,5 +20,9 @@ if (operation === 'spawn') await driver.spawn(spec, { power_on: true })
 else if (operation === 'destroy') await driver.destroy(spec.id)
 else if (operation === 'suspend') await driver.suspend(spec.id)
 else if (operation === 'resume') await driver.resume(spec)
-else for await (const _ of await driver.snapshot(spec.id, 'qcow2'));
+else if (operation === 'snapshot') for await (const _ of await driver.snapshot(spec.id, 'qcow2'));
+else
+  for await (const _ of (
+    await driver.backup(spec.id, { image_id: 'cut-off', since: { image_id: 'first', bytes: 1024 ** 3 } })
+  ).bytes);
 process.stdout.write('end\n')
