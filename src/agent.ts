@@ -28,8 +28,7 @@ export interface HostOptions {
 
 /** Begins to serve as a host. Unless it is ephemeral, disposing leaves guests and their networks running; they are adopted at the next start. */
 export async function startHost(options: HostOptions): Promise<AsyncDisposable> {
-  const { host, bus, clock, driver, plane, uploads } = options
-  const log = options.log.child({ host })
+  const { host, bus, clock, log, driver, plane, uploads } = options
   const network = await networkAgent({ bus, host, plane, clock, log })
   const compute = await computeAgent({ bus, host, driver, clock, log, uploads })
   return {

@@ -45,8 +45,13 @@ test('a server that no host has room for, which compute tasks tell of as well', 
   const quota = { quota_set: { ram: -1 } }
   assert.equal((await s.cloud.api(admin, 'PUT', `/os-quota-sets/${s.demo.id}`, quota)).status, 200)
   s.told.length = 0
+  s.lines.length = 0
   const server = await s.cloud.boot(s.demo, { flavorRef: 'huge' })
   assert.equal(server.status, 'ERROR')
+  assert.deepEqual(
+    s.lines.map(line => [line.request_id, line.subject, line.err, line.msg]),
+    [[s.told[0]!._context_request_id, server.id, server.fault?.message, 'a server could not be placed']],
+  )
   const names = s.told.map(one => one.event_type)
   assert.deepEqual(names, [
     'scheduler.select_destinations.start',

@@ -131,6 +131,7 @@ async function placeServers(ctx: Ctx, asked: BuildRequest, project: string, rows
       const fault = { exception: 'NoValidHost', message, step: 'choose a host', details }
       await tellTaskError(ctx, 'build_instances', row.id, fault)
       await tell(ctx, failed, 'create.error', { fault })
+      ctx.afterCommit(() => ctx.log.warn({ subject: row.id, err: message }, 'a server could not be placed'))
       continue
     }
     const { host, node, zone } = placing.hosts[index]!

@@ -181,6 +181,7 @@ async function giveUp(ctx: Ctx, row: ServerRow, fault: ServerFault): Promise<voi
   const told = { exception: 'NoValidHost', message, step: 'choose a host', details }
   await tellTaskError(ctx, 'build_instances', row.id, told)
   await tell(ctx, { ...row, ...patch }, 'create.error', { fault: told })
+  ctx.afterCommit(() => ctx.log.warn({ subject: row.id, err: message }, 'a server could not be placed'))
 }
 
 /** Deletes what is there of the plan. It fails then, so that its journal says why. */
