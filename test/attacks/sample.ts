@@ -18,6 +18,7 @@ const candidates = [
   '2001:db8::1',
   '2030-01-01T00:00:00Z',
   'http://name.example/',
+  '/dev/vdb',
   'YQ==',
   'CUSTOM_A',
   '1:2',
@@ -54,7 +55,7 @@ export function sample(schema: Schema): unknown {
         ...Object.values((schema.patternProperties ?? {}) as Record<string, Schema>).map(v => ['a', sample(v)]),
       ])
     default:
-      return 'a'
+      return text(schema)
   }
 }
 

@@ -1,8 +1,11 @@
-/** A value of every wrong type in every field of every body: refused with 400, about things that are there, by those who may do all. */
+/** What is of a wrong type, too long, too large or too much, in every field of every body: refused with 400 and nothing written, about things that are there, by those who may do all. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { sql } from 'kysely'
+import { virtualClock } from '../../src/kernel/clock.ts'
 import { problemOf } from '../../src/kernel/schema/validate.ts'
 import { serverCloud } from '../../src/services/compute/servers/fixtures/server-cloud.ts'
+import { newWorld } from '../../src/services/compute/servers/fixtures/world.ts'
 import { addressed, belongings, kinds, publicKey } from '../attacks/belongings.ts'
 import { installation } from '../attacks/installation.ts'
 import { nodes, sample, withLeaf } from '../attacks/sample.ts'
@@ -12,13 +15,21 @@ import { checkedBodies, metadataThings, readNone } from './checked-bodies.ts'
 
 const values: unknown[] = ['text', 0.5, true, null, [{}], { a: 1 }]
 
+/** More of what is there already than anybody needs. */
+function beyond(value: unknown): unknown[] {
+  if (typeof value === 'string') return ['', 'a'.repeat(70_000)]
+  if (typeof value === 'number') return [-1, 2 ** 60]
+  if (Array.isArray(value)) return [[], Array(2000).fill(value[0] ?? 'a')]
+  return typeof value === 'object' && value !== null ? [{}, { ...value, 'nobody knows this!': 1 }] : []
+}
+
 /** Bodies with one wrong value each: those that the schema refuses. */
 function* wrongBodies(one: Reachable, good: unknown): Generator<unknown> {
   const schema = bodySchema(one)!
-  for (const { path } of nodes(good)) {
+  for (const { path, value: had } of nodes(good)) {
     // The body of an action names it, else it is no body of this operation.
     if (one.operation.action && path.length === 0) continue
-    for (const value of values) {
+    for (const value of [...values, ...beyond(had)]) {
       const body = structuredClone(withLeaf(good, path, value))
       if (problemOf(schema, structuredClone(body))) yield body
     }
@@ -33,8 +44,9 @@ const aboutNothing = [
   'compute.kept_files.image',
 ]
 
-test('every operation refuses what its schema does, with 400', async () => {
-  await using cloud = await serverCloud()
+test('every operation refuses what its schema does, with 400, and writes nothing', async () => {
+  // Time stands still, so that nothing writes but what is asked.
+  await using cloud = await serverCloud({ world: await newWorld(virtualClock()) })
   const owner = await cloud.project('owner')
   const ids = await installation(cloud, await belongings(cloud, owner), owner)
   const whole = wholeBodies(ids, publicKey)
@@ -46,12 +58,18 @@ test('every operation refuses what its schema does, with 400', async () => {
   const admin = await cloud.login('admin')
   const other: Record<string, string> = {}
   const absent: string[] = []
+  const written: string[] = []
+  const changes = async () => {
+    const { rows } = await sql<{ n: number }>`select total_changes() as n`.execute(cloud.env.database.root)
+    return rows[0]!.n
+  }
   let sent = 0
   for (const one of surface) {
     const { operation } = one
     if (!takesBody(one)) continue
     const missing = kinds(operation.path).filter(kind => !ids[kind])
     if (missing.length > 0) absent.push(operation.id)
+    const before = await changes()
     for (const body of wrongBodies(one, whole[operation.id] ?? sample(bodySchema(one)!))) {
       const answer = await cloud.request(operation.method, addressed(one, ids, nobody), {
         token: others[operation.id] ?? admin,
@@ -62,8 +80,10 @@ test('every operation refuses what its schema does, with 400', async () => {
       const about = `${answer.status} ${JSON.stringify(answer.body)} to ${JSON.stringify(body)}`.slice(0, 400)
       if (answer.status !== 400 && !(answer.status < 500 && missing.length > 0)) other[operation.id] ??= about
     }
+    if ((await changes()) !== before) written.push(operation.id)
   }
   assert.deepEqual(other, {})
+  assert.deepEqual(written, [])
   assert.deepEqual(absent, aboutNothing)
   assert.ok(sent > 5000, `${sent} bodies`)
 })
