@@ -89,6 +89,23 @@ test('a password for a guest that still boots waits for its agent; one that has 
   await young
 })
 
+test('an agent that is there has most of a minute for a password: a guest with little time hashes slowly', async () => {
+  const clock = virtualClock()
+  const { promise: begun, resolve } = Promise.withResolvers<void>()
+  using guest = await agent(asked => {
+    if (asked.execute === 'guest-sync') return sync(asked)
+    resolve()
+    return ''
+  })
+  const booted = { machine: { agent: true } as Machine, files: { dir: guest.dir } as GuestFiles, uptime: 1000 }
+  const asked = clock.now()
+  const set = assert.rejects(setPassword(clock, booted, 'root', 'secret'), /does not answer/)
+  await begun
+  assert.equal(clock.next(), asked + 45_000)
+  await clock.advance(45_000)
+  await set
+})
+
 test('the NICs of a guest get what they are to have by its own programs, and its refusals are told', async () => {
   const macs = [
     ['lo', '00:00:00:00:00:00'],

@@ -10,6 +10,8 @@ export const agentSocket = 'run/agent'
 const answerMs = 10_000
 /** How long after its start a guest may still be booting: what its agent is asked waits in the channel until then. */
 const bootMs = 45_000
+/** What waits for a password waits for a minute. */
+const passwordMs = 55_000
 const maxAnswerBytes = 64 * 1024
 
 /** A guest that was started `uptime` seconds ago. */
@@ -19,21 +21,24 @@ export interface Booted {
   uptime: number
 }
 
-/** Asks the agent of a guest that may still boot; throws when it has none. */
+/** Asks the agent of a guest that may still boot; throws when it has none. `wholeMs` is for both, its boot and its work. */
 export async function askBooted(
   clock: Clock,
   { machine, files, uptime }: Booted,
   command: string,
   args: Record<string, unknown>,
+  wholeMs?: number,
 ): Promise<unknown> {
   if (!machine.agent) throw new GuestError('Guest agent is not enabled for the instance')
-  const patience = { firstMs: Math.max(answerMs, bootMs - uptime * 1000) }
-  return await askAgent(clock, join(files.dir, agentSocket), command, args, patience)
+  const firstMs = Math.max(answerMs, bootMs - uptime * 1000)
+  const workMs = wholeMs === undefined ? answerMs : wholeMs - firstMs
+  return await askAgent(clock, join(files.dir, agentSocket), command, args, { firstMs, workMs })
 }
 
 export async function setPassword(clock: Clock, booted: Booted, user: string, password: string): Promise<void> {
   const encoded = Buffer.from(password).toString('base64')
-  await askBooted(clock, booted, 'guest-set-user-password', { username: user, password: encoded, crypted: false })
+  const args = { username: user, password: encoded, crypted: false }
+  await askBooted(clock, booted, 'guest-set-user-password', args, passwordMs)
 }
 
 export interface Filesystem {
