@@ -507,6 +507,12 @@ CREATE INDEX "compute_fencings_host" on "compute_fencings" ("host", "created_at"
 
 CREATE INDEX "compute_servers_list" on "compute_servers" ("project_id", "created_at", "id", "vm_state", "display_name");
 
+CREATE TABLE "compute_server_software" ("server_id" text primary key, "driver" text not null, "manifest" text, "manifest_sha256" text, "status" text not null, "run" text, "message" text, "created_at" text not null, "updated_at" text not null);
+
+CREATE INDEX "compute_server_software_status" on "compute_server_software" ("status");
+
+CREATE TABLE "compute_server_packages" ("server_id" text not null, "name" text not null, "wanted" integer not null, "wanted_version" text, "state" text not null, "version" text, "message" text, "updated_at" text not null, constraint "compute_server_packages_key" primary key ("server_id", "name"));
+
 CREATE TABLE "event_webhooks" ("id" text primary key, "url" text not null, "topic" text not null, "secret" text, "types" text not null, "format" text not null, "state" text not null, "user_id" text not null, "tx" bigint not null, "seq" bigint not null, "failures" integer not null, "failing_since" text, "next_attempt_at" text not null, "last_error" text, "expires_at" text, "created_at" text not null, constraint "event_webhooks_once" unique ("url", "topic"));
 
 insert into "kernel_migrations" values
@@ -560,6 +566,7 @@ insert into "kernel_migrations" values
 ('compute', '0017-number-all-flavors'),
 ('compute', '0018-fencings'),
 ('compute', '0019-list-index'),
+('compute', '0020-software'),
 ('event', '0001-webhooks');
 
 insert into "identity_generation" values

@@ -73,7 +73,7 @@ export const journal = {
       },
     ),
   cancel: (db: Db, subject: string) => sagas.update(db, { subject, state: ['running', 'unwinding'] }, { cancel: true }),
-  ofSubject: (db: Db, subject: string) =>
+  ofSubject: (db: Db, subject: string | readonly string[]) =>
     sagas.list(
       db,
       { subject },

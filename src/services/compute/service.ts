@@ -53,6 +53,7 @@ import { diskAmounts } from './migrations/0016-disk-amounts.ts'
 import { numberAllFlavors } from './migrations/0017-number-all-flavors.ts'
 import { fencings } from './migrations/0018-fencings.ts'
 import { listIndex } from './migrations/0019-list-index.ts'
+import { software } from './migrations/0020-software.ts'
 import { networkOperationsOfCompute } from './network-proxies/networks.ts'
 import { securityGroupOperations } from './network-proxies/security-groups.ts'
 import { computeNotifications } from './notifications/notification.ts'
@@ -77,6 +78,7 @@ import { lostAsides, orphanMoves, unconfirmedResizes } from './servers/moves/rec
 import { shelvedOffloads } from './servers/moves/shelve.ts'
 import { serverOperations, serverRules, serverSagas } from './servers/operations.ts'
 import { shareOperations } from './servers/shares.ts'
+import { softwareRuns } from './servers/software/run.ts'
 import { usageAuditOperations } from './usage-audits/operations.ts'
 import { usageOperations } from './usages/operations.ts'
 import { versionOperations } from './versions/operations.ts'
@@ -138,6 +140,7 @@ export const computeService = service({
     reclaims,
     expiredDisks,
     oldMaintenances,
+    softwareRuns,
     oldFencings,
     usageAuditing,
     usedRateLimits,
@@ -162,6 +165,7 @@ export const computeService = service({
     numberAllFlavors,
     fencings,
     listIndex,
+    software,
   ],
   config: computeConfig,
   contract: computeContract,

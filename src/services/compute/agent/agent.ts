@@ -272,6 +272,9 @@ function methodsOf(
     injectNmi: ({ id }, context) => change(id, context, () => driver.injectNmi(id)),
     changePassword: ({ id, user, password }) => askGuest(() => driver.changePassword(id, user, password)),
     resetNetwork: ({ id, nics }) => askGuest(() => driver.resetNetwork(id, nics)),
+    guestSystem: ({ id }) => ask(() => driver.guestSystem(id)),
+    runInGuest: ({ id, program }, context) => ask(() => driver.runInGuest(id, program, context.signal)),
+    writeInGuest: ({ id, path, text }) => askGuest(() => driver.writeInGuest(id, path, text)),
     reshape: ({ spec, power_on, grace_seconds }, context) =>
       change(spec.id, context, () => driver.reshape(spec, { signal: context.signal, power_on, grace_seconds })),
     setAside: ({ id, grace_seconds }, context) => change(id, context, () => driver.setAside(id, grace_seconds)),

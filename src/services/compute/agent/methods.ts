@@ -3,6 +3,7 @@ import type {
   BackupOrder,
   ConsoleEndpoint,
   DiskSpec,
+  GuestProgram,
   GuestSpec,
   GuestState,
   HostFacts,
@@ -14,6 +15,7 @@ import type {
   NicSettings,
   NicSpec,
   PowerState,
+  ProgramEnd,
   RebootType,
 } from '../drivers/driver.ts'
 
@@ -61,6 +63,10 @@ export interface ComputeAgentMethods {
   cacheImage(input: { image: ImageSpec }): Promise<'cached' | 'existing'>
   changePassword(input: { id: string; user: string; password: string }): Promise<null>
   resetNetwork(input: { id: string; nics: NicSettings[] }): Promise<null>
+  guestSystem(input: { id: string }): Promise<string>
+  runInGuest(input: { id: string; program: GuestProgram }): Promise<ProgramEnd>
+  /** The text may be a secret. */
+  writeInGuest(input: { id: string; path: string; text: string }): Promise<null>
   reshape(input: { spec: GuestSpec; power_on: boolean; grace_seconds: number }): Promise<null>
   setAside(input: { id: string; grace_seconds: number }): Promise<null>
   bringBack(input: { id: string }): Promise<null>

@@ -4,6 +4,7 @@ import { Conflict, Fault } from '#kernel/errors.ts'
 /** Asked often, and nothing is changed by them. */
 export const questions: ReadonlySet<string> = new Set([
   ...['facts', 'list', 'state', 'consoleLog', 'console', 'diagnostics', 'migrationProgress', 'keptFiles'],
+  'guestSystem',
 ])
 
 /** What inputs of calls about guests have in common; `order` is missing from older callers. */

@@ -404,6 +404,9 @@ export function driverContract(name: string, open: () => Promise<DriverUnderTest
         driver.reshape(unknown, { power_on: true, grace_seconds: 0 }),
         driver.changePassword(unknown.id, 'root', 'secret'),
         driver.resetNetwork(unknown.id, []),
+        driver.guestSystem(unknown.id),
+        driver.runInGuest(unknown.id, { path: 'true', args: [], wait_ms: 1000 }),
+        driver.writeInGuest(unknown.id, '/tmp/a', 'text'),
         driver.forceMigration(unknown.id),
         driver.attachNic(unknown.id, { port_id: 'p', mac: 'fa:16:3e:00:00:98', mtu: 1500 }),
       ]

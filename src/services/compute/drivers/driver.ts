@@ -91,6 +91,24 @@ export interface NicSettings {
   routes: { to: string; via: string }[]
 }
 
+/** A program for a guest to run: a vector of arguments, never a line for a shell. */
+export interface GuestProgram {
+  path: string
+  args: string[]
+  /** `NAME=value`, in place of the agent's own. */
+  env?: string[]
+  wait_ms: number
+}
+
+/** How it ended. Text is the guest's word: bounded, and not to be believed. */
+export interface ProgramEnd {
+  /** Null when it did not begin, or did not end in time: `errors` says why. */
+  code: number | null
+  /** The last of what it printed. */
+  output: string
+  errors: string
+}
+
 /** Content of a file: text, or bytes that are no text. */
 export type DriveFile = string | { base64: string }
 
@@ -279,6 +297,12 @@ export interface VirtDriver extends AsyncDisposable {
   changePassword(id: string, user: string, password: string): Promise<void>
   /** Has the guest's agent give its NICs what they are to have, whatever was made of them; throws when it has none. */
   resetNetwork(id: string, nics: NicSettings[]): Promise<void>
+  /** What the guest's agent calls its system, by the ID of os-release (`debian`); throws when it has none, or none answers. */
+  guestSystem(id: string): Promise<string>
+  /** Has the guest's agent run a program, and waits until it ends. The wait may end before: then it goes on in the guest. Throws when no agent answers. */
+  runInGuest(id: string, program: GuestProgram, signal?: AbortSignal): Promise<ProgramEnd>
+  /** Has the guest's agent write a file, in a folder that is there. */
+  writeInGuest(id: string, path: string, text: string): Promise<void>
   /**
    * Makes the guest what `spec` says: disks that are not there are made, larger ones grow, those it does not name go, the config drive is written
    * anew. Stops the guest for it; then it boots, or stays off.

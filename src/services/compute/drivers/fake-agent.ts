@@ -30,7 +30,7 @@ export function filesystems(guest: FakeGuest) {
   return [{ mountpoint: '/', type: 'ext4', used_bytes, total_bytes: root.size_gb * 1024 ** 3 }]
 }
 
-function propertiesOf({ spec }: FakeGuest): Record<string, string> {
+export function propertiesOf({ spec }: FakeGuest): Record<string, string> {
   const source = spec.disks.find(disk => disk.boot_index === 0)?.source
   return source?.type === 'image' ? source.image.properties : {}
 }

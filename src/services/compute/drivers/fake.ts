@@ -20,6 +20,7 @@ import { type FakeFault, type FakeMethod, fakeFaults } from './fake-faults.ts'
 import { fakeKept, keptKey } from './fake-kept.ts'
 import type { FakeMachine } from './fake-machine.ts'
 import { asideKey, fakeMoves, isGuestKey } from './fake-moves.ts'
+import { type FakeSoftware, guestSystem, runInGuest, writeInGuest } from './fake-programs.ts'
 import type { Keep } from './kept.ts'
 
 /** What the fake keeps of a guest. Plain data: a Map of these may outlive the driver, as real guests outlive the control process. */
@@ -34,6 +35,8 @@ export interface FakeGuest {
   passwords?: Record<string, string>
   /** What the agent in the guest was told, where its image promises one. */
   agent?: string[]
+  /** What was made of its software. */
+  software?: FakeSoftware
   /** Of a guest that is aside: it runs on another host already. */
   moved?: boolean
   /** Of one that was deleted, and whose disks are kept. */
@@ -270,6 +273,9 @@ export function fakeDriver(options: FakeDriverOptions): FakeDriver {
         guest.passwords = { ...guest.passwords, [user]: password }
       }),
     resetNetwork: (id, nics) => call('resetNetwork', id, () => resetNetwork(running(id), nics)),
+    guestSystem: id => call('guestSystem', id, () => guestSystem(running(id))),
+    runInGuest: (id, program, signal) => call('runInGuest', id, () => runInGuest(running(id), program), signal),
+    writeInGuest: (id, path, text) => call('writeInGuest', id, () => writeInGuest(running(id), path, text)),
     ...moves,
     ...keeping,
     cacheImage: image =>

@@ -30,7 +30,7 @@ const versionedOnly = [
   'volume_swap',
 ]
 /** Our own: no versioned notification has these names. */
-const unversionedOnly = ['inject_network_info', 'change_password']
+const unversionedOnly = ['inject_network_info', 'change_password', 'software']
 
 /** Done by the API itself, not on a host. */
 const ofTheApi = ['lock', 'unlock', 'evacuate', 'update']

@@ -21,6 +21,7 @@ import { machineWishes } from './machine.ts'
 import { levelsOf } from './nearness.ts'
 import { checkContents } from './quota.ts'
 import type { GuestDataRow, RequestSpec, ServerFlavor, ServerImage } from './server.ts'
+import { checkedRequest, hasAgent, noAgent, type SoftwareRequest, softwareRule } from './software/software.ts'
 
 export const forcedHost = rule('os_compute_api:servers:create:forced_host', admin)
 export const requestedDestination = rule('compute:servers:create:requested_destination', admin)
@@ -48,6 +49,7 @@ export interface BuildRequest {
   access_ip_v6: string | null
   disk_config: 'AUTO' | 'MANUAL'
   trusted_image_certificates: string[] | null
+  software: SoftwareRequest | undefined
 }
 
 type ServerBody = CreateBody['server']
@@ -102,7 +104,16 @@ export async function buildRequest(ctx: Ctx, body: CreateBody, project: string):
     access_ip_v6: keptIp(server.accessIPv6),
     disk_config: server['OS-DCF:diskConfig'] ?? 'MANUAL',
     trusted_image_certificates: server.trusted_image_certificates ?? null,
+    software: softwareAsked(ctx, server, image),
   }
+}
+
+function softwareAsked(ctx: Ctx, server: ServerBody, image: ServerImage | null): SoftwareRequest | undefined {
+  const asked = server['os-software:request']
+  if (asked === undefined) return undefined
+  ctx.enforce(softwareRule)
+  if (!hasAgent(image)) throw new BadRequest(noAgent)
+  return checkedRequest(asked)
 }
 
 function countsOf(server: ServerBody): { min_count: number; max_count: number } {

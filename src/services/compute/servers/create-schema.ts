@@ -3,6 +3,7 @@ import { type Static, type TSchema, Type } from '#kernel/schema/builders.ts'
 import { byVersion, since, until } from '#kernel/schema/marks.ts'
 import { description, flag, hostName, metadata, name, wholeNumber } from '../dialect.ts'
 import { levelPattern } from '../places/place.ts'
+import { softwareRequest } from './software/software.ts'
 
 const uuid = Type.String({ format: 'uuid' })
 const address = Type.String({ format: 'ip' })
@@ -148,6 +149,7 @@ const properties = {
   host: since('2.74', hostName),
   hypervisor_hostname: since('2.74', hostName),
   hostname: since('2.90', hostname),
+  'os-software:request': Type.Optional(softwareRequest),
 }
 
 /** From 2.37 on the networks have to be said. */

@@ -150,7 +150,8 @@ async function newServer(ctx: Ctx, asked: BuildRequest, row: ServerRow, cell: st
   const disk_key = await newDiskKey(ctx, asked.flavor, asked.image)
   const admin_password = await ctx.services.identity.sealed(ctx, asked.guestData.admin_password)
   const guestData = { ...asked.guestData, admin_password, disk_key }
-  return { row, cell, spec: asked.spec, guestData, tags: asked.tags }
+  const { spec, tags, software } = asked
+  return { row, cell, spec, guestData, tags, ...(software && { software }) }
 }
 
 function newRows(ctx: Ctx, asked: BuildRequest, project: string, count: number): ServerRow[] {

@@ -18,6 +18,7 @@ import { diskToKeep, type KeptDisk, keepDisk } from './deleted-disks.ts'
 import { confirmMove } from './moves/decide.ts'
 import { moveIn, openMoves, updateMove } from './moves/store.ts'
 import type { ServerRow } from './server.ts'
+import { endRun } from './software/run.ts'
 import { destroyGuest, faultOfSaga, releaseClaims } from './steps.ts'
 import { findServer, guestDataOf, listServers, removeServer, updateServer } from './store.ts'
 import { cleanupHosts } from './store-cleanups.ts'
@@ -96,6 +97,7 @@ export async function beginDelete(ctx: Ctx, server: ServerRow): Promise<void> {
     if (!now || now.task_state === 'deleting') return
     await updateServer(tx, server.id, { task_state: 'deleting' })
     await tx.sagas.cancel(tx, server.id)
+    await endRun(tx, server.id)
     const deleting = { ...now, task_state: 'deleting' } as const
     await tellAll(tx, deleting, now.host === null ? ['delete.start'] : ['delete.start', 'shutdown.start'])
     const kept = await diskToKeep(tx, now)

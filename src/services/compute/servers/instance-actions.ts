@@ -8,6 +8,7 @@ import { type Static, Type } from '#kernel/schema/builders.ts'
 import { since } from '#kernel/schema/marks.ts'
 import { isAdmin, linksSchema, naiveTime, pageQuery, paging, query } from '../dialect.ts'
 import type { ServerRow } from './server.ts'
+import { softwareSubject } from './software/software.ts'
 import { deletedServer, findServer } from './store.ts'
 import { hostIdOf } from './view.ts'
 
@@ -51,10 +52,10 @@ async function loadAny(ctx: Ctx, { params }: { params: { server_id: string } }):
   return server
 }
 
-function view(row: SagaRow) {
+function view(row: SagaRow, id: string) {
   return {
     action: row.saga.slice(prefix.length),
-    instance_uuid: row.subject,
+    instance_uuid: id,
     request_id: row.request_id,
     user_id: row.user_id,
     project_id: row.project_id,
@@ -65,7 +66,15 @@ function view(row: SagaRow) {
 }
 
 async function actionsOf(ctx: Ctx, id: string): Promise<SagaRow[]> {
-  return (await journal.ofSubject(ctx.db, id)).filter(row => row.saga.startsWith(prefix))
+  return (await journal.ofSubject(ctx.db, [id, softwareSubject(id)])).filter(row => row.saga.startsWith(prefix))
+}
+
+/** A step may come to nothing while its saga goes on: then its output says why, in words of the guest's (which are its owner's to read) or of a host's. */
+function resultOf(ctx: Ctx, { state, output }: StepRow): { result: 'Success' | 'Error'; details: string | null } {
+  const { failed, of_guest } = (output ?? {}) as { failed?: unknown; of_guest?: true }
+  if (state === 'done' && typeof failed !== 'string') return { result: 'Success', details: null }
+  const readable = typeof failed === 'string' && (of_guest === true || ctx.can(detailRule))
+  return { result: 'Error', details: readable ? failed : null }
 }
 
 /** From 2.51 on everyone sees the events; what went wrong inside is for admins. */
@@ -76,10 +85,9 @@ function eventsOf(ctx: Ctx, server: ServerRow, row: SagaRow, steps: StepRow[]): 
     event: step.name,
     start_time: naiveTime(step.started_at),
     finish_time: naiveTime(step.finished_at),
-    result: step.state === 'done' ? 'Success' : 'Error',
+    ...resultOf(ctx, step),
     ...where,
     ...(ctx.can(eventRule) && { traceback: step.error }),
-    details: null,
   }))
   const failed = row.error
   if (failed) {
@@ -112,7 +120,7 @@ export const instanceActionOperations: Operation[] = [
     response: Type.Object({ instanceActions: Type.Array(Type.Object(summary)), links: since('2.58', linksSchema) }),
     async handle(ctx, { target, query: asked, url }) {
       const all = await actionsOf(ctx, target.id)
-      if (!ctx.atLeast('2.58')) return { instanceActions: all.map(view) }
+      if (!ctx.atLeast('2.58')) return { instanceActions: all.map(row => view(row, target.id)) }
       const page = paging(ctx, asked.limit)
       const at = asked.marker === undefined ? -1 : all.findIndex(row => row.request_id === asked.marker)
       if (asked.marker !== undefined && at < 0) throw new BadRequest(`marker [${asked.marker}] not found`)
@@ -123,7 +131,10 @@ export const instanceActionOperations: Operation[] = [
         .slice(at + 1)
         .filter(row => (!from || row.updated_at >= from) && (!to || row.updated_at <= to))
         .slice(0, page.limit)
-      return { instanceActions: shown.map(view), ...page.links('links', url, shown.length, shown.at(-1)?.request_id) }
+      return {
+        instanceActions: shown.map(row => view(row, target.id)),
+        ...page.links('links', url, shown.length, shown.at(-1)?.request_id),
+      }
     },
   }),
   operation({
@@ -139,7 +150,7 @@ export const instanceActionOperations: Operation[] = [
       if (!row) throw new NotFound(`Action for request_id ${params.request_id} on instance ${target.id} not found`)
       const showEvents = ctx.atLeast('2.51') || ctx.can(eventRule)
       const events = showEvents ? eventsOf(ctx, target, row, await journal.steps(ctx.db, row.id)) : undefined
-      return { instanceAction: { ...view(row), ...(events && { events }) } }
+      return { instanceAction: { ...view(row, target.id), ...(events && { events }) } }
     },
   }),
 ]

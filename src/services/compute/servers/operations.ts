@@ -42,6 +42,8 @@ import { rebuild, rebuildRules } from './rebuild.ts'
 import { remoteConsoleOperations } from './remote-consoles.ts'
 import { rescue, unrescue } from './rescue.ts'
 import { showServer } from './show.ts'
+import { softwareOperations } from './software/operations.ts'
+import { softwareSaga } from './software/run.ts'
 import { tagOperations } from './tags.ts'
 import { serverTopology, topologyHost } from './topology.ts'
 import { updateServer } from './update.ts'
@@ -98,6 +100,7 @@ export const serverOperations: Operation[] = [
   ...tagOperations,
   ...ipOperations,
   ...interfaceOperations,
+  ...softwareOperations,
   ...instanceActionOperations,
 ]
 
@@ -108,6 +111,7 @@ export const serverSagas: Saga[] = [
   anySaga(softDeleteSaga),
   anySaga(tidySaga),
   anySaga(maintenanceSaga),
+  anySaga(softwareSaga),
   ...actions.map(action => action.saga),
   ...interfaceSagas,
   ...volumeSagas,

@@ -22,6 +22,7 @@ import { beginTidy } from './moves/tidy.ts'
 import { checkContents } from './quota.ts'
 import type { GuestDataRow, ServerImage, ServerRow } from './server.ts'
 import { changedSchema } from './server-schema.ts'
+import { beginAnew } from './software/run.ts'
 import { callOptions, currentSpec, stopping } from './steps.ts'
 import { findServer, guestDataOf, updateServer } from './store.ts'
 import { forgetAdminPassword, updateGuestData } from './store-guest-data.ts'
@@ -98,6 +99,7 @@ export const rebuildSaga = actionSaga<Before>({
   },
   async settled(ctx, { server_id, host }) {
     await forgetAdminPassword(ctx, server_id)
+    await beginAnew(ctx, server_id)
     await beginTidy(ctx, { server_id, host })
   },
   async undone(ctx, { server_id, body: { row, data } }) {

@@ -65,6 +65,7 @@ const table = {
   attach_volume: { from: withVolumes, task: null },
   detach_volume: { from: withVolumes, task: null },
   swap_volume: { from: ['active', 'paused', 'resized'], task: null },
+  software: { from: ['active'], task: null },
   injectNetworkInfo: { from: [...running, 'rescued', 'resized', 'error'], task: null },
   resize: {
     from: ['active', 'stopped'],

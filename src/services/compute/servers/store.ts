@@ -9,6 +9,8 @@ import { tell } from '../events.ts'
 import { leaveGroups } from '../server-groups/store.ts'
 import type { Explanation } from './explanation.ts'
 import type { GuestDataRow, RequestSpec, ServerRow, TaskState, VmState } from './server.ts'
+import type { SoftwareRequest } from './software/software.ts'
+import { removeSoftware, replaceSoftware } from './software/store.ts'
 import { cellDatabases, cellOf, lastCellOf, mappings } from './store-cells.ts'
 import { findServer, guestData, servers } from './store-servers.ts'
 import { tags, tagsOf } from './store-tags.ts'
@@ -43,6 +45,8 @@ export interface NewServer {
   spec: RequestSpec
   guestData: Omit<GuestDataRow, 'server_id'>
   tags: string[]
+  /** What its guest is to have once it runs. */
+  software?: SoftwareRequest
 }
 
 /** Writes a new server: its cell's rows and the global ones. */
@@ -74,6 +78,7 @@ export async function insertServers(ctx: Ctx, list: readonly NewServer[]): Promi
     db,
     list.flatMap(server => server.tags.map(tag => ({ server_id: server.row.id, tag }))),
   )
+  for (const { row, software } of list) if (software) await replaceSoftware(ctx, row.id, software)
 }
 
 /** Changes a server, if it still is as `expected` says. False when someone else was faster, or it is gone. */
@@ -127,6 +132,7 @@ export async function removeServer(ctx: Ctx, row: ServerRow): Promise<void> {
   await archive(ctx, servers.table, row.id, { ...row, tags: await tagsOf(ctx, row.id) })
   await guestData.remove(db, { server_id: row.id })
   await tags.remove(db, { server_id: row.id })
+  await removeSoftware(db, row.id)
   await leaveGroups(ctx, row.id)
   await requestSpecs.remove(ctx.db, { server_id: row.id })
   await mappings.remove(ctx.db, { server_id: row.id })

@@ -99,6 +99,7 @@ const names: Record<string, string> = {
   'os-services': 'Services',
   'os-shelve': 'Shelve',
   'os-simple-tenant-usage': 'SimpleTenantUsage',
+  'os-software': 'Software',
   'os-suspend-server': 'SuspendServer',
   'os-tenant-networks': 'OSTenantNetworks',
   'os-used-limits': 'UsedLimits',

@@ -14,6 +14,9 @@ const bootMs = 45_000
 const passwordMs = 55_000
 const maxAnswerBytes = 64 * 1024
 
+/** The agent is there and says no. */
+export class AgentRefusal extends GuestError {}
+
 /** A guest that was started `uptime` seconds ago. */
 export interface Booted {
   machine: Machine
@@ -27,18 +30,18 @@ export async function askBooted(
   { machine, files, uptime }: Booted,
   command: string,
   args: Record<string, unknown>,
-  wholeMs?: number,
+  { wholeMs, maxBytes = maxAnswerBytes }: { wholeMs?: number; maxBytes?: number } = {},
 ): Promise<unknown> {
   if (!machine.agent) throw new GuestError('Guest agent is not enabled for the instance')
   const firstMs = Math.max(answerMs, bootMs - uptime * 1000)
   const workMs = wholeMs === undefined ? answerMs : wholeMs - firstMs
-  return await askAgent(clock, join(files.dir, agentSocket), command, args, { firstMs, workMs })
+  return await askAgent(clock, join(files.dir, agentSocket), command, args, { firstMs, workMs, maxBytes })
 }
 
 export async function setPassword(clock: Clock, booted: Booted, user: string, password: string): Promise<void> {
   const encoded = Buffer.from(password).toString('base64')
   const args = { username: user, password: encoded, crypted: false }
-  await askBooted(clock, booted, 'guest-set-user-password', args, passwordMs)
+  await askBooted(clock, booted, 'guest-set-user-password', args, { wholeMs: passwordMs })
 }
 
 export interface Filesystem {
@@ -68,6 +71,8 @@ interface Patience {
   firstMs?: number
   /** For its work, when it is there. */
   workMs?: number
+  /** The longest answer that is read. */
+  maxBytes?: number
 }
 
 /** Asks the agent; throws when it refuses or does not answer. */
@@ -76,7 +81,7 @@ export async function askAgent(
   path: string,
   command: string,
   args: Record<string, unknown>,
-  { firstMs = answerMs, workMs = answerMs }: Patience = {},
+  { firstMs = answerMs, workMs = answerMs, maxBytes = maxAnswerBytes }: Patience = {},
 ): Promise<unknown> {
   const { promise, resolve, reject } = Promise.withResolvers<unknown>()
   const token = Math.floor(clock.now())
@@ -87,7 +92,7 @@ export async function askAgent(
   socket.on('close', () => reject(new GuestError('The agent of the guest went away.')))
   socket.on('data', part => {
     text += part
-    if (text.length > maxAnswerBytes) return reject(new GuestError('The agent of the guest answers without end.'))
+    if (text.length > maxBytes) return reject(new GuestError('The agent of the guest answers without end.'))
     const lines = text.split('\n')
     text = lines.pop()!
     for (const line of lines) take(line)
@@ -107,7 +112,7 @@ export async function askAgent(
         silent = clock.after(workMs, tooLate)
         socket.write(`${JSON.stringify({ execute: command, arguments: args })}\n`)
       }
-    } else if (answer?.error) reject(new GuestError(`The agent of the guest refused: ${reasonOf(answer.error)}`))
+    } else if (answer?.error) reject(new AgentRefusal(`The agent of the guest refused: ${reasonOf(answer.error)}`))
     else resolve(answer?.return)
   }
   try {

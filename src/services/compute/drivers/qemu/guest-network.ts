@@ -2,9 +2,9 @@
 import type { Clock } from '#kernel/clock.ts'
 import { GuestError, type NicSettings } from '../driver.ts'
 import { askBooted, type Booted } from './guest-agent.ts'
+import { runProgram } from './guest-programs.ts'
 
 const commandMs = 10_000
-const betweenLooksMs = 100
 
 /** Throws when the guest has no agent, none that may run programs, or no such NIC. */
 export async function resetNetwork(clock: Clock, booted: Booted, nics: readonly NicSettings[]): Promise<void> {
@@ -40,17 +40,8 @@ export function commandsFor(name: string, { mtu, addresses, routes }: NicSetting
 }
 
 async function run(clock: Clock, booted: Booted, args: string[]): Promise<void> {
-  const started = await askBooted(clock, booted, 'guest-exec', { path: 'ip', arg: args, 'capture-output': false })
-  const { pid } = (started ?? {}) as { pid?: unknown }
-  if (!Number.isSafeInteger(pid)) throw new GuestError('The agent of the guest does not say what it has started.')
-  for (const end = clock.now() + commandMs; clock.now() < end; await clock.sleep(betweenLooksMs)) {
-    const { exited, exitcode } = ((await askBooted(clock, booted, 'guest-exec-status', { pid })) ?? {}) as {
-      exited?: unknown
-      exitcode?: unknown
-    }
-    if (exited !== true) continue
-    if (exitcode === 0) return
-    throw new GuestError(`In the guest, ip ${args.join(' ')} failed.`)
-  }
-  throw new GuestError(`In the guest, ip ${args.join(' ')} does not end.`)
+  const { code, errors } = await runProgram(clock, booted, { path: 'ip', args, wait_ms: commandMs })
+  if (code === 0) return
+  const why = code === null ? `: ${errors}` : '.'
+  throw new GuestError(`In the guest, ip ${args.join(' ')} failed${why}`)
 }

@@ -9,8 +9,9 @@ import type { DiskFile, Machine } from './command-line.ts'
 import { lastLines, readConsoleLog } from './console-log.ts'
 import { readDiagnostics } from './diagnostics.ts'
 import { hostFacts, qemuVersion } from './facts.ts'
-import { filesystems, setPassword } from './guest-agent.ts'
+import { type Booted, filesystems, setPassword } from './guest-agent.ts'
 import { resetNetwork } from './guest-network.ts'
+import { runProgram, systemOf, writeFile } from './guest-programs.ts'
 import { existing, type Guest, guestsOf } from './guests.ts'
 import { exists, type GuestFiles } from './host.ts'
 import { cachedName, imageCache } from './image-cache.ts'
@@ -90,6 +91,14 @@ export async function qemuDriver(options: QemuDriverOptions): Promise<VirtDriver
   ) {
     return snapshotDisk(host, files, session, machine, rootFile(machine), format, signal)
   }
+
+  /** Asks the agent in a guest that runs. */
+  const agentOf = <T>(id: string, ask: (booted: Booted) => Promise<T>): Promise<T> =>
+    guests.looking(id, async guest => {
+      const { machine } = await existing(guest)
+      const { process } = await guests.running(guest)
+      return await ask({ machine, files: guest.files, uptime: await uptimeSeconds(process) })
+    })
 
   return {
     name: 'qemu',
@@ -236,20 +245,11 @@ export async function qemuDriver(options: QemuDriverOptions): Promise<VirtDriver
       guests.looking(id, async guest => {
         await (await guests.running(guest)).execute('inject-nmi')
       }),
-    changePassword: (id, user, password) =>
-      guests.looking(id, async guest => {
-        const { machine } = await existing(guest)
-        const { process } = await guests.running(guest)
-        const booted = { machine, files: guest.files, uptime: await uptimeSeconds(process) }
-        await setPassword(clock, booted, user, password)
-      }),
-    resetNetwork: (id, nics) =>
-      guests.looking(id, async guest => {
-        const { machine } = await existing(guest)
-        const { process } = await guests.running(guest)
-        const uptime = await uptimeSeconds(process)
-        await resetNetwork(clock, { machine, files: guest.files, uptime }, nics)
-      }),
+    changePassword: (id, user, password) => agentOf(id, booted => setPassword(clock, booted, user, password)),
+    resetNetwork: (id, nics) => agentOf(id, booted => resetNetwork(clock, booted, nics)),
+    guestSystem: id => agentOf(id, booted => systemOf(clock, booted)),
+    runInGuest: (id, program, signal) => agentOf(id, booted => runProgram(clock, booted, program, signal)),
+    writeInGuest: (id, path, text) => agentOf(id, booted => writeFile(clock, booted, path, text)),
     reshape: (spec, { signal, power_on, grace_seconds }) =>
       guests.locked(spec.id, async (guest, gone) => {
         const either = signal ? AbortSignal.any([signal, gone]) : gone

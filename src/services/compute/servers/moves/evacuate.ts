@@ -17,6 +17,7 @@ import { hosts } from '../../hosts/store.ts'
 import { releaseRoom } from '../../rooms/steps.ts'
 import { type ActionInput, actionOperation, requireAllowed, requireHost, type ServerAction } from '../action.ts'
 import type { ServerRow } from '../server.ts'
+import { beginAnew } from '../software/run.ts'
 import { callOptions, destroyGuest, serverToUndo } from '../steps.ts'
 import { updateServer } from '../store.ts'
 import { cleanupHosts, rememberCleanup } from '../store-cleanups.ts'
@@ -79,6 +80,7 @@ const evacuateSaga = saga<ActionInput<EvacuateBody>>(
         // The room at the source is held until the host has let go of the old guest.
         await updateMove(tx, move.uuid, { status: 'done' })
         await rememberCleanup(tx, move.source_host, id)
+        await beginAnew(tx, id)
         await tell(tx, id, 'rebuild.end')
       },
       async tx => {

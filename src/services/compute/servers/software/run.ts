@@ -1,0 +1,206 @@
+/** One run of a server's software: waits for the agent in its guest, then does one thing after the other, each an event of the server's actions. */
+import { type Ctx, createCtx, systemIdentity } from '#kernel/context.ts'
+import { reconciler } from '#kernel/reconcile.ts'
+import { type SagaError, type SagaRun, saga } from '#kernel/saga/saga.ts'
+import { faultFacts, tell } from '../../events.ts'
+import { toldMessage } from '../steps.ts'
+import { listServers } from '../store.ts'
+import { GuestAway, insideOf, systemOf } from './inside.ts'
+import { type PackageRow, type PackageState, type SoftwareDriver, softwareSubject } from './software.ts'
+import {
+  failWanted,
+  packagesOf,
+  softwareOf,
+  updatePackage,
+  updateSoftware,
+  waitingForRuns,
+  wantAllAgain,
+} from './store.ts'
+import type { NodeDefinition, Outcome, Task } from './tools/tool.ts'
+import { tools } from './tools/tools.ts'
+
+interface RunInput {
+  server_id: string
+  /** What the newest run of a server is known by. */
+  run: string
+}
+
+interface Plan {
+  driver: SoftwareDriver
+  packages: NodeDefinition['packages']
+  leaving: string[]
+}
+
+/** Of a step, in the journal. What failed is the guest's word, and fit for the server's owner. */
+type Done = { version: string | null } | Failed
+interface Failed {
+  failed: string
+  of_guest: true
+  /** Nobody was there to ask. */
+  away?: 'asleep' | 'lost'
+}
+
+const deadlineMs = 3 * 3_600_000
+
+/** A failure that was told already, item by item: users read which. */
+class SoftwareFailed extends Error {
+  override readonly name = 'SoftwareFailed'
+}
+
+export const softwareSaga = saga<RunInput>(
+  'compute.servers.software',
+  {
+    revision: 1,
+    deadline: deadlineMs,
+    async failed(ctx, { server_id, run }, error) {
+      // A newer request, a rebuild or a delete has taken its place.
+      if (error.cancelled) return
+      const message = told(error)
+      if (!(await updateSoftware(ctx, server_id, { status: 'failed', ...(message && { message }) }, { run }))) return
+      await failUntried(ctx, server_id, message ?? 'It was not tried.')
+      await tell(ctx, server_id, 'software.error', { fault: faultFacts(error) })
+    },
+  },
+  async (s, { server_id: id, run }) => {
+    const plan = await s.record('read the request', ctx => planned(ctx, id))
+    const tasks = tools[plan.driver].tasks(plan)
+    const agent = await s.step('wait for the agent', signal => asked(s, id, signal))
+    const failures: { task: Task | null; failed: string }[] = []
+    let away = 'failed' in agent ? agent : undefined
+    if (away) failures.push({ task: null, failed: away.failed })
+    const system = 'failed' in agent ? '' : agent.system
+    for (const task of away ? [] : tasks) {
+      const done = await s.step(task.event, signal => carriedOut(s.ctx, id, plan, task, { system, signal }))
+      if (!('failed' in done)) continue
+      if (!task.optional || done.away) failures.push({ task, failed: done.failed })
+      if (done.away) {
+        away = done
+        break
+      }
+    }
+    await s.record('settle', async ctx => {
+      if (away?.away === 'asleep') {
+        await updateSoftware(ctx, id, { status: 'waiting', message: away.failed }, { run })
+        return
+      }
+      const whole = failures.find(({ task }) => task?.package === undefined)
+      const message = whole?.failed ?? null
+      const status = failures.length > 0 ? 'failed' : 'done'
+      if (!(await updateSoftware(ctx, id, { status, message }, { run }))) return
+      if (away) await failUntried(ctx, id, away.failed)
+      if (failures.length === 0) await tell(ctx, id, 'software.end')
+    })
+    if (failures.length > 0 && away?.away !== 'asleep') throw new SoftwareFailed(summary(failures))
+  },
+)
+
+/** Names of what failed, never what the guest says of it: that may quote a manifest, and this goes into logs. */
+function summary(failures: readonly { task: Task | null }[]): string {
+  const names = failures.map(({ task }) => task?.event ?? 'wait for the agent')
+  return `Not done: ${names.slice(0, 10).join(', ')}${names.length > 10 ? ` and ${names.length - 10} more` : ''}.`
+}
+
+function told(error: SagaError): string | undefined {
+  if (error.name === 'SoftwareFailed') return undefined
+  return error.name === 'DeadlineExceeded' ? 'The run took longer than three hours.' : toldMessage(error)
+}
+
+/** Not what it is to be, and nothing is known of why. */
+const isUntried = ({ wanted, state }: PackageRow) => state === 'wanted' || (!wanted && state === 'installed')
+
+async function failUntried(ctx: Ctx, id: string, message: string): Promise<void> {
+  const names = (await packagesOf(ctx, id)).filter(isUntried).map(row => row.name)
+  await failWanted(ctx, id, names, message)
+}
+
+async function planned(ctx: Ctx, id: string): Promise<Plan> {
+  const row = await softwareOf(ctx, id)
+  if (!row) throw new Error(`nothing is asked of the software of server ${id}`)
+  const rows = await packagesOf(ctx, id)
+  return {
+    driver: row.driver,
+    packages: rows.filter(one => one.wanted).map(one => ({ name: one.name, version: one.wanted_version })),
+    leaving: rows.filter(one => !one.wanted && one.state !== 'removed').map(one => one.name),
+  }
+}
+
+const failure = (error: GuestAway): Failed => ({
+  failed: error.message,
+  of_guest: true,
+  away: error.asleep ? 'asleep' : 'lost',
+})
+
+async function asked({ ctx }: SagaRun, id: string, signal: AbortSignal): Promise<{ system: string } | Failed> {
+  try {
+    return { system: await systemOf(ctx, id, signal) }
+  } catch (error) {
+    if (error instanceof GuestAway) return failure(error)
+    throw error
+  }
+}
+
+async function carriedOut(
+  ctx: Ctx,
+  id: string,
+  { driver, packages, leaving }: Plan,
+  task: Task,
+  { system, signal }: { system: string; signal: AbortSignal },
+): Promise<Done> {
+  try {
+    const manifest = await manifestOf(ctx, id)
+    const outcome = await tools[driver].act(insideOf(ctx, id, system, signal), task, { packages, leaving, manifest })
+    if (task.package !== undefined) await updatePackage(ctx, id, task.package, patchOf(task, outcome))
+    return 'failed' in outcome ? { ...outcome, of_guest: true } : outcome
+  } catch (error) {
+    if (error instanceof GuestAway) return failure(error)
+    throw error
+  }
+}
+
+async function manifestOf(ctx: Ctx, id: string): Promise<string | null> {
+  const sealed = (await softwareOf(ctx, id))?.manifest ?? null
+  return sealed === null ? null : ctx.services.identity.unsealed(ctx, sealed)
+}
+
+function patchOf({ version: asked }: Task, outcome: Outcome): Partial<PackageRow> {
+  if ('failed' in outcome) return { state: 'failed', message: outcome.failed }
+  const state: PackageState = asked === undefined ? 'removed' : 'installed'
+  return { state, version: outcome.version, message: null }
+}
+
+/** Begins a run in the caller's transaction; one that goes on makes way. */
+export async function beginRun(ctx: Ctx, id: string): Promise<void> {
+  const run = ctx.ids.uuid()
+  const subject = softwareSubject(id)
+  await updateSoftware(ctx, id, { status: 'running', run, message: null })
+  await ctx.sagas.cancel(ctx, subject)
+  await tell(ctx, id, 'software.start')
+  await ctx.sagas.start(ctx, softwareSaga, { server_id: id, run }, subject)
+}
+
+/** In place of the guest there is a new one, with nothing of it: a run begins once that is active. */
+export async function beginAnew(ctx: Ctx, id: string): Promise<void> {
+  if (await wantAllAgain(ctx, id)) await endRun(ctx, id)
+}
+
+/** Ends what goes on in a server's guest. */
+export const endRun = (ctx: Ctx, id: string): Promise<void> => ctx.sagas.cancel(ctx, softwareSubject(id))
+
+/** Begins runs of servers that have become active: built, built anew, or started again. */
+export const softwareRuns = reconciler({
+  id: 'compute.software',
+  every: 5_000,
+  async run(ctx) {
+    const ids = await waitingForRuns(ctx)
+    for (let i = 0; i < ids.length; i += 500) {
+      const active = { id: ids.slice(i, i + 500), vm_state: 'active', task_state: null } as const
+      for (const { id, project_id, user_id } of await listServers(ctx, active)) {
+        const identity = { ...systemIdentity, project_id, user_id }
+        const owner = createCtx(ctx, { requestId: `req-${ctx.ids.uuid()}`, identity })
+        await owner.transaction(async tx => {
+          if ((await softwareOf(tx, id))?.status === 'waiting') await beginRun(tx, id)
+        })
+      }
+    }
+  },
+})

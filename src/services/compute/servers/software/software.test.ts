@@ -1,0 +1,347 @@
+/** Stories of software in guests: asked for, installed, removed, failed, and through crashes. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { virtualClock } from '#kernel/clock.ts'
+import { beginning } from '#kernel/events/events.ts'
+import type { ProbePoint, SagaProbe } from '#kernel/saga/run.ts'
+import { onEachEngine } from '../../../../../test/engines.ts'
+import { type ServerCloudOptions, serverCloud, setProperties } from '../fixtures/server-cloud.ts'
+import { newWorld, nothingHeld, tiny } from '../fixtures/world.ts'
+
+interface Software {
+  driver: string | null
+  manifest_sha256: string | null
+  status: string | null
+  message: string | null
+  packages: { name: string; state: string; version: string | null; message: string | null }[]
+}
+
+interface Action {
+  action: string
+  message: string | null
+  request_id: string
+  events: { event: string; result: string; details: string | null }[]
+}
+
+async function stage(options: ServerCloudOptions = {}, properties: Record<string, string> = {}) {
+  const cloud = await serverCloud(options)
+  await setProperties(cloud, { hw_qemu_guest_agent: 'yes', ...properties })
+  const demo = await cloud.project('p1')
+  const show = async (id: string) =>
+    (await cloud.api<{ software: Software }>(demo, 'GET', `/servers/${id}/os-software`)).body.software
+  return Object.assign(cloud, {
+    demo,
+    software: show,
+    /** State by package. */
+    states: async (id: string) => Object.fromEntries((await show(id)).packages.map(({ name, state }) => [name, state])),
+    put: (id: string, software: object) => cloud.api(demo, 'PUT', `/servers/${id}/os-software`, { software }),
+    async run() {
+      await cloud.reconcile('compute.software')
+      await cloud.env.sagas.idle()
+    },
+    guest: (id: string) => Object.values(cloud.drivers).flatMap(driver => driver.guests.get(id) ?? [])[0]!,
+    /** What the server's newest run did, as its owner sees it. */
+    async log(id: string): Promise<Action> {
+      const path = `/servers/${id}/os-instance-actions`
+      const all = (await cloud.api<{ instanceActions: Action[] }>(demo, 'GET', path)).body.instanceActions
+      const newest = all.find(({ action }) => action === 'software')!
+      const shown = await cloud.api<{ instanceAction: Action }>(demo, 'GET', `${path}/${newest.request_id}`)
+      return shown.body.instanceAction
+    },
+  })
+}
+
+const packages = (...names: string[]) => ({ driver: 'packages', packages: names })
+
+onEachEngine(
+  'software that is asked for with a server is installed when it runs, each package an event',
+  async database => {
+    await using s = await stage({ world: await newWorld(undefined, database) })
+    const { id } = await s.boot(s.demo, { 'os-software:request': packages('nginx', 'no-such-thing', 'vim') })
+    assert.deepEqual(
+      [(await s.software(id)).status, await s.states(id)],
+      ['waiting', { nginx: 'wanted', 'no-such-thing': 'wanted', vim: 'wanted' }],
+    )
+    await s.run()
+    const { status, packages: found } = await s.software(id)
+    assert.equal(status, 'failed')
+    assert.deepEqual(
+      found.map(({ name, state, version }) => [name, state, version]),
+      [
+        ['nginx', 'installed', '1.0'],
+        ['no-such-thing', 'failed', null],
+        ['vim', 'installed', '1.0'],
+      ],
+    )
+    assert.match(found[1]!.message!, /unable to select packages: no-such-thing/)
+    assert.deepEqual(s.guest(id).software!.installed, { nginx: '1.0', vim: '1.0' })
+    const { action, message, events } = await s.log(id)
+    assert.deepEqual([action, message], ['software', 'Error'])
+    const results = Object.fromEntries(events.map(({ event, result }) => [event, result]))
+    assert.deepEqual(
+      [results['install nginx'], results['install no-such-thing'], results['install vim']],
+      ['Success', 'Error', 'Success'],
+    )
+    assert.match(events.find(({ event }) => event === 'install no-such-thing')!.details!, /no such package/)
+    const shown = await s.show(s.demo, id)
+    assert.deepEqual([shown.status, shown.fault], ['ACTIVE', undefined])
+    await s.remove(s.demo, id)
+    assert.deepEqual(await s.held(), nothingHeld)
+  },
+)
+
+test('what is no longer named is removed at the next run, and the next request forgets it', async () => {
+  await using s = await stage({}, { os_distro: 'debian' })
+  const { id } = await s.boot(s.demo)
+  assert.deepEqual(await s.software(id), {
+    ...{
+      driver: null,
+      manifest_sha256: null,
+      status: null,
+      message: null,
+      packages: [],
+      created_at: null,
+      updated_at: null,
+    },
+  })
+  const asked = await s.put(id, packages('nginx', 'vim'))
+  assert.equal(asked.status, 202)
+  await s.env.sagas.idle()
+  assert.deepEqual(await s.states(id), { nginx: 'installed', vim: 'installed' })
+  await s.put(id, { driver: 'packages', packages: [{ name: 'vim', version: '2.1' }] })
+  await s.env.sagas.idle()
+  assert.deepEqual(await s.states(id), { nginx: 'removed', vim: 'installed' })
+  assert.deepEqual(s.guest(id).software!.installed, { vim: '2.1' })
+  assert.equal((await s.log(id)).message, null)
+  await s.put(id, packages('vim'))
+  await s.env.sagas.idle()
+  assert.deepEqual(await s.states(id), { vim: 'installed' })
+  const installs = s.guest(id).software!.ran.filter(command => command.includes('install'))
+  assert.equal(installs.length, 3, 'what is there is not installed again')
+})
+
+test('Puppet is told the node: its manifest, what is to be there, and what is to go', async () => {
+  await using s = await stage()
+  const { id } = await s.boot(s.demo)
+  const secret = 'a-password-of-theirs'
+  const manifest = `file { '/etc/secret': content => '${secret}' }`
+  let definition = ''
+  const guests = s.drivers.h1!
+  await s.put(id, { driver: 'puppet', packages: ['nginx', 'vim'], manifest })
+  await s.env.sagas.idle()
+  assert.deepEqual(await s.states(id), { nginx: 'installed', vim: 'installed' })
+  assert.deepEqual(
+    Object.keys(guests.guests.get(id)!.software!.installed),
+    ['puppet', 'nginx', 'vim'],
+    'Puppet came first',
+  )
+  guests.inject({
+    method: 'runInGuest',
+    call: 3,
+    hit: () => {
+      definition = Object.values(s.guest(id).software!.files)[0]!
+    },
+  })
+  await s.put(id, { driver: 'puppet', packages: ['vim'], manifest })
+  await s.env.sagas.idle()
+  assert.ok(definition.startsWith(manifest))
+  assert.match(definition, /package \{ 'vim': ensure => installed \}/)
+  assert.match(definition, /package \{ 'nginx': ensure => absent \}/)
+  assert.deepEqual(await s.states(id), { nginx: 'removed', vim: 'installed' })
+  assert.deepEqual(s.guest(id).software!.files, {}, 'no manifest stays in the guest')
+
+  await s.put(id, { driver: 'puppet', packages: ['vim'], manifest: "fail('not today')" })
+  await s.env.sagas.idle()
+  const { status, message } = await s.software(id)
+  assert.equal(status, 'failed')
+  assert.match(message!, /not today/)
+  const events = await s.env.events.since(s.ctx(), beginning, { limit: 1000 })
+  assert.ok(JSON.stringify(events).includes('software.error'))
+  assert.ok(!JSON.stringify(events).includes(secret))
+  assert.ok(!JSON.stringify(events).includes('not today'), 'what the guest says is not told to others')
+})
+
+test('Chef is told the node as JSON', async () => {
+  await using s = await stage()
+  const { id } = await s.boot(s.demo)
+  for (const manifest of ['no json', '[]', undefined])
+    assert.equal((await s.put(id, { driver: 'chef', ...(manifest && { manifest }) })).status, 400)
+  await s.put(id, { driver: 'chef', packages: ['nginx'], manifest: '{"run_list": ["recipe[web]"]}' })
+  await s.env.sagas.idle()
+  assert.deepEqual(await s.states(id), { nginx: 'installed' })
+  const ran = s.guest(id).software!.ran.find(([path, verb]) => path === 'chef-client' && verb !== '--version')
+  assert.deepEqual(ran, [
+    'chef-client',
+    '--local-mode',
+    '--no-color',
+    '--json-attributes',
+    '/var/lib/nephos-software/node.json',
+  ])
+})
+
+test('requests are checked, and only an owner makes them', async () => {
+  await using s = await stage()
+  const { id } = await s.boot(s.demo)
+  const refused = [
+    ...['-o', '--root=/', 'a b', 'a;b', '$(a)', 'nginx-', 'a/b', 'a=1', ''].map(name => packages(name)),
+    { driver: 'packages', packages: [{ name: 'a', version: '-o' }] },
+    { driver: 'packages', packages: ['a', 'a'] },
+    { driver: 'packages', manifest: 'x' },
+    { driver: 'puppet' },
+    { driver: 'puppet', manifest: 'x'.repeat(65_536) },
+    { driver: 'shell', manifest: 'x' },
+    packages(...Array.from({ length: 101 }, (_, i) => `p${i}`)),
+  ]
+  for (const software of refused)
+    assert.equal((await s.put(id, software)).status, 400, JSON.stringify(software).slice(0, 80))
+  const others = await s.project('p2')
+  const path = `/servers/${id}/os-software`
+  const account = { project: 'p1', user: 'reader', password: 'reader', role: 'reader' }
+  await s.env.services.identity.ensureAccount(s.ctx(), account)
+  const reader = { token: await s.login('reader') }
+  assert.equal((await s.api(others, 'GET', path)).status, 404)
+  assert.equal((await s.api(others, 'PUT', path, { software: packages('vim') })).status, 404)
+  assert.equal((await s.api(reader, 'PUT', path, { software: packages('vim') })).status, 403)
+  assert.equal((await s.api(reader, 'GET', path)).status, 200)
+  await s.api(s.demo, 'POST', `/servers/${id}/action`, { 'os-stop': null })
+  await s.env.sagas.idle()
+  assert.equal((await s.put(id, packages('vim'))).status, 409)
+  await setProperties(s, { hw_qemu_guest_agent: 'no' })
+  const server = s.newServer({ 'os-software:request': packages('vim') })
+  const answer = await s.api(s.demo, 'POST', '/servers', { server })
+  assert.deepEqual([answer.status, JSON.stringify(answer.body).includes('hw_qemu_guest_agent')], [400, true])
+})
+
+test('an agent that never answers ends the run, and the log says so', async () => {
+  const clock = virtualClock()
+  await using s = await stage({ world: await newWorld(clock) })
+  const { id } = await s.boot(s.demo)
+  s.drivers.h1!.inject({ method: 'guestSystem', call: 'every', error: 'The agent of the guest does not answer.' })
+  await s.put(id, packages('nginx'))
+  for (let minute = 0; minute < 12; minute++) await clock.advance(60_000)
+  await s.env.sagas.idle()
+  const { status, message, packages: found } = await s.software(id)
+  assert.deepEqual([status, message], ['failed', 'The agent of the guest does not answer.'])
+  assert.deepEqual([found[0]!.state, found[0]!.message], ['failed', 'The agent of the guest does not answer.'])
+  const { events } = await s.log(id)
+  const waited = events.find(({ event }) => event === 'wait for the agent')!
+  assert.deepEqual([waited.result, waited.details], ['Error', 'The agent of the guest does not answer.'])
+})
+
+test('a run that a stop interrupts goes on when the server runs again', async () => {
+  await using s = await stage()
+  const { id } = await s.boot(s.demo)
+  const stopped = Promise.withResolvers<void>()
+  s.drivers.h1!.inject({
+    method: 'runInGuest',
+    delayMs: 50,
+    error: 'The agent of the guest went away.',
+    hit: stopped.resolve,
+  })
+  await s.put(id, packages('nginx'))
+  await stopped.promise
+  await s.api(s.demo, 'POST', `/servers/${id}/action`, { 'os-stop': null })
+  await s.env.sagas.idle()
+  assert.equal((await s.software(id)).status, 'waiting')
+  await s.run()
+  assert.deepEqual(await s.states(id), { nginx: 'wanted' }, 'nothing is tried while it is off')
+  await s.api(s.demo, 'POST', `/servers/${id}/action`, { 'os-start': null })
+  await s.env.sagas.idle()
+  await s.run()
+  assert.deepEqual(await s.states(id), { nginx: 'installed' })
+})
+
+test('a server that is built anew gets its software again', async () => {
+  await using s = await stage()
+  const { id } = await s.boot(s.demo, { 'os-software:request': packages('nginx') })
+  await s.run()
+  await s.put(id, packages('vim'))
+  await s.env.sagas.idle()
+  assert.deepEqual(await s.states(id), { nginx: 'removed', vim: 'installed' })
+  await s.api(s.demo, 'POST', `/servers/${id}/action`, { rebuild: { imageRef: tiny } })
+  await s.env.sagas.idle()
+  assert.equal(s.guest(id).software, undefined)
+  assert.deepEqual(await s.states(id), { vim: 'wanted' })
+  await s.run()
+  assert.deepEqual([await s.states(id), s.guest(id).software!.installed], [{ vim: 'installed' }, { vim: '1.0' }])
+})
+
+test('a newer request takes the place of a run that goes on', async () => {
+  await using s = await stage()
+  const { id } = await s.boot(s.demo)
+  const began = Promise.withResolvers<void>()
+  s.drivers.h1!.inject({ method: 'runInGuest', delayMs: 3_600_000, hit: began.resolve })
+  await s.put(id, packages('nginx'))
+  await began.promise
+  await s.put(id, packages('vim'))
+  await s.env.sagas.idle()
+  assert.deepEqual(
+    [(await s.software(id)).status, await s.states(id)],
+    ['done', { nginx: 'removed', vim: 'installed' }],
+  )
+})
+
+/** Clouds on one world, the next after the last was killed. */
+async function crashing() {
+  const world = await newWorld()
+  let probe: SagaProbe = () => {}
+  const boot = () => stage({ world, sagaProbe: point => probe(point) })
+  let s = await boot()
+  return {
+    get s() {
+      return s
+    },
+    setProbe: (next: SagaProbe) => {
+      probe = next
+    },
+    async restart() {
+      await s.kill()
+      probe = () => {}
+      s = await boot()
+      await s.begin()
+      await s.env.sagas.idle()
+    },
+    [Symbol.asyncDispose]: () => s[Symbol.asyncDispose](),
+  }
+}
+
+const wanted = packages('nginx', 'vim')
+
+test('a kill at every step of a run is taken up by the next process; a delete wins at each', async () => {
+  await using c = await crashing()
+  const points: ProbePoint[] = []
+  c.setProbe(point => void (point.saga === 'compute.servers.software' && points.push(point)))
+  const first = await c.s.boot(c.s.demo)
+  await c.s.put(first.id, wanted)
+  await c.s.env.sagas.idle()
+  assert.ok(points.length > 12)
+  for (const how of ['kill', 'delete'])
+    for (const { step, at } of points) {
+      const where = `${how} ${at} ${step}`
+      c.setProbe(() => {})
+      const { id } = await c.s.boot(c.s.demo)
+      const reached = Promise.withResolvers<void>()
+      c.setProbe(async point => {
+        if (point.saga !== 'compute.servers.software' || point.step !== step || point.at !== at) return
+        if (how === 'delete') await c.s.api(c.s.demo, 'DELETE', `/servers/${id}`)
+        reached.resolve()
+        if (how === 'kill') await new Promise(() => {})
+      })
+      await Promise.race([c.s.put(id, wanted), reached.promise])
+      await reached.promise
+      if (how === 'delete') {
+        await c.s.env.sagas.idle()
+        assert.equal((await c.s.api(c.s.demo, 'GET', `/servers/${id}`)).status, 404, where)
+        continue
+      }
+      await c.restart()
+      assert.deepEqual(
+        [(await c.s.software(id)).status, await c.s.states(id)],
+        ['done', { nginx: 'installed', vim: 'installed' }],
+        where,
+      )
+      await c.s.remove(c.s.demo, id)
+    }
+  await c.s.remove(c.s.demo, first.id)
+  assert.deepEqual(await c.s.held(), nothingHeld)
+})

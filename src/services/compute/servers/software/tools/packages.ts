@@ -1,0 +1,134 @@
+/** The guest's own package manager, whichever its system has. */
+import type { ProgramEnd } from '../../../drivers/driver.ts'
+import { type Command, type Inside, type Outcome, reasonOf, type Task, type Tool } from './tool.ts'
+
+interface PackageProgram {
+  /** IDs of systems that have it. */
+  systems: string[]
+  /** Fetches the lists of what there is, where that does not happen by itself. */
+  refresh?: Command
+  install(name: string, version: string | null): Command
+  remove(name: string): Command
+  query(name: string): Command
+  /** What the query printed of a package that is there; undefined: it is not. */
+  versionIn(printed: string, name: string): string | undefined
+}
+
+const apt = (...args: string[]): Command => ({
+  path: 'apt-get',
+  // A name that no package has is no pattern. Another run may hold the lock.
+  args: [
+    ...['-q', '-y', '-o', 'DPkg::Lock::Timeout=300', '-o', 'Dpkg::Options::=--force-confold'],
+    ...['-o', 'APT::Cmd::Pattern-Only=true', ...args],
+  ],
+  env: ['DEBIAN_FRONTEND=noninteractive', 'LC_ALL=C', 'PATH=/usr/sbin:/usr/bin:/sbin:/bin'],
+})
+const apk = (...args: string[]): Command => ({ path: 'apk', args })
+const dnf = (...args: string[]): Command => ({ path: 'dnf', args: ['-y', ...args] })
+const zypper = (...args: string[]): Command => ({ path: 'zypper', args: ['--non-interactive', ...args] })
+
+const withVersion = (sign: string) => (name: string, version: string | null) =>
+  version === null ? name : `${name}${sign}${version}`
+const equal = withVersion('=')
+const rpm = {
+  query: (name: string): Command => ({ path: 'rpm', args: ['-q', '--qf', '%{VERSION}-%{RELEASE}\\n', name] }),
+  versionIn: (printed: string) => printed.trim().split('\n').at(-1) || undefined,
+}
+
+const managers: PackageProgram[] = [
+  {
+    systems: ['debian', 'ubuntu', 'raspbian', 'linuxmint', 'pop', 'kali'],
+    refresh: apt('update'),
+    install: (name, version) => apt('install', '--allow-downgrades', equal(name, version)),
+    remove: name => apt('remove', name),
+    query: name => ({ path: 'dpkg-query', args: ['-W', '-f', `\${db:Status-Status} \${Version}\\n`, name] }),
+    versionIn: printed => /^installed (\S+)$/m.exec(printed)?.[1],
+  },
+  {
+    systems: ['alpine', 'postmarketos'],
+    refresh: apk('update'),
+    install: (name, version) => apk('add', '--wait', '300', equal(name, version)),
+    remove: name => apk('del', '--wait', '300', name),
+    query: name => apk('info', '-e', '-v', name),
+    versionIn: (printed, name) => printed.trim().split('\n').at(-1)?.replace(`${name}-`, ''),
+  },
+  {
+    systems: ['fedora', 'rhel', 'centos', 'rocky', 'almalinux', 'ol', 'amzn'],
+    install: (name, version) => dnf('install', withVersion('-')(name, version)),
+    remove: name => dnf('remove', name),
+    ...rpm,
+  },
+  {
+    systems: ['opensuse', 'opensuse-leap', 'opensuse-tumbleweed', 'sles', 'sled'],
+    install: (name, version) => zypper('install', '--auto-agree-with-licenses', equal(name, version)),
+    remove: name => zypper('remove', name),
+    ...rpm,
+  },
+]
+
+const noManager = (system: string): Outcome => ({
+  failed: `No package manager is known for the guest's system, ${system}: apt-get, apk, dnf and zypper are.`,
+})
+
+const changeMinutes = 15
+
+const run = (inside: Inside, { path, args, env }: Command, minutes = 1): Promise<ProgramEnd> =>
+  inside.run(path, args, { minutes, ...(env && { env }) })
+
+/** What the guest has of a package. */
+export async function lookedUp(inside: Inside, name: string): Promise<Outcome> {
+  const manager = managers.find(({ systems }) => systems.includes(inside.system))
+  if (!manager) return noManager(inside.system)
+  const query = manager.query(name)
+  const end = await run(inside, query)
+  if (end.code === null) return { failed: reasonOf(query.path, end) }
+  return { version: (end.code === 0 && manager.versionIn(end.output, name)) || null }
+}
+
+/** Whether a version of a package is the one that was asked for: all of it, or without what its packager counts. */
+export const isAsked = (has: string, asked: string | null) =>
+  asked === null || has === asked || has.startsWith(`${asked}-`)
+
+/** Installs a package that is not there in this version; what counts afterwards is what the guest then has. */
+export async function installed(inside: Inside, name: string, asked: string | null): Promise<Outcome> {
+  const manager = managers.find(({ systems }) => systems.includes(inside.system))
+  if (!manager) return noManager(inside.system)
+  const before = await lookedUp(inside, name)
+  if ('failed' in before || (before.version !== null && isAsked(before.version, asked))) return before
+  const command = manager.install(name, asked)
+  const end = await run(inside, command, changeMinutes)
+  const after = await lookedUp(inside, name)
+  if ('failed' in after || (after.version !== null && isAsked(after.version, asked))) return after
+  return { failed: reasonOf(command.path, end) }
+}
+
+async function removed(inside: Inside, name: string): Promise<Outcome> {
+  const manager = managers.find(({ systems }) => systems.includes(inside.system))
+  if (!manager) return noManager(inside.system)
+  const before = await lookedUp(inside, name)
+  if ('failed' in before || before.version === null) return before
+  const command = manager.remove(name)
+  const end = await run(inside, command, changeMinutes)
+  const after = await lookedUp(inside, name)
+  return 'failed' in after || after.version === null ? after : { failed: reasonOf(command.path, end) }
+}
+
+export async function refreshed(inside: Inside): Promise<Outcome> {
+  const manager = managers.find(({ systems }) => systems.includes(inside.system))
+  if (!manager) return noManager(inside.system)
+  if (!manager.refresh) return { version: null }
+  const end = await run(inside, manager.refresh, changeMinutes)
+  return end.code === 0 ? { version: null } : { failed: reasonOf(manager.refresh.path, end) }
+}
+
+export const packagesTool: Tool = {
+  tasks: ({ packages, leaving }) => [
+    ...leaving.map((name): Task => ({ event: `remove ${name}`, package: name })),
+    ...(packages.length > 0 ? [{ event: 'refresh package lists', optional: true } as const] : []),
+    ...packages.map(({ name, version }): Task => ({ event: `install ${name}`, package: name, version })),
+  ],
+  act(inside, { package: name, version }) {
+    if (name === undefined) return refreshed(inside)
+    return version === undefined ? removed(inside, name) : installed(inside, name, version)
+  },
+}
