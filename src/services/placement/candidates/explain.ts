@@ -3,7 +3,7 @@ import type { Refusal } from '../contract.ts'
 import { hasRoom } from '../inventories/inventory.ts'
 import type { InventoryRow } from '../providers/store.ts'
 import type { Provider, Snapshot } from '../snapshot.ts'
-import { type RequestGroup, search, sharedWith } from './search.ts'
+import { meetsGroup, type RequestGroup, search, sharedWith } from './search.ts'
 
 export function explain(snapshot: Snapshot, group: RequestGroup): Refusal[] {
   const candidates = new Set<string | undefined>()
@@ -17,7 +17,10 @@ export function explain(snapshot: Snapshot, group: RequestGroup): Refusal[] {
   for (const [root, tree] of snapshot.trees) {
     const provider = snapshot.providers.get(root)
     if (!provider || candidates.has(root)) continue
-    const { constraint, asked, had } = firstFailed(snapshot, tree, group)
+    const failed = firstFailed(snapshot, tree, group)
+    // A way that several trees have is found in one of them only.
+    if (!failed && meetsGroup(snapshot, root, tree, group)) continue
+    const { constraint, asked, had } = failed ?? combination
     refusals.push({ provider: root, name: provider.name, constraint, asked, had })
   }
   return refusals
@@ -25,7 +28,10 @@ export function explain(snapshot: Snapshot, group: RequestGroup): Refusal[] {
 
 type Failed = Pick<Refusal, 'constraint' | 'asked' | 'had'>
 
-function firstFailed(snapshot: Snapshot, tree: Provider[], group: RequestGroup): Failed {
+const combination: Failed = { constraint: 'combination', asked: 'all of it together', had: 'each part alone' }
+
+/** Undefined when each constraint alone can be met. */
+function firstFailed(snapshot: Snapshot, tree: Provider[], group: RequestGroup): Failed | undefined {
   const traits = new Set(tree.flatMap(p => [...p.traits]))
   const aggregates = new Set(tree.flatMap(p => [...p.aggregates]))
   if (group.in_tree && !tree.some(p => p.uuid === group.in_tree))
@@ -43,7 +49,7 @@ function firstFailed(snapshot: Snapshot, tree: Provider[], group: RequestGroup):
     if (!inventories.some(inventory => hasRoom(inventory, amount)))
       return { constraint: resourceClass, asked: String(amount), had: shown(inventories, amount) }
   }
-  return { constraint: 'combination', asked: 'all of it together', had: 'each part alone' }
+  return undefined
 }
 
 function shown(inventories: InventoryRow[], amount: number): string {

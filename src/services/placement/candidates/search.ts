@@ -107,6 +107,16 @@ export function rootFits(root: Provider | undefined, request: SearchRequest): bo
   return (request.root_required ?? []).every(has) && !(request.root_forbidden ?? []).some(has)
 }
 
+/** Whether the tree meets the group, with what is shared with it. */
+export function meetsGroup(snapshot: Snapshot, root: string, tree: Provider[], group: RequestGroup): boolean {
+  let met = false
+  waysInTree(snapshot, root, tree, { groups: [group] }, { steps: stepsPerTree }, () => {
+    met = true
+    return false
+  })
+  return met
+}
+
 /** Calls `take` with each way in which the tree meets the request, until it says false. */
 function waysInTree(
   snapshot: Snapshot,
