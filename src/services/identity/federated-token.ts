@@ -6,6 +6,8 @@ import { identityConfig } from './config.ts'
 import { forbiddenAction } from './faults.ts'
 import type { Login } from './federation/login.ts'
 import { noteSession } from './federation/session.ts'
+import { revoking } from './revocations/revocation.ts'
+import { revokedTokens } from './revocations/store.ts'
 import { needsMore } from './tokens/factors.ts'
 import { grantedFacts, unrevokedFacts } from './tokens/facts.ts'
 import { mint } from './tokens/mint.ts'
@@ -82,7 +84,25 @@ export async function auditIdsOf(ctx: Ctx, token: string): Promise<string[] | un
   return (await checkToken(ctx, token))?.claims.audit_ids
 }
 
-/** Whether the token with these claims would be refused now, though its time has not come. */
-export async function isEnded(ctx: Ctx, claims: Claims): Promise<boolean> {
-  return (await unrevokedFacts(ctx, claims)) === undefined
+/**
+ * Those whose tokens would be refused now, though their time has not come. One statement for all of them, and two for each user and scope with
+ * tokens that are good.
+ */
+export async function endedAmong(ctx: Ctx, all: readonly Claims[]): Promise<Set<Claims>> {
+  const revoked = await revokedTokens.list(ctx.db, { audit_id: all.flatMap(one => revoking(one.audit_ids)) })
+  const ids = new Set(revoked.map(({ audit_id }) => audit_id))
+  const ended = new Set(all.filter(one => revoking(one.audit_ids).some(id => ids.has(id))))
+  const alike = Map.groupBy(
+    all.filter(one => !ended.has(one)),
+    ({ user_id, scope, methods, application_credential_id, trust_id, access_token_id }) =>
+      JSON.stringify([user_id, scope, methods, application_credential_id, trust_id, access_token_id]),
+  )
+  for (const claims of alike.values()) {
+    // What ends a token of theirs ends the older ones too.
+    for (const one of claims.toSorted((a, b) => a.generation - b.generation)) {
+      if (await unrevokedFacts(ctx, one)) break
+      ended.add(one)
+    }
+  }
+  return ended
 }

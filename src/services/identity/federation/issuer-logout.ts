@@ -5,7 +5,7 @@ import { bodyText } from '#kernel/http/body-text.ts'
 import { operation } from '#kernel/operation.ts'
 import { reconciler } from '#kernel/reconcile.ts'
 import { identityConfig } from '../config.ts'
-import { isEnded } from '../federated-token.ts'
+import { endedAmong } from '../federated-token.ts'
 import { freshGeneration, revokeToken } from '../revocations/revocation.ts'
 import { serviceProviders } from '../service-providers/store.ts'
 import { fromEnvelope } from './saml-envelope.ts'
@@ -45,13 +45,26 @@ const told = perCloud(() => ({ generation: -1 }))
 const pageSize = 500
 
 /** A page at a time: there may be many. */
-async function* livingAt(ctx: Ctx, now: number): AsyncGenerator<ToldSession> {
+async function* livingAt(ctx: Ctx, now: number): AsyncGenerator<ToldSession[]> {
   for (let page: ToldSession[] = [], after: ToldSession | undefined; ; after = page.at(-1)!) {
     const where = { expires_at: { op: '>', value: now } } as const
     const orderBy = [{ column: 'id' as const, direction: 'asc' as const }]
     page = await toldSessions.list(ctx.db, where, { orderBy, limit: pageSize, ...(after && { after }) })
-    yield* page
+    yield page
     if (page.length < pageSize) return
+  }
+}
+
+/** `silent` has the providers that do not answer: they would keep the others waiting, once for each token. */
+async function tellOf(ctx: Ctx, session: ToldSession, silent: Set<string>): Promise<void> {
+  const { id, service_provider_id: provider } = session
+  if (silent.has(provider)) return
+  try {
+    await tell(ctx, session)
+    await toldSessions.remove(ctx.db, { id })
+  } catch (error) {
+    silent.add(provider)
+    ctx.log.warn({ provider, reason: messageOf(error) }, 'a cloud was not told of a logout; it will be told again')
   }
 }
 
@@ -65,17 +78,12 @@ export const tellOfEnds = reconciler({
     if (told(ctx).generation === generation) return
     const now = ctx.clock.now()
     const silent = new Set<string>()
-    for await (const session of livingAt(ctx, now)) {
-      const { service_provider_id: provider } = session
-      // Who does not answer would keep the others waiting, once for each token.
-      if (silent.has(provider) || !(await isEnded(ctx, session.claims))) continue
-      try {
-        await tell(ctx, session)
-        await toldSessions.remove(ctx.db, { id: session.id })
-      } catch (error) {
-        silent.add(provider)
-        ctx.log.warn({ provider, reason: messageOf(error) }, 'a cloud was not told of a logout; it will be told again')
-      }
+    for await (const page of livingAt(ctx, now)) {
+      const ended = await endedAmong(
+        ctx,
+        page.map(session => session.claims),
+      )
+      for (const session of page) if (ended.has(session.claims)) await tellOf(ctx, session, silent)
     }
     if (silent.size === 0) told(ctx).generation = generation
   },

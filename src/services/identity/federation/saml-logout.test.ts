@@ -6,6 +6,7 @@ import { inflateRawSync } from 'node:zlib'
 import { onEachEngine } from '../../../../test/engines.ts'
 import { freePort } from '../../../../test/free-port.ts'
 import { type TestCloud, type TestCloudOptions, testCloud } from '../../../../test/harness.ts'
+import { endedAmong } from '../federated-token.ts'
 import { base32, totpCode } from '../totp.ts'
 import {
   dashboard,
@@ -271,10 +272,11 @@ test('without a key or an address the operator is told what to set', async () =>
   assert.match(body.error.message, /own_key_file/)
 })
 
-test('of a token another cloud is told once, however often it is asked; of how many there may be there is an end', async () => {
+/** A cloud that vouches for its users to another, which is not there. */
+async function vouching() {
   const home = keyPair('telling')
   const logouts = { away: { url: 'https://away.test/logout', certificate_files: [] } }
-  await using cloud = await testCloud({
+  const cloud = await testCloud({
     set: [
       `identity.federation.issuer_certificate_file=${home.certificate_file}`,
       `identity.federation.issuer_key_file=${home.key_file}`,
@@ -294,6 +296,12 @@ test('of a token another cloud is told once, however often it is asked; of how m
     })
     return { status, index: /SessionIndex="([^"]+)"/.exec(body)?.[1] }
   }
+  return { cloud, tell }
+}
+
+test('of a token another cloud is told once, however often it is asked; of how many there may be there is an end', async () => {
+  const { cloud: vouches, tell } = await vouching()
+  await using cloud = vouches
   const token = await cloud.login('demo')
   const [first, second] = await Promise.all([tell(token), tell(token)])
   assert.deepEqual([first.status, second], [200, first])
@@ -305,6 +313,32 @@ test('of a token another cloud is told once, however often it is asked; of how m
   assert.equal((await tell(await cloud.login('demo'))).status, 403)
   assert.equal((await tell(token)).status, 200, 'those that there are stay good')
   assert.equal((await tell(await cloud.login('admin'))).status, 200, 'of others there may be more')
+})
+
+test('which tokens have ended is asked of all of them together', async () => {
+  const { cloud: vouches, tell } = await vouching()
+  await using cloud = vouches
+  const [first, ...more] = [await cloud.login('demo'), await cloud.login('demo'), await cloud.login('demo')]
+  for (const token of [first!, ...more, await cloud.login('admin')]) assert.equal((await tell(token)).status, 200)
+  const ctx = cloud.ctx()
+  const users = async () => {
+    const claims = (await toldSessions.list(ctx.db)).map(session => session.claims)
+    // What the process remembers of roles is read again at a change.
+    await endedAmong(ctx, claims)
+    const before = cloud.env.database.statements()
+    const ended = await endedAmong(ctx, claims)
+    assert.equal(cloud.env.database.statements() - before, 5, 'one for all, two for each user')
+    return { ended: [...ended].map(one => one.user_id), all: claims.length }
+  }
+  assert.deepEqual(await users(), { ended: [], all: 4 })
+  const admin = await cloud.login('admin')
+  const demo = (await cloud.env.authenticate(first!))!.user_id
+  const headers = { 'x-subject-token': first! }
+  await cloud.request('DELETE', '/identity/v3/auth/tokens', { token: admin, headers })
+  assert.deepEqual(await users(), { ended: [demo], all: 4 })
+  await cloud.request('PATCH', `/identity/v3/users/${demo}`, { token: admin, body: { user: { enabled: false } } })
+  const all = (await toldSessions.list(ctx.db)).map(session => session.claims)
+  assert.equal((await endedAmong(ctx, all)).size, 3)
 })
 
 test('two clouds: who loses the token of one is out of the other, both ways', async () => {
