@@ -11,7 +11,7 @@ import { type ImageRow, images, properties } from './images/store.ts'
 import { addLocation } from './locations/location.ts'
 import { locations } from './locations/store.ts'
 import { type WatchedRow, watched } from './watched/store.ts'
-import { type About, aboutFile, disksIn, identityOf, isAlike, pathOf, urlOfFile } from './watched/watched.ts'
+import { type About, aboutFile, disksIn, isAlike, pathOf, readFolder, urlOfFile } from './watched/watched.ts'
 
 /** Since when the file of an image is gone. */
 const missing = 'os_glance_missing_since'
@@ -20,10 +20,10 @@ const keyOf = ({ store, file }: WatchedRow) => ({ store, file })
 const now = (ctx: Ctx) => new Date(ctx.clock.now()).toISOString()
 
 /** Looks at a folder once. A file becomes an image when two looks find it the same: until then it may still be written. */
-export async function look(ctx: Ctx, store: string): Promise<void> {
-  const files = await disksIn(ctx, store)
+export async function look(ctx: Ctx, store: string, read = disksIn): Promise<void> {
+  const { identity, files } = await readFolder(ctx, store, read)
   const known = new Map((await watched.list(ctx.db, { store })).map(row => [row.file, row]))
-  if (await seemsUnmounted(ctx, store, files.size, known.values())) return
+  if (seemsUnmounted(ctx, store, { disks: files.size, identity }, known.values())) return
   for (const row of known.values()) if (!files.has(row.file) && row.state !== 'gone') await lose(ctx, row)
   for (const [file, about] of files) {
     const row = known.get(file)
@@ -39,8 +39,13 @@ const telling = perCloud(({ clock }) => sparing(clock))
 const lastFilled = perCloud(() => new Map<string, string>())
 
 /** An empty folder has lost its disks only if it is the one that had them: what a share is mounted on is empty without it. */
-async function seemsUnmounted(ctx: Ctx, store: string, disks: number, known: Iterable<WatchedRow>): Promise<boolean> {
-  const [filled, identity] = [lastFilled(ctx), await identityOf(ctx, store)]
+function seemsUnmounted(
+  ctx: Ctx,
+  store: string,
+  { disks, identity }: { disks: number; identity: string },
+  known: Iterable<WatchedRow>,
+): boolean {
+  const filled = lastFilled(ctx)
   if (disks > 0) filled.set(store, identity)
   if (disks > 0 || filled.get(store) === identity) return false
   const kept = [...known].filter(row => row.state === 'registered').length

@@ -7,6 +7,8 @@ import { join } from 'node:path'
 import type { Database } from '#kernel/db/database.ts'
 import { onEachEngine } from '../../../../test/engines.ts'
 import { imageCloud, type ShownImage } from '../fixtures/image-cloud.ts'
+import { look } from '../watched-folder.ts'
+import { disksIn } from './watched.ts'
 
 async function watching(database: Database) {
   const folder = await mkdtemp(join(tmpdir(), 'nephos-image-watched-'))
@@ -156,3 +158,39 @@ onEachEngine(
     assert.deepEqual(await status(), ['deactivated'])
   },
 )
+
+onEachEngine('a share that goes away while it is looked at keeps its images', async database => {
+  await using s = await watching(database)
+  await writeFile(s.at('deb.raw'), bytes)
+  await s.settle()
+  const away = `${s.folder}.away`
+  const unmount = async () => {
+    await rename(s.folder, away)
+    await mkdir(s.folder)
+  }
+  const mount = async () => {
+    await rm(s.folder, { recursive: true })
+    await rename(away, s.folder)
+  }
+  const ctx = s.cloud.ctx()
+  const [after, before]: (typeof disksIn)[] = [
+    async (env, store) => {
+      const found = await disksIn(env, store)
+      await unmount()
+      return found
+    },
+    async (env, store) => {
+      await unmount()
+      return disksIn(env, store)
+    },
+  ]
+  for (const unmounted of [after!, before!]) {
+    await assert.rejects(look(ctx, 'share', unmounted), /was mounted or unmounted meanwhile/)
+    await s.settle()
+    assert.deepEqual(
+      (await s.list('deb')).map(image => image.status),
+      ['active'],
+    )
+    await mount()
+  }
+})

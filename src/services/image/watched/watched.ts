@@ -23,14 +23,16 @@ export const pathOf = async (env: Env, store: string, file: string) =>
 
 export const urlOfFile = (path: string) => pathToFileURL(path).href
 
-/** Undefined when there is no such file, or only a link. */
+/** Undefined when there is no such file, or only a link. Throws when nobody can tell: a share may not answer. */
 export async function aboutFile(path: string): Promise<About | undefined> {
-  const found = await lstat(path).catch(() => undefined)
+  const found = await lstat(path).catch(error => {
+    if (error.code !== 'ENOENT') throw error
+  })
   return found?.isFile() ? aboutOf(found) : undefined
 }
 
 /** Which folder it is that the name stands for at present: another one while a share is not mounted there. */
-export async function identityOf(env: Env, store: string): Promise<string> {
+async function identityOf(env: Env, store: string): Promise<string> {
   const { dev, ino } = await stat(await storesOf(env).directoryOf(store))
   return `${dev}:${ino}`
 }
@@ -39,6 +41,14 @@ const aboutOf = ({ size, ctimeMs }: { size: number; ctimeMs: number }): About =>
 
 export const isAlike = (one: About, other: About) =>
   Number(one.size) === Number(other.size) && one.changed === other.changed
+
+/** The disks in a folder, and which folder it was. Throws when it cannot be read, or became another one meanwhile. */
+export async function readFolder(env: Env, store: string, read = disksIn) {
+  const identity = await identityOf(env, store)
+  const files = await read(env, store)
+  if ((await identityOf(env, store)) === identity) return { identity, files }
+  throw new Error('its share was mounted or unmounted meanwhile')
+}
 
 /** By name. Throws when the folder cannot be read. */
 export async function disksIn(env: Env, store: string): Promise<Map<string, About>> {
