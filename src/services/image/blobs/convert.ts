@@ -98,7 +98,7 @@ async function convertFile(
   const { busy } = storesOf(ctx)
   busy.add(blob)
   try {
-    await turnsOf(ctx)(() => runConversion(path, driver, to, room, signal))
+    await turnsOf(ctx)(() => runConversion(path, driver, to, room, signal), signal)
     return await about(ctx, partOf(path), blob, to)
   } finally {
     busy.delete(blob)

@@ -1,6 +1,7 @@
 /** Imports: staged bytes, bytes of the web and of other images, tasks; what becomes of those that fail. */
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
+import { systemClock } from '#kernel/clock.ts'
 import { onEachEngine } from '../../../../test/engines.ts'
 import { type ImageCloud, imageCloud, type ShownImage } from '../fixtures/image-cloud.ts'
 import { at, bring, direct, idle, show, stage, type Task, tasksOf } from '../fixtures/imports.ts'
@@ -61,6 +62,32 @@ onEachEngine(
     assert.match(refused.body, /container_format.* needs to be set before import/)
   },
 )
+
+onEachEngine('formats that are changed once the bytes were looked at have to be true of them', async database => {
+  let meanwhile = async () => {}
+  await using s = await imageCloud(database, [], systemClock(), async ({ step, at: place }) => {
+    if (step === 'fetch' && place === 'journaled') await meanwhile()
+  })
+  const changed = async (name: string, value: string) => {
+    const { id } = await s.make()
+    await stage(s, id, 'plain')
+    meanwhile = async () => {
+      const { status } = await s.patch(s.mine, id, [{ op: 'replace', path: `/${name}`, value }])
+      assert.equal(status, 200)
+    }
+    assert.equal((await bring(s, id, direct)).status, 202)
+    await idle(s)
+    const { status, disk_format } = await show(s, id)
+    return { status, disk_format, message: (await tasksOf(s, id))[0]!.message }
+  }
+  assert.deepEqual(await changed('disk_format', 'ari'), { status: 'active', disk_format: 'ari', message: '' })
+  const untrue = await changed('disk_format', 'qcow2')
+  assert.equal(untrue.status, 'queued')
+  assert.match(untrue.message, /its disk_format is qcow2 but its content is raw/)
+  const boxed = await changed('container_format', 'ovf')
+  assert.equal(boxed.status, 'queued')
+  assert.match(boxed.message, /container_format was changed/)
+})
 
 onEachEngine('an import request that makes no sense is refused', async database => {
   await using s = await imageCloud(database)

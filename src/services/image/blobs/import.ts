@@ -3,10 +3,11 @@ import type { Ctx } from '#kernel/context.ts'
 import { messageOf } from '#kernel/errors.ts'
 import { type SagaError, saga } from '#kernel/saga/saga.ts'
 import type { Copier } from '../blob-store.ts'
-import type { Contents } from '../formats/format.ts'
+import { imageConfig } from '../config.ts'
+import { type Contents, type Declared, mismatchOf } from '../formats/format.ts'
 import { findImage, writeDetails } from '../images/image.ts'
 import { destroyImage } from '../images/steps.ts'
-import { images, noBytes } from '../images/store.ts'
+import { type ImageRow, images, noBytes } from '../images/store.ts'
 import { addLocation, removeFile } from '../locations/location.ts'
 import { locations } from '../locations/store.ts'
 import { checkLimit, mebibyte, roomIn } from '../quota.ts'
@@ -39,6 +40,8 @@ interface Fetched extends Stored, Contents {
   /** What it was converted to. */
   disk_format?: string
   described?: Described | undefined
+  /** What the bytes were declared to be when they were looked at. */
+  declared?: Declared
 }
 
 export const importSaga = saga<ImportInput>(
@@ -94,7 +97,7 @@ async function fetchBytes(ctx: Ctx, input: ImportInput, signal: AbortSignal): Pr
     if (isCopy(input) && !isAlike(stored, image)) throw new Error('the bytes are not those any more that the image had')
     const contents = await inspectBlob(ctx, path, declared)
     await checkSignature(ctx, image, path)
-    return { ...stored, ...contents, described }
+    return { ...stored, ...contents, described, declared }
   }
   if (input.method.name === 'glance-direct') {
     return inspected(known, await pathIn(ctx, stagingStore, input.blob))
@@ -212,7 +215,8 @@ async function noteStore(tx: Ctx, input: ImportInput, fetched: Fetched, { store,
   if (isCopy(input) || image.status !== 'importing') return
   const any = ok || image.locations.length > 0
   if (!any || (input.allMustSucceed && !last)) return
-  const { described, ...stored } = fetched
+  const { described, declared, ...stored } = fetched
+  if (declared && !described) checkStill(tx, image, declared, stored)
   const disk_format = stored.disk_format ?? described?.disk_format
   const now = new Date(tx.clock.now()).toISOString()
   await images.update(
@@ -233,6 +237,18 @@ async function noteStore(tx: Ctx, input: ImportInput, fetched: Fetched, { store,
     const before = (await findImage(tx, input.image))!
     await writeDetails(tx, { ...before, properties: { ...before.properties, ...described.properties } })
   }
+}
+
+/** The formats of an image may be changed while it is imported: what they are now has to be true of the bytes too. */
+function checkStill(tx: Ctx, image: ImageRow, before: Declared, { found_format, disk_format }: Fetched): void {
+  const [now_disk, now_container] = [image.disk_format ?? '', image.container_format ?? '']
+  if (now_container !== before.container_format)
+    throw new Error('The image is not acceptable: its container_format was changed while it was imported.')
+  // What was converted has the format that it was converted to.
+  if (disk_format !== undefined || now_disk === before.disk_format) return
+  if (!tx.config.of(imageConfig).require_format_match) return
+  const why = mismatchOf({ disk_format: now_disk, container_format: now_container }, found_format)
+  if (why !== undefined) throw new Error(`The image is not acceptable: ${why}.`)
 }
 
 /** Puts the image back to what it was before the import. */

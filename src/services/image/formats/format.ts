@@ -66,20 +66,26 @@ export interface Contents {
   unsafe: string | null
 }
 
+const isContainer = ({ container_format }: Declared) => !['bare', 'ami', 'aki', 'ari'].includes(container_format)
+
+const allowedIn = (declared: Declared) => (isContainer(declared) ? plain : (mayHold[declared.disk_format] ?? []))
+
+/** Why what was found is not what an image is declared to be. */
+export function mismatchOf(declared: Declared, found: string): string | undefined {
+  if (allowedIn(declared).includes(found)) return undefined
+  return isContainer(declared)
+    ? `its container_format is ${declared.container_format} but its content is ${found}`
+    : `its disk_format is ${declared.disk_format} but its content is ${found}`
+}
+
 /** Throws `Refused`. */
 export async function inspect(bytes: Bytes, declared: Declared, limits: Limits): Promise<Contents> {
   const format = await detectFormat(bytes)
   const found = format?.name ?? 'raw'
   const found_format = found === 'iso' && declared.disk_format !== 'iso' && (await isPartitioned(bytes)) ? 'gpt' : found
-  const inContainer = !['bare', 'ami', 'aki', 'ari'].includes(declared.container_format)
-  const allowed = inContainer ? plain : (mayHold[declared.disk_format] ?? [])
-  if (!allowed.includes(found) && !limits.any_format)
-    refuse(
-      inContainer
-        ? `its container_format is ${declared.container_format} but its content is ${found}`
-        : `its disk_format is ${declared.disk_format} but its content is ${found}`,
-    )
-  if (inContainer) return { virtual_size: null, found_format, unsafe: null }
+  const mismatch = limits.any_format ? undefined : mismatchOf(declared, found)
+  if (mismatch !== undefined) refuse(mismatch)
+  if (isContainer(declared)) return { virtual_size: null, found_format, unsafe: null }
   try {
     const size = format ? await format.inspect(bytes, limits) : checkVirtualSize(bytes.size, limits)
     return { virtual_size: size, found_format, unsafe: null }
