@@ -19,7 +19,8 @@ export interface Bounds {
 /** A program did not do what it was asked. */
 export class ProgramError extends Error {
   override readonly name = 'ProgramError'
-  readonly why: 'failed' | 'missing' | 'disk full'
+  /** `too large`: it wanted to write more than `fileBytes` to a file. */
+  readonly why: 'failed' | 'missing' | 'disk full' | 'too large'
   /** The one that failed, or is missing. */
   readonly program: string
 
@@ -57,12 +58,19 @@ export function runProgram(program: string, args: readonly string[], bounds: Bou
   })
 }
 
-function failure(program: string, first: string, stderr: string, cause: Error & { code?: unknown }): ProgramError {
+function failure(
+  program: string,
+  first: string,
+  stderr: string,
+  cause: Error & { code?: unknown; signal?: unknown },
+): ProgramError {
   const missing = (name: string) => new ProgramError('missing', name, `The program ${name} is missing.`, cause)
   if (cause.code === 'ENOENT') return missing(first)
   const unfound = /^(?:setpriv|prlimit): failed to execute (\S+?):/m.exec(stderr)
   if (unfound) return missing(unfound[1]!)
   if (/No space left on device/.test(stderr)) return new ProgramError('disk full', program, 'The disk is full.', cause)
+  if (cause.signal === 'SIGXFSZ' || /File too large/.test(stderr))
+    return new ProgramError('too large', program, `${program} would write more than it may.`, cause)
   const last = stderr.trim().split('\n').at(-1)?.slice(0, 300) || cause.message.slice(0, 300)
   return new ProgramError('failed', program, `${program} failed: ${last}`, cause)
 }

@@ -99,13 +99,13 @@ async function fetchTo(ctx: Ctx, host: string, image: ImageSpec, signal: AbortSi
 
 async function specOf(ctx: Ctx, info: ImageInfo | undefined): Promise<ImageSpec | null> {
   if (info?.status !== 'active') return null
-  const { id, size, disk_format, os_hash_algo, os_hash_value, properties } = info
+  const { id, size, virtual_size, disk_format, os_hash_algo, os_hash_value, properties } = info
   if (size === null || os_hash_algo === null || os_hash_value === null) return null
   const format = bootFormat(disk_format)
   if (!format || info.unacceptable !== null) return null
   const bases = info.base_image_id === null ? undefined : await storedBases(ctx, info)
   const stored = { id, size, hash_algo: os_hash_algo, hash_value: os_hash_value }
-  return { ...stored, ...format, properties, ...(bases && { bases }) }
+  return { ...stored, ...format, properties, ...(virtual_size !== null && { virtual_size }), ...(bases && { bases }) }
 }
 
 export const cacheImages: Operation = operation({

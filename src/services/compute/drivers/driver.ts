@@ -29,6 +29,8 @@ export interface ImageSpec extends StoredBytes {
   stored_as?: string
   /** The stored bytes are qcow2 and hold only what changed since these, which are too, the nearest first: the host makes one disk of all. */
   bases?: StoredBytes[]
+  /** Bytes of the disk inside, as the image service read them there. */
+  virtual_size?: number
   /** Image properties (`hw_disk_bus`, `hw_vif_model`, `hw_machine_type`, `os_require_quiesce` …). */
   properties: Record<string, string>
   /** Images with the kernel and ramdisk when the image boots directly (`kernel_id`, `ramdisk_id`). */

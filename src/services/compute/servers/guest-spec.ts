@@ -90,13 +90,15 @@ export async function volumeDisk(ctx: Ctx, device: VolumeDevice, host: string, s
 }
 
 /** Throws for one that no host may have. */
-function imageSpec({ unacceptable, kernel, ramdisk, stored_as, bases, ...image }: ServerImage): ImageSpec {
+function imageSpec(image: ServerImage): ImageSpec {
+  const { unacceptable, kernel, ramdisk, stored_as, virtual_size, bases } = image
   const { id, size, disk_format, hash_algo, hash_value, properties } = image
   if (unacceptable !== undefined) throw new BadRequest(`Image ${id} is unacceptable: ${unacceptable}`)
   return {
     ...{ id, size, disk_format, hash_algo, hash_value, properties },
     ...(stored_as !== undefined && { stored_as }),
     ...(bases && { bases }),
+    ...(virtual_size !== undefined && { virtual_size }),
     ...(kernel && { kernel: imageSpec(kernel) }),
     ...(ramdisk && { ramdisk: imageSpec(ramdisk) }),
   }

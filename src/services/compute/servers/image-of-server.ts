@@ -75,6 +75,7 @@ async function usableImage(ctx: Ctx, info: ImageInfo): Promise<ServerImage> {
     name: info.name,
     size,
     ...format,
+    ...(info.virtual_size !== null && { virtual_size: info.virtual_size }),
     ...(disk_format === 'iso' && { optical: true }),
     ...(info.unacceptable !== null && { unacceptable: info.unacceptable }),
     hash_algo: os_hash_algo,

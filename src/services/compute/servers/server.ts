@@ -67,6 +67,8 @@ export interface ServerImage {
   disk_format: 'raw' | 'qcow2'
   /** The format of the stored bytes, when hosts have to make `disk_format` of it first. */
   stored_as?: string
+  /** Bytes of the disk inside, where they are known. */
+  virtual_size?: number
   /** Guests see it in a CD-ROM drive. */
   optical?: true
   /** Why no host may have it. */

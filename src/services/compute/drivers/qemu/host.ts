@@ -116,7 +116,7 @@ function checkName(netns: string): string {
 
 const reservedBytes = 64 * 1024 * 1024
 
-async function freeBytes(dir: string): Promise<number> {
+export async function freeBytes(dir: string): Promise<number> {
   const { bavail, bsize } = await statfs(dir)
   return bavail * bsize - reservedBytes
 }
@@ -129,15 +129,15 @@ export async function needSpace(host: QemuHost, dir: string, bytes: number, what
     })
   }
   const free = await freeBytes(dir)
-  if (free < bytes) {
-    const megabytes = (n: number) => Math.max(0, Math.round(n / 1024 / 1024))
-    throw new GuestError(
-      `The host has no room for ${what}: ${megabytes(bytes)} MB needed, ${megabytes(free)} MB free.`,
-      {
-        retryElsewhere: true,
-      },
-    )
-  }
+  if (free < bytes) throw noRoom(what, bytes, free)
+}
+
+export function noRoom(what: string, needed: number, free: number): GuestError {
+  const megabytes = (n: number) => Math.max(0, Math.round(n / 1024 / 1024))
+  return new GuestError(
+    `The host has no room for ${what}: ${megabytes(needed)} MB needed, ${megabytes(free)} MB free.`,
+    { retryElsewhere: true },
+  )
 }
 
 /** Replaces a file so that after a power cut either the old or the new content is there. */

@@ -1,7 +1,7 @@
 /** The image cache on a host. */
 import assert from 'node:assert/strict'
 import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -11,7 +11,7 @@ import { settle, virtualClock } from '#kernel/clock.ts'
 import { silentLog } from '#kernel/log.ts'
 import type { ImageSource } from '../driver.ts'
 import type { QemuHost } from './host.ts'
-import { cachedName, imageCache } from './image-cache.ts'
+import { boundOf, cachedName, imageCache } from './image-cache.ts'
 import { qcow2VirtualSize } from './qcow2.ts'
 import { imageOf } from './test-guest.ts'
 
@@ -164,4 +164,44 @@ test('an image of another format is converted once; one that cannot be leaves no
     /qemu-img failed/,
   )
   assert.deepEqual(readdirSync(host.images), [name])
+})
+
+test('a small file with a large disk inside takes no more of the host than the image says', {
+  skip: qemuImg,
+}, async () => {
+  const plain = join(host.dir, 'plain')
+  writeFileSync(plain, Buffer.alloc(16 * 1024 * 1024, 'a'))
+  const packed = [
+    'convert',
+    '-f',
+    'raw',
+    '-O',
+    'vmdk',
+    '-o',
+    'subformat=streamOptimized',
+    plain,
+    join(host.dir, 'packed'),
+  ]
+  execFileSync('qemu-img', packed)
+  const disk = readFileSync(join(host.dir, 'packed'))
+  assert.ok(disk.length < 1024 * 1024)
+  const cache = imageCache(host, { open: async () => Readable.from([disk]) })
+  const image = (id: string, virtual_size: number) =>
+    imageOf(id, disk, { disk_format: 'qcow2', stored_as: 'vmdk', virtual_size })
+  await assert.rejects(cache.fetch(image('e', 1024 * 1024), never), /is corrupt: it holds more than the 1048576 bytes/)
+  assert.deepEqual(readdirSync(host.images), [])
+  const name = await cache.fetch(image('f', 16 * 1024 * 1024), never)
+  assert.equal(await qcow2VirtualSize(join(host.images, name)), 16 * 1024 * 1024)
+})
+
+test('where the host has less room than the disk may take, that is the bound, and another host is tried', () => {
+  const gibibyte = 1024 ** 3
+  const { fileBytes, tooLarge } = boundOf({ id: 'x', virtual_size: 40 * gibibyte }, 2 * gibibyte)
+  assert.equal(fileBytes, 2 * gibibyte)
+  assert.match(
+    tooLarge().message,
+    /no room for image x, whose disk is larger than its file: 409\d\d MB needed, 2048 MB free/,
+  )
+  assert.equal(tooLarge().retryElsewhere, true)
+  assert.equal(boundOf({ id: 'x' }, 2 * gibibyte).fileBytes, 2 * gibibyte)
 })

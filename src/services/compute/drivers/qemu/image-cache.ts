@@ -8,7 +8,7 @@ import { pipeline } from 'node:stream/promises'
 import { chore } from '#kernel/chores.ts'
 import { messageOf } from '#kernel/errors.ts'
 import { GuestError, type ImageSource, type ImageSpec, type StoredBytes } from '../driver.ts'
-import { give, needSpace, type QemuHost, syncDir } from './host.ts'
+import { freeBytes, give, needSpace, noRoom, type QemuHost, syncDir } from './host.ts'
 import type { PurgeImages } from './purge-images.ts'
 import { qcow2VirtualSize } from './qcow2.ts'
 import { diskFull, run } from './run.ts'
@@ -159,7 +159,8 @@ async function converted(host: QemuHost, image: ImageSpec, parts: string[], sign
   const to = convertedPart(parts[0]!)
   const source = image.bases ? await chainOf(parts) : blockOf(image.stored_as!, parts[0]!)
   const args = ['convert', '-O', image.disk_format, `json:${JSON.stringify(source)}`, basename(to)]
-  await run('qemu-img', args, { cwd: host.images, signal, endsWithUs: true })
+  const { fileBytes, tooLarge } = boundOf(image, await freeBytes(host.images))
+  await run('qemu-img', args, { cwd: host.images, signal, fileBytes, tooLarge, endsWithUs: true })
   await using file = await open(to)
   await file.sync()
   return to
@@ -175,6 +176,21 @@ async function chainOf(parts: string[]): Promise<Record<string, unknown>> {
     chain = { ...blockOf('qcow2', part), backing: chain }
   }
   return chain!
+}
+
+/** A copy as qcow2 has tables too: so much for each byte of the disk at most, and this besides. */
+const tableShare = 1 / 4096
+const tableBytes = 4 * 1024 * 1024
+
+/** A small file may hold a large disk: what a copy of it may take is what the image says, and what the host has. */
+export function boundOf({ id, virtual_size }: Pick<ImageSpec, 'id' | 'virtual_size'>, free: number) {
+  const most = virtual_size === undefined ? undefined : Math.ceil(virtual_size * (1 + tableShare)) + tableBytes
+  const what = `image ${id}, whose disk is larger than its file`
+  if (most === undefined || free < most)
+    return { fileBytes: Math.max(0, free), tooLarge: () => noRoom(what, most ?? free, free) }
+  const tooLarge = () =>
+    new GuestError(`Image ${id} is corrupt: it holds more than the ${virtual_size} bytes it promised.`)
+  return { fileBytes: most, tooLarge }
 }
 
 /** QEMU reads images, and must not be able to change them. */

@@ -15,7 +15,10 @@ const packages: Record<string, string> = {
 }
 
 /** With a guest's directory as `cwd` the next start finds and ends the program there, should we be killed. */
-export type RunOptions = Pick<Bounds, 'cwd' | 'signal' | 'timeoutMs' | 'endsWithUs'>
+export type RunOptions = Pick<Bounds, 'cwd' | 'signal' | 'timeoutMs' | 'fileBytes' | 'endsWithUs'> & {
+  /** What is wrong when it would write more than `fileBytes`. */
+  tooLarge?: () => GuestError
+}
 
 /** Standard output. Rejects with a GuestError that carries the last line of standard error. */
 export async function run(command: string, args: string[], options: RunOptions = {}): Promise<string> {
@@ -25,6 +28,7 @@ export async function run(command: string, args: string[], options: RunOptions =
     if (!(error instanceof ProgramError)) throw error
     if (error.why === 'missing') throw missing(error.program)
     if (error.why === 'disk full') throw diskFull(error)
+    if (error.why === 'too large' && options.tooLarge) throw options.tooLarge()
     throw new GuestError(error.message, { cause: error })
   }
 }
