@@ -31,6 +31,7 @@ export async function belongings(cloud: ServerCloud, owner: TestProject): Promis
   const groupRule = await network('security-group-rules', 'security_group_rule', rule)
   await make('/compute/v2.1/os-keypairs', { keypair: { name: secret, type: 'ssh', public_key: publicKey } })
   const serverGroup = { server_group: { name: secret, policy: 'affinity' } }
+  const bundle = { bundle: { name: secret, servers: [{ server: cloud.newServer({ name: 'bundled' }) }] } }
   const credentials = `/identity/v3/users/${owner.user_id}/application_credentials`
   const access_rules = [{ service: 'compute', method: 'GET', path: '/v2.1/servers' }]
   const prefixes = { name: secret, prefixes: ['10.64.0.0/16'] }
@@ -72,6 +73,7 @@ export async function belongings(cloud: ServerCloud, owner: TestProject): Promis
     'os-volumes_boot': server,
     'os-keypairs': secret,
     'os-server-groups': (await make('/compute/v2.1/os-server-groups', serverGroup)).server_group.id,
+    'os-bundles': (await make('/compute/v2.1/os-bundles', bundle)).bundle.id,
     images: image,
     members: friend,
     trusts: (

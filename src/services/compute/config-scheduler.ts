@@ -75,6 +75,12 @@ export const schedulerSection = Type.Object({
       'What daemons may say of a host that gets servers, such as "temperature <= 60" or "raid s!= degraded". A host of which nothing is said gets them too.',
   }),
   signal_seconds: Type.Integer({ default: 300, minimum: 1, description: 'How long a signal counts.' }),
+  network_levels: Type.Array(Type.String({ pattern: '^[a-z][a-z0-9_]{0,63}$' }), {
+    default: ['rack', 'row'],
+    maxItems: 8,
+    description:
+      'Levels of places that the network is built of, from the host outwards: hosts that share the first are two hops apart, each further one adds two.',
+  }),
   max_candidates: Type.Integer({
     default: 1000,
     minimum: 1,

@@ -54,6 +54,7 @@ import { numberAllFlavors } from './migrations/0017-number-all-flavors.ts'
 import { fencings } from './migrations/0018-fencings.ts'
 import { listIndex } from './migrations/0019-list-index.ts'
 import { software } from './migrations/0020-software.ts'
+import { bundlesAndLinks } from './migrations/0021-bundles.ts'
 import { networkOperationsOfCompute } from './network-proxies/networks.ts'
 import { securityGroupOperations } from './network-proxies/security-groups.ts'
 import { computeNotifications } from './notifications/notification.ts'
@@ -166,6 +167,7 @@ export const computeService = service({
     fencings,
     listIndex,
     software,
+    bundlesAndLinks,
   ],
   config: computeConfig,
   contract: computeContract,

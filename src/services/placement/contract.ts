@@ -55,6 +55,14 @@ export interface Refusal {
   had: string
 }
 
+/** What a provider has of a resource class. */
+export interface Offer {
+  uuid: string
+  name: string
+  capacity: number
+  used: number
+}
+
 export interface ConsumerSpec {
   id: string
   project_id: string
@@ -93,6 +101,8 @@ export interface PlacementContract {
   allocationsOf(ctx: Ctx, consumerId: string): Promise<Record<string, Record<string, number>>>
   /** Used amounts of a provider by class. */
   usagesOf(ctx: Ctx, provider: string): Promise<Record<string, number>>
+  /** What providers have of a class: all, or those with these names. */
+  offersOf(ctx: Ctx, resource_class: string, names?: readonly string[]): Promise<Offer[]>
   /** Makes others who would claim of a provider wait until the transaction ends, and those who remember it look at it anew. */
   holdProvider(ctx: Ctx, uuid: string): Promise<void>
   /** Puts a provider in exactly these aggregates. */

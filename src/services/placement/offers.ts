@@ -12,7 +12,7 @@ import { choiceOf } from './config.ts'
 import type { CandidateRequest, PlacementContract, ProviderSpec } from './contract.ts'
 import { replaceInventories } from './inventories/inventory.ts'
 import { createProvider, removeProvider } from './providers/provider.ts'
-import { inventories, lockProviders, providers, touchProvider } from './providers/store.ts'
+import { inventories, lockProviders, offersOf, providers, touchProvider } from './providers/store.ts'
 import { snapshotFor } from './snapshot.ts'
 import { standardTraits } from './traits/standard-traits.ts'
 import { createTrait, replaceTraits, unknownTraits } from './traits/trait.ts'
@@ -56,6 +56,7 @@ export const placementContract: PlacementContract = {
     const rows = await inventories.list(ctx.db, { provider })
     return Object.fromEntries(rows.map(row => [row.resource_class, row.used]))
   },
+  offersOf,
   holdProvider: async (ctx, uuid) => {
     await lockProviders(ctx, [uuid])
     await touchProvider(ctx, uuid)

@@ -1,25 +1,57 @@
-/** What guests have of hosts, claimed, passed on and freed: amounts in placement, and with them cells, CPUs and devices. */
+/** What guests have of hosts, claimed, passed on and freed: amounts in placement, and with them cells, CPUs and devices, and what their links hold. */
 import type { Ctx } from '#kernel/context.ts'
 import { lock } from '#kernel/db/database.ts'
+import { Conflict } from '#kernel/errors.ts'
 import type { ConsumerSpec } from '../../placement/contract.ts'
 import { amountsOfFit, freeNow } from '../hosts/steps.ts'
+import { connect, disconnect, passEnds, reconnect } from '../links/steps.ts'
+import type { LinkEndRow } from '../links/store.ts'
 import { fitOnHost } from '../scheduler/fit.ts'
 import type { HostState, ScheduleRequest } from '../scheduler/scheduler.ts'
 import { dropRoom, passRoom, putRoom, type Room, roomFor, roomOf } from './store.ts'
 
 type Amounts = Record<string, Record<string, number>>
 
+interface Lack {
+  asked: string
+  lacks: string
+}
+
+type Wish = Pick<ScheduleRequest, 'topology' | 'devices'> & {
+  /** Of a server that may have links. */
+  bundle_id?: string | undefined
+}
+
 /**
  * Claims what a guest needs of a host, in the caller's transaction. Throws `Conflict` when placement lacks the amounts; says what is lacking
- * when the host's cells, CPUs or devices have gone to others.
+ * when the host's cells, CPUs or devices, or the uplinks of its links, have gone to others.
  */
 export async function claimRoom(
   ctx: Ctx,
   consumer: ConsumerSpec,
   host: HostState,
-  { topology, devices = [] }: Pick<ScheduleRequest, 'topology' | 'devices'>,
+  wish: Wish,
   amounts: Amounts,
-): Promise<{ lacks: string } | undefined> {
+): Promise<Lack | undefined> {
+  const refusal = await claimOnHost(ctx, consumer, host, wish, amounts)
+  if (refusal || wish.bundle_id === undefined) return refusal
+  try {
+    await connect(ctx, wish.bundle_id, consumer.id, host.host)
+    return undefined
+  } catch (error) {
+    if (!(error instanceof Conflict)) throw error
+    await releaseRoom(ctx, consumer.id)
+    return { asked: 'bandwidth for its links', lacks: 'an uplink with less' }
+  }
+}
+
+async function claimOnHost(
+  ctx: Ctx,
+  consumer: ConsumerSpec,
+  host: HostState,
+  { topology, devices = [] }: Wish,
+  amounts: Amounts,
+): Promise<Lack | undefined> {
   if (!topology && devices.length === 0) {
     await ctx.services.placement.claim(ctx, consumer, amounts)
     return undefined
@@ -27,7 +59,7 @@ export async function claimRoom(
   // Who chooses CPUs of a host does so alone: it must see what the last one took.
   await lock(ctx.db, ctx.database.engine, `compute/room/${host.host}`)
   const fitted = fitOnHost(topology, devices, await freeNow(ctx, host.host))
-  if ('lacks' in fitted) return fitted
+  if ('lacks' in fitted) return { asked: 'cells, CPUs and devices', lacks: fitted.lacks }
   await ctx.services.placement.claim(ctx, consumer, { ...amounts, ...amountsOfFit(host, fitted.fit) })
   await putRoom(ctx, roomFor(consumer.id, host.host, fitted.fit))
   host.numa = await freeNow(ctx, host.host)
@@ -38,28 +70,36 @@ export async function claimRoom(
 export async function handOverRoom(ctx: Ctx, from: string, to: ConsumerSpec): Promise<void> {
   await ctx.services.placement.handOver(ctx, from, to)
   await passRoom(ctx, from, to.id)
+  await passEnds(ctx, from, to.id)
 }
 
 /** Unknown consumers are fine. */
 export async function releaseRoom(ctx: Ctx, consumer: string): Promise<void> {
+  await release(ctx, consumer)
+}
+
+async function release(ctx: Ctx, consumer: string): Promise<LinkEndRow[]> {
   await ctx.services.placement.release(ctx, consumer)
   await dropRoom(ctx, consumer)
+  return disconnect(ctx, consumer)
 }
 
 /** What a consumer has, to be had again after an undone release. */
 export interface Held {
   amounts: Amounts
   room: Room
+  /** Absent in journals from before there were links. */
+  ends?: LinkEndRow[]
 }
 
 export async function releaseHeld(ctx: Ctx, consumer: string): Promise<Held> {
   const held = { amounts: await ctx.services.placement.allocationsOf(ctx, consumer), room: await roomOf(ctx, consumer) }
-  await releaseRoom(ctx, consumer)
-  return held
+  return { ...held, ends: await release(ctx, consumer) }
 }
 
 /** Throws when others have taken it meanwhile. */
-export async function holdAgain(ctx: Ctx, consumer: ConsumerSpec, { amounts, room }: Held): Promise<void> {
+export async function holdAgain(ctx: Ctx, consumer: ConsumerSpec, { amounts, room, ends = [] }: Held): Promise<void> {
   await ctx.services.placement.claim(ctx, consumer, amounts)
   await putRoom(ctx, room)
+  if (ends.length > 0) await reconnect(ctx, ends)
 }

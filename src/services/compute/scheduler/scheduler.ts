@@ -3,6 +3,7 @@ import { type Extensions, noExtensions } from './extensions.ts'
 import { type Filter, type FilterSettings, filtersByName } from './filters.ts'
 import type { FitHost } from './fit.ts'
 import type { GuestTopology } from './guest-topology.ts'
+import { type LinkWish, type Network, refusedByLinks } from './links.ts'
 import type { PciRequest } from './pci.ts'
 import { type Nearness, occupy } from './places.ts'
 import { bestOf, type Weights } from './weighers.ts'
@@ -77,6 +78,9 @@ export interface ScheduleRequest {
     | undefined
   /** Where it is to be, and would like to be, as seen from servers that it belongs to. */
   nearness?: Nearness[]
+  /** Of a server with links: those to servers that have a host. */
+  links?: readonly LinkWish[]
+  network?: Network
   /** Hosts that have been tried already. */
   ignore: string[]
   /** Hosts that cannot take this server for a reason of its own, with the reason. */
@@ -141,6 +145,8 @@ function firstRefusal(
   if (request.ignore.includes(host.host)) return { filter: 'RetryFilter', asked: 'a host not tried yet', had: 'tried' }
   const unfit = request.unfit?.[host.host]
   if (unfit !== undefined) return { filter: 'MoveFilter', asked: 'a host that can take the server', had: unfit }
+  const farOff = refusedByLinks(host, request)
+  if (farOff) return { filter: 'LinkFilter', ...farOff }
   for (const [name, filter] of filters) {
     const why = filter(host, request, settings)
     if (why) return { filter: name, ...why }

@@ -38,7 +38,7 @@ const groupWeigher: Weigher = (host, { group }) => {
   return group?.policy === 'soft-anti-affinity' ? -members : 0
 }
 
-interface Weighing {
+export interface Weighing {
   weights: Weights
   extensions?: Extensions
   own_weights?: Readonly<Record<string, number>>
@@ -64,6 +64,19 @@ export function bestOf(
     if (best.length > keep) best.pop()
   }
   return best.map(({ host }) => host)
+}
+
+/** All of them, best first. */
+export function inOrder(
+  hosts: readonly HostState[],
+  request: ScheduleRequest,
+  options: Weighing & { random: () => number },
+): HostState[] {
+  const scores = scoresOf(hosts, request, options)
+  return hosts
+    .map((host, index) => ({ host, score: scores[index]!, tie: options.random() }))
+    .sort((a, b) => b.score - a.score || a.tie - b.tie)
+    .map(({ host }) => host)
 }
 
 function scoresOf(

@@ -139,14 +139,24 @@ async function placeServers(ctx: Ctx, asked: BuildRequest, project: string, rows
     await insertServer(ctx, await newServer(ctx, asked, placed, cell1))
     await tell(ctx, placed, 'create.start')
     if (spec.group_id !== null) await joinGroup(ctx, spec.group_id, row.id)
-    const owner = { server_id: row.id, hostname: row.hostname, project_id: project, availability_zone: zone }
-    await ctx.services.network.claimPorts(ctx, owner, asked.networks, asked.security_groups)
-    await claimDevices(ctx, placed, asked.devices)
-    await buildServer(ctx, { server_id: row.id, host })
+    await beginServer(ctx, asked, placed)
   }
 }
 
-async function newServer(ctx: Ctx, asked: BuildRequest, row: ServerRow, cell: string): Promise<NewServer> {
+/** Gives a server that has its host what it asked for besides, and begins to build it. */
+export async function beginServer(
+  ctx: Ctx,
+  asked: BuildRequest,
+  placed: ServerRow & { host: string; availability_zone: string },
+): Promise<void> {
+  const { id: server_id, hostname, project_id, availability_zone } = placed
+  const owner = { server_id, hostname, project_id, availability_zone }
+  await ctx.services.network.claimPorts(ctx, owner, asked.networks, asked.security_groups)
+  await claimDevices(ctx, placed, asked.devices)
+  await buildServer(ctx, { server_id, host: placed.host })
+}
+
+export async function newServer(ctx: Ctx, asked: BuildRequest, row: ServerRow, cell: string): Promise<NewServer> {
   const disk_key = await newDiskKey(ctx, asked.flavor, asked.image)
   const admin_password = await ctx.services.identity.sealed(ctx, asked.guestData.admin_password)
   const guestData = { ...asked.guestData, admin_password, disk_key }
@@ -154,7 +164,7 @@ async function newServer(ctx: Ctx, asked: BuildRequest, row: ServerRow, cell: st
   return { row, cell, spec, guestData, tags, ...(software && { software }) }
 }
 
-function newRows(ctx: Ctx, asked: BuildRequest, project: string, count: number): ServerRow[] {
+export function newRows(ctx: Ctx, asked: BuildRequest, project: string, count: number): ServerRow[] {
   const now = new Date(ctx.clock.now()).toISOString()
   const reservation_id = `r-${ctx.ids.hex().slice(0, 8)}`
   const numbered = asked.max_count > 1

@@ -4,6 +4,7 @@ import type { Rule } from '#kernel/policy/rule.ts'
 import { anySaga, type Saga } from '#kernel/saga/saga.ts'
 import { adminOperations, crashDump, injectNetworkInfo } from './admin-actions.ts'
 import { forcedHost, requestedDestination } from './build-request.ts'
+import { bundleOperations } from './bundles/operations.ts'
 import { changePassword } from './change-password.ts'
 import { createServer } from './create.ts'
 import { createBackup } from './create-backup.ts'
@@ -89,6 +90,7 @@ export const serverOperations: Operation[] = [
   ...serverMigrationOperations,
   ...moveListOperations,
   ...maintenanceOperations,
+  ...bundleOperations,
   ...lockOperations,
   ...guestOperations,
   ...guestPasswordOperations,

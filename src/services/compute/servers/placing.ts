@@ -7,6 +7,7 @@ import { tellChoice } from '../choice-events.ts'
 import { computeConfig } from '../config.ts'
 import { freshSignals } from '../host-signals/store.ts'
 import { type Around, hostsForScheduling, recheck } from '../hosts/steps.ts'
+import { linkWishes } from '../links/steps.ts'
 import { placeSignals } from '../places/store.ts'
 import { claimRoom, releaseRoom } from '../rooms/steps.ts'
 import { decide } from '../scheduler/decide.ts'
@@ -44,7 +45,7 @@ export interface PlacingRequest {
   user_id: string
 }
 
-type Wish = ScheduleRequest & MachineWishes
+export type Wish = ScheduleRequest & MachineWishes & Pick<RequestSpec, 'bundle_id'>
 
 export type Placing = { hosts: HostState[] } | { explanation: Explanation }
 
@@ -110,7 +111,7 @@ async function choose(ctx: Ctx, request: PlacingRequest, serverIds: readonly str
   }
 }
 
-const consumerOf = ({ project_id, user_id }: PlacingRequest, id: string): ConsumerSpec => ({
+export const consumerOf = ({ project_id, user_id }: PlacingRequest, id: string): ConsumerSpec => ({
   ...{ id, project_id, user_id, type: 'INSTANCE' },
 })
 
@@ -166,13 +167,16 @@ async function bestOf(ctx: Ctx, wish: ScheduleRequest, hosts: HostState[], optio
 }
 
 /** Of each host one: it may have several ways to give what is asked for. */
-async function candidatesOf(ctx: Ctx, asked: CandidateRequest): Promise<Candidate[]> {
-  const limit = ctx.config.of(computeConfig).scheduler.max_candidates
+export async function candidatesOf(
+  ctx: Ctx,
+  asked: CandidateRequest,
+  limit = ctx.config.of(computeConfig).scheduler.max_candidates,
+): Promise<Candidate[]> {
   const found = await ctx.services.placement.candidates(ctx, { ...asked, limit })
   return [...new Map(found.map(candidate => [candidate.root, candidate])).values()]
 }
 
-async function claimFirst(
+export async function claimFirst(
   ctx: Ctx,
   consumer: ConsumerSpec,
   wish: Wish,
@@ -184,8 +188,7 @@ async function claimFirst(
     try {
       const { allocations } = candidates.find(candidate => candidate.root === host.provider)!
       const refusal = await claimRoom(ctx, consumer, host, wish, claimedAmounts(allocations(), wish))
-      if (refusal)
-        refused.push({ host: host.host, filter: 'claim', asked: 'cells, CPUs and devices', had: refusal.lacks })
+      if (refusal) refused.push({ host: host.host, filter: 'claim', asked: refusal.asked, had: refusal.lacks })
       else if (await areOpenTo(ctx, [host], consumer.project_id)) return host
       else await releaseRoom(ctx, consumer.id)
     } catch (error) {
@@ -195,16 +198,16 @@ async function claimFirst(
   return undefined
 }
 
-type Deciding = Parameters<typeof decide>[2]
+export type Deciding = Parameters<typeof decide>[2]
 
 /** A host that was named is taken whatever the filters say, and without a choice. */
-function schedulerOptions(ctx: Ctx, forced = false): Deciding {
+export function schedulerOptions(ctx: Ctx, forced = false): Deciding {
   const options = { ...schedulerSettings(ctx.config, schedulerParts(ctx), ctx.ids.random), keep: alternates }
   return forced ? { ...options, filters: [], driver: undefined } : options
 }
 
 /** Read only when it matters: the servers and signals of ten thousand hosts are many. */
-async function aroundHosts(
+export async function aroundHosts(
   ctx: Ctx,
   { flavor, spec, project_id }: PlacingRequest,
   { topology, devices }: MachineWishes,
@@ -229,7 +232,7 @@ async function aroundHosts(
 const hasAny = ({ filters, weighers }: Extensions = noExtensions) =>
   Object.keys(filters).length + Object.keys(weighers).length > 0
 
-async function scheduleRequest(
+export async function scheduleRequest(
   ctx: Ctx,
   { flavor, image, spec, ignore, unfit, elsewhere, project_id }: PlacingRequest,
   wishes: MachineWishes,
@@ -254,11 +257,23 @@ async function scheduleRequest(
     different_host: different_host ? Object.keys(await hostsOfServers(ctx, different_host, elsewhere)) : [],
     query: text === undefined ? undefined : { text, read: queryOf(text) },
     near: address === undefined ? undefined : { address, prefix: Number(cidr?.[0]?.slice(1) ?? 24) },
+    ...(await linksOf(ctx, spec, serverIds, elsewhere)),
     nearness: await nearnessFor(ctx, spec, group, serverIds, elsewhere),
     group: group?.rules.level === undefined ? await groupByHost(ctx, group, serverIds, elsewhere) : undefined,
     ignore,
     ...(unfit && { unfit }),
   }
+}
+
+/** Servers of a bundle are placed one by one once they are there; and when they are made their links are not looked at here. */
+async function linksOf(
+  ctx: Ctx,
+  { bundle_id }: RequestSpec,
+  [id]: readonly string[],
+  elsewhere: readonly Elsewhere[] | undefined,
+): Promise<Partial<Wish>> {
+  if (bundle_id === undefined || id === undefined) return {}
+  return { bundle_id, ...(await linkWishes(ctx, bundle_id, id, elsewhere)) }
 }
 
 async function groupByHost(

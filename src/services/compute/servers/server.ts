@@ -175,6 +175,8 @@ export interface RequestSpec {
   requested_host: string | null
   scheduler_hints: Record<string, string[]>
   group_id: string | null
+  /** Of servers that were asked for as one: they have links to one another. */
+  bundle_id?: string
   /** The roles of who asked. */
   boot_roles?: string[]
 }

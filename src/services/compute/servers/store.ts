@@ -6,6 +6,7 @@ import type { Db } from '#kernel/db/database.ts'
 import { type ListOptions, rows, type Where } from '#kernel/db/rows.ts'
 import { computeConfig } from '../config.ts'
 import { tell } from '../events.ts'
+import { leaveBundle } from '../links/store.ts'
 import { leaveGroups } from '../server-groups/store.ts'
 import type { Explanation } from './explanation.ts'
 import type { GuestDataRow, RequestSpec, ServerRow, TaskState, VmState } from './server.ts'
@@ -134,6 +135,7 @@ export async function removeServer(ctx: Ctx, row: ServerRow): Promise<void> {
   await tags.remove(db, { server_id: row.id })
   await removeSoftware(db, row.id)
   await leaveGroups(ctx, row.id)
+  await leaveBundle(ctx, row)
   await requestSpecs.remove(ctx.db, { server_id: row.id })
   await mappings.remove(ctx.db, { server_id: row.id })
   await explanations.remove(ctx.db, { server_id: row.id })

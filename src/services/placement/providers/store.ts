@@ -145,6 +145,17 @@ export async function addUsed(ctx: Ctx, providers: string[], resource_class: str
   await run(ctx.db, s)
 }
 
+/** What providers have of a class: all, or those with these names. */
+export function offersOf(ctx: Ctx, resource_class: string, names?: readonly string[]) {
+  return ctx.db
+    .selectFrom('placement_inventories as i')
+    .innerJoin('placement_providers as p', 'p.uuid', 'i.provider')
+    .select(['p.uuid', 'p.name', 'i.capacity', 'i.used'])
+    .where('i.resource_class', '=', resource_class)
+    .$if(names !== undefined, query => query.where('p.name', 'in', names!))
+    .execute()
+}
+
 /** Where the next reading of changes has to begin, so that none is missed. */
 export async function changeMark(db: Db, engine: 'sqlite' | 'postgres'): Promise<number> {
   const { rows: found } =

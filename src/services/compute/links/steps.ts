@@ -1,0 +1,161 @@
+/** What links hold of the network: claimed, moved and given back with the rooms of the servers at their ends. */
+import type { Ctx } from '#kernel/context.ts'
+import { Conflict } from '#kernel/errors.ts'
+import type { Offer } from '../../placement/contract.ts'
+import { computeConfig } from '../config.ts'
+import { hosts } from '../hosts/store.ts'
+import { allPlaces } from '../places/place.ts'
+import { hopsBetween, type LinkWish, type Network, type Spot, spotAt, uplinksBetween } from '../scheduler/links.ts'
+import { bundles, type LinkEndRow, type LinkRow, linkEnds, links, linksOfServer } from './store.ts'
+
+/** What of an uplink there is, in Mbit/s: an inventory of a host's resource provider, or of one that is named `rack=r1`. */
+export const uplinkClass = 'CUSTOM_UPLINK_MBPS'
+
+const levelsOf = (ctx: Ctx) => ctx.config.of(computeConfig).scheduler.network_levels
+
+export const networkNow = async (ctx: Ctx): Promise<Network> =>
+  networkOf(ctx, await ctx.services.placement.offersOf(ctx, uplinkClass))
+
+function networkOf(ctx: Ctx, offers: readonly Offer[]): Network {
+  const free: Record<string, number> = {}
+  for (const { uuid, name, capacity, used } of offers) {
+    free[uuid] = capacity - used
+    if (name.includes('=')) free[name] = capacity - used
+  }
+  return { levels: levelsOf(ctx), free }
+}
+
+/** Where hosts are in the network, by name. */
+async function spotsOf(ctx: Ctx, names: readonly string[]): Promise<Map<string, Spot>> {
+  const wanted = [...new Set(names)]
+  const found = await hosts.pick(ctx.db, ['name', 'provider_uuid'], { name: wanted })
+  const providers = new Map(found.map(row => [row.name, row.provider_uuid]))
+  const places = await allPlaces(ctx)
+  const placeOf = (host: string) => (level: string) =>
+    places.find(place => place.level === level && place.hosts.includes(host))?.name
+  return new Map(
+    wanted.map(host => [host, spotAt({ host, provider: providers.get(host) ?? host }, placeOf(host), levelsOf(ctx))]),
+  )
+}
+
+/** What a server's links ask of the host that it gets; undefined for one that has none. `elsewhere`: servers that count as being on other hosts. */
+export async function linkWishes(
+  ctx: Ctx,
+  bundle_id: string,
+  server: string,
+  elsewhere: readonly { server: { id: string }; host: string }[] = [],
+): Promise<{ links: LinkWish[]; network: Network } | undefined> {
+  const own = await linksOfServer(ctx, bundle_id, server)
+  if (own.length === 0) return undefined
+  const moved = new Map(elsewhere.map(one => [one.server.id, one.host]))
+  const ends = (await linkEnds.list(ctx.db, { link_id: own.map(({ id }) => id) })).map(end => ({
+    ...end,
+    host: moved.get(end.server_id) ?? end.host,
+  }))
+  const spots = await spotsOf(
+    ctx,
+    ends.map(({ host }) => host),
+  )
+  const offers = await ctx.services.placement.offersOf(ctx, uplinkClass)
+  const names = new Map(offers.map(({ uuid, name }) => [uuid, name]))
+  const wishes: LinkWish[] = []
+  for (const { id, server_a, server_b, max_hops, bandwidth } of own) {
+    const peer = server_a === server ? server_b : server_a
+    const there = ends.filter(end => end.link_id === id && end.server_id === peer)
+    const providers = Object.keys(await ctx.services.placement.allocationsOf(ctx, id))
+    const held = providers.flatMap(uuid => [uuid, names.get(uuid) ?? uuid])
+    wishes.push({ peer, max_hops, bandwidth, held, spots: there.map(({ host }) => spots.get(host)!) })
+  }
+  return { links: wishes, network: networkOf(ctx, offers) }
+}
+
+/** Hops between the ends of links, by link; none where an end is nowhere. */
+export async function hopsOf(ctx: Ctx, list: readonly LinkRow[]): Promise<Map<string, number>> {
+  const ends = await linkEnds.list(ctx.db, { link_id: list.map(({ id }) => id) })
+  const spots = await spotsOf(
+    ctx,
+    ends.map(({ host }) => host),
+  )
+  const found = new Map<string, number>()
+  for (const link of list) {
+    const pairs = pairsOf(link, ends, spots)
+    if (pairs.length > 0) found.set(link.id, Math.max(...pairs.map(([a, b]) => hopsBetween(a, b))))
+  }
+  return found
+}
+
+function pairsOf(
+  { id, server_a, server_b }: LinkRow,
+  ends: readonly LinkEndRow[],
+  spots: ReadonlyMap<string, Spot>,
+): [Spot, Spot][] {
+  const of = (server: string) =>
+    ends.filter(end => end.link_id === id && end.server_id === server).map(({ host }) => spots.get(host)!)
+  return of(server_a).flatMap(a => of(server_b).map((b): [Spot, Spot] => [a, b]))
+}
+
+/** A server has room on a host: its links reach there from now on. Throws `Conflict` when an uplink on the way lacks what they need. */
+export async function connect(ctx: Ctx, bundle_id: string, server_id: string, host: string): Promise<void> {
+  const own = await linksOfServer(ctx, bundle_id, server_id)
+  await linkEnds.insertMany(
+    ctx.db,
+    own.map(({ id }) => ({ link_id: id, server_id, consumer: server_id, host })),
+  )
+  for (const link of own) await settle(ctx, link, { grows: true })
+}
+
+/** What a consumer had of links ends with its room. */
+export async function disconnect(ctx: Ctx, consumer: string): Promise<LinkEndRow[]> {
+  const ends = await linkEnds.list(ctx.db, { consumer })
+  if (ends.length === 0) return []
+  await linkEnds.remove(ctx.db, { consumer })
+  const ids = ends.map(({ link_id }) => link_id)
+  for (const link of await links.list(ctx.db, { id: ids })) await settle(ctx, link, { grows: false })
+  return ends
+}
+
+/** Has again what `disconnect` ended. Throws `Conflict` when others have taken it meanwhile. */
+export async function reconnect(ctx: Ctx, ends: readonly LinkEndRow[]): Promise<void> {
+  const present = await links.list(ctx.db, { id: ends.map(({ link_id }) => link_id) })
+  const left = ends.filter(end => present.some(({ id }) => id === end.link_id))
+  await linkEnds.insertMany(ctx.db, left)
+  for (const link of present) await settle(ctx, link, { grows: true })
+}
+
+export async function passEnds(ctx: Ctx, from: string, to: string): Promise<void> {
+  await linkEnds.update(ctx.db, { consumer: from }, { consumer: to })
+}
+
+/** A link has its bandwidth wherever its ends are now, once on each uplink. What only ends may never fail: it claims nothing. */
+async function settle(ctx: Ctx, link: LinkRow, { grows }: { grows: boolean }): Promise<void> {
+  if (link.bandwidth === 0) return
+  const { placement } = ctx.services
+  const ends = await linkEnds.list(ctx.db, { link_id: link.id })
+  const held = await placement.allocationsOf(ctx, link.id)
+  const before = Object.keys(held)
+  if (before.length === 0 && !(grows && new Set(ends.map(end => end.server_id)).size === 2)) return
+  const spots = await spotsOf(
+    ctx,
+    ends.map(({ host }) => host),
+  )
+  const uplinks = new Set(pairsOf(link, ends, spots).flatMap(([a, b]) => uplinksBetween(a, b)))
+  const passed = await providersOf(ctx, [...uplinks])
+  const unknown = [...passed].find(([, uuid]) => uuid === undefined)
+  if (grows && unknown) throw new Conflict(`Nothing is known of the uplink of ${unknown[0]}.`)
+  const all = new Set([...passed.values()].filter(uuid => uuid !== undefined))
+  const providers = [...all].filter(uuid => grows || held[uuid] !== undefined)
+  if (before.length === providers.length && before.every(uuid => providers.includes(uuid))) return
+  const bundle = await bundles.find(ctx.db, { id: link.bundle_id })
+  if (!bundle) return
+  const { project_id, user_id } = bundle
+  const amounts = providers.map(uuid => [uuid, { [uplinkClass]: link.bandwidth }] as const)
+  await placement.claim(ctx, { id: link.id, project_id, user_id, type: 'LINK' }, Object.fromEntries(amounts))
+}
+
+/** The resource providers of uplinks, as far as there are some. */
+async function providersOf(ctx: Ctx, uplinks: readonly string[]): Promise<Map<string, string | undefined>> {
+  const ofPlaces = uplinks.filter(uplink => uplink.includes('='))
+  const offers = ofPlaces.length === 0 ? [] : await ctx.services.placement.offersOf(ctx, uplinkClass, ofPlaces)
+  const byName = new Map(offers.map(({ uuid, name }) => [name, uuid]))
+  return new Map(uplinks.map(uplink => [uplink, uplink.includes('=') ? byName.get(uplink) : uplink]))
+}

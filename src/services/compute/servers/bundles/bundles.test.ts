@@ -1,0 +1,182 @@
+/** Servers asked for as one: near enough to one another, with bandwidth between them, or refused with what stands in the way. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { onEachEngine } from '../../../../../test/engines.ts'
+import { newFlavor } from '../fixtures/choosing.ts'
+import { newWorld, nothingHeld } from '../fixtures/world.ts'
+import { type Asked, bundleCloud, liveMigrate, mesh } from './fixtures/bundle-cloud.ts'
+
+onEachEngine(
+  'three different servers within two hops share a rack, with bandwidth between them that goes with them',
+  async database => {
+    await using cloud = await bundleCloud({ world: await newWorld(undefined, database) })
+    const { demo } = cloud
+    const larger = await newFlavor(cloud, await cloud.admin(), { 'hw:cpu_policy': 'shared' })
+    const asked: Asked = {
+      name: 'db',
+      servers: [cloud.server('a'), cloud.server('b', { flavorRef: larger }), cloud.server('c')],
+      links: mesh(['a', 'b', 'c'], { max_hops: 2, bandwidth: 50 }),
+    }
+    const made = await cloud.bundle(demo, asked)
+    assert.equal(made.status, 202, JSON.stringify(made.body))
+    await cloud.env.sagas.idle()
+    const { body } = await cloud.showBundle(demo, made.body.bundle.id)
+    assert.deepEqual(
+      body.bundle.servers.map(({ name, status }) => [name, status]),
+      [
+        ['a', 'ACTIVE'],
+        ['b', 'ACTIVE'],
+        ['c', 'ACTIVE'],
+      ],
+    )
+    for (const link of body.bundle.links) assert.ok(link.hops !== null && link.hops <= 2, JSON.stringify(link))
+    assert.equal(JSON.stringify(body).match(/\bh\d\b|rack/), null, 'nothing tells where')
+    const hosts = await cloud.hostsOf(body.bundle)
+    assert.equal(new Set(hosts.map(cloud.rackOf)).size, 1)
+    // Each link takes its bandwidth of each uplink that it leaves by.
+    const leaving = body.bundle.links.filter(link => link.hops! > 0)
+    assert.equal(await cloud.usedOfUplinks(), 100 * leaving.length)
+    const other = await cloud.project('other')
+    assert.equal((await cloud.showBundle(other, body.bundle.id)).status, 404)
+    for (const { id } of body.bundle.servers) await cloud.remove(demo, id)
+    assert.deepEqual(await cloud.held(), nothingHeld)
+    assert.equal(await cloud.usedOfUplinks(), 0)
+  },
+)
+
+test('what cannot be is refused with the limit that stands in the way, and nothing is made', async () => {
+  await using cloud = await bundleCloud()
+  const { demo } = cloud
+  const ask = async (count: number, limits: object, patch: object = {}) => {
+    const names = ['a', 'b', 'c', 'd', 'e'].slice(0, count)
+    const asked = { servers: names.map(name => cloud.server(name, patch)), links: mesh(names, limits) }
+    const refused = await cloud.bundle(demo, asked)
+    assert.equal(refused.status, 409, JSON.stringify(refused.body))
+    assert.deepEqual(await cloud.held(), nothingHeld)
+    const tried = await cloud.destinations(await cloud.admin(), asked)
+    assert.deepEqual(tried.body.destinations, [])
+    assert.deepEqual(await cloud.held(), nothingHeld)
+    return { ...refused.body.conflictingRequest!, refused: tried.body.refused! }
+  }
+  // Four vCPUs a host and two hosts a rack.
+  const flavorRef = (await cloud.flavor('half', 2)).id
+  const far = await ask(5, { max_hops: 2 }, { flavorRef })
+  assert.match(far.message, /within 4 hops at the nearest/)
+  assert.match(far.refused[0]!.had, /rack=r1/)
+  const thin = await ask(2, { max_hops: 4, bandwidth: 2000 }, { flavorRef: (await cloud.flavor('whole', 4)).id })
+  assert.match(thin.message, /1000 Mbit\/s of bandwidth at the most/)
+  assert.ok(thin.refused.some(({ rule, had }) => rule === 'LinkFilter' && /an uplink with 1000 Mbit/.test(had)))
+  const huge = await ask(2, { max_hops: 4 }, { flavorRef: (await cloud.flavor('huge', 5)).id })
+  assert.match(huge.message, /for server a alone.*refused by VCPU/)
+  for (const { message } of [far, thin, huge]) assert.doesNotMatch(message, /\bh\d\b|r1/)
+})
+
+test('what makes no sense is refused with what would', async () => {
+  await using cloud = await bundleCloud()
+  const { demo } = cloud
+  const servers = [cloud.server('a'), cloud.server('b')]
+  const link = (between: string[], limits: object = { max_hops: 2 }) => ({ servers, links: [{ between, ...limits }] })
+  const hinted = { ...cloud.server('a'), 'os:scheduler_hints': { same_place: 'rack' } }
+  for (const [asked, why] of [
+    [link(['a', 'x']), /names x, which is no server/],
+    [link(['a', 'a']), /to itself/],
+    [link(['a', 'b'], {}), /asks for nothing/],
+    [{ ...link(['a', 'b']), links: [...link(['a', 'b']).links, ...link(['b', 'a']).links] }, /two links between/],
+    [{ servers: [cloud.server('a'), cloud.server('a')] }, /Two servers of the bundle are called a/],
+    [{ servers: [cloud.server('a', { max_count: 2 })] }, /is one: name each/],
+    [{ servers: [hinted] }, /same_place is not for servers of a bundle/],
+  ] as [Asked, RegExp][]) {
+    const refused = await cloud.bundle(demo, asked)
+    assert.equal(refused.status, 400)
+    assert.match(refused.body.badRequest!.message, why)
+  }
+  assert.equal((await cloud.destinations(demo, { servers })).status, 403)
+  assert.deepEqual(await cloud.held(), nothingHeld)
+})
+
+test('a server that moves stays near enough, and takes its bandwidth along; no host that is too far takes it', async () => {
+  await using cloud = await bundleCloud()
+  const { demo } = cloud
+  const flavorRef = (await cloud.flavor('most', 3)).id
+  const servers = [cloud.server('a', { flavorRef }), cloud.server('b', { flavorRef })]
+  const made = await cloud.bundle(demo, { servers, links: mesh(['a', 'b'], { max_hops: 2, bandwidth: 600 }) })
+  await cloud.env.sagas.idle()
+  const [a] = made.body.bundle.servers
+  const [from, peer] = await cloud.hostsOf(made.body.bundle)
+  assert.equal(cloud.rackOf(from!), cloud.rackOf(peer!))
+  assert.deepEqual(await cloud.uplinks(), { [from!]: 600, [peer!]: 600 })
+  const moved = await liveMigrate(cloud, a!.id)
+  assert.equal(moved.host, from, 'the other host of the rack has no room')
+  const { body } = await cloud.api<{ explanation: { hosts: { rule: string; asked: string }[] } }>(
+    await cloud.admin(),
+    'GET',
+    `/servers/${a!.id}/nephos-explain`,
+  )
+  const byLinks = body.explanation.hosts.filter(({ rule }) => rule === 'LinkFilter')
+  assert.equal(byLinks.length, 4)
+  assert.match(byLinks[0]!.asked, /at most 2 hops to server/)
+  assert.deepEqual(await cloud.uplinks(), { [from!]: 600, [peer!]: 600 })
+
+  const there = `h${from === 'h1' || from === 'h2' ? 7 : from === 'h3' || from === 'h4' ? 8 : 9}`
+  await cloud.addHost(there)
+  await cloud.aggregateHost(cloud.rackOf(from!), there)
+  assert.equal((await liveMigrate(cloud, a!.id)).host, from, 'its uplink is not known')
+  await cloud.uplink(there, 500)
+  assert.equal((await liveMigrate(cloud, a!.id)).host, from, 'its uplink is too small')
+  await cloud.uplink(there, 1000)
+  assert.equal((await liveMigrate(cloud, a!.id)).host, there)
+  assert.deepEqual(await cloud.uplinks(), { [there]: 600, [peer!]: 600 })
+
+  const resize = { resize: { flavorRef: '42' } }
+  assert.equal((await cloud.api(demo, 'POST', `/servers/${a!.id}/action`, resize)).status, 202)
+  await cloud.env.sagas.idle()
+  const waiting = await cloud.row(a!.id)
+  assert.equal(waiting.vm_state, 'resized')
+  const both = Object.fromEntries([there, peer!, waiting.host!].map(host => [host, 600]))
+  if (waiting.host === peer) assert.deepEqual(await cloud.uplinks(), { [there]: 600, [peer!]: 600 })
+  else assert.deepEqual(await cloud.uplinks(), both, 'it may have to go back')
+  assert.equal((await cloud.api(demo, 'POST', `/servers/${a!.id}/action`, { revertResize: null })).status, 202)
+  await cloud.env.sagas.idle()
+  assert.deepEqual(await cloud.uplinks(), { [there]: 600, [peer!]: 600 })
+
+  const gone = await cloud.api(demo, 'DELETE', `/os-bundles/${made.body.bundle.id}`)
+  assert.equal(gone.status, 204)
+  assert.deepEqual(await cloud.uplinks(), {})
+  assert.notEqual((await liveMigrate(cloud, a!.id)).host, there, 'nothing holds it now')
+})
+
+test('a host that cannot build a server of a bundle is replaced by one as near', async () => {
+  await using cloud = await bundleCloud()
+  const { demo } = cloud
+  const { GuestError } = await import('../../drivers/driver.ts')
+  const full = new GuestError('No space left on the host.', { retryElsewhere: true })
+  for (const driver of ['h1', 'h3', 'h5']) cloud.drivers[driver]!.inject({ method: 'spawn', error: full })
+  const asked = { servers: ['a', 'b'].map(name => cloud.server(name)), links: mesh(['a', 'b'], { max_hops: 2 }) }
+  const { body } = await cloud.bundle(demo, asked)
+  await cloud.env.sagas.idle()
+  const hosts = await cloud.hostsOf(body.bundle)
+  assert.equal(new Set(hosts.map(cloud.rackOf)).size, 1)
+  const shown = await cloud.showBundle(demo, body.bundle.id)
+  assert.deepEqual(
+    shown.body.bundle.servers.map(({ status }) => status),
+    ['ACTIVE', 'ACTIVE'],
+  )
+})
+
+onEachEngine('bundles asked for at the same time never promise more than there is', async database => {
+  await using cloud = await bundleCloud({ world: await newWorld(undefined, database) })
+  const { demo } = cloud
+  const flavorRef = (await cloud.flavor('most', 3)).id
+  // One server a host: each rack has room for one bundle, and its uplinks for one of them.
+  const asked = (): Asked => ({
+    servers: ['a', 'b'].map(name => cloud.server(name, { flavorRef })),
+    links: mesh(['a', 'b'], { max_hops: 2, bandwidth: 700 }),
+  })
+  const answers = await Promise.all(Array.from({ length: 6 }, () => cloud.bundle(demo, asked())))
+  assert.deepEqual(answers.map(({ status }) => status).sort(), [202, 202, 202, 409, 409, 409])
+  await cloud.env.sagas.idle()
+  assert.deepEqual(
+    await cloud.uplinks(),
+    Object.fromEntries(['h1', 'h2', 'h3', 'h4', 'h5', 'h6'].map(host => [host, 700])),
+  )
+})
