@@ -1,5 +1,6 @@
 /** Lets the event loop do other things between statements: SQLite answers at once, so work made of statements never waits for anything. */
 import { systemClock } from '../clock.ts'
+import { nextTurn } from '../turns.ts'
 
 /** How long statements, and what is done between them, may hold the loop. */
 const mostMs = 8
@@ -20,5 +21,3 @@ export function breather(): () => Promise<void> | undefined {
     return clock.monotonic() - began < mostMs ? undefined : nextTurn()
   }
 }
-
-const nextTurn = () => new Promise<void>(resolve => setImmediate(resolve))

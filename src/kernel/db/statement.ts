@@ -101,6 +101,22 @@ function oneOf(s: Statement, column: string, values: readonly unknown[], not: bo
   return `${column} ${not ? 'not in' : 'in'} (select value from json_each(${list}))`
 }
 
+/**
+ * The rows of a table that have one of these values in a column: what a `from` begins with, and the condition of its `where`. Of the statement's
+ * parameters theirs is the next. SQLite looks up one value of a long list after another: of a list in a condition it would first make an index.
+ */
+export function fromEach(
+  s: Statement,
+  { table, as, column }: { table: string; as: string; column: string },
+  values: readonly string[],
+): { from: string; where: string } {
+  const named = `${quoted(table)} ${quoted(as)}`
+  const field = `${quoted(as)}.${quoted(column)}`
+  if (s.postgres || values.length <= longList) return { from: named, where: oneOf(s, field, values, false) }
+  const list = placeholder(s, JSON.stringify([...new Set(values)]))
+  return { from: `(select value from json_each(${list})) "each" cross join ${named}`, where: `${field} = "each".value` }
+}
+
 /** As it is stored: a boolean is a number. */
 const plain = (value: unknown) => (typeof value === 'boolean' ? Number(value) : value)
 

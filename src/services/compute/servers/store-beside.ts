@@ -1,6 +1,6 @@
 /** What views show beside the rows of servers: of their cell in one statement, of the global tables in another. */
 import type { Ctx } from '#kernel/context.ts'
-import { addWhere, matching, run, statement } from '#kernel/db/statement.ts'
+import { fromEach, run, statement } from '#kernel/db/statement.ts'
 import type { RequestSpec } from './server.ts'
 import { cellDatabases } from './store-cells.ts'
 
@@ -14,12 +14,13 @@ export async function besideInCells(ctx: Ctx, ids: readonly string[]): Promise<I
   const found: InCell = { tags: new Map(), volumes: new Map() }
   if (ids.length === 0) return found
   for (const db of cellDatabases(ctx.cells)) {
-    const s = statement(db, 'select server_id, tag as name, null as position, null as goes from compute_server_tags')
-    addWhere(s, matching(s, { server_id: ids }))
-    s.text += ' union all select server_id, volume_id, position, delete_on_termination from compute_block_devices'
-    const attached = { op: '!=', value: null } as const
-    addWhere(s, matching(s, { server_id: ids, kind: 'volume', volume_id: attached, attachment_id: attached }))
-    s.text += ' order by 3, 2'
+    const s = statement(db, 'select server_id, tag as name, null as position, null as goes')
+    const tagged = fromEach(s, { table: 'compute_server_tags', as: 't', column: 'server_id' }, ids)
+    s.text += ` from ${tagged.from} where ${tagged.where}`
+    s.text += ' union all select server_id, volume_id, position, delete_on_termination'
+    const devices = fromEach(s, { table: 'compute_block_devices', as: 'd', column: 'server_id' }, ids)
+    s.text += ` from ${devices.from} where ${devices.where}`
+    s.text += " and kind = 'volume' and volume_id is not null and attachment_id is not null order by 3, 2"
     type Beside = { server_id: string; name: string; position: number | null; goes: number | null }
     for (const { server_id, name, position, goes } of (await run<Beside>(db, s)).rows) {
       if (position === null) add(found.tags, server_id, name)
@@ -38,10 +39,11 @@ export interface InAll {
 export async function besideInAll(ctx: Ctx, ids: readonly string[]): Promise<InAll> {
   const found: InAll = { specs: new Map(), groups: new Map() }
   if (ids.length === 0) return found
-  const s = statement(ctx.db, 'select server_id, spec, null as group_id from compute_request_specs')
-  addWhere(s, matching(s, { server_id: ids }))
-  s.text += ' union all select server_id, null, group_id from compute_server_group_members'
-  addWhere(s, matching(s, { server_id: ids }))
+  const s = statement(ctx.db, 'select server_id, spec, null as group_id')
+  const specs = fromEach(s, { table: 'compute_request_specs', as: 's', column: 'server_id' }, ids)
+  s.text += ` from ${specs.from} where ${specs.where} union all select server_id, null, group_id`
+  const members = fromEach(s, { table: 'compute_server_group_members', as: 'm', column: 'server_id' }, ids)
+  s.text += ` from ${members.from} where ${members.where}`
   // Servers of one request have one text.
   const read = new Map<string, RequestSpec>()
   type Beside = { server_id: string; spec: string | null; group_id: string | null }

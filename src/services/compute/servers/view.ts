@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import type { Ctx } from '#kernel/context.ts'
 import { admin, projectReaderOrAdmin, rule } from '#kernel/policy/rule.ts'
+import { inTurns } from '#kernel/turns.ts'
 import type { ServerPort } from '../../network/contract.ts'
 import { isAdmin, joined, type Link, naiveTime, resourceLinks } from '../dialect.ts'
 import { type HostRow, isUp } from '../hosts/host.ts'
@@ -71,6 +72,14 @@ export function addressesOf(ports: readonly ServerPort[]): Addresses {
   return addresses
 }
 
+/** The security groups of all ports, each once. */
+function groupsOf(ports: readonly ServerPort[]): { name: string }[] {
+  const groups: { name: string }[] = []
+  for (const port of ports)
+    for (const { name } of port.security_groups) if (!groups.some(group => group.name === name)) groups.push({ name })
+  return groups
+}
+
 /** Says whether two servers of a project share a host, without saying which. */
 export function hostIdOf({ host, project_id }: Pick<ServerRow, 'host' | 'project_id'>): string {
   return host === null ? '' : createHash('sha224').update(`${project_id}${host}`).digest('hex')
@@ -118,7 +127,8 @@ interface Around {
   guestData: Map<string, GuestDataRow>
   inAll: InAll
   hostStatus: Map<string, string>
-  hostIds: Map<string, string>
+  /** By project and host. */
+  hostIds: Map<string, Map<string | null, string>>
   flavors: Map<ServerRow['flavor'], ReturnType<typeof flavorView>>
   imageLinks: Map<string, Link[]>
   may: { seeExtended: boolean; seeHostStatus: boolean; seeExtraSpecs: boolean; seeFaultDetails: boolean }
@@ -164,7 +174,7 @@ export async function singleView(ctx: Ctx, server: ServerRow) {
 
 export async function detailedViews(ctx: Ctx, servers: readonly ShownServer[]) {
   const known = await around(ctx, servers, false)
-  return servers.map(server => detailedView(ctx, server, known))
+  return inTurns(servers, server => detailedView(ctx, server, known))
 }
 
 /** What an answer to a change did not show before 2.75. */
@@ -189,7 +199,7 @@ function detailedView(ctx: Ctx, server: ShownServer, known: Around) {
   const status = statusOf(server)
   const extended = known.may.seeExtended ? server : undefined
   const ports = known.ports.get(server.id) ?? []
-  const groups = [...new Set(ports.flatMap(port => port.security_groups.map(group => group.name)))]
+  const groups = groupsOf(ports)
   return {
     id: server.id,
     name: server.display_name,
@@ -197,7 +207,11 @@ function detailedView(ctx: Ctx, server: ShownServer, known: Around) {
     tenant_id: server.project_id,
     user_id: server.user_id,
     metadata: server.metadata,
-    hostId: shared(known.hostIds, `${server.project_id} ${server.host}`, () => hostIdOf(server)),
+    hostId: shared(
+      shared(known.hostIds, server.project_id, () => new Map<string | null, string>()),
+      server.host,
+      () => hostIdOf(server),
+    ),
     image: imageView(ctx, server, known),
     flavor: shared(known.flavors, flavor, () => flavorView(ctx, flavor, known.may.seeExtraSpecs)),
     created: shownTime(server.created_at),
@@ -210,7 +224,7 @@ function detailedView(ctx: Ctx, server: ShownServer, known: Around) {
     fault: (status === 'ERROR' || status === 'DELETED') && server.fault ? faultView(server.fault, known) : undefined,
     key_name: server.key_name,
     config_drive: server.config_drive ? 'True' : '',
-    security_groups: groups.length > 0 ? groups.map(name => ({ name })) : undefined,
+    security_groups: groups.length > 0 ? groups : undefined,
     'OS-DCF:diskConfig': server.disk_config,
     'OS-EXT-AZ:availability_zone': server.availability_zone ?? '',
     'OS-SRV-USG:launched_at': shownMicroseconds(server.launched_at),

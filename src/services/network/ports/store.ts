@@ -2,7 +2,7 @@
 import { type Expression, type SqlBool, sql } from 'kysely'
 import type { Db } from '#kernel/db/database.ts'
 import { type ListOptions, rows, type Where } from '#kernel/db/rows.ts'
-import { addWhere, matching, placeholder, run, statement } from '#kernel/db/statement.ts'
+import { addWhere, fromEach, matching, placeholder, run, statement } from '#kernel/db/statement.ts'
 import type { StandardRow } from '#kernel/standard-row.ts'
 
 export interface PortRow extends StandardRow {
@@ -192,16 +192,17 @@ export async function shownServerPorts(db: Db, serverIds: string[]): Promise<Sho
   const s = statement(
     db,
     `select p.id, p.device_id, p.network_id, p.mac_address, p.status, p.server_tag, n.name as network_name,
-      a.subnet_id, a.ip_address, f.floating_ip_address as floating_ip, g.id as group_id, g.name as group_name
-    from network_ports p
+      a.subnet_id, a.ip_address, f.floating_ip_address as floating_ip, g.id as group_id, g.name as group_name`,
+  )
+  const ports = fromEach(s, { table: 'network_ports', as: 'p', column: 'device_id' }, serverIds)
+  s.text += ` from ${ports.from}
       join network_networks n on n.id = p.network_id
       left join network_ip_allocations a on a.port_id = p.id
       left join network_floating_ips f on f.fixed_port_id = p.id
       left join network_port_security_groups pg on pg.port_id = p.id
-      left join network_security_groups g on g.id = pg.security_group_id`,
-  )
-  addWhere(s, matching(s, ofServers(serverIds)))
-  s.text += ' order by p.server_index, p.created_at, p.id, a.position, f.created_at, f.id, g.id'
+      left join network_security_groups g on g.id = pg.security_group_id
+    where ${ports.where} and p.server_index is not null
+    order by p.server_index, p.created_at, p.id, a.position, f.created_at, f.id, g.id`
   return (await run<ShownPort>(db, s)).rows
 }
 
