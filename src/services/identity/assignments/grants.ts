@@ -3,7 +3,7 @@
 import type { Ctx } from '#kernel/context.ts'
 import { Forbidden, NotFound } from '#kernel/errors.ts'
 import { type Operation, operation, reply } from '#kernel/operation.ts'
-import { listOf } from '../answers.ts'
+import { listOf, roleAnswer } from '../answers.ts'
 import { applicationCredentials } from '../application-credentials/store.ts'
 import { notFound } from '../faults.ts'
 import { groups, memberships } from '../groups/store.ts'
@@ -174,7 +174,7 @@ function grantOperations(place: Place, base: string, suffix = '', withList = tru
     method: 'GET',
     path: `${base}/roles${suffix}`,
     summary: `List ${what.replace("'s role", "'s roles")}`,
-    response: listOf('roles'),
+    response: listOf('roles', roleAnswer),
     policy: own.list,
     load,
     async handle(ctx, { target, url }) {

@@ -5,7 +5,7 @@ import type { Ctx } from '#kernel/context.ts'
 import { NotFound } from '#kernel/errors.ts'
 import { operation } from '#kernel/operation.ts'
 import { Type } from '#kernel/schema/builders.ts'
-import { linksAnswer, listOf, oneOf, texts } from '../answers.ts'
+import { linksAnswer, listOf, oneOf, roleAnswer, texts } from '../answers.ts'
 import { collectionOf, linkTo } from '../listing.ts'
 import { adminRequired, identityRule } from '../policy.ts'
 import { announce, identityChanged } from '../revocations/revocation.ts'
@@ -93,7 +93,7 @@ const listRoles = operation({
   method: 'GET',
   path: `${path}/{access_token_id}/roles`,
   summary: 'List the roles that a consumer acts with',
-  response: listOf('roles'),
+  response: listOf('roles', roleAnswer),
   policy: rule('list_access_token_roles'),
   async handle(ctx, { params, url }) {
     const { role_ids } = await find(ctx, params)
@@ -107,7 +107,7 @@ const showRole = operation({
   method: 'GET',
   path: `${path}/{access_token_id}/roles/{role_id}`,
   summary: 'Show a role that a consumer acts with',
-  response: oneOf('role'),
+  response: oneOf('role', roleAnswer),
   policy: rule('get_access_token_role'),
   async handle(ctx, { params }) {
     const { role_ids } = await find(ctx, params)

@@ -5,7 +5,7 @@ import type { Rows, Where } from '#kernel/db/rows.ts'
 import { BadRequest, NotFound } from '#kernel/errors.ts'
 import { type Operation, operation, reply } from '#kernel/operation.ts'
 import { Type } from '#kernel/schema/builders.ts'
-import { linksAnswer, listOf, oneOf, texts } from '../answers.ts'
+import { linksAnswer, listOf, oneOf, projectAnswer, texts } from '../answers.ts'
 import { endpointAnswer, endpointView } from '../catalog/catalog.ts'
 import { endpoints } from '../catalog/store.ts'
 import { conflict, expecting, notFound } from '../faults.ts'
@@ -29,6 +29,11 @@ function checkFilters({ filters }: Values): void {
 function groupView(ctx: Ctx, { extra, id, name, description, filters }: EndpointGroupRow) {
   return { ...extra, id, name, description, filters, links: linkTo(ctx, `OS-EP-FILTER/endpoint_groups/${id}`) }
 }
+
+const endpointGroupAnswer = Type.Object({
+  ...texts('id', 'name', 'description'),
+  ...{ filters: Type.Record(Type.String(), Type.Unknown()), links: linksAnswer },
+})
 
 export const endpointGroupResource = resource<EndpointGroupRow>({
   member: 'endpoint_group',
@@ -184,7 +189,7 @@ const projectEndpointOperations: Operation[] = [
     method: 'GET',
     path: '/v3/OS-EP-FILTER/endpoints/{endpoint_id}/projects',
     summary: 'List the projects that are held to an endpoint',
-    response: listOf('projects'),
+    response: listOf('projects', projectAnswer),
     policy: look('list_projects_for_endpoint'),
     async handle(ctx, { params: { endpoint_id }, url }) {
       await mustHaveEndpoint(ctx, endpoint_id)
@@ -238,7 +243,7 @@ const projectGroupOperations: Operation[] = [
     method: 'GET',
     path: '/v3/OS-EP-FILTER/projects/{project_id}/endpoint_groups',
     summary: 'List the endpoint groups that a project is held to',
-    response: listOf('endpoint_groups'),
+    response: listOf('endpoint_groups', endpointGroupAnswer),
     policy: look('list_endpoint_groups_for_project'),
     async handle(ctx, { params: { project_id }, url }) {
       const ids = (await projectEndpointGroups.list(ctx.db, { project_id })).map(one => one.endpoint_group_id)
@@ -251,7 +256,7 @@ const projectGroupOperations: Operation[] = [
     method: 'GET',
     path: '/v3/OS-EP-FILTER/endpoint_groups/{endpoint_group_id}/projects',
     summary: 'List the projects that are held to an endpoint group',
-    response: listOf('projects'),
+    response: listOf('projects', projectAnswer),
     policy: look('list_projects_associated_with_endpoint_group'),
     async handle(ctx, { params: { endpoint_group_id }, url }) {
       await endpointGroupResource.find(ctx, endpoint_group_id)

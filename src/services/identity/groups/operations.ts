@@ -4,7 +4,7 @@ import type { Ctx } from '#kernel/context.ts'
 import { NotFound } from '#kernel/errors.ts'
 import { operation, reply } from '#kernel/operation.ts'
 import { Type } from '#kernel/schema/builders.ts'
-import { listOf } from '../answers.ts'
+import { groupAnswer, listOf, userAnswer } from '../answers.ts'
 import { assignments } from '../assignments/store.ts'
 import { notFound } from '../faults.ts'
 import { leaveGroup } from '../federation/federation.ts'
@@ -142,7 +142,7 @@ export const listMembers = operation({
   method: 'GET',
   path: '/v3/groups/{group_id}/users',
   summary: 'List the users of a group',
-  response: listOf('users'),
+  response: listOf('users', userAnswer),
   policy: identityRule('list_users_in_group', reader, allScopes),
   async load(ctx, { params }) {
     const group = await groupResource.find(ctx, params.group_id)
@@ -160,7 +160,7 @@ export const listGroupsOfUser = operation({
   method: 'GET',
   path: '/v3/users/{user_id}/groups',
   summary: 'List the groups of a user',
-  response: listOf('groups'),
+  response: listOf('groups', groupAnswer),
   policy: identityRule(
     'list_groups_for_user',
     `${adminRequired} or ${systemReader} or (role:reader and domain_id:%(target.user.domain_id)s) or user_id:%(user_id)s`,

@@ -4,7 +4,7 @@ import type { Ctx } from '#kernel/context.ts'
 import { BadRequest, Forbidden } from '#kernel/errors.ts'
 import { operation } from '#kernel/operation.ts'
 import { Type } from '#kernel/schema/builders.ts'
-import { listOf } from '../answers.ts'
+import { listOf, projectAnswer } from '../answers.ts'
 import { ancestors } from '../assignments/assignment.ts'
 import { assignmentsOfUser } from '../assignments/store.ts'
 import { removeDomain } from '../domains/domain.ts'
@@ -130,7 +130,7 @@ export const listProjectsOfUser = operation({
   method: 'GET',
   path: '/v3/users/{user_id}/projects',
   summary: 'List the projects of a user',
-  response: listOf('projects'),
+  response: listOf('projects', projectAnswer),
   policy: identityRule(
     'list_user_projects',
     `${adminRequired} or ${systemReader} or (role:reader and domain_id:%(target.user.domain_id)s) or user_id:%(target.user.id)s`,

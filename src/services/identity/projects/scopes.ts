@@ -3,7 +3,7 @@
 import type { Ctx } from '#kernel/context.ts'
 import { type Operation, operation } from '#kernel/operation.ts'
 import { Type } from '#kernel/schema/builders.ts'
-import { listOf } from '../answers.ts'
+import { domainAnswer, listOf, projectAnswer } from '../answers.ts'
 import { ancestors, reachesProject } from '../assignments/assignment.ts'
 import { type Assignment, assignmentsOfUser } from '../assignments/store.ts'
 import { collectionOf, linkTo } from '../listing.ts'
@@ -39,7 +39,7 @@ export const authProjects = operation({
   method: 'GET',
   path: '/v3/auth/projects',
   summary: 'List the projects that the token may be scoped to',
-  response: listOf('projects'),
+  response: listOf('projects', projectAnswer),
   policy: identityRule('get_auth_projects', ''),
   async handle(ctx, { url }) {
     const found = await projectsOfUser(ctx, await assignmentsOfUser(ctx.db, ctx.identity.user_id, ctx.clock.now()))
@@ -52,7 +52,7 @@ export const authDomains = operation({
   method: 'GET',
   path: '/v3/auth/domains',
   summary: 'List the domains that the token may be scoped to',
-  response: listOf('domains'),
+  response: listOf('domains', domainAnswer),
   policy: identityRule('get_auth_domains', ''),
   async handle(ctx, { url }) {
     const all = await assignmentsOfUser(ctx.db, ctx.identity.user_id, ctx.clock.now())

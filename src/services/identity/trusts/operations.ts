@@ -5,7 +5,7 @@ import { UniqueViolation } from '#kernel/db/database.ts'
 import { BadRequest, Forbidden, NotFound } from '#kernel/errors.ts'
 import { operation } from '#kernel/operation.ts'
 import { type Static, Type } from '#kernel/schema/builders.ts'
-import { linksAnswer, listOf, oneOf, texts } from '../answers.ts'
+import { linksAnswer, listOf, oneOf, roleAnswer, texts } from '../answers.ts'
 import { identityConfig } from '../config.ts'
 import { parseExpiry } from '../expiry.ts'
 import { conflict, forbiddenAction, notFound } from '../faults.ts'
@@ -256,7 +256,7 @@ export const listTrustRoles = operation({
   method: 'GET',
   path: '/v3/OS-TRUST/trusts/{trust_id}/roles',
   summary: 'List the roles of a trust',
-  response: listOf('roles'),
+  response: listOf('roles', roleAnswer),
   policy: identityRule('list_roles_for_trust', party, systemOrProject),
   load,
   async handle(ctx, { target: { row } }) {
@@ -270,7 +270,7 @@ export const showTrustRole = operation({
   method: 'GET',
   path: '/v3/OS-TRUST/trusts/{trust_id}/roles/{role_id}',
   summary: 'Show a role of a trust',
-  response: oneOf('role'),
+  response: oneOf('role', roleAnswer),
   policy: identityRule('get_role_for_trust', party, systemOrProject),
   load,
   async handle(ctx, { target: { row }, params }) {
