@@ -154,11 +154,11 @@ interface CommitHooks {
 }
 
 /** What was committed stays: a hook that fails may not make its request fail. */
-function runAfterCommit(log: Log, hook: () => void): void {
+function runAfterCommit(log: () => Log, hook: () => void): void {
   try {
     outsideTransaction(hook)
   } catch (error) {
-    log.error({ err: error }, 'what follows a commit failed')
+    log().error({ err: error }, 'what follows a commit failed')
   }
 }
 
@@ -169,19 +169,30 @@ function logOf({ log }: Env, { identity, ...facts }: CtxOptions): Log {
 /** How often a transaction is begun again that waited for others in a circle. */
 const deadlockRetries = 5
 
+/** Made when first used: most requests that only read log nothing. */
+function lazyLog(env: Env, options: CtxOptions): () => Log {
+  let made: Log | undefined
+  return () => {
+    made ??= logOf(env, options)
+    return made
+  }
+}
+
 function build(
   env: Env,
   options: CtxOptions,
   db: Db,
   commitHooks: CommitHooks | undefined,
-  log = logOf(env, options),
+  log = lazyLog(env, options),
 ): Ctx {
   const { identity } = options
   const version = options.version ?? newest
   const own: Target = { project_id: identity.project_id, user_id: identity.user_id, domain_id: identity.domain_id }
   const ctx: Ctx = {
     ...env,
-    log,
+    get log() {
+      return log()
+    },
     ...factsOf(options),
     identity,
     base: options.base ?? env.publicUrl,

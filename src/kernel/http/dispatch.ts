@@ -102,7 +102,7 @@ async function authenticate(env: Env, service: Service, request: FastifyRequest)
 function baseOf(env: Env, request: FastifyRequest): string {
   const host = request.headers.host
   return host && /^([\w.-]+|\[[0-9a-f:.]+\])(:\d{1,5})?$/i.test(host)
-    ? `${new URL(env.publicUrl).protocol}//${host}`
+    ? `${env.publicUrl.slice(0, env.publicUrl.indexOf('/'))}//${host}`
     : env.publicUrl
 }
 

@@ -1,5 +1,5 @@
 /** Servers as the API shows them, many at once: what hangs on them is fetched by one query a kind. */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { Ctx } from '#kernel/context.ts'
 import { admin, projectReaderOrAdmin, rule } from '#kernel/policy/rule.ts'
 import { inTurns } from '#kernel/turns.ts'
@@ -82,7 +82,7 @@ function groupsOf(ports: readonly ServerPort[]): { name: string }[] {
 
 /** Says whether two servers of a project share a host, without saying which. */
 export function hostIdOf({ host, project_id }: Pick<ServerRow, 'host' | 'project_id'>): string {
-  return host === null ? '' : createHash('sha224').update(`${project_id}${host}`).digest('hex')
+  return host === null ? '' : hash('sha224', `${project_id}${host}`)
 }
 
 /** What servers of one list have in common is made once. */
