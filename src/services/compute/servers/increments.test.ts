@@ -1,6 +1,9 @@
 /** Stories of backups that store only what changed since the one before. */
 import assert from 'node:assert/strict'
+import { Readable } from 'node:stream'
 import { test } from 'node:test'
+import { createCtx, systemIdentity } from '#kernel/context.ts'
+import { emptyQcow2 } from '../drivers/fake-disk.ts'
 import { serverCloud } from './fixtures/server-cloud.ts'
 import { tiny } from './fixtures/world.ts'
 
@@ -83,6 +86,32 @@ test('of the kind the newest are kept, and what they stand on; no chain is longe
   assert.deepEqual(await s.names(), ['4', '5', '6'])
   await s.backup('7', 1)
   assert.deepEqual(await s.names(), ['7'], 'one alone is always whole')
+})
+
+test('a chain ends at a length that hosts can open, however many backups are kept', async () => {
+  await using s = await stage()
+  const { image } = s.cloud.env.services
+  const identity = { ...systemIdentity, project_id: s.demo.id }
+  const ctx = createCtx(s.cloud.env, { requestId: 'req-old', identity })
+  const properties = { instance_uuid: s.server.id, image_type: 'backup', backup_type: 'incremental' }
+  const made = {
+    name: 'old',
+    disk_format: 'qcow2',
+    container_format: 'bare',
+    visibility: 'private',
+    properties,
+  } as const
+  let last: string | undefined
+  for (let length = 1; length <= 31; length++) {
+    const { id } = await image.create(ctx, made)
+    await image.upload(ctx, id, Readable.from([emptyQcow2(1024 ** 3)]), last)
+    last = id
+    await s.cloud.env.clock.sleep(2)
+  }
+  s.driver().guests.get(s.server.id)!.disks.root!.counted = { [last!]: 0 }
+  const longest = await s.backup('longest', 50)
+  assert.equal(longest.os_glance_base_image_id, last)
+  assert.equal((await s.backup('next', 50)).os_glance_base_image_id, undefined)
 })
 
 test('a backup that stays alone, of another kind, or of a disk that was made anew, is whole', async () => {

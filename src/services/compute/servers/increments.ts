@@ -11,6 +11,9 @@ import { storeDisk } from './create-image.ts'
 /** The type of backups that asks for it. */
 export const incremental = 'incremental'
 
+/** Hosts open a whole chain at once. */
+const longestChain = 32
+
 /** A server's backups of a type, newest first. */
 const backupsOf = (ctx: Ctx, id: string, kind: string) =>
   ctx.services.image.withProperties(ctx, { instance_uuid: id, image_type: 'backup', backup_type: kind })
@@ -43,7 +46,7 @@ async function lastOf(ctx: Ctx, id: string, rotation: number): Promise<BackupOrd
   const last = (await backupsOf(ctx, id, incremental)).find(image => image.status === 'active')
   if (!last || last.virtual_size === null) return undefined
   const length = 1 + (await ctx.services.image.basesOf(ctx, last)).length
-  return length < rotation ? { image_id: last.id, bytes: last.virtual_size } : undefined
+  return length < Math.min(rotation, longestChain) ? { image_id: last.id, bytes: last.virtual_size } : undefined
 }
 
 async function isThere(ctx: Ctx, id: string): Promise<boolean> {
@@ -57,10 +60,11 @@ async function isThere(ctx: Ctx, id: string): Promise<boolean> {
 
 /** Keeps the newest of a server's backups of a type, and what they stand on; that goes with the last of those that need it. */
 export async function rotate(ctx: Ctx, id: string, kind: string, rotation: number): Promise<void> {
-  const { image } = ctx.services
   const all = await backupsOf(ctx, id, kind)
-  const kept = all.slice(0, rotation)
-  const needed = new Set((await Promise.all(kept.map(one => image.basesOf(ctx, one)))).flat().map(base => base.id))
+  const baseOf = new Map(all.map(one => [one.id, one.base_image_id]))
+  const needed = new Set<string>()
+  for (const one of all.slice(0, rotation))
+    for (let base = one.base_image_id; base && !needed.has(base); base = baseOf.get(base) ?? null) needed.add(base)
   // The newer ones stand on the older ones.
   for (const one of all.slice(rotation)) if (!needed.has(one.id)) await removeUnused(ctx, one)
 }
