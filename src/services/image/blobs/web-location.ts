@@ -5,13 +5,15 @@ import { operation, reply } from '#kernel/operation.ts'
 import { type SagaError, saga } from '#kernel/saga/saga.ts'
 import { Type } from '#kernel/schema/builders.ts'
 import { imageConfig } from '../config.ts'
-import { noImage, visibleImage } from '../images/image.ts'
+import type { Contents } from '../formats/format.ts'
+import { findImage, noImage, visibleImage } from '../images/image.ts'
 import { images, noBytes, properties } from '../images/store.ts'
 import { addLocation, viewLocation } from '../locations/location.ts'
 import { sizeAt, webStoreFor } from '../locations/steps.ts'
 import { locations } from '../locations/store.ts'
 import { openUrl } from '../outside.ts'
 import { addLocationRule, fetchLocation } from '../rules.ts'
+import { sample } from '../sample.ts'
 import { storesOf } from '../stores.ts'
 import { endTask, newTask, taskGoesOn } from '../tasks/task.ts'
 import { taskProperty } from './progress.ts'
@@ -41,11 +43,12 @@ export const locationSaga = saga<LocationInput>(
     const first = { size, os_hash_algo: input.expected ? null : os_hash_algo }
     await s.record('name it', tx => write(tx, input, { ...first, status: input.expected ? 'importing' : 'active' }))
     const read = await s.step('read', signal => readOnce(ctx, input, os_hash_algo, signal))
-    const { os_hash_value, ...known } = read
+    // One that an older version has read says nothing of what is in it.
+    const { os_hash_value, contents = null, ...known } = read
     if (input.expected && input.expected.os_hash_value.toLowerCase() !== os_hash_value)
       throw new Error(`os_hash_value: (${input.expected.os_hash_value}) not matched with actual os_hash_value`)
     await s.record('end', async tx => {
-      await write(tx, input, { ...known, os_hash_algo, os_hash_value, status: 'active' })
+      await write(tx, input, { ...known, ...contents, os_hash_algo, os_hash_value, status: 'active' })
       await properties.remove(tx.db, { image_id: input.image, name: taskProperty, value: input.task })
       await endTask(tx, input.task, { status: 'success', result: { image_id: input.image } })
     })
@@ -58,23 +61,35 @@ async function write(tx: Ctx, input: LocationInput, patch: object): Promise<void
     throw new Error('the image was deleted')
 }
 
-async function readOnce(ctx: Ctx, { url }: LocationInput, algorithm: string, signal: AbortSignal) {
+async function readOnce(ctx: Ctx, { url, image: id }: LocationInput, algorithm: string, signal: AbortSignal) {
   const { status, body } = await openUrl(ctx, url, { signal })
   const most = ctx.config.of(imageConfig).max_size_bytes
   await using hasher = streamHasher(['md5', algorithm])
+  const looked = sample()
   let size = 0
   try {
     if (status !== 200) throw new Error(`the server answered ${status}`)
     for await (const piece of body) {
       size += piece.length
       if (size > most) throw new Error(`there are more than ${most} bytes`)
+      looked.add(piece)
       await hasher.update(piece)
     }
     const [checksum, os_hash_value] = (await hasher.digests()) as [string, string]
-    return { size, checksum, os_hash_value }
+    return { size, checksum, os_hash_value, contents: await contentsOf(ctx, id, looked) }
   } finally {
     body.destroy()
   }
+}
+
+/** What the bytes that were hashed hold. No image is refused for it, as upstream: servers are not made of one that is not what it says. */
+async function contentsOf(ctx: Ctx, id: string, looked: ReturnType<typeof sample>): Promise<Contents | null> {
+  const image = await findImage(ctx, id)
+  if (!image?.disk_format || !image.container_format) return null
+  const { disk_format, container_format } = image
+  const max_virtual_size = ctx.config.of(imageConfig).max_virtual_size_bytes
+  const limits = { max_virtual_size, any_format: true, keep_unsafe: true }
+  return looked.contents({ disk_format, container_format }, limits)
 }
 
 /** The location stays, as upstream: what is said to be there is not believed, and another can be added. */

@@ -5,6 +5,7 @@ import { rm } from 'node:fs/promises'
 import type { RequestListener } from 'node:http'
 import { join } from 'node:path'
 import { onEachEngine } from '../../../../test/engines.ts'
+import { emptyQcow2 } from '../../compute/drivers/fake-disk.ts'
 import { type ImageCloud, imageCloud, upload } from '../fixtures/image-cloud.ts'
 import { opened, web } from '../fixtures/web.ts'
 
@@ -71,6 +72,38 @@ onEachEngine('an image is where it is on the web, and what it is is learned by r
   assert.equal((await add(s, plain.id, { url })).status, 202)
   await idle(s)
   assert.equal((await show(s, plain.id)).os_hash_value, hash('sha512'))
+})
+
+/** A disk without blocks of its own: what tells what it is stands at the end. */
+function vhd(size: number): Buffer {
+  const footer = Buffer.alloc(512)
+  footer.write('conectix')
+  footer.writeBigUInt64BE(BigInt(size), 48)
+  footer.writeUInt32BE(2, 60)
+  return Buffer.concat([Buffer.alloc(size), footer])
+}
+
+onEachEngine('what is in bytes of the web is looked at while they are read', async database => {
+  const qcow2 = emptyQcow2(4 * 1024 * 1024)
+  const unsafe = Buffer.from(qcow2)
+  unsafe.writeBigUInt64BE(0x200n, 8)
+  unsafe.writeUInt32BE('/etc/passwd'.length, 16)
+  unsafe.write('/etc/passwd', 0x200)
+  const files: Record<string, Buffer> = { '/good': qcow2, '/unsafe': unsafe, '/large': vhd(6 * 1024 * 1024) }
+  await using site = await web((request, response) => void response.end(files[request.url!]))
+  await using s = await imageCloud(database, withWeb)
+  const known = async (path: string, disk_format: string) => {
+    const { id } = await s.make({ disk_format })
+    assert.equal((await add(s, id, { url: `${site.url}${path}` })).status, 202)
+    await idle(s)
+    const { status, virtual_size } = await show(s, id)
+    const { unacceptable } = (await s.cloud.env.services.image.get(s.cloud.ctx(), id))!
+    return { status, virtual_size, unacceptable }
+  }
+  assert.deepEqual(await known('/good', 'qcow2'), { status: 'active', virtual_size: 4_194_304, unacceptable: null })
+  assert.equal((await known('/good', 'raw')).unacceptable, 'Image content does not match disk_format')
+  assert.match((await known('/unsafe', 'qcow2')).unacceptable!, /does not pass safety check: .*backing/)
+  assert.equal((await known('/large', 'vhd')).virtual_size, 6 * 1024 * 1024)
 })
 
 onEachEngine('what is not what it was said to be stays queued, and can be filled otherwise', async database => {
