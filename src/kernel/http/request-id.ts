@@ -5,6 +5,7 @@ import type { RequestFacts } from '../request-facts.ts'
 import type { Service } from '../service.ts'
 
 const validId = /^req-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
+const [idHeader, tagHeader] = ['x-openstack-request-id', 'x-nephos-client-tag']
 /** Any visible ASCII: what else a caller sends is not kept. */
 const validTag = /^[\x21-\x7e]{1,64}$/
 const known = new WeakMap<FastifyRequest, RequestFacts>()
@@ -19,15 +20,21 @@ export function requestFacts(env: Env, request: FastifyRequest): RequestFacts {
   }
   const facts = {
     requestId: `req-${env.ids.uuid()}`,
-    globalRequestId: sent('x-openstack-request-id', validId),
-    clientTag: sent('x-nephos-client-tag', validTag),
+    globalRequestId: sent(idHeader, validId),
+    clientTag: sent(tagHeader, validTag),
   }
   known.set(request, facts)
   return facts
 }
 
+/** With them another service is told of the request that it works for. */
+export const factHeaders = ({ requestId, globalRequestId, clientTag }: RequestFacts): Record<string, string> => ({
+  [idHeader]: globalRequestId ?? requestId,
+  ...(clientTag !== undefined && { [tagHeader]: clientTag }),
+})
+
 /** Tells the caller the request's id, by each header that the service's clients look for. */
 export function tellRequestId(service: Service | undefined, reply: FastifyReply, { requestId }: RequestFacts): void {
-  reply.header('x-openstack-request-id', requestId)
+  reply.header(idHeader, requestId)
   if (service?.requestIdHeader) reply.header(service.requestIdHeader, requestId)
 }

@@ -255,6 +255,36 @@ onEachEngine('an image is filled from another image service, with what it says o
   assert.equal((await s.call(s.mine, 'GET', `${at(target.id)}/file`)).body as unknown, 'source bytes')
 })
 
+onEachEngine('the image service of another region is told for which request it is asked (S-271)', async database => {
+  const told: unknown[] = []
+  const away = '36d4b546-64a2-4bb9-bdd0-ba676aa48f2c'
+  const described = { status: 'active', disk_format: 'raw', container_format: 'bare' }
+  await using site = await web((request, response) => {
+    told.push([request.headers['x-openstack-request-id'], request.headers['x-nephos-client-tag']])
+    response.end(request.url!.endsWith('/file') ? 'bytes' : JSON.stringify(described))
+  })
+  await using s = await imageCloud(database)
+  const ask = <T>(method: string, path: string, body?: object) =>
+    s.cloud.request<T>(method, `/identity/v3${path}`, { token: s.admin, ...(body && { body }) })
+  const [service] = (await ask<{ services: { id: string }[] }>('GET', '/services?type=image')).body.services
+  await ask('POST', '/regions', { region: { id: 'Two' } })
+  const endpoint = { service_id: service!.id, region_id: 'Two', interface: 'public', url: site.url }
+  assert.equal((await ask('POST', '/endpoints', { endpoint })).status, 201)
+  const { id } = await s.make()
+  const global = 'req-11111111-2222-4333-8444-555555555555'
+  const answer = await s.call(s.mine, 'POST', `${at(id)}/import`, {
+    body: { method: { name: 'glance-download', glance_region: 'Two', glance_image_id: away } },
+    headers: { 'x-openstack-request-id': global, 'x-nephos-client-tag': 'copies' },
+  })
+  assert.equal(answer.status, 202)
+  await idle(s)
+  assert.equal((await show(s, id)).status, 'active')
+  assert.deepEqual(told, [
+    [global, 'copies'],
+    [global, 'copies'],
+  ])
+})
+
 onEachEngine('a task makes an image of what is at an address, for administrators', async database => {
   await using site = await web((request, response) =>
     request.url === '/disk' ? void response.end('bytes') : void response.writeHead(404).end(),

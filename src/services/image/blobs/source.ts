@@ -2,6 +2,7 @@
 import type { Readable } from 'node:stream'
 import { type Ctx, type Env, perCloud } from '#kernel/context.ts'
 import { NotFound } from '#kernel/errors.ts'
+import { factHeaders } from '#kernel/http/request-id.ts'
 import { imageConfig } from '../config.ts'
 import { visibleImage } from '../images/image.ts'
 import { images } from '../images/store.ts'
@@ -50,7 +51,7 @@ export async function openSource(ctx: Ctx, task: string, image: string, method: 
   const remote = await endpointOf(ctx, method)
   if (!remote) return heldBytes(ctx, method.glance_image_id!, signal)
   const url = `${remote}/v2/images/${method.glance_image_id}/file`
-  return answered(await openUrl(ctx, url, { headers: tokenHeader(ctx, task), signal, guarded: false }))
+  return answered(await openUrl(ctx, url, { headers: asUser(ctx, task), signal, guarded: false }))
 }
 
 function answered({ status, body }: Awaited<ReturnType<typeof openUrl>>): Readable {
@@ -71,7 +72,7 @@ export async function describeSource(ctx: Ctx, task: string, method: Method): Pr
   if (method.name !== 'glance-download') return undefined
   const remote = await endpointOf(ctx, method)
   const found = remote
-    ? await readRemote(ctx, `${remote}/v2/images/${method.glance_image_id}`, tokenHeader(ctx, task))
+    ? await readRemote(ctx, `${remote}/v2/images/${method.glance_image_id}`, asUser(ctx, task))
     : await readLocal(ctx, method.glance_image_id!)
   if (found.status !== 'active') throw new Error(`Source image status should be active instead of ${found.status}`)
   const taken = ctx.config.of(imageConfig).download_properties
@@ -118,8 +119,9 @@ async function endpointOf(ctx: Ctx, { glance_region, glance_service_interface }:
   return found.ours ? undefined : found.url.replace(/\/(v2\/?)?$/, '')
 }
 
-function tokenHeader(ctx: Ctx, task: string): Record<string, string> {
+/** With the user's token, and with what the user's request said of itself, so that both clouds know what belongs together. */
+function asUser(ctx: Ctx, task: string): Record<string, string> {
   const token = tokensOf(ctx).get(task)
   if (token === undefined) throw new Error('the import was interrupted and its token is gone: begin it again')
-  return { 'x-auth-token': token }
+  return { 'x-auth-token': token, ...factHeaders(ctx) }
 }
