@@ -7,17 +7,32 @@ const mostMs = 8
 
 const clock = systemClock()
 
-/** A function to be called before each statement; what it returns, if anything, is to be awaited. */
-export function breather(): () => Promise<void> | undefined {
+/** To be called before a piece of work; what it returns, if anything, is to be awaited. */
+type Breathe = () => Promise<void> | undefined
+
+export interface Breather {
+  /** What is under way goes on with the next turn of the loop, so that it ends before more begins. */
+  statement: Breathe
+  /** What has not begun waits for a turn that has time for it: many at once would hold the loop before the first of their statements. */
+  request: Breathe
+}
+
+export function breather(): Breather {
   let began: number | undefined
-  return () => {
-    if (began === undefined) {
-      began = clock.monotonic()
-      setImmediate(() => {
-        began = undefined
-      })
-      return undefined
-    }
-    return clock.monotonic() - began < mostMs ? undefined : nextTurn()
+  function hasTime(): boolean {
+    if (began !== undefined) return clock.monotonic() - began < mostMs
+    began = clock.monotonic()
+    setImmediate(() => {
+      began = undefined
+    })
+    return true
+  }
+  async function turnWithTime(): Promise<void> {
+    do await nextTurn()
+    while (!hasTime())
+  }
+  return {
+    statement: () => (hasTime() ? undefined : nextTurn()),
+    request: () => (hasTime() ? undefined : turnWithTime()),
   }
 }

@@ -22,6 +22,8 @@ export interface Database extends AsyncDisposable {
   transaction<T>(fn: (tx: Db) => Promise<T>): Promise<T>
   /** How many statements have been sent so far, for tests and metrics. */
   statements(): number
+  /** Called when a request comes in; what it returns, if anything, is to be awaited: the event loop is to do other things first. */
+  beforeRequest(): Promise<void> | undefined
   /** False when the database does not answer. */
   healthy(): Promise<boolean>
 }
@@ -129,7 +131,7 @@ export function databaseOf(engine: Engine, dialect: Dialect, { breathes = false 
       createDriver: () =>
         guardedDriver(dialect.createDriver(), () => {
           statements++
-          return breathe?.()
+          return breathe?.statement()
         }),
       createIntrospector: db => dialect.createIntrospector(db),
       createQueryCompiler: () => dialect.createQueryCompiler(),
@@ -139,6 +141,7 @@ export function databaseOf(engine: Engine, dialect: Dialect, { breathes = false 
     engine,
     root,
     statements: () => statements,
+    beforeRequest: () => breathe?.request(),
     transaction: fn => root.transaction().execute(tx => insideTransaction.run(true, () => fn(tx))),
     async healthy() {
       try {

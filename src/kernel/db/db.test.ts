@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { sql } from 'kysely'
 import { onEachEngine } from '../../../test/engines.ts'
+import { systemClock } from '../clock.ts'
 import { type Database, UniqueViolation } from './database.ts'
 import { migrate, pendingMigrations } from './migrate.ts'
 import { DatabaseOutage, outageOf } from './outage.ts'
@@ -197,6 +198,37 @@ test('a chain of statements lets the event loop turn, inside a transaction too',
     for (let i = 0; i < 1_000_000 && turns < 3; i++) await sql`select 1`.execute(tx)
   })
   assert.equal(turns, 3)
+})
+
+test('requests that come all at once and take long begin one a turn of the event loop, in their order', async () => {
+  await using database = openSqlite(':memory:', { breathes: true })
+  const clock = systemClock()
+  let turn = 0
+  let over = false
+  const count = () => {
+    turn++
+    if (!over) setImmediate(count)
+  }
+  setImmediate(count)
+  const begun: { request: number; turn: number }[] = []
+  async function take(request: number): Promise<void> {
+    const pause = database.beforeRequest()
+    if (pause) await pause
+    begun.push({ request, turn })
+    for (const began = clock.monotonic(); clock.monotonic() - began < 10; );
+  }
+  await Promise.all([1, 2, 3, 4, 5].map(take))
+  over = true
+  assert.deepEqual(
+    begun.map(({ request }) => request),
+    [1, 2, 3, 4, 5],
+  )
+  assert.equal(new Set(begun.map(one => one.turn)).size, 5)
+})
+
+test('a database for who steers time by turns holds up no request', async () => {
+  await using database = openSqlite(':memory:')
+  assert.equal(database.beforeRequest(), undefined)
 })
 
 test('a full or read-only disk, a broken connection and a server that stops are outages; what was asked wrongly is none', async () => {

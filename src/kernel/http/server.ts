@@ -64,6 +64,11 @@ export function createHttp(env: Env, services: readonly Service[], options: Http
     },
   })
   addParsers(app)
+  app.addHook('onRequest', (_request, _reply, done) => {
+    const pause = env.database.beforeRequest()
+    if (pause) void pause.then(() => done())
+    else done()
+  })
 
   app.route({
     method: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
