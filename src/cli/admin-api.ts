@@ -36,12 +36,24 @@ export async function adminApi(data: string): Promise<AdminApi> {
   const run = readRunFile(data)
   if (!run) throw new StartError(`no cloud runs on ${data}: start one with nephos up --data ${data}`)
   const password = passwordIn(data)
-  let token = await login(run.url, password)
+  const reach = async (path: string, init: RequestInit): Promise<Response> => {
+    try {
+      return await fetch(run.url + path, { ...init, signal: AbortSignal.timeout(30_000) })
+    } catch (error) {
+      const { cause, message } = error as Error
+      const why = cause instanceof Error ? cause.message : message
+      throw new StartError(
+        `the cloud at ${run.url} cannot be reached from here (${why}): start it again with nephos up --data ${data}`,
+        { cause: error },
+      )
+    }
+  }
+  let token = await login(run.url, password, reach)
   async function ask<T>(service: string, path: string, change?: Change): Promise<Answer<T>> {
     const answer = await send(service, path, change)
     if (answer.status !== 401) return await read(answer)
     // It has been watched for longer than a token lasts.
-    token = await login(run!.url, password)
+    token = await login(run!.url, password, reach)
     return await read(await send(service, path, change))
   }
   async function read<T>(answer: Response): Promise<Answer<T>> {
@@ -54,8 +66,7 @@ export async function adminApi(data: string): Promise<AdminApi> {
       ...{ 'x-auth-token': token, 'openstack-api-version': `${service} latest` },
       ...(change?.body !== undefined && { 'content-type': 'application/json' }),
     }
-    const sent = { method: change?.method ?? 'GET', headers, ...body, signal: AbortSignal.timeout(30_000) }
-    return fetch(run!.url + path, sent)
+    return reach(path, { method: change?.method ?? 'GET', headers, ...body })
   }
   return {
     compute: (path, change) => ask('compute', `/compute/v2.1${path}`, change),
@@ -72,14 +83,15 @@ function passwordIn(data: string): string {
   return password
 }
 
-async function login(url: string, password: string): Promise<string> {
+type Reach = (path: string, init: RequestInit) => Promise<Response>
+
+async function login(url: string, password: string, reach: Reach): Promise<string> {
   const user = { name: 'admin', domain: { id: 'default' }, password }
   const scope = { project: { name: 'admin', domain: { id: 'default' } } }
-  const answer = await fetch(`${url}/identity/v3/auth/tokens?nocatalog`, {
+  const answer = await reach('/identity/v3/auth/tokens?nocatalog', {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ auth: { identity: { methods: ['password'], password: { user } }, scope } }),
-    signal: AbortSignal.timeout(30_000),
   })
   const token = answer.headers.get('x-subject-token')
   if (!token) throw new StartError(`the cloud at ${url} refused its administrator (${answer.status})`)
