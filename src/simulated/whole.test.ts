@@ -28,6 +28,27 @@ test('a cloud comes filled, as its own APIs fill it, and a reset fills it again'
   assert.equal((await all()).length, 10)
 })
 
+test('a server that was evacuated contradicts nothing while its old host has yet to clean up, nor afterwards', async () => {
+  await using cloud = await startCloud({ hosts: 2 })
+  const admin = await clientOf(cloud, 'admin')
+  const client = await clientOf(cloud)
+  await cloud.clock.freeze()
+  const id = await client.createServer('moved')
+  await client.untilStatus(id, 'ACTIVE')
+  const at = async () =>
+    (await admin.get<{ server: Record<string, string> }>(`/compute/v2.1/servers/${id}`)).server['OS-EXT-SRV-ATTR:host']!
+  const from = await at()
+  const down = { host: from, binary: 'nova-compute', forced_down: true }
+  const old = { 'openstack-api-version': 'compute 2.11' }
+  assert.equal((await admin.ask('PUT', '/compute/v2.1/os-services/force-down', down, old)).status, 200)
+  assert.equal((await admin.ask('POST', `/compute/v2.1/servers/${id}/action`, { evacuate: {} })).status, 200)
+  await cloud.clock.runUntilIdle()
+  assert.notEqual(await at(), from)
+  await cloud.assertions.require('sound')
+  await cloud.clock.advance(600)
+  await cloud.assertions.require('sound')
+})
+
 async function upload(client: Client, bytes: Buffer): Promise<string> {
   const image = { name: 'mine', disk_format: 'raw', container_format: 'bare' }
   const { body } = await client.ask<{ id: string }>('POST', '/image/v2/images', image)

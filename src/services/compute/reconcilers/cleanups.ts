@@ -25,6 +25,8 @@ async function cleanHost(ctx: Ctx, rows: CleanupRow[]): Promise<void> {
       await hostAgent(ctx, host).call('destroy', { id }, { request: ctx })
       await ctx.services.volume?.disconnect(ctx, id, host)
       await forgetCleanup(ctx, host, id)
+      // Its room there is free from now on.
+      ctx.signal('compute.evacuated-sources')
       ctx.log.info({ host, server_id: id }, 'a guest that was left behind is destroyed')
     } catch (error) {
       if (isUnreachable(error)) return
