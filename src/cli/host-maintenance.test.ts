@@ -32,12 +32,13 @@ test('a cloud that is restarted meanwhile is asked again; one that stays away is
       return answer
     }
     const following = follow({ compute } as Pick<AdminApi, 'compute'>, 'm1', { clock, say: line => lines.push(line) })
-    let code: number | undefined
-    void following.then(found => {
-      code = found
-    })
-    while (code === undefined) await clock.advance(1000)
-    return { code, lines }
+    let over = false
+    const ended = () => {
+      over = true
+    }
+    following.then(ended, ended)
+    while (!over) await clock.advance(1000)
+    return { code: await following, lines }
   }
   const done = { ...server, state: 'done', to_host: 'h2' }
   assert.deepEqual(await followed([shown('running'), away, away, { status: 503, body: {} }, shown('done', done)]), {

@@ -78,7 +78,7 @@ export async function follow(
 ): Promise<number> {
   const told = new Map<string, string>()
   for (let heard = clock.monotonic(); ; await clock.sleep(1000)) {
-    const shown = await api.compute<Answer>(`/os-maintenances/${id}`).catch(messageOf)
+    const shown = await api.compute<Answer>(`/os-maintenances/${id}`).catch(error => messageOf(error.cause ?? error))
     if (typeof shown === 'string' || shown.status >= 500) {
       const silentMs = clock.monotonic() - heard
       const why = typeof shown === 'string' ? shown : `it answered ${shown.status}`

@@ -21,6 +21,7 @@ test('a second node knows what the first does, and keeps a cache of its own', { 
     const settings = { cloud: { nats_url: `nats://127.0.0.1:${nats.port}`, bus_key: 'k'.repeat(40) } }
     await using cloud = await startCloud({ flags: ['--simulated', '--hosts', '1'], settings })
     await using node = await startNode(cloud, 'second')
+    await assert.rejects(startNode(cloud, 'second'), /a node second is running: give another --node/)
     const admin = await logIn(cloud)
     const { token } = admin
     const ask = async (path: string, init: RequestInit = {}) => {

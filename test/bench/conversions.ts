@@ -52,11 +52,15 @@ function makeDisk(folder: string, mebibytes: number): string {
   return file
 }
 
+const longestMs = 600_000
+const pauseMs = 50
+
 async function active(demo: Bench['demo'], id: string): Promise<void> {
-  for (;;) {
+  for (let waitedMs = 0; waitedMs < longestMs; waitedMs += pauseMs) {
     const { status, disk_format } = await demo.json<{ status: string; disk_format: string }>(`/image/v2/images/${id}`)
     if (status === 'active' && disk_format === 'raw') return
     if (status === 'queued' || status === 'active') throw new Error(`the image ${id} is ${status} and ${disk_format}`)
-    await sleep(50)
+    await sleep(pauseMs)
   }
+  throw new Error(`the image ${id} was not converted in ${longestMs / 60_000} minutes`)
 }

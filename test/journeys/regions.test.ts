@@ -73,7 +73,7 @@ test('servers in either of two clouds by region, and images of one in the other'
   const method = { name: 'glance-download', glance_region: 'RegionOne', glance_image_id: ours.id }
   await ask('POST', `/${id}/import`, { method })
   let found = { status: '', checksum: '' }
-  for (let left = 60; left > 0 && found.status !== 'active'; left--) {
+  for (let left = 240; left > 0 && found.status !== 'active'; left--) {
     found = await ask('GET', `/${id}`)
     await sleep(500)
   }
