@@ -1,8 +1,8 @@
 /** Runs the plan of test-plan.ts: prepares the machine, streams progress, and closes with `N passed, N failed, N skipped`. */
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { type EventData, run } from 'node:test'
 import { findProgram } from '../src/cli/debian-packages.ts'
 import { buildTinyImage, keptTinyImage } from '../src/cli/image-build.ts'
 import { installPackages } from '../src/cli/install.ts'
@@ -10,6 +10,8 @@ import { messageOf } from '../src/kernel/errors.ts'
 import { sourceFiles } from './source-files.ts'
 import { chosenParts, filesOf, type Part, type Program, parts } from './test-plan.ts'
 import { findNats, makeTemplate, postgresFolder, startNats, startPostgres } from './test-servers.ts'
+import type { Report } from './test-worker.ts'
+import { type Job, takeTurns } from './test-workers.ts'
 
 const root = join(import.meta.dirname, '..')
 const deadline = performance.now() + Number(process.env.NEPHOS_TEST_MINUTES || 55) * 60_000
@@ -17,6 +19,8 @@ const minutesLeft = () => (deadline - performance.now()) / 60_000
 const total = { passed: 0, failed: 0, skipped: 0 }
 const troubles: string[] = []
 const skips = new Map<string, number>()
+/** How many files of a part are not through yet. */
+const begun = new Map<Part, { files: number; started: number }>()
 
 const say = (line: string) => console.log(line)
 const heading = (line: string) => say(`\n== ${line}`)
@@ -26,42 +30,75 @@ const givenPostgres = process.env.NEPHOS_TEST_POSTGRES
 delete process.env.NEPHOS_TEST_POSTGRES
 process.env.NEPHOS_TEST_ENGINE = 'sqlite'
 
+/** One file that computes and two that wait at a time keep two cores busy; where none waits, two that compute. */
 async function main() {
   const chosen = chosenParts(process.env.NEPHOS_TEST_PARTS)
-  const plan = parts.filter(part => chosen.includes(part.name))
+  const plan = chosen.flatMap(name => parts.find(part => part.name === name) ?? [])
   await prepare(plan)
   await using servers = new AsyncDisposableStack()
   if (plan.length > 1) await provideNats(servers)
-  const files = sourceFiles(root, ['src', 'test', 'tools'])
-  for (const name of chosen) {
-    if (name === 'check') await check()
-    else await runPart(plan.find(part => part.name === name)!, filesOf(name, files))
-  }
+  const waits = plan.filter(part => part.waits)
+  const computes = plan.filter(part => !part.waits)
+  const [waiting, computing] = [jobsOf(waits, servers), jobsOf(computes, servers)]
+  const checked = chosen.includes('check') ? check() : Promise.resolve()
+  await Promise.all([
+    checked.then(() => takeTurns(inTurn(computing, waiting), tell)),
+    ...Array.from({ length: waits.length > 0 ? 2 : 1 }, () => takeTurns(inTurn(waiting, computing), tell)),
+  ])
 }
 
+/** What it says is shown when it is through, among what tests say meanwhile. */
 async function check() {
-  heading('check: types, lint, layers, sizes')
-  const child = spawn('sh', ['tools/check.sh'], { stdio: ['ignore', 'inherit', 'inherit'] })
-  const code = await new Promise(resolve => child.on('close', resolve))
+  const child = spawn('sh', ['tools/check.sh'], { stdio: ['ignore', 'pipe', 'pipe'] })
+  let text = ''
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', chunk => (text += chunk))
+  const [code] = await once(child, 'close')
+  heading(`check: types, lint, layers, sizes\n${text.trimEnd()}`)
   if (code === 0) total.passed++
   else fail('tools/check.sh')
 }
 
-async function runPart(part: Part, files: string[]) {
-  if (files.length === 0) return
-  heading(`${part.name}: ${part.what} (${files.length} files)`)
-  const reason = obstacle(part)
-  if (reason) return skipPart(part, files.length, reason)
-  if (part.server !== 'postgres') return runFiles(part, files)
-  await using postgres = givenPostgres ? undefined : await startPostgres()
-  const server = givenPostgres ?? postgres!.url
-  // Copied faster than the tables are made anew for each test.
-  await using template = await makeTemplate(server)
-  const env = { POSTGRES: server, ENGINE: 'postgres', TEMPLATE: template.name }
-  for (const [name, value] of Object.entries(env)) process.env[`NEPHOS_TEST_${name}`] = value
-  await runFiles(part, files)
-  for (const name of Object.keys(env)) delete process.env[`NEPHOS_TEST_${name}`]
-  process.env.NEPHOS_TEST_ENGINE = 'sqlite'
+/** The files of parts, in their order. A part begins when its first file is asked for, while the last of others may be at work. */
+async function* jobsOf(plan: Part[], servers: AsyncDisposableStack): AsyncGenerator<Job, undefined> {
+  const texts = sourceFiles(root, ['src', 'test', 'tools'])
+  for (const part of plan) {
+    const files = filesOf(part.name, texts)
+    if (files.length === 0) continue
+    heading(`${part.name}: ${part.what} (${files.length} files)`)
+    const reason = obstacle(part)
+    if (reason) {
+      skipPart(part, files.length, reason)
+      continue
+    }
+    const env = await environmentOf(part, servers).catch(error => fail(`${part.name}: ${messageOf(error)}`))
+    if (!env) continue
+    const minutes = Math.min(part.minutes, minutesLeft())
+    const started = performance.now()
+    begun.set(part, { files: files.length, started })
+    for (const [index, file] of files.entries()) {
+      const left = started + minutes * 60_000 - performance.now()
+      if (left <= 0) {
+        fail(`${part.name}: stopped after ${minutes.toFixed(0)} minutes, with ${files.length - index} files to go`)
+        break
+      }
+      // A file that hangs must not keep the others from being told.
+      const most = Math.max(8, minutes / files.length) * 60_000
+      yield { part, file: join(root, file), env, timeout: Math.min(most, left) }
+    }
+  }
+}
+
+/** What is left in the first list, then in the next: others take from them, too. */
+async function* inTurn(...lists: AsyncIterator<Job>[]): AsyncGenerator<Job, undefined> {
+  for (const list of lists) for (let next = await list.next(); !next.done; next = await list.next()) yield next.value
+}
+
+/** What tells test/engines.ts of a server, and of a database to copy: faster than to make the tables anew for each test. */
+async function environmentOf(part: Part, servers: AsyncDisposableStack): Promise<Record<string, string>> {
+  if (part.server !== 'postgres') return {}
+  const server = givenPostgres ?? servers.use(await startPostgres()).url
+  const template = servers.use(await makeTemplate(server))
+  return { NEPHOS_TEST_POSTGRES: server, NEPHOS_TEST_ENGINE: 'postgres', NEPHOS_TEST_TEMPLATE: template.name }
 }
 
 function obstacle(part: Part): string | undefined {
@@ -83,61 +120,36 @@ function skipPart(part: Part, count: number, reason: string) {
   skips.set(`${part.name}: ${reason}`, count)
 }
 
-/** Each file in a process of its own, two at a time; one line for each file that is through, more for what failed. */
-async function runFiles(part: Part, files: string[]) {
-  const stopped = new AbortController()
-  const minutes = Math.min(part.minutes, minutesLeft())
-  const timer = setTimeout(() => stopped.abort(), minutes * 60_000)
-  const started = performance.now()
-  // A file that hangs must not keep the others from being told.
-  const timeout = Math.min(minutes, Math.max(8, minutes / files.length)) * 60_000
-  const paths = files.map(file => join(root, file))
-  const execArgv = ['--import', join(root, 'src/module-hooks.mjs')]
-  const stream = run({ files: paths, concurrency: 2, signal: stopped.signal, timeout, execArgv })
-  for await (const event of stream) {
-    if (event.type === 'test:fail') tellFailure(event.data)
-    else if (event.type === 'test:pass') noteSkip(event.data)
-    else if (event.type === 'test:stderr') process.stderr.write(event.data.message)
-    else if (event.type === 'test:summary') tellCounts(event.data)
-  }
-  clearTimeout(timer)
-  if (stopped.signal.aborted) fail(`${part.name}: stopped after ${minutes.toFixed(0)} minutes`)
-  say(`${part.name}: ${((performance.now() - started) / 1000).toFixed(0)} s`)
+/** One line for each file that is through, more for what failed. */
+function tell({ part, file }: Job, report: Report) {
+  const where = shortPath(file)
+  if (report.kind === 'failure') tellFailure(where, report)
+  else if (report.kind === 'skip') skips.set(report.reason, (skips.get(report.reason) ?? 0) + 1)
+  else tellCounts(`${part.name.padEnd(11)} ${where}`, report)
+  if (report.kind === 'through') tellPart(part)
 }
 
-function tellFailure({ name, file, details: { error, type } }: EventData.TestFail) {
-  // A suite, or a test with tests in it, fails because of what is in it, and that has been said.
-  if (type === 'suite' || /subtests? failed/.test(String(error.message))) return
-  const { cause } = error
-  const where = shortPath(file)
-  const title = shortPath(name) === where ? where : `${where}: ${name}`
+function tellFailure(where: string, { test, words }: Report & { kind: 'failure' }) {
+  const title = shortPath(test) === where ? where : `${where}: ${test}`
   troubles.push(title)
-  const words = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause ?? error.message)
   say(`FAILED ${title}\n${words.replace(/^/gm, '    ')}`)
 }
 
-function noteSkip({ name, skip }: EventData.TestPass) {
-  if (skip === undefined || skip === false) return
-  const reason = typeof skip === 'string' && skip ? skip : name
-  skips.set(reason, (skips.get(reason) ?? 0) + 1)
+function tellCounts(where: string, { counts: { passed, failed, skipped }, seconds }: Report & { kind: 'through' }) {
+  const more = `${failed ? `, ${failed} FAILED` : ''}${skipped ? `, ${skipped} skipped` : ''}`
+  say(`${seconds.toFixed(1).padStart(6)} s  ${where}: ${passed} passed${more}`)
+  total.passed += passed
+  total.failed += failed
+  total.skipped += skipped
 }
 
-/** Counts come for each file that ran to its end, and once more for the whole, with files that crashed counted as a test. */
-function tellCounts({ file, counts, duration_ms }: EventData.TestSummary) {
-  const { tests, passed, skipped, todo } = counts
-  const failed = tests - passed - skipped - todo
-  if (file) {
-    const seconds = (duration_ms / 1000).toFixed(1).padStart(6)
-    const more = `${failed ? `, ${failed} FAILED` : ''}${skipped ? `, ${skipped} skipped` : ''}`
-    say(`${seconds} s  ${shortPath(file)}: ${passed} passed${more}`)
-  } else {
-    total.passed += passed
-    total.failed += failed
-    total.skipped += skipped + todo
-  }
+function tellPart(part: Part) {
+  const { files, started } = begun.get(part)!
+  begun.set(part, { files: files - 1, started })
+  if (files === 1) say(`${part.name}: ${((performance.now() - started) / 1000).toFixed(0)} s`)
 }
 
-function shortPath(path = ''): string {
+function shortPath(path: string): string {
   return path.startsWith(`${root}/`) ? path.slice(root.length + 1) : path
 }
 

@@ -1,4 +1,4 @@
-/** What `npm test` runs, in this order: cheap and telling parts first. */
+/** What `npm test` runs: cheap and telling parts first, those that wait beside those that compute. */
 
 export interface Program {
   program: string
@@ -18,6 +18,10 @@ export interface Part {
   /** Boots the tiny Linux guest, which is built before. */
   guest?: boolean
   server?: 'postgres'
+  /** Its files are waiting for guests and clients half of their time. */
+  waits?: boolean
+  /** Its files share processes: nothing of one is seen by another. */
+  together?: boolean
   /** The part is stopped, and has failed, after this. */
   minutes: number
 }
@@ -66,6 +70,7 @@ export const parts: Part[] = [
     files: /^src\/services\/network\/drivers\/linux\//,
     needs: packets,
     root: true,
+    waits: true,
     minutes: 10,
   },
   {
@@ -74,6 +79,7 @@ export const parts: Part[] = [
     files: /^src\/services\/compute\/drivers\/qemu\//,
     needs: [...qemu, ...packets],
     guest: true,
+    waits: true,
     minutes: 10,
   },
   {
@@ -87,6 +93,7 @@ export const parts: Part[] = [
     what: 'clients and suites that we did not write, against a simulated cloud',
     files: /^test\/conformance\//,
     needs: clients.slice(0, 1),
+    waits: true,
     minutes: 20,
   },
   {
@@ -96,6 +103,7 @@ export const parts: Part[] = [
     needs: [...clients, openssl, ...qemu, ...packets],
     root: true,
     guest: true,
+    waits: true,
     minutes: 25,
   },
   {
@@ -104,6 +112,7 @@ export const parts: Part[] = [
     files: /^test\/chaos\//,
     needs: clients.slice(0, 1),
     root: true,
+    waits: true,
     minutes: 10,
   },
   {
@@ -113,6 +122,7 @@ export const parts: Part[] = [
     needs: [...debianBuild, ...clients.slice(0, 2), ...qemu, ...packets],
     root: true,
     guest: true,
+    waits: true,
     minutes: 40,
   },
   {
@@ -128,21 +138,23 @@ export const parts: Part[] = [
       openssl,
     ],
     root: true,
+    waits: true,
     minutes: 10,
   },
-  { name: 'real', what: 'other tests that need the real thing', files: real, root: true, minutes: 10 },
+  { name: 'real', what: 'other tests that need the real thing', files: real, root: true, waits: true, minutes: 10 },
   { name: 'bench', what: 'benchmarks still run (their numbers are not judged)', files: /^test\/bench\//, minutes: 5 },
   {
     name: 'clouds',
     what: 'whole clouds: every operation called, killed at every step, attacked',
     files: clouds,
-    minutes: 10,
+    minutes: 15,
   },
   {
     name: 'unit',
     what: 'everything else that needs nothing',
     files: /\.test\.ts$/,
-    minutes: 10,
+    together: true,
+    minutes: 15,
   },
   {
     name: 'postgres',
@@ -151,7 +163,8 @@ export const parts: Part[] = [
     mentions: /\/engines\.ts'/,
     needs: [{ program: 'initdb', package: 'postgresql' }],
     server: 'postgres',
-    minutes: 10,
+    together: true,
+    minutes: 15,
   },
 ]
 

@@ -5,6 +5,6 @@ set -u
 cd "$(dirname -- "$0")/.." || exit 1
 . tools/npm-packages.sh
 npm_packages "$PWD" all
-# Every test file is a process: with compiled code kept, it starts in half the time.
+# Tests start many processes: with compiled code kept, each starts in half the time.
 export NODE_COMPILE_CACHE="${NODE_COMPILE_CACHE:-$PWD/node_modules/.cache/nephos}"
 exec node_modules/.bin/node tools/run-tests.ts

@@ -214,9 +214,9 @@ export function startIn(netns: string | null, command: string, args: string[]): 
         const awake = new Promise<void>(resolve => {
           wake = resolve
         })
-        await Promise.race([awake, clock.sleep(5000, patience.signal).catch(() => {})])
+        await Promise.race([awake, clock.sleep(30_000, patience.signal).catch(() => {})])
         patience.abort()
-        assert.ok(text.length > before, `${command} ${args.at(-1)} in ${netns} printed nothing more for 5 s`)
+        assert.ok(text.length > before, `${command} ${args.at(-1)} in ${netns} printed nothing more for 30 s`)
       }
     },
     skip() {
