@@ -27,6 +27,7 @@ function networkOf(ctx: Ctx, offers: readonly Offer[]): Network {
 
 /** Where hosts are in the network, by name. */
 async function spotsOf(ctx: Ctx, names: readonly string[]): Promise<Map<string, Spot>> {
+  if (names.length === 0) return new Map()
   const wanted = [...new Set(names)]
   const found = await hosts.pick(ctx.db, ['name', 'provider_uuid'], { name: wanted })
   const providers = new Map(found.map(row => [row.name, row.provider_uuid]))

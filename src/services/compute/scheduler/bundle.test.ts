@@ -10,6 +10,7 @@ import type { HostState } from './scheduler.ts'
 
 const levels = ['rack', 'row']
 const options = (most = 100_000): BundleOptions => ({
+  spots: new Map(),
   filters: ['ServerGroupAntiAffinityFilter', 'ServerGroupAffinityFilter', 'PlaceFilter'],
   settings,
   most,
@@ -150,18 +151,28 @@ test('in ten thousand hosts a bundle is found at once, and so is that there is n
   const found = await chooseBundle(alike(3, spots), links, network, options(10_100))
   assert.ok(typeof found === 'object')
   assert.equal(new Set(found.hosts.map(host => host.aggregate_metadata['place:rack']![0])).size, 1)
+  const group = { policy: 'anti-affinity' as const, max_per_host: 1, members: {} }
+  const apart = alike(3, large(10_000, i => ({ free_vcpus: 1 + (i % 7), free_ram_mb: 2048 + 10 * (i % 97) })).spots)
+  for (const server of apart) server.request = { ...server.request, group }
+  const more = mesh(3, { max_hops: 2, bandwidth: 60 })
+  assert.equal(await chooseBundle(apart, more, network, options()), 'none')
+  assert.deepEqual(await lackOf(apart, more, network, options()), { limit: 'bandwidth', best: 50 })
   // Three links with a host of its own would need 150 of the 100 that it has.
   const four = await chooseBundle(alike(4, spots), mesh(4, { max_hops: 2, bandwidth: 50 }), network, options(100_000))
   assert.equal(four, 'none')
 })
 
 test('a search that would take too long ends, gives others their turns meanwhile, and says so', async () => {
-  // No two hosts are the same, and forty-one servers do not fit into a rack of forty.
-  const { spots, free } = large(2000, i => ({ free_vcpus: 1 + i / 1e6, free_ram_mb: 2048 + i, free_disk_gb: 10 }))
+  // Servers of many sizes, which no two hosts have the same room for.
+  const { spots, free } = large(400, i => ({ free_vcpus: 40 + (i % 40), free_ram_mb: 102_400, free_disk_gb: 100 }))
   let turns = 0
   const breathe = async () => void turns++
   const bounded = { ...options(20_000), breathe }
-  const found = await chooseBundle(alike(41, spots), mesh(41, { max_hops: 2, bandwidth: 0 }), { levels, free }, bounded)
-  assert.equal(found, 'unknown')
-  assert.equal(turns, 20)
+  const servers = Array.from({ length: 40 }, (_, i) => ({
+    request: scheduleRequest({ vcpus: 31 + i, ram_mb: 51_201, disk_gb: 1 }),
+    hosts: spots,
+  }))
+  const links = servers.slice(1).map((_, at): BundleLink => ({ ends: [at, at + 1], max_hops: 2, bandwidth: 70 }))
+  assert.equal(await chooseBundle(servers, links, { levels, free }, bounded), 'unknown')
+  assert.ok(turns > 30, `${turns} turns`)
 })

@@ -25,24 +25,23 @@ export interface BundleOptions extends Pick<SchedulerOptions, 'filters' | 'setti
   most: number
   /** Lets others have their turn; called now and then. */
   breathe: () => Promise<void>
+  /** Where hosts are, by name: remembered from one search to the next. */
+  spots: Map<string, Spot>
 }
 
 /** `none`: there is no way. `unknown`: none was found in the tries that it may take. */
 export type Found = { hosts: HostState[] } | 'none' | 'unknown'
 
 /** How many hosts are looked at before others get their turn. */
-const atOnce = 1000
+const atOnce = 500
 
 /** What is tried for one server. */
 interface Frame {
   server: number
   hosts: readonly HostState[]
   next: number
-  /** Hosts like these lead nowhere. */
-  vain: Set<string>
-  /** What the present try took, to be given back. */
+  /** Gives back what the present try took. */
   undo: (() => void) | undefined
-  tried: string
 }
 
 /** Neither hosts nor requests are other than before when it ends, but for counts of groups while it works. */
@@ -53,43 +52,41 @@ export async function chooseBundle(
   options: BundleOptions,
 ): Promise<Found> {
   const ground = groundOf(servers, links, network, options)
+  let looked = 0
+  for (const host of new Set(servers.flatMap(({ hosts }) => hosts))) {
+    if (looked++ % atOnce === 0) await options.breathe()
+    ground.learn(host)
+  }
   const order = orderOf(servers, links)
   const frames: Frame[] = []
-  const begin = (server: number) =>
-    frames.push({ server, hosts: ground.hostsFor(server), next: 0, vain: new Set(), undo: undefined, tried: '' })
-  let looked = 0
+  const begin = (server: number) => frames.push({ server, hosts: ground.hostsFor(server), next: 0, undo: undefined })
+  const end = () => {
+    for (const { undo } of frames.reverse()) undo?.()
+  }
   begin(order[0]!)
-  for (;;) {
+  for (let tries = 1; ; tries++) {
     const frame = frames.at(-1)
     if (!frame) return 'none'
-    if (frame.undo) {
-      frame.undo()
-      frame.undo = undefined
-      frame.vain.add(frame.tried)
-    }
+    frame.undo?.()
+    frame.undo = undefined
     const host = frame.hosts[frame.next++]
     if (!host) {
       frames.pop()
       continue
     }
-    if (++looked % atOnce === 0) await options.breathe()
-    if (looked > options.most) {
-      for (const { undo } of frames.reverse()) undo?.()
+    if (tries % atOnce === 0) await options.breathe()
+    if (tries > options.most) {
+      end()
       return 'unknown'
     }
-    frame.tried = ground.kindOf(host)
-    if (frame.vain.has(frame.tried)) continue
     frame.undo = ground.put(frame.server, host)
-    if (!frame.undo) {
-      frame.vain.add(frame.tried)
-      continue
-    }
+    if (!frame.undo) continue
     if (frames.length < order.length) {
       begin(order[frames.length]!)
       continue
     }
     const hosts = ground.chosen()
-    for (const { undo } of frames.reverse()) undo?.()
+    end()
     return { hosts }
   }
 }
@@ -125,7 +122,7 @@ function groundOf(
   network: Network,
   options: BundleOptions,
 ) {
-  const spots = new Map<string, Spot>()
+  const { spots } = options
   const spotOf = (host: HostState) => {
     const known = spots.get(host.host)
     if (known) return known
@@ -134,42 +131,40 @@ function groundOf(
     return spot
   }
   const chosen: (HostState | undefined)[] = servers.map(() => undefined)
-  const there = new Map<string, ScheduleRequest[]>()
+  const there = new Map<string, { host: HostState; requests: ScheduleRequest[] }>()
   const used = new Map<string, number>()
   const ofServer = servers.map((_, server) =>
     links.flatMap(({ ends: [a, b], max_hops, bandwidth }) =>
       a === server || b === server ? [{ other: a === server ? b : a, max_hops, bandwidth }] : [],
     ),
   )
-  const lists = new Map<readonly HostState[], Map<string, HostState[]>[]>()
-
-  /** The hosts of a list by what they share at a level. */
-  function at(list: readonly HostState[], level: number): Map<string, HostState[]> {
-    const byLevel = lists.get(list) ?? []
-    lists.set(list, byLevel)
-    byLevel[level] ??= Map.groupBy(list, host => spotOf(host).keys[level]!)
-    return byLevel[level]
-  }
-
   const kindOf = kindsOf(servers, links, network, spotOf)
+  const listOf = listsBy(spotOf, kindOf)
 
   return {
     chosen: () => chosen.map(host => host!),
-    /** Another host of the same kind will do as well; those with servers of the bundle are each of a kind. */
-    kindOf: (host: HostState) => (there.has(host.host) ? `=${host.host}` : kindOf(host)),
-    /** Those near enough to the nearest peer that is placed. */
+    learn: (host: HostState) => void kindOf(host),
+    /**
+     * Those near enough to the nearest peer that is placed, best first: those with servers of the bundle, and of the others one of a kind,
+     * since another one would do neither better nor worse.
+     */
     hostsFor(server: number): readonly HostState[] {
-      const { hosts } = servers[server]!
       const near = ofServer[server]!.flatMap(({ other, max_hops }) =>
         max_hops === null || !chosen[other] ? [] : [{ level: Math.floor(max_hops / 2), peer: chosen[other] }],
       ).sort((x, y) => x.level - y.level)[0]
-      if (!near || near.level > network.levels.length) return hosts
-      return at(hosts, near.level).get(spotOf(near.peer).keys[near.level]!) ?? []
+      const isBound = near !== undefined && near.level <= network.levels.length
+      const { ranks, kinds } = listOf(
+        servers[server]!.hosts,
+        isBound ? { level: near.level, key: spotOf(near.peer).keys[near.level]! } : undefined,
+      )
+      const open = [...kinds.values()].flatMap(hosts => hosts.find(({ host }) => !there.has(host)) ?? [])
+      const taken = [...there.values()].flatMap(({ host }) => (ranks.has(host.host) ? [host] : []))
+      return [...open, ...taken].sort((a, b) => ranks.get(a.host)! - ranks.get(b.host)!)
     },
     /** Takes a host for a server; undefined, and nothing taken, when it does not do. */
     put(server: number, host: HostState): (() => void) | undefined {
       const { request } = servers[server]!
-      const present = there.get(host.host) ?? []
+      const present = there.get(host.host)?.requests ?? []
       if (present.length > 0 && !hasRoom(host, [...present, request])) return undefined
       const needs = new Map<string, number>()
       for (const { other, max_hops, bandwidth } of ofServer[server]!) {
@@ -190,14 +185,43 @@ function groundOf(
       }
       add(1)
       chosen[server] = host
-      there.set(host.host, [...present, request])
+      there.set(host.host, { host, requests: [...present, request] })
       return () => {
         add(-1)
         chosen[server] = undefined
-        if (present.length > 0) there.set(host.host, present)
+        if (present.length > 0) there.set(host.host, { host, requests: present })
         else there.delete(host.host)
       }
     },
+  }
+}
+
+interface Listed {
+  /** Which of them is how good, by name. */
+  ranks: ReadonlyMap<string, number>
+  kinds: ReadonlyMap<string, readonly HostState[]>
+}
+
+/** The hosts of a list that share something, or all of them, by their kinds: sorted once. */
+function listsBy(spotOf: (host: HostState) => Spot, kindOf: (host: HostState) => string) {
+  const known = new Map<readonly HostState[], Map<string, Listed>>()
+  const shared = new Map<readonly HostState[], Map<string, HostState[]>[]>()
+  const listed = (hosts: readonly HostState[]): Listed => ({
+    ranks: new Map(hosts.map(({ host }, rank) => [host, rank])),
+    kinds: Map.groupBy(hosts, kindOf),
+  })
+  return (list: readonly HostState[], at?: { level: number; key: string }): Listed => {
+    const lists = known.get(list) ?? new Map<string, Listed>()
+    known.set(list, lists)
+    const word = at ? `${at.level} ${at.key}` : ''
+    const found = lists.get(word)
+    if (found) return found
+    const byLevel = shared.get(list) ?? []
+    shared.set(list, byLevel)
+    if (at) byLevel[at.level] ??= Map.groupBy(list, host => spotOf(host).keys[at.level]!)
+    const made = listed(at ? (byLevel[at.level]!.get(at.key) ?? []) : list)
+    lists.set(word, made)
+    return made
   }
 }
 
@@ -227,7 +251,10 @@ function count(host: HostState, { group, nearness = [] }: ScheduleRequest, sign:
   }
 }
 
-/** Hosts with the same word are the same to the bundle, as long as none of it is there: more room than all of it needs makes no difference. */
+/**
+ * Hosts with the same word are the same to the bundle, as long as none of it is there: room for more than all of it makes no difference, nor
+ * does what is less than a share that all it asks for is made of.
+ */
 function kindsOf(
   servers: readonly BundleServer[],
   links: readonly BundleLink[],
@@ -235,11 +262,11 @@ function kindsOf(
   spotOf: (host: HostState) => Spot,
 ): (host: HostState) => string {
   const requests = servers.map(({ request }) => request)
-  const all = {
-    vcpus: sum(requests, one => one.vcpus),
-    ram: sum(requests, one => one.ram_mb),
-    disk: sum(requests, one => one.disk_gb),
-    bandwidth: sum(links, one => one.bandwidth),
+  const sharesOf = {
+    vcpus: sharesBy(requests.map(one => one.vcpus)),
+    ram: sharesBy(requests.map(one => one.ram_mb)),
+    disk: sharesBy(requests.map(one => one.disk_gb)),
+    bandwidth: sharesBy(links.map(one => one.bandwidth)),
   }
   const lists = [...new Set(servers.map(({ hosts }) => hosts))].map(hosts => new Set(hosts.map(({ host }) => host)))
   const nearness = requests.flatMap(request => request.nearness ?? [])
@@ -255,10 +282,10 @@ function kindsOf(
     const level = uplinks.findIndex((uplink, at) => at > 0 && uplink !== undefined)
     const made = JSON.stringify([
       level < 0 ? null : [level, keys[level]],
-      Math.min(host.free_vcpus, all.vcpus),
-      Math.min(host.free_ram_mb, all.ram),
-      Math.min(host.free_disk_gb, all.disk),
-      Math.min(network.free[host.provider] ?? 0, all.bandwidth),
+      sharesOf.vcpus(host.free_vcpus),
+      sharesOf.ram(host.free_ram_mb),
+      sharesOf.disk(host.free_disk_gb),
+      sharesOf.bandwidth(network.free[host.provider] ?? 0),
       lists.map(list => list.has(host.host)),
       levels.map(one => placeOf(host, one)),
       counts.map(members => members[host.host] ?? 0),
@@ -267,3 +294,12 @@ function kindsOf(
     return made
   }
 }
+
+/** How many shares of these amounts there are in what is free: any sum of amounts is made of whole ones. */
+function sharesBy(amounts: readonly number[]): (free: number) => number {
+  const share = amounts.reduce(commonShare, 0)
+  const all = sum(amounts, one => one)
+  return free => (share === 0 ? 0 : Math.floor(Math.min(free, all) / share))
+}
+
+const commonShare = (a: number, b: number): number => (b === 0 ? a : commonShare(b, a % b))

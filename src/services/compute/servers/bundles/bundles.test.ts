@@ -150,7 +150,9 @@ test('a host that cannot build a server of a bundle is replaced by one as near',
   const { demo } = cloud
   const { GuestError } = await import('../../drivers/driver.ts')
   const full = new GuestError('No space left on the host.', { retryElsewhere: true })
-  for (const driver of ['h1', 'h3', 'h5']) cloud.drivers[driver]!.inject({ method: 'spawn', error: full })
+  for (const host of ['h1', 'h3', 'h5']) cloud.drivers[host]!.inject({ method: 'spawn', error: full })
+  // So that those are the best ones.
+  for (const host of ['h2', 'h4', 'h6']) await cloud.boot(await cloud.admin(), { availability_zone: `nova:${host}` })
   const asked = { servers: ['a', 'b'].map(name => cloud.server(name)), links: mesh(['a', 'b'], { max_hops: 2 }) }
   const { body } = await cloud.bundle(demo, asked)
   await cloud.env.sagas.idle()
@@ -179,4 +181,35 @@ onEachEngine('bundles asked for at the same time never promise more than there i
     await cloud.uplinks(),
     Object.fromEntries(['h1', 'h2', 'h3', 'h4', 'h5', 'h6'].map(host => [host, 700])),
   )
+})
+
+test('a server on the shelf holds nothing of its links, and comes back as near as before or not at all', async () => {
+  await using cloud = await bundleCloud()
+  const { demo } = cloud
+  const flavorRef = (await cloud.flavor('most', 3)).id
+  const servers = ['a', 'b'].map(name => cloud.server(name, { flavorRef }))
+  const { body } = await cloud.bundle(demo, { servers, links: mesh(['a', 'b'], { max_hops: 2, bandwidth: 600 }) })
+  await cloud.env.sagas.idle()
+  const [a] = body.bundle.servers
+  const [home, peer] = await cloud.hostsOf(body.bundle)
+  const act = async (action: object, version?: string) => {
+    const answer = await cloud.api(await cloud.admin(), 'POST', `/servers/${a!.id}/action`, action, version)
+    await cloud.env.sagas.idle()
+    return answer.status
+  }
+  const far = ['h1', 'h3', 'h5'].find(host => cloud.rackOf(host) !== cloud.rackOf(home!))
+  const forced = { 'os-migrateLive': { host: far, block_migration: 'auto', force: true } }
+  assert.equal(await act(forced, '2.30'), 202)
+  assert.equal((await cloud.row(a!.id)).host, home, 'nobody may force what breaks a promise')
+
+  assert.equal(await act({ shelve: null }), 202)
+  assert.equal((await cloud.row(a!.id)).vm_state, 'shelved_offloaded')
+  assert.deepEqual(await cloud.uplinks(), {})
+  const filler = await cloud.boot(await cloud.admin(), { flavorRef, availability_zone: `nova:${home}` })
+  await act({ unshelve: null })
+  assert.equal((await cloud.row(a!.id)).host, null, 'its rack is full')
+  await cloud.remove(await cloud.admin(), filler.id)
+  await act({ unshelve: null })
+  assert.equal((await cloud.row(a!.id)).host, home)
+  assert.deepEqual(await cloud.uplinks(), { [home!]: 600, [peer!]: 600 })
 })

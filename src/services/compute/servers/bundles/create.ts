@@ -101,7 +101,6 @@ export async function tryBundle(ctx: Ctx, body: BundleBody, project_id: string):
     const [first] = newRows(ctx, request, project_id, 1)
     const row = { ...first!, reservation_id, launch_index }
     await insertServer(ctx, await newServer(ctx, request, row, cell1))
-    if (request.spec.group_id !== null) await joinGroup(ctx, request.spec.group_id, row.id)
     made.push({ asked: request, row })
   }
   const bundle: BundleRow = {
@@ -134,6 +133,7 @@ export async function createBundle(ctx: Ctx, body: BundleBody, project_id: strin
     const placed = { host, node, availability_zone: zone }
     await updateServer(ctx, row.id, placed)
     await tell(ctx, { ...row, ...placed }, 'create.start')
+    if (asked.spec.group_id !== null) await joinGroup(ctx, asked.spec.group_id, row.id)
     await beginServer(ctx, asked, { ...row, ...placed })
   }
   return all

@@ -33,25 +33,31 @@ const bundleSchema = Type.Object({
   ),
 })
 
-async function view(ctx: Ctx, { servers, ...bundle }: BundleRow) {
-  const present = await listServers(ctx, { id: servers.map(({ id }) => id) })
-  const statuses = new Map(present.map(row => [row.id, statusOf(row)]))
-  const names = new Map(servers.map(({ id, name }) => [id, name]))
-  const all = await links.list(ctx.db, { bundle_id: bundle.id })
-  const hops = await hopsOf(ctx, all)
-  return {
-    ...bundle,
-    servers: servers.flatMap(({ id, name }) => (statuses.has(id) ? [{ id, name, status: statuses.get(id)! }] : [])),
-    links: all
-      .map(({ id, server_a, server_b, max_hops, bandwidth }) => ({
-        between: [names.get(server_a) ?? server_a, names.get(server_b) ?? server_b],
-        max_hops,
-        bandwidth: bandwidth || null,
-        hops: hops.get(id) ?? null,
-      }))
-      .sort((a, b) => (a.between.join() < b.between.join() ? -1 : 1)),
-  }
+/** As many statements for all of them as for one. */
+async function views(ctx: Ctx, all: readonly BundleRow[]) {
+  const ids = all.flatMap(({ servers }) => servers.map(({ id }) => id))
+  const statuses = new Map((await listServers(ctx, { id: ids })).map(row => [row.id, statusOf(row)]))
+  const ofAll = await links.list(ctx.db, { bundle_id: all.map(({ id }) => id) })
+  const hops = await hopsOf(ctx, ofAll)
+  const byBundle = Map.groupBy(ofAll, link => link.bundle_id)
+  return all.map(({ servers, ...bundle }) => {
+    const names = new Map(servers.map(({ id, name }) => [id, name]))
+    return {
+      ...bundle,
+      servers: servers.flatMap(({ id, name }) => (statuses.has(id) ? [{ id, name, status: statuses.get(id)! }] : [])),
+      links: (byBundle.get(bundle.id) ?? [])
+        .map(({ id, server_a, server_b, max_hops, bandwidth }) => ({
+          between: [names.get(server_a) ?? server_a, names.get(server_b) ?? server_b],
+          max_hops,
+          bandwidth: bandwidth || null,
+          hops: hops.get(id) ?? null,
+        }))
+        .sort((x, y) => (x.between.join() < y.between.join() ? -1 : 1)),
+    }
+  })
 }
+
+const view = async (ctx: Ctx, bundle: BundleRow) => (await views(ctx, [bundle]))[0]!
 
 async function load(ctx: Ctx, { params: { bundle_id: id } }: { params: { bundle_id: string } }): Promise<BundleRow> {
   const found = await bundles.find(ctx.db, { id })
@@ -96,7 +102,7 @@ const list = operation({
         { column: 'id', direction: 'asc' },
       ],
     })
-    return { bundles: await Promise.all(found.map(bundle => view(ctx, bundle))) }
+    return { bundles: await views(ctx, found) }
   },
 })
 

@@ -8,7 +8,7 @@ import { networkNow } from '../../links/steps.ts'
 import { releaseRoom } from '../../rooms/steps.ts'
 import { type BundleLink, type BundleServer, chooseBundle } from '../../scheduler/bundle.ts'
 import { type Lack, lackOf } from '../../scheduler/bundle-limits.ts'
-import { type Network, uplinkOfPlace } from '../../scheduler/links.ts'
+import { type Network, type Spot, uplinkOfPlace } from '../../scheduler/links.ts'
 import { placePrefix } from '../../scheduler/places.ts'
 import { type HostState, passing, type Refused } from '../../scheduler/scheduler.ts'
 import { inOrder } from '../../scheduler/weighers.ts'
@@ -67,7 +67,7 @@ export async function placeBundle(
   for (const { id, request } of members) await tellChoice(ctx, 'start', request, [id])
   const options = schedulerOptions(ctx)
   const kinds = await kindsOf(ctx, members, options)
-  const search = { ...options, most: mostLooks, breathe }
+  const search = { ...options, most: mostLooks, breathe, spots: new Map<string, Spot>() }
   const unusable = new Set<string>()
   let tries = 0
   let isSure = false
