@@ -7,8 +7,9 @@ import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import { after, before, describe, it } from 'node:test'
 import { type GuestSpec, type ImageSpec, powerStates, type StoredBytes } from '../driver.ts'
+import { connectQmp } from './qmp.ts'
 import { bootSector, memoryImages } from './test-guest.ts'
-import { booted, type Host, openHost, skip, until } from './test-host.ts'
+import { booted, clock, type Host, openHost, skip, until } from './test-host.ts'
 
 const mebibyte = 1024 ** 2
 const size = 1024 * mebibyte
@@ -65,6 +66,31 @@ describe('backups of guests under QEMU', { skip: skip ?? false }, () => {
     await host.driver.stop(restored.id, 0)
     assert.match(String(execFileSync('qemu-img', ['compare', diskOf(spec), diskOf(restored)])), /identical/)
     assert.equal(readdirSync(join(host.dir, 'images')).filter(name => name.includes('part')).length, 0)
+    for (const { id } of [spec, restored]) await host.driver.destroy(id)
+  })
+
+  it('counts what a guest writes while it runs, also while nobody watches', async () => {
+    const spec = await booted(host)
+    await backup(spec, 'before')
+    await host.driver[Symbol.asyncDispose]()
+    const qmp = await connectQmp(join(host.instances, spec.id, 'run/qmp'), clock)
+    for (const command of ['write -P 5 200M 3M', 'write -P 6 700M 64k', 'flush']) {
+      // As the guest's own device does it.
+      const line = `qemu-io -d /machine/peripheral/disk-root-device/virtio-backend "${command}"`
+      assert.doesNotMatch(await qmp.execute<string>('human-monitor-command', { 'command-line': line }), /rror|failed/)
+    }
+    qmp.close()
+    await host.reopen()
+    await host.driver.recover()
+    const changes = await backup(spec, 'changes', 'before')
+    assert.equal(changes.base, 'before')
+    assert.ok(changes.bytes > 3 * mebibyte && changes.bytes < 4 * mebibyte, `${changes.bytes} bytes`)
+    assert.equal(await host.driver.state(spec.id), powerStates.running)
+
+    const source = { type: 'image' as const, image: chain('changes', 'before') }
+    const restored = await booted(host, { disks: [{ ...spec.disks[0]!, source }] })
+    for (const { id } of [spec, restored]) await host.driver.stop(id, 0)
+    assert.match(String(execFileSync('qemu-img', ['compare', diskOf(spec), diskOf(restored)])), /identical/)
     for (const { id } of [spec, restored]) await host.driver.destroy(id)
   })
 
