@@ -11,6 +11,7 @@ import { GuestError } from '../driver.ts'
 import type { Machine } from './command-line.ts'
 import { agentSocket, askAgent, setPassword } from './guest-agent.ts'
 import { resetNetwork } from './guest-network.ts'
+import { runProgram, systemOf, writeFile } from './guest-programs.ts'
 import type { GuestFiles } from './host.ts'
 
 interface Asked {
@@ -151,4 +152,86 @@ test('the NICs of a guest get what they are to have by its own programs, and its
   await assert.rejects(resetNetwork(systemClock(), booted, [nic('fa:16:3e:00:00:02')]), /sees no NIC/)
   fails = true
   await assert.rejects(resetNetwork(systemClock(), booted, [nic('fa:16:3e:00:00:01')]), /ip link set .* failed/)
+})
+
+/** A guest whose agent answers commands by name; what it refuses is a text. */
+const answering = (answers: Record<string, (asked: Asked) => unknown>) =>
+  agent(asked => {
+    if (asked.execute === 'guest-sync') return sync(asked)
+    const told = answers[asked.execute]?.(asked) ?? 'no such command'
+    return `${JSON.stringify(typeof told === 'string' ? { error: { desc: told } } : { return: told })}\n`
+  })
+
+const bootedIn = (dir: string) => ({
+  ...{ machine: { agent: true } as Machine, files: { dir } as GuestFiles, uptime: 1000 },
+})
+
+test('a program in a guest is waited for, and what it has printed is bounded', async () => {
+  let looks = 0
+  const printed = Buffer.from(`${'é'.repeat(9000)}the end`).toString('base64')
+  using guest = await answering({
+    'guest-exec': () => ({ pid: 7 }),
+    'guest-exec-status': () =>
+      ++looks < 3 ? { exited: false } : { exited: true, exitcode: 3, 'err-data': printed, 'out-data': 7 },
+  })
+  const program = { path: 'apt-get', args: ['install', 'a b; c'], env: ['LC_ALL=C'], wait_ms: 60_000 }
+  const { code, output, errors } = await runProgram(systemClock(), bootedIn(guest.dir), program)
+  assert.deepEqual([code, output, errors.length, errors.endsWith('éthe end')], [3, '', 4000, true])
+  const asked = guest.heard.find(({ execute }) => execute === 'guest-exec')!.arguments
+  assert.deepEqual(asked, {
+    ...{ path: 'apt-get', arg: ['install', 'a b; c'], env: ['LC_ALL=C'], 'capture-output': true },
+  })
+})
+
+test('a program that does not end, or does not begin, is no failure of the agent', async () => {
+  using busy = await answering({ 'guest-exec': () => ({ pid: 7 }), 'guest-exec-status': () => ({ exited: false }) })
+  const program = { path: 'sleep', args: ['9'], wait_ms: 300 }
+  const { code, errors } = await runProgram(systemClock(), bootedIn(busy.dir), program)
+  assert.deepEqual([code, errors], [null, 'It does not end within 0 seconds.'])
+  using none = await answering({ 'guest-exec': () => 'Failed to execute child process' })
+  const refused = await runProgram(systemClock(), bootedIn(none.dir), program)
+  assert.deepEqual([refused.code, refused.errors.includes('Failed to execute')], [null, true])
+  using mad = await answering({ 'guest-exec': () => ({ pid: 'x' }) })
+  await assert.rejects(runProgram(systemClock(), bootedIn(mad.dir), program), /does not say what it has started/)
+})
+
+test('a file is written in parts, whatever an agent takes of each; one that lies about it is given up', async () => {
+  let written = ''
+  let open = 0
+  using guest = await answering({
+    'guest-file-open': () => ++open,
+    'guest-file-write': ({ arguments: { 'buf-b64': part } }) => {
+      const taken = Buffer.from(String(part), 'base64').subarray(0, 20_000)
+      written += taken.toString('latin1')
+      return { count: taken.length }
+    },
+    'guest-file-close': () => {
+      open--
+      return {}
+    },
+  })
+  const text = 'ab\n'.repeat(20_000)
+  await writeFile(systemClock(), bootedIn(guest.dir), '/run/x', text)
+  assert.deepEqual([written === text, open], [true, 0])
+  using liar = await answering({
+    'guest-file-open': () => 1,
+    'guest-file-write': () => ({ count: 0 }),
+    'guest-file-close': () => ({}),
+  })
+  await assert.rejects(writeFile(systemClock(), bootedIn(liar.dir), '/run/x', text), /how much it has written/)
+  assert.equal(liar.heard.at(-1)!.execute, 'guest-file-close')
+})
+
+test('the system of a guest is its word, as far as it is a word', async () => {
+  for (const [id, system] of [
+    ['Debian', 'debian'],
+    ['opensuse-leap', 'opensuse-leap'],
+    ['a b', 'unknown'],
+    [7, 'unknown'],
+  ] as const) {
+    using guest = await answering({ 'guest-get-osinfo': () => ({ id }) })
+    assert.equal(await systemOf(systemClock(), bootedIn(guest.dir)), system)
+  }
+  using old = await answering({})
+  assert.equal(await systemOf(systemClock(), bootedIn(old.dir)), 'unknown')
 })

@@ -64,7 +64,7 @@ export const softwareSaga = saga<RunInput>(
   async (s, { server_id: id, run }) => {
     const plan = await s.record('read the request', ctx => planned(ctx, id))
     const tasks = tools[plan.driver].tasks(plan)
-    const agent = await s.step('wait for the agent', signal => asked(s, id, signal))
+    const agent = await s.step('wait for the guest', signal => asked(s, id, signal))
     const failures: { task: Task | null; failed: string }[] = []
     let away = 'failed' in agent ? agent : undefined
     if (away) failures.push({ task: null, failed: away.failed })
@@ -96,7 +96,7 @@ export const softwareSaga = saga<RunInput>(
 
 /** Names of what failed, never what the guest says of it: that may quote a manifest, and this goes into logs. */
 function summary(failures: readonly { task: Task | null }[]): string {
-  const names = failures.map(({ task }) => task?.event ?? 'wait for the agent')
+  const names = failures.map(({ task }) => task?.event ?? 'wait for the guest')
   return `Not done: ${names.slice(0, 10).join(', ')}${names.length > 10 ? ` and ${names.length - 10} more` : ''}.`
 }
 
@@ -132,7 +132,10 @@ const failure = (error: GuestAway): Failed => ({
 
 async function asked({ ctx }: SagaRun, id: string, signal: AbortSignal): Promise<{ system: string } | Failed> {
   try {
-    return { system: await systemOf(ctx, id, signal) }
+    const system = await systemOf(ctx, id, signal)
+    // What user data says of repositories comes first. Guests without cloud-init have no such program.
+    await insideOf(ctx, id, system, signal).run('cloud-init', ['status', '--wait'], { minutes: 10 })
+    return { system }
   } catch (error) {
     if (error instanceof GuestAway) return failure(error)
     throw error

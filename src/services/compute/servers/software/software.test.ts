@@ -137,7 +137,7 @@ test('Puppet is told the node: its manifest, what is to be there, and what is to
   )
   guests.inject({
     method: 'runInGuest',
-    call: 3,
+    call: 4,
     hit: () => {
       definition = Object.values(s.guest(id).software!.files)[0]!
     },
@@ -224,7 +224,7 @@ test('an agent that never answers ends the run, and the log says so', async () =
   assert.deepEqual([status, message], ['failed', 'The agent of the guest does not answer.'])
   assert.deepEqual([found[0]!.state, found[0]!.message], ['failed', 'The agent of the guest does not answer.'])
   const { events } = await s.log(id)
-  const waited = events.find(({ event }) => event === 'wait for the agent')!
+  const waited = events.find(({ event }) => event === 'wait for the guest')!
   assert.deepEqual([waited.result, waited.details], ['Error', 'The agent of the guest does not answer.'])
 })
 
