@@ -13,23 +13,29 @@ type Breathe = () => Promise<void> | undefined
 export interface Breather {
   /** What is under way goes on with the next turn of the loop, so that it ends before more begins. */
   statement: Breathe
-  /** What has not begun waits for a turn that has time for it: many at once would hold the loop before the first of their statements. */
+  /**
+   * What has not begun waits for a turn that has time for it: many at once would hold the loop before the first of their statements. One a turn begins
+   * in any case, in the order in which they came: there may be no such turn for as long as much is built.
+   */
   request: Breathe
 }
 
 export function breather(): Breather {
   let began: number | undefined
+  let hasBegunLate = false
   function hasTime(): boolean {
     if (began !== undefined) return clock.monotonic() - began < mostMs
     began = clock.monotonic()
     setImmediate(() => {
       began = undefined
+      hasBegunLate = false
     })
     return true
   }
   async function turnWithTime(): Promise<void> {
     do await nextTurn()
-    while (!hasTime())
+    while (!hasTime() && hasBegunLate)
+    hasBegunLate = true
   }
   return {
     statement: () => (hasTime() ? undefined : nextTurn()),
