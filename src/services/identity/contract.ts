@@ -1,7 +1,7 @@
 /** What identity offers the other services. */
 import type { Ctx, Env, Identity } from '#kernel/context.ts'
 import { type Account, bootstrap, ensureAccount, type FirstContents } from './bootstrap.ts'
-import { offered } from './catalog/catalog.ts'
+import { offered, strangerTo } from './catalog/catalog.ts'
 import { encrypted, unsealed } from './credentials/credential.ts'
 import { rotateTokenKeys } from './keys/key.ts'
 import {
@@ -58,6 +58,10 @@ export const identityContract = {
       .find(one => one.region_id === region && one.interface === face)
     return endpoint && { url: endpoint.url.replace('%(base)s', ctx.base), ours: endpoint.url.startsWith('%(base)s') }
   },
+
+  /** Why this cloud's service of one of the types does not go with its own of another type: the catalog names another partner of it. */
+  strangerTo: (ctx: Ctx, question: { types: readonly string[]; to: string }): Promise<string | undefined> =>
+    strangerTo(ctx, question),
 
   /** What a project may have of a service's resource by unified limits: undefined when none is registered, -1 without limit. */
   async limit(ctx: Ctx, question: LimitsQuestion & { resource_name: string }): Promise<number | undefined> {

@@ -10,7 +10,7 @@ import type { ServerRow } from './server.ts'
 import { findServer } from './store.ts'
 import { devicesOf, devicesOfVolume, insertDevice } from './store-block-devices.ts'
 import { attachVolumeSaga, detachAtOnce, detachVolumeSaga, swapVolumeSaga } from './volume-sagas.ts'
-import { volumeService } from './volumes.ts'
+import { reserveVolume, volumeService } from './volumes.ts'
 
 const invalid = (reason: string) => new BadRequest(`Invalid volume: ${reason}`)
 
@@ -79,7 +79,7 @@ async function newDevice(ctx: Ctx, server: ServerRow, volume: VolumeInfo, wish: 
     throw new Conflict(`The supplied device path (${wish.device}) is in use.`)
   const device_name = wish.device ?? freeName(null, taken)
   if (device_name === undefined) throw tooManyDevices()
-  const attachment_id = await volumeService(ctx).reserve(ctx, { volume_id: volume.id, server_id: server.id })
+  const attachment_id = await reserveVolume(ctx, { volume_id: volume.id, server_id: server.id })
   return {
     id: ctx.ids.uuid(),
     server_id: server.id,

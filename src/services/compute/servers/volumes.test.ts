@@ -176,3 +176,39 @@ test('the volume service puts another volume in the place of one that it moves; 
   await cloud.remove(member, server.id)
   assert.deepEqual(await cloud.statusOf(next), undefined)
 })
+
+onEachEngine(
+  'volumes go to servers of the compute service that the catalog names as partner (S-286)',
+  async database => {
+    await using cloud = await volumeCloud(database)
+    const { member } = cloud
+    const admin = await cloud.login('admin')
+    type Service = { id: string; type: string; 'nephos:partner'?: string }
+    const identity = async <T>(method: string, path: string, body?: object) =>
+      (await cloud.request<T>(method, `/identity/v3${path}`, { token: admin, ...(body && { body }) })).body
+    const add = async (service: object, url: string) => {
+      const { id } = (await identity<{ service: Service }>('POST', '/services', { service })).service
+      const endpoint = { service_id: id, region_id: 'RegionOne', interface: 'public', url }
+      await identity('POST', '/endpoints', { endpoint })
+      return id
+    }
+    const { services } = await identity<{ services: Service[] }>('GET', '/services?type=compute')
+    const ours = services[0]!.id
+    const other = await add({ type: 'compute', name: 'nova-b' }, 'http://b.test/compute/v2.1')
+    const mine = { type: 'volumev3', name: 'cinder-a', 'nephos:partner': other }
+    const volumes = await add(mine, '%(base)s/volume/v3')
+    const { catalog } = await identity<{ catalog: Service[] }>('GET', '/auth/catalog')
+    assert.equal(catalog.find(one => one.id === volumes)?.['nephos:partner'], other)
+
+    const server = await cloud.boot(member)
+    const id = await cloud.volume()
+    const refused = await cloud.attach(server.id, id)
+    assert.equal(refused.status, 400)
+    const message = refused.body.badRequest!.message
+    assert.match(message, /The service cinder-a goes with nova-b \(\w+\), not with the compute service here/)
+    assert.deepEqual(await cloud.statusOf(id), ['available', []])
+
+    await identity('PATCH', `/services/${volumes}`, { service: { 'nephos:partner': ours } })
+    assert.equal((await cloud.attach(server.id, id)).status, 202)
+  },
+)

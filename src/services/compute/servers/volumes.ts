@@ -1,6 +1,6 @@
 /** What becomes of a server's volumes: claimed with it, reached by its host, let go with it. */
 import type { Ctx } from '#kernel/context.ts'
-import { Fault, messageOf } from '#kernel/errors.ts'
+import { BadRequest, Fault, messageOf } from '#kernel/errors.ts'
 import { type BlockDeviceRow, isVolume, layout, type VolumeDevice } from './block-device.ts'
 import type { WantedDevice } from './block-devices.ts'
 import type { ServerRow } from './server.ts'
@@ -12,6 +12,15 @@ export function volumeService(ctx: Ctx) {
   const { volume } = ctx.services
   if (!volume) throw new Error('this cloud has no volume service')
   return volume
+}
+
+const volumeTypes = ['volumev3', 'block-storage', 'volume']
+
+/** Takes a volume for a server; returns its attachment. Volumes of a service that goes with another compute service are not taken. */
+export async function reserveVolume(ctx: Ctx, wish: { volume_id: string; server_id: string }): Promise<string> {
+  const stranger = await ctx.services.identity.strangerTo(ctx, { types: volumeTypes, to: 'compute' })
+  if (stranger !== undefined) throw new BadRequest(`Invalid volume: ${stranger}`)
+  return volumeService(ctx).reserve(ctx, wish)
 }
 
 export async function volumesOf(ctx: Ctx, id: string): Promise<VolumeDevice[]> {
@@ -37,7 +46,7 @@ export async function claimDevices(ctx: Ctx, server: ServerRow, wanted: readonly
 async function claimed(ctx: Ctx, device: BlockDeviceRow, volume_type: string | null): Promise<BlockDeviceRow> {
   const { server_id, source_id } = device
   const volume_id = device.volume_id ?? (await newVolume(ctx, device, volume_type, source_id))
-  const attachment_id = await volumeService(ctx).reserve(ctx, { volume_id, server_id })
+  const attachment_id = await reserveVolume(ctx, { volume_id, server_id })
   return { ...device, volume_id, attachment_id }
 }
 

@@ -9,16 +9,21 @@ import { perGeneration } from '../revocations/revocation.ts'
 import { type EndpointRow, endpoints, type ServiceRow, services } from './store.ts'
 import { catalogOfFile } from './template.ts'
 
+/** What a service has besides, in the API and in catalogs: the id of another service, with which alone it goes. */
+export const partnerKey = 'nephos:partner'
+
 export interface CatalogEntry {
   id: string
   type: string
   name: string
   endpoints: { id: string; interface: string; region_id: string | null; region: string | null; url: string }[]
+  /** The id of the service that it goes with. */
+  [partnerKey]?: string
 }
 
 /** A service and its endpoints that are open. */
 export interface Offer {
-  service: Pick<ServiceRow, 'id' | 'type' | 'name'>
+  service: Pick<ServiceRow, 'id' | 'type' | 'name'> & Partial<Pick<ServiceRow, 'extra'>>
   endpoints: Pick<EndpointRow, 'id' | 'interface' | 'region_id' | 'url'>[]
 }
 
@@ -87,5 +92,27 @@ export async function catalogFor(ctx: Ctx, userId: string, projectId: string | u
     id: service.id,
     type: service.type,
     name: service.name ?? '',
+    ...(partnerOf({ service }) && { [partnerKey]: partnerOf({ service })! }),
   }))
+}
+
+function partnerOf({ service }: Pick<Offer, 'service'>): string | undefined {
+  const partner = service.extra?.[partnerKey]
+  return typeof partner === 'string' ? partner : undefined
+}
+
+const isOwn = ({ endpoints: all }: Offer) => all.some(one => one.url.startsWith('%(base)s'))
+
+/** Why this cloud's service of one of the types does not go with its own of another type: it has another partner. */
+export async function strangerTo(
+  ctx: Ctx,
+  { types, to }: { types: readonly string[]; to: string },
+): Promise<string | undefined> {
+  const all = await offered(ctx)
+  const asked = all.find(one => types.includes(one.service.type) && isOwn(one) && partnerOf(one) !== undefined)
+  const partner = asked && partnerOf(asked)
+  if (!asked || all.some(one => one.service.type === to && isOwn(one) && one.service.id === partner)) return undefined
+  const named = all.find(one => one.service.id === partner)?.service
+  const called = named ? `${named.name ?? named.type} (${named.id})` : partner
+  return `The service ${asked.service.name ?? asked.service.type} goes with ${called}, not with the ${to} service here: see ${partnerKey} in the catalog.`
 }
