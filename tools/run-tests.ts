@@ -82,7 +82,7 @@ async function* jobsOf(plan: Part[], servers: AsyncDisposableStack): AsyncGenera
         break
       }
       // A file that hangs must not keep the others from being told.
-      const most = Math.max(8, minutes / files.length) * 60_000
+      const most = Math.max(15, minutes / files.length) * 60_000
       yield { part, file: join(root, file), env, timeout: Math.min(most, left) }
     }
   }

@@ -30,7 +30,7 @@ test('a group has one journey', () => {
   assert.deepEqual(groups, [...new Set(groups)])
 })
 
-test('the openstack client, group by group', { skip: absentPrograms(['openstack']), timeout: 470_000 }, async () => {
+test('the openstack client, group by group', { skip: absentPrograms(['openstack']), timeout: 900_000 }, async () => {
   const { code, out } = await conformance(['cli', '--dry'])
   assert.equal(
     code,

@@ -20,7 +20,7 @@ test('the workflow starts a cloud in each of its jobs, before it is used', () =>
   for (const { steps } of Object.values(jobs)) assert.match(steps[1]!.run!, /nephos up --simulated/)
 })
 
-test('its tests of a program that uses openstacksdk pass', { timeout: 470_000 }, async t => {
+test('its tests of a program that uses openstacksdk pass', { timeout: 900_000 }, async t => {
   const { python } = await installSdk(line => t.diagnostic(line))
   await using cloud = await startCloud({ flags: ['--simulated', '--ephemeral'] })
   const { stderr } = await run(python, ['-W', 'ignore', '-m', 'unittest', '-v'], inCopy(cloud, 'openstacksdk'))
@@ -29,7 +29,7 @@ test('its tests of a program that uses openstacksdk pass', { timeout: 470_000 },
 
 const go = findProgram('go')
 
-test('its tests of a program that uses gophercloud pass', { timeout: 470_000, skip: !go && 'needs go' }, async t => {
+test('its tests of a program that uses gophercloud pass', { timeout: 900_000, skip: !go && 'needs go' }, async t => {
   await using cloud = await startCloud({ flags: ['--simulated', '--ephemeral'] })
   const options = inCopy(cloud, 'gophercloud')
   try {
