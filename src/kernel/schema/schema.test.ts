@@ -75,6 +75,46 @@ test('queries read numbers and booleans from text', () => {
   assert.match(problemOf(query, { limit: 'x' }, 'query')?.message ?? '', /is not of type/)
 })
 
+test('a query is told the same of its fields whether their schemas are compiled together or each when it is asked for', () => {
+  const members = {
+    limit: Type.Optional(Type.Integer({ minimum: 0 })),
+    sort_key: Type.Optional(Type.Array(Type.Union([Type.Literal('a'), Type.Literal('b')]))),
+    since: Type.Optional(Type.String({ format: 'date-time' })),
+    deleted: Type.Optional(Type.Boolean()),
+  }
+  const queries: Record<string, string | string[]>[] = [
+    ...[
+      {},
+      { limit: '2' },
+      { limit: '-1' },
+      { limit: 'x', since: 'y' },
+      { since: 'y', limit: 'x' },
+      { limit: ['1', '2'] },
+    ],
+    ...[
+      { sort_key: 'a' },
+      { sort_key: ['a', 'b'] },
+      { sort_key: ['a', 'c'] },
+      { deleted: 'true' },
+      { deleted: 'maybe' },
+    ],
+    ...[{ since: '2026-01-01T00:00:00Z', deleted: 'false' }, { unknown: 'x' }, { limit: 'x', unknown: 'x' }],
+    ...[{ limit: '1', unknown: 'x' }, { toString: 'x' }, { ['__proto__']: 'x' }],
+  ]
+  for (const additionalProperties of [false, true, undefined]) {
+    const closed = additionalProperties !== undefined && { additionalProperties }
+    const apart = Type.Object(members, { ...closed })
+    const together = Type.Object(members, { ...closed, description: 'With a keyword more, it is compiled as a whole.' })
+    for (const query of queries) {
+      const [one, other] = [{ ...query }, { ...query }]
+      assert.deepEqual(problemOf(apart, one, 'query'), problemOf(together, other, 'query'), JSON.stringify(query))
+      assert.deepEqual(one, other)
+    }
+  }
+  assert.match(problemOf(Type.Array(Type.Integer()), ['x'], 'query')?.message ?? '', /is not of type/)
+  assert.match(problemOf(Type.Integer(), 'x', 'query')?.message ?? '', /is not of type/)
+})
+
 test('answers are cut to the version asked for', () => {
   const list = Type.Object({
     servers: Type.Array(Type.Object({ id: Type.String(), locked: since('2.9', Type.Boolean()) })),
