@@ -1,12 +1,13 @@
 /** What links hold of the network: claimed, moved and given back with the rooms of the servers at their ends. */
 import type { Ctx } from '#kernel/context.ts'
+import { lock } from '#kernel/db/database.ts'
 import { Conflict } from '#kernel/errors.ts'
 import type { Offer } from '../../placement/contract.ts'
 import { computeConfig } from '../config.ts'
 import { hosts } from '../hosts/store.ts'
 import { allPlaces } from '../places/place.ts'
 import { hopsBetween, type LinkWish, type Network, type Spot, spotAt, uplinksBetween } from '../scheduler/links.ts'
-import { bundles, type LinkEndRow, type LinkRow, linkEnds, links, linksOfServer } from './store.ts'
+import { bundles, byId, type LinkEndRow, type LinkRow, linkEnds, links, linksOfServer } from './store.ts'
 
 /** What of an uplink there is, in Mbit/s: an inventory of a host's resource provider, or of one that is named `rack=r1`. */
 export const uplinkClass = 'CUSTOM_UPLINK_MBPS'
@@ -98,6 +99,7 @@ function pairsOf(
 /** A server has room on a host: its links reach there from now on. Throws `Conflict` when an uplink on the way lacks what they need. */
 export async function connect(ctx: Ctx, bundle_id: string, server_id: string, host: string): Promise<void> {
   const own = await linksOfServer(ctx, bundle_id, server_id)
+  await linkEnds.remove(ctx.db, { consumer: server_id })
   await linkEnds.insertMany(
     ctx.db,
     own.map(({ id }) => ({ link_id: id, server_id, consumer: server_id, host })),
@@ -111,13 +113,13 @@ export async function disconnect(ctx: Ctx, consumer: string): Promise<LinkEndRow
   if (ends.length === 0) return []
   await linkEnds.remove(ctx.db, { consumer })
   const ids = ends.map(({ link_id }) => link_id)
-  for (const link of await links.list(ctx.db, { id: ids })) await settle(ctx, link, { grows: false })
+  for (const link of await links.list(ctx.db, { id: ids }, byId)) await settle(ctx, link, { grows: false })
   return ends
 }
 
 /** Has again what `disconnect` ended. Throws `Conflict` when others have taken it meanwhile. */
 export async function reconnect(ctx: Ctx, ends: readonly LinkEndRow[]): Promise<void> {
-  const present = await links.list(ctx.db, { id: ends.map(({ link_id }) => link_id) })
+  const present = await links.list(ctx.db, { id: ends.map(({ link_id }) => link_id) }, byId)
   const left = ends.filter(end => present.some(({ id }) => id === end.link_id))
   await linkEnds.insertMany(ctx.db, left)
   for (const link of present) await settle(ctx, link, { grows: true })
@@ -131,6 +133,8 @@ export async function passEnds(ctx: Ctx, from: string, to: string): Promise<void
 async function settle(ctx: Ctx, link: LinkRow, { grows }: { grows: boolean }): Promise<void> {
   if (link.bandwidth === 0) return
   const { placement } = ctx.services
+  // Its other end may be moving at the same time: who comes second sees where that goes.
+  await lock(ctx.db, ctx.database.engine, `compute link ${link.id}`)
   const ends = await linkEnds.list(ctx.db, { link_id: link.id })
   const held = await placement.allocationsOf(ctx, link.id)
   const before = Object.keys(held)

@@ -48,7 +48,10 @@ export const links = rows<LinkRow>('compute_links')
 export const linkEnds = rows<LinkEndRow>('compute_link_ends')
 
 export const linksOfServer = async (ctx: Ctx, bundle_id: string, server: string): Promise<LinkRow[]> =>
-  (await links.list(ctx.db, { bundle_id })).filter(link => link.server_a === server || link.server_b === server)
+  (await links.list(ctx.db, { bundle_id }, byId)).filter(link => link.server_a === server || link.server_b === server)
+
+/** Whoever needs several of them for itself takes them in this order. */
+export const byId = { orderBy: [{ column: 'id' as const, direction: 'asc' as const }] }
 
 async function removeLinks(ctx: Ctx, gone: readonly LinkRow[]): Promise<void> {
   const ids = gone.map(({ id }) => id)

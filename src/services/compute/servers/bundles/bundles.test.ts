@@ -213,3 +213,25 @@ test('a server on the shelf holds nothing of its links, and comes back as near a
   assert.equal((await cloud.row(a!.id)).host, home)
   assert.deepEqual(await cloud.uplinks(), { [home!]: 600, [peer!]: 600 })
 })
+
+onEachEngine(
+  'both ends of links move at the same time: the links have their bandwidth where they end',
+  async database => {
+    const racks = { r1: ['h1', 'h2', 'h3', 'h4', 'h5', 'h6'] }
+    await using cloud = await bundleCloud({ world: await newWorld(undefined, database), racks })
+    const { demo } = cloud
+    const flavorRef = (await cloud.flavor('most', 3)).id
+    const names = ['a', 'b', 'c']
+    const servers = names.map(name => cloud.server(name, { flavorRef }))
+    const { body } = await cloud.bundle(demo, { servers, links: mesh(names, { max_hops: 2, bandwidth: 100 }) })
+    await cloud.env.sagas.idle()
+    for (let round = 0; round < 3; round++) {
+      const before = await cloud.hostsOf(body.bundle)
+      await Promise.all(body.bundle.servers.map(({ id }) => liveMigrate(cloud, id)))
+      await cloud.env.sagas.idle()
+      const after = await cloud.hostsOf(body.bundle)
+      assert.notDeepEqual(after, before)
+      assert.deepEqual(await cloud.uplinks(), Object.fromEntries(after.map(host => [host, 200])))
+    }
+  },
+)
