@@ -513,6 +513,20 @@ CREATE INDEX "compute_server_software_status" on "compute_server_software" ("sta
 
 CREATE TABLE "compute_server_packages" ("server_id" text not null, "name" text not null, "wanted" integer not null, "wanted_version" text, "state" text not null, "version" text, "message" text, "updated_at" text not null, constraint "compute_server_packages_key" primary key ("server_id", "name"));
 
+CREATE TABLE "compute_bundles" ("id" text primary key, "name" text not null, "project_id" text not null, "user_id" text not null, "reservation_id" text not null, "servers" text not null, "created_at" text not null);
+
+CREATE TABLE "compute_links" ("id" text primary key, "bundle_id" text not null, "server_a" text not null, "server_b" text not null, "max_hops" integer, "bandwidth" integer not null);
+
+CREATE TABLE "compute_link_ends" ("link_id" text not null, "server_id" text not null, "consumer" text not null, "host" text not null, constraint "compute_link_ends_pk" primary key ("link_id", "consumer"));
+
+CREATE INDEX "compute_bundles_reservation" on "compute_bundles" ("reservation_id");
+
+CREATE INDEX "compute_bundles_project" on "compute_bundles" ("project_id", "created_at");
+
+CREATE INDEX "compute_links_bundle" on "compute_links" ("bundle_id");
+
+CREATE INDEX "compute_link_ends_consumer" on "compute_link_ends" ("consumer");
+
 CREATE TABLE "event_webhooks" ("id" text primary key, "url" text not null, "topic" text not null, "secret" text, "types" text not null, "format" text not null, "state" text not null, "user_id" text not null, "tx" bigint not null, "seq" bigint not null, "failures" integer not null, "failing_since" text, "next_attempt_at" text not null, "last_error" text, "expires_at" text, "created_at" text not null, constraint "event_webhooks_once" unique ("url", "topic"));
 
 insert into "kernel_migrations" values
@@ -567,6 +581,7 @@ insert into "kernel_migrations" values
 ('compute', '0018-fencings'),
 ('compute', '0019-list-index'),
 ('compute', '0020-software'),
+('compute', '0021-bundles'),
 ('event', '0001-webhooks');
 
 insert into "identity_generation" values
