@@ -51,8 +51,7 @@ export function fakePlane(options: FakePlaneOptions = {}): FakePlane {
     if (wait !== undefined) await clock.sleep(wait)
     const failure = failures.shift()
     if (failure !== undefined) throw new Unavailable(failure)
-    // A copy: what the caller changes afterwards must not change what was applied.
-    applied = structuredClone(desired)
+    applied = copyOf(desired)
     revisions.push(desired.revision)
     const networks = new Set(desired.networks.map(network => network.id))
     const report: ConvergeReport = { revision: desired.revision, wired: [], problems: [] }
@@ -91,6 +90,18 @@ export function fakePlane(options: FakePlaneOptions = {}): FakePlane {
       applied = undefined
     },
     async [Symbol.asyncDispose]() {},
+  }
+}
+
+/** What the caller changes afterwards must not change what was applied. Neighbours may be thousands, and one that was told stays as it is: of them the list alone is copied. */
+function copyOf({ networks, security_groups, ...desired }: HostNetworkState): HostNetworkState {
+  return {
+    ...structuredClone(desired),
+    networks: networks.map(({ leases, ...network }) => ({ ...structuredClone(network), leases: [...leases] })),
+    security_groups: security_groups.map(({ members, ...group }) => ({
+      ...structuredClone(group),
+      members: [...members],
+    })),
   }
 }
 
