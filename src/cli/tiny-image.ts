@@ -28,7 +28,7 @@ export async function ensureTinyImage(
 function emptyDisk(dir: string) {
   const path = join(dir, 'empty.raw')
   writeFileSync(path, '')
-  truncateSync(path, 1024 * 1024)
+  truncateSync(path, 64 * 1024)
   return { path, disk_format: 'raw' as const }
 }
 

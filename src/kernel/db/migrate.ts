@@ -17,10 +17,12 @@ export interface MigrationSet {
   migrations: Migration[]
 }
 
+/** What has run is known by it. */
+export const ownTable =
+  'create table if not exists kernel_migrations (owner text not null, name text not null, primary key (owner, name))'
+
 async function applied(db: Db): Promise<Set<string>> {
-  await sql`create table if not exists kernel_migrations (owner text not null, name text not null, primary key (owner, name))`.execute(
-    db,
-  )
+  await db.executeQuery(CompiledQuery.raw(ownTable))
   const { rows } = await sql<{ owner: string; name: string }>`select owner, name from kernel_migrations`.execute(db)
   return new Set(rows.map(row => `${row.owner}/${row.name}`))
 }

@@ -1,7 +1,7 @@
 /** First contents of identity: the Default domain, projects, roles, users and the catalog. Running it again adds what is missing. */
 import type { Ctx } from '#kernel/context.ts'
 import { type Assignment, assignments } from './assignments/store.ts'
-import { endpoints, regions, services } from './catalog/store.ts'
+import { type EndpointRow, endpoints, regions, type ServiceRow, services } from './catalog/store.ts'
 import { projects } from './projects/store.ts'
 import { identityChanged } from './revocations/revocation.ts'
 import { builtInRoles } from './roles/role.ts'
@@ -125,23 +125,22 @@ async function ensureCatalog(ctx: Ctx, { region, endpoints: wanted }: FirstConte
   if (!(await regions.find(ctx.db, { id: region }))) {
     await regions.insert(ctx.db, { id: region, description: '', parent_region_id: null, extra: {} })
   }
+  const named = await services.list(ctx.db, { type: wanted.map(({ type }) => type) })
+  const there = await endpoints.list(ctx.db, { region_id: region })
+  const newServices: ServiceRow[] = []
+  const newEndpoints: EndpointRow[] = []
   for (const { type, name, path } of wanted) {
-    const found = await services.find(ctx.db, { type, name })
+    const found = named.find(one => one.type === type && one.name === name)
     const service_id = found?.id ?? ctx.ids.hex()
-    if (!found)
-      await services.insert(ctx.db, { id: service_id, type, name, description: null, enabled: true, extra: {} })
-    for (const side of ['public', 'internal', 'admin'] as const) {
-      if (await endpoints.find(ctx.db, { service_id, region_id: region, interface: side })) continue
-      const url = `%(base)s${path}`
-      await endpoints.insert(ctx.db, {
-        id: ctx.ids.hex(),
-        service_id,
-        region_id: region,
-        interface: side,
-        url,
-        enabled: true,
-        extra: {},
-      })
-    }
+    if (!found) newServices.push({ id: service_id, type, name, description: null, enabled: true, extra: {} })
+    const url = `%(base)s${path}`
+    for (const side of ['public', 'internal', 'admin'] as const)
+      if (!there.some(one => one.service_id === service_id && one.interface === side))
+        newEndpoints.push({
+          ...{ id: ctx.ids.hex(), service_id, region_id: region, interface: side, url },
+          ...{ enabled: true, extra: {} },
+        })
   }
+  await services.insertMany(ctx.db, newServices)
+  await endpoints.insertMany(ctx.db, newEndpoints)
 }
