@@ -10,6 +10,7 @@ const files = new Map([
   ['test/attacks/wire.test.ts', ''],
   ['src/services/network/drivers/linux/linux.test.ts', ''],
   ['src/services/network/drivers/fake.test.ts', ''],
+  ['src/services/network/hosts/packets.test.ts', ''],
   ['src/services/compute/drivers/qemu/qemu.test.ts', ''],
   ['src/kernel/bus/wire.real.test.ts', ''],
   ['test/journeys/first-server.test.ts', "import { testCloud } from '../harness.ts'"],
@@ -17,7 +18,10 @@ const files = new Map([
 ])
 
 test('each test file belongs to one part; PostgreSQL goes over some of those that need nothing again', () => {
-  assert.deepEqual(filesOf('packets', files), ['src/services/network/drivers/linux/linux.test.ts'])
+  assert.deepEqual(filesOf('packets', files), [
+    'src/services/network/drivers/linux/linux.test.ts',
+    'src/services/network/hosts/packets.test.ts',
+  ])
   assert.deepEqual(filesOf('guests', files), ['src/services/compute/drivers/qemu/qemu.test.ts'])
   assert.deepEqual(filesOf('journeys', files), ['test/journeys/first-server.test.ts'])
   assert.deepEqual(filesOf('real', files), ['src/kernel/bus/wire.real.test.ts'])

@@ -67,7 +67,7 @@ export const parts: Part[] = [
   {
     name: 'packets',
     what: 'the Linux data plane with real packets, in namespaces',
-    files: /^src\/services\/network\/drivers\/linux\//,
+    files: /^src\/services\/network\/(drivers\/linux\/|hosts\/packets\.test)/,
     needs: packets,
     root: true,
     waits: true,

@@ -9,7 +9,7 @@ import { clock, type Guest, guestIn, guestOnPort, inLab, ip, pinging, planeIn, t
 import { type NetworkCloud, networkCloud, networkWithSubnet, type Shown } from '../fixtures/cloud.ts'
 
 const prefix = 'rows'
-const patience = AbortSignal.timeout(60_000)
+const patience = AbortSignal.timeout(300_000)
 
 await inLab(import.meta.url, 'from the API to a packet', () => {
   let cloud: NetworkCloud
