@@ -107,14 +107,25 @@ export async function connect(ctx: Ctx, bundle_id: string, server_id: string, ho
   for (const link of own) await settle(ctx, link, { grows: true })
 }
 
-/** What a consumer had of links ends with its room. */
-export async function disconnect(ctx: Ctx, consumer: string): Promise<LinkEndRow[]> {
+/**
+ * Who changes the room of several hosts does so alone: others would wait for it in a circle, and would not see where the other ends of their
+ * links go. To be asked for before anything of a host is held.
+ */
+export const holdHosts = (ctx: Ctx): Promise<void> => lock(ctx.db, ctx.database.engine, 'compute.placing several')
+
+/** Where a consumer has links; then hosts are held. */
+export async function endsOf(ctx: Ctx, consumer: string): Promise<LinkEndRow[]> {
   const ends = await linkEnds.list(ctx.db, { consumer })
-  if (ends.length === 0) return []
+  if (ends.length > 0) await holdHosts(ctx)
+  return ends
+}
+
+/** What a consumer had of links ends with its room. */
+export async function disconnect(ctx: Ctx, consumer: string, ends: readonly LinkEndRow[]): Promise<void> {
+  if (ends.length === 0) return
   await linkEnds.remove(ctx.db, { consumer })
   const ids = ends.map(({ link_id }) => link_id)
   for (const link of await links.list(ctx.db, { id: ids }, byId)) await settle(ctx, link, { grows: false })
-  return ends
 }
 
 /** Has again what `disconnect` ended. Throws `Conflict` when others have taken it meanwhile. */
@@ -133,8 +144,6 @@ export async function passEnds(ctx: Ctx, from: string, to: string): Promise<void
 async function settle(ctx: Ctx, link: LinkRow, { grows }: { grows: boolean }): Promise<void> {
   if (link.bandwidth === 0) return
   const { placement } = ctx.services
-  // Its other end may be moving at the same time: who comes second sees where that goes.
-  await lock(ctx.db, ctx.database.engine, `compute link ${link.id}`)
   const ends = await linkEnds.list(ctx.db, { link_id: link.id })
   const held = await placement.allocationsOf(ctx, link.id)
   const before = Object.keys(held)

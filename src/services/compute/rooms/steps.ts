@@ -4,7 +4,7 @@ import { lock } from '#kernel/db/database.ts'
 import { Conflict } from '#kernel/errors.ts'
 import type { ConsumerSpec } from '../../placement/contract.ts'
 import { amountsOfFit, freeNow } from '../hosts/steps.ts'
-import { connect, disconnect, passEnds, reconnect } from '../links/steps.ts'
+import { connect, disconnect, endsOf, holdHosts, passEnds, reconnect } from '../links/steps.ts'
 import type { LinkEndRow } from '../links/store.ts'
 import { fitOnHost } from '../scheduler/fit.ts'
 import type { HostState, ScheduleRequest } from '../scheduler/scheduler.ts'
@@ -68,9 +68,10 @@ async function claimOnHost(
 
 /** Gives all that one consumer has to another one. */
 export async function handOverRoom(ctx: Ctx, from: string, to: ConsumerSpec): Promise<void> {
+  const ends = await endsOf(ctx, from)
   await ctx.services.placement.handOver(ctx, from, to)
   await passRoom(ctx, from, to.id)
-  await passEnds(ctx, from, to.id)
+  if (ends.length > 0) await passEnds(ctx, from, to.id)
 }
 
 /** Unknown consumers are fine. */
@@ -79,9 +80,11 @@ export async function releaseRoom(ctx: Ctx, consumer: string): Promise<void> {
 }
 
 async function release(ctx: Ctx, consumer: string): Promise<LinkEndRow[]> {
+  const ends = await endsOf(ctx, consumer)
   await ctx.services.placement.release(ctx, consumer)
   await dropRoom(ctx, consumer)
-  return disconnect(ctx, consumer)
+  await disconnect(ctx, consumer, ends)
+  return ends
 }
 
 /** What a consumer has, to be had again after an undone release. */
@@ -99,6 +102,7 @@ export async function releaseHeld(ctx: Ctx, consumer: string): Promise<Held> {
 
 /** Throws when others have taken it meanwhile. */
 export async function holdAgain(ctx: Ctx, consumer: ConsumerSpec, { amounts, room, ends = [] }: Held): Promise<void> {
+  if (ends.length > 0) await holdHosts(ctx)
   await ctx.services.placement.claim(ctx, consumer, amounts)
   await putRoom(ctx, room)
   if (ends.length > 0) await reconnect(ctx, ends)

@@ -1,13 +1,12 @@
 /** Chooses a host for each server of a request and claims its room there; or says why no host would do. */
 import type { Ctx } from '#kernel/context.ts'
-import { lock } from '#kernel/db/database.ts'
 import { Conflict } from '#kernel/errors.ts'
 import type { Candidate, CandidateRequest, ConsumerSpec } from '../../placement/contract.ts'
 import { tellChoice } from '../choice-events.ts'
 import { computeConfig } from '../config.ts'
 import { freshSignals } from '../host-signals/store.ts'
 import { type Around, hostsForScheduling, recheck } from '../hosts/steps.ts'
-import { linkWishes } from '../links/steps.ts'
+import { holdHosts, linkWishes } from '../links/steps.ts'
 import { placeSignals } from '../places/store.ts'
 import { claimRoom, releaseRoom } from '../rooms/steps.ts'
 import { decide } from '../scheduler/decide.ts'
@@ -91,8 +90,8 @@ function roomBeside(hosts: HostState[], { vcpus, ram_mb, disk_gb }: Wish, elsewh
 }
 
 async function choose(ctx: Ctx, request: PlacingRequest, serverIds: readonly string[]): Promise<Placing> {
-  // Requests for several hosts would wait for each other in a circle.
-  if (serverIds.length > 1) await lock(ctx.db, ctx.database.engine, 'compute.placing several')
+  // Links may reach to other hosts.
+  if (serverIds.length > 1 || request.spec.bundle_id !== undefined) await holdHosts(ctx)
   const wishes = machineWishes(ctx, request.flavor, request.image)
   const asked = await candidateRequest(ctx, request, wishes)
   const options = schedulerOptions(ctx, request.forced)

@@ -1,10 +1,9 @@
 /** Hosts for the servers of a bundle, chosen as one and claimed in the caller's transaction; or which of its limits stands in the way. */
 import type { Ctx } from '#kernel/context.ts'
-import { lock } from '#kernel/db/database.ts'
 import type { Candidate } from '../../../placement/contract.ts'
 import { tellChoice } from '../../choice-events.ts'
 import { hostsForScheduling, recheck } from '../../hosts/steps.ts'
-import { networkNow } from '../../links/steps.ts'
+import { holdHosts, networkNow } from '../../links/steps.ts'
 import { releaseRoom } from '../../rooms/steps.ts'
 import { type BundleLink, type BundleServer, chooseBundle } from '../../scheduler/bundle.ts'
 import { type Lack, lackOf } from '../../scheduler/bundle-limits.ts'
@@ -62,8 +61,7 @@ export async function placeBundle(
   members: readonly Member[],
   links: readonly BundleLink[],
 ): Promise<BundlePlacing> {
-  // Who chooses several hosts does so alone.
-  await lock(ctx.db, ctx.database.engine, 'compute.placing several')
+  await holdHosts(ctx)
   for (const { id, request } of members) await tellChoice(ctx, 'start', request, [id])
   const options = schedulerOptions(ctx)
   const kinds = await kindsOf(ctx, members, options)
