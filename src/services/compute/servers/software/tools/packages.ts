@@ -66,60 +66,62 @@ const managers: PackageProgram[] = [
   },
 ]
 
-const noManager = (system: string): Outcome => ({
-  failed: `No package manager is known for the guest's system, ${system}: apt-get, apk, dnf and zypper are.`,
-})
+/** Works with the manager of the guest's system, or says that none is known. */
+async function by(inside: Inside, work: (manager: PackageProgram) => Promise<Outcome>): Promise<Outcome> {
+  const manager = managers.find(({ systems }) => systems.includes(inside.system))
+  if (manager) return work(manager)
+  const known = 'apt-get, apk, dnf and zypper are'
+  return { failed: `No package manager is known for the guest's system, ${inside.system}: ${known}.` }
+}
 
 const changeMinutes = 15
 
 const run = (inside: Inside, { path, args, env }: Command, minutes = 1): Promise<ProgramEnd> =>
   inside.run(path, args, { minutes, ...(env && { env }) })
 
-/** What the guest has of a package. */
-export async function lookedUp(inside: Inside, name: string): Promise<Outcome> {
-  const manager = managers.find(({ systems }) => systems.includes(inside.system))
-  if (!manager) return noManager(inside.system)
+async function found(inside: Inside, manager: PackageProgram, name: string): Promise<Outcome> {
   const query = manager.query(name)
   const end = await run(inside, query)
   if (end.code === null) return { failed: reasonOf(query.path, end) }
   return { version: (end.code === 0 && manager.versionIn(end.output, name)) || null }
 }
 
+/** What the guest has of a package. */
+export const lookedUp = (inside: Inside, name: string): Promise<Outcome> =>
+  by(inside, manager => found(inside, manager, name))
+
 /** Whether a version of a package is the one that was asked for: all of it, or without what its packager counts. */
 export const isAsked = (has: string, asked: string | null) =>
   asked === null || has === asked || has.startsWith(`${asked}-`)
 
-/** Installs a package that is not there in this version; what counts afterwards is what the guest then has. */
-export async function installed(inside: Inside, name: string, asked: string | null): Promise<Outcome> {
-  const manager = managers.find(({ systems }) => systems.includes(inside.system))
-  if (!manager) return noManager(inside.system)
-  const before = await lookedUp(inside, name)
-  if ('failed' in before || (before.version !== null && isAsked(before.version, asked))) return before
-  const command = manager.install(name, asked)
+/** Runs a command unless all is as it is to be; what counts afterwards is what the guest then has. */
+async function changed(
+  inside: Inside,
+  manager: PackageProgram,
+  { name, command, isDone }: { name: string; command: Command; isDone: (version: string | null) => boolean },
+): Promise<Outcome> {
+  const before = await found(inside, manager, name)
+  if ('failed' in before || isDone(before.version)) return before
   const end = await run(inside, command, changeMinutes)
-  const after = await lookedUp(inside, name)
-  if ('failed' in after || (after.version !== null && isAsked(after.version, asked))) return after
-  return { failed: reasonOf(command.path, end) }
+  const after = await found(inside, manager, name)
+  return 'failed' in after || isDone(after.version) ? after : { failed: reasonOf(command.path, end) }
 }
 
-async function removed(inside: Inside, name: string): Promise<Outcome> {
-  const manager = managers.find(({ systems }) => systems.includes(inside.system))
-  if (!manager) return noManager(inside.system)
-  const before = await lookedUp(inside, name)
-  if ('failed' in before || before.version === null) return before
-  const command = manager.remove(name)
-  const end = await run(inside, command, changeMinutes)
-  const after = await lookedUp(inside, name)
-  return 'failed' in after || after.version === null ? after : { failed: reasonOf(command.path, end) }
-}
+export const installed = (inside: Inside, name: string, asked: string | null): Promise<Outcome> =>
+  by(inside, manager => {
+    const isDone = (version: string | null) => version !== null && isAsked(version, asked)
+    return changed(inside, manager, { name, command: manager.install(name, asked), isDone })
+  })
 
-export async function refreshed(inside: Inside): Promise<Outcome> {
-  const manager = managers.find(({ systems }) => systems.includes(inside.system))
-  if (!manager) return noManager(inside.system)
-  if (!manager.refresh) return { version: null }
-  const end = await run(inside, manager.refresh, changeMinutes)
-  return end.code === 0 ? { version: null } : { failed: reasonOf(manager.refresh.path, end) }
-}
+const removed = (inside: Inside, name: string): Promise<Outcome> =>
+  by(inside, manager => changed(inside, manager, { name, command: manager.remove(name), isDone: has => has === null }))
+
+export const refreshed = (inside: Inside): Promise<Outcome> =>
+  by(inside, async ({ refresh }) => {
+    if (!refresh) return { version: null }
+    const end = await run(inside, refresh, changeMinutes)
+    return end.code === 0 ? { version: null } : { failed: reasonOf(refresh.path, end) }
+  })
 
 export const packagesTool: Tool = {
   tasks: ({ packages, leaving }) => [
