@@ -200,6 +200,25 @@ test('a chain of statements lets the event loop turn, inside a transaction too',
   assert.equal(turns, 3)
 })
 
+test('those who wait for the one connection get it in their order, one after a transaction that failed too', async () => {
+  await using database = openSqlite(':memory:')
+  const order: number[] = []
+  const taking = Array.from({ length: 100 }, (_, i) =>
+    database.transaction(async tx => {
+      await sql`select 1`.execute(tx)
+      order.push(i)
+      if (i % 10 === 0) throw new Error('given up')
+    }),
+  )
+  const ended = await Promise.allSettled(taking)
+  assert.deepEqual(
+    order,
+    taking.map((_, i) => i),
+  )
+  assert.equal(ended.filter(({ status }) => status === 'rejected').length, 10)
+  assert.equal(await database.healthy(), true)
+})
+
 test('requests that come all at once and take long begin one a turn of the event loop, in their order', async () => {
   await using database = openSqlite(':memory:', { breathes: true })
   const clock = systemClock()
