@@ -5,6 +5,7 @@
 import { hopsBetween, type Network, type Spot, spotAt, uplinksBetween } from './links.ts'
 import { hostLevel, placeOf } from './places.ts'
 import { type HostState, passing, type ScheduleRequest, type SchedulerOptions } from './scheduler.ts'
+import { sharesBy } from './shares.ts'
 
 export interface BundleServer {
   request: ScheduleRequest
@@ -294,12 +295,3 @@ function kindsOf(
     return made
   }
 }
-
-/** How many shares of these amounts there are in what is free: any sum of amounts is made of whole ones. */
-function sharesBy(amounts: readonly number[]): (free: number) => number {
-  const share = amounts.reduce(commonShare, 0)
-  const all = sum(amounts, one => one)
-  return free => (share === 0 ? 0 : Math.floor(Math.min(free, all) / share))
-}
-
-const commonShare = (a: number, b: number): number => (b === 0 ? a : commonShare(b, a % b))
