@@ -2,7 +2,7 @@
 import { hash } from 'node:crypto'
 import type { Ctx } from '#kernel/context.ts'
 import { admin, projectReaderOrAdmin, rule } from '#kernel/policy/rule.ts'
-import { inTurns } from '#kernel/turns.ts'
+import { inTurns, turnForMany } from '#kernel/turns.ts'
 import type { ServerPort } from '../../network/contract.ts'
 import { isAdmin, joined, type Link, naiveTime, resourceLinks } from '../dialect.ts'
 import { type HostRow, isUp } from '../hosts/host.ts'
@@ -173,6 +173,7 @@ export async function singleView(ctx: Ctx, server: ServerRow) {
 }
 
 export async function detailedViews(ctx: Ctx, servers: readonly ShownServer[]) {
+  await turnForMany(servers)
   const known = await around(ctx, servers, false)
   return inTurns(servers, server => detailedView(ctx, server, known))
 }
