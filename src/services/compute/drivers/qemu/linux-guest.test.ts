@@ -6,6 +6,8 @@ import { createReadStream, mkdtempSync, readdirSync, readFileSync, rmSync, write
 import { createConnection } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { buffer } from 'node:stream/consumers'
 import { after, before, describe, it } from 'node:test'
 import { systemClock } from '#kernel/clock.ts'
 import { systemIds } from '#kernel/ids.ts'
@@ -34,6 +36,8 @@ describe('QEMU driver with a Linux guest', { skip }, () => {
   const netns = `nqt-${ids.hex().slice(0, 8)}`
   const dir = mkdtempSync(join(tmpdir(), 'nephos-linux-'))
   const image = (name: Part, more: Partial<ImageSpec>) => imageOf(name, readFileSync(files![name]), more)
+  /** Backups, as the image service keeps them. */
+  const kept = new Map<string, Buffer>()
   let driver: VirtDriver
   const open = () =>
     qemuDriver({
@@ -41,7 +45,9 @@ describe('QEMU driver with a Linux guest', { skip }, () => {
       hostname: 'h1',
       log: silentLog(),
       clock,
-      images: { open: async image => createReadStream(files![image.id as Part]) },
+      images: {
+        open: async ({ id }) => (kept.has(id) ? Readable.from([kept.get(id)!]) : createReadStream(files![id as Part])),
+      },
       accel: 'tcg',
       user: 'nobody',
     })
@@ -290,5 +296,36 @@ describe('QEMU driver with a Linux guest', { skip }, () => {
     await until('the event', () => seen.length > 0)
     assert.deepEqual(seen, [powerStates.shutdown])
     await driver.destroy(guest.id)
+  })
+
+  it('is backed up by what it changes while it runs, and made again of that', async () => {
+    const boot = { properties: { os_command_line: files!.kernelArguments } }
+    const own = { ...boot, kernel: image('kernel', {}), ramdisk: image('ramdisk', {}), disk_format: 'qcow2' as const }
+    const guest = spec(image('root', own))
+    const backup = async (image_id: string, since?: string) => {
+      const named = since && { since: { image_id: since, bytes: 1024 ** 3 } }
+      const { bytes, base } = await driver.backup(guest.id, { image_id, ...(named || {}) })
+      kept.set(image_id, await buffer(bytes))
+      assert.equal(base, since)
+      return kept.get(image_id)!.length
+    }
+    await driver.spawn(guest, { power_on: true })
+    await logIn(guest.id)
+    await inGuest(guest.id, 'echo early > /root/early; sync; echo wrote $?', /\nwrote 0/)
+    await backup('first')
+    await inGuest(guest.id, 'dd if=/dev/urandom of=/root/late bs=1M count=10; sync; echo filled $?', /\nfilled 0/)
+    const bytes = await backup('second', 'first')
+    assert.ok(bytes > 10 * 1024 ** 2 && bytes < 14 * 1024 ** 2, `${bytes} bytes`)
+    const sum = 'cat /root/early /root/late | md5sum'
+    await inGuest(guest.id, sum, /\n[0-9a-f]{32} /)
+    const [, expected] = /\n([0-9a-f]{32}) /.exec(await driver.consoleLog(guest.id))!
+    await driver.destroy(guest.id)
+
+    const [first, second] = ['first', 'second'].map(id => imageOf(id, kept.get(id)!))
+    const restored = spec({ ...second!, ...own, bases: [first!] })
+    await driver.spawn(restored, { power_on: true })
+    await logIn(restored.id)
+    await inGuest(restored.id, sum, new RegExp(`\n${expected} `))
+    await driver.destroy(restored.id)
   })
 })
