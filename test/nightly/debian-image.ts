@@ -9,7 +9,7 @@ import { cacheFolder } from '../../src/cli/image-build.ts'
 
 const packages = [
   ...['linux-image-cloud-amd64', 'initramfs-tools', 'systemd-sysv', 'dbus', 'cloud-init', 'cloud-guest-utils'],
-  ...['e2fsprogs', 'netplan.io', 'openssh-server', 'sudo', 'iproute2', 'iputils-ping'],
+  ...['e2fsprogs', 'netplan.io', 'openssh-server', 'sudo', 'iproute2', 'iputils-ping', 'qemu-guest-agent'],
 ]
 const MiB = 1024 * 1024
 const grubFolder = '/usr/lib/grub/i386-pc'
