@@ -112,13 +112,14 @@ function keptImage(images: string, recipe: string): string | undefined {
   return name && join(images, name)
 }
 
-/** Older results, and what builds that were killed have left. Folders of builds that may be running stay. */
-async function forgetOthers(images: string, keep: string) {
-  const longAgo = systemClock().now() - 3_600_000
+const hour = 3_600_000
+
+/** Older results, and what builds that were killed have left. Builds that may be running stay, and results that another version here may still want. */
+export async function forgetOthers(images: string, keep: string, now = systemClock().now()) {
   for (const entry of readdirSync(images)) {
     const path = join(images, entry)
-    const running = entry.startsWith('build-') && statSync(path).mtimeMs > longAgo
-    if (path !== keep && !running) await rm(path, { recursive: true, force: true })
+    const kept = entry.startsWith('build-') ? hour : 24 * hour
+    if (path !== keep && statSync(path).mtimeMs < now - kept) await rm(path, { recursive: true, force: true })
   }
 }
 

@@ -156,6 +156,18 @@ test('from a fresh data directory to a real server, and back to nothing', {
     await stage.os(['server', 'delete', '--wait', 'stranger'], other)
   })
 
+  await t.test('on a network without DHCP a guest has its address from its config drive (S-183, S-185)', async () => {
+    await stage.os(['network', 'create', 'quiet'])
+    await stage.os(['subnet', 'create', '--network', 'quiet', '--subnet-range', '10.77.0.0/24', '--no-dhcp', 'quiet'])
+    const what = ['--image', 'tiny', '--flavor', 'm1.nano', '--network', 'quiet', '--config-drive', 'True']
+    const server = await stage.json<Shown>(['server', 'create', ...what, '--wait', 'quiet'])
+    const log = await consoleHas(stage, 'quiet', /login:/)
+    assert.match(log, /metadata from the config drive/)
+    assert.ok(log.includes(`eth0 ${ipv4(server, 'quiet')}/24`), log)
+    await stage.os(['server', 'delete', '--wait', 'quiet'])
+    await stage.os(['network', 'delete', 'quiet'])
+  })
+
   await t.test('stop, start, reboot, pause, suspend, resume', async () => {
     const status = async () => (await stage.json<Shown>(['server', 'show', 'one'])).status
     const reaches = (wanted: string) =>
