@@ -62,7 +62,7 @@ test('what cannot be is refused with the limit that stands in the way, and nothi
   const flavorRef = (await cloud.flavor('half', 2)).id
   const far = await ask(5, { max_hops: 2 }, { flavorRef })
   assert.match(far.message, /within 4 hops at the nearest/)
-  assert.match(far.refused[0]!.had, /rack=r1/)
+  assert.match(far.refused[0]!.had, /rack=r\d/)
   const thin = await ask(2, { max_hops: 4, bandwidth: 2000 }, { flavorRef: (await cloud.flavor('whole', 4)).id })
   assert.match(thin.message, /1000 Mbit\/s of bandwidth at the most/)
   assert.ok(thin.refused.some(({ rule, had }) => rule === 'LinkFilter' && /an uplink with 1000 Mbit/.test(had)))

@@ -193,7 +193,7 @@ await inLab(import.meta.url, 'routers and floating IPs with real packets', () =>
     await converge({ routers: [router, other] })
     await ping.answers(3)
     await ping.stop()
-    assert.ok(await guestC.pings('203.0.113.1'))
+    assert.ok(await guestC.reaches('203.0.113.1'))
   })
 
   test('extra routes lead where they say', async () => {
