@@ -1,9 +1,11 @@
 /** Runs sagas: replays them after a crash, unwinds them on failure, ends them at their deadline, lets a delete win. */
+
 import { type Ctx, createCtx, type Env, type Identity } from '../context.ts'
 import { DatabaseOutage } from '../db/outage.ts'
 import { messageOf } from '../errors.ts'
 import { loggedFacts } from '../log.ts'
 import { factsIn } from '../request-facts.ts'
+import { nextTurn } from '../turns.ts'
 import { byRevision, journalNote, journalStart, revisionOf } from './begin.ts'
 import { journal, type SagaRow, type SagaState } from './journal.ts'
 import { execute, type Outcome, type SagaProbe } from './run.ts'
@@ -183,5 +185,3 @@ export function createSagas(env: () => Env, definitions: readonly Saga[], probe:
     },
   }
 }
-
-const nextTurn = () => new Promise<void>(resolve => setImmediate(resolve))

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, open, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { childEnv } from '#kernel/program.ts'
 import { GuestError } from '../driver.ts'
 import { blockdev, type DiskFile } from './command-line.ts'
 import { confine, exists, type GuestFiles, give, type QemuHost } from './host.ts'
@@ -63,7 +64,7 @@ async function start(host: QemuHost, files: GuestFiles, disk: DiskFile) {
   const child = spawn(program, rest, {
     cwd: files.dir,
     stdio: ['ignore', output.fd, output.fd],
-    env: { PATH: globalThis.process.env.PATH ?? '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' },
+    env: childEnv,
   })
   const exited = once(child, 'exit').then(() => {})
   exited.catch(() => {})

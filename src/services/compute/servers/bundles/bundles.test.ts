@@ -71,6 +71,33 @@ test('what cannot be is refused with the limit that stands in the way, and nothi
   for (const { message } of [far, thin, huge]) assert.doesNotMatch(message, /\bh\d\b|r1/)
 })
 
+test('bundles are listed page by page, the newest first, to their project alone', async () => {
+  await using cloud = await bundleCloud()
+  const { demo } = cloud
+  const made: string[] = []
+  for (const name of ['one', 'two', 'three']) {
+    made.unshift((await cloud.bundle(demo, { name, servers: [cloud.server(name)] })).body.bundle.id)
+    await cloud.env.sagas.idle()
+  }
+  type Page = { bundles: { id: string }[]; bundles_links?: { href: string }[] }
+  const page = async (query: string, who: { token: string } = demo) =>
+    (await cloud.api<Page>(who, 'GET', `/os-bundles${query}`)).body
+  const first = await page('?limit=2')
+  assert.deepEqual(
+    first.bundles.map(({ id }) => id),
+    made.slice(0, 2),
+  )
+  const next = new URL(first.bundles_links![0]!.href)
+  assert.deepEqual(
+    (await page(next.search)).bundles.map(({ id }) => id),
+    made.slice(2),
+  )
+  assert.equal((await cloud.api(demo, 'GET', '/os-bundles?marker=none')).status, 400)
+  const other = await cloud.project('other')
+  assert.deepEqual((await page('', other)).bundles, [])
+  assert.equal((await cloud.api(other, 'GET', `/os-bundles?marker=${made[0]}`)).status, 400)
+})
+
 test('what makes no sense is refused with what would', async () => {
   await using cloud = await bundleCloud()
   const { demo } = cloud

@@ -4,7 +4,7 @@ import { BadRequest, NotFound } from '#kernel/errors.ts'
 import { type Operation, operation, reply } from '#kernel/operation.ts'
 import { admin, projectMemberOrAdmin, projectReaderOrAdmin, rule } from '#kernel/policy/rule.ts'
 import { Type } from '#kernel/schema/builders.ts'
-import { body, isAdmin } from '../../dialect.ts'
+import { afterMarker, body, isAdmin, linksSchema, newestFirst, pageQuery, paging } from '../../dialect.ts'
 import { hopsOf } from '../../links/steps.ts'
 import { type BundleRow, bundles, links, removeBundle } from '../../links/store.ts'
 import { statusOf } from '../server.ts'
@@ -91,18 +91,17 @@ const list = operation({
   id: 'compute.bundles.list',
   method: 'GET',
   path: '/v2.1/os-bundles',
-  summary: 'List bundles',
+  summary: 'List bundles, the newest first',
   policy: ruleOf('list', projectReaderOrAdmin),
-  response: body('bundles', Type.Array(bundleSchema)),
-  async handle(ctx) {
-    const where = { project_id: ctx.identity.project_id ?? '' }
-    const found = await bundles.list(ctx.db, where, {
-      orderBy: [
-        { column: 'created_at', direction: 'asc' },
-        { column: 'id', direction: 'asc' },
-      ],
-    })
-    return { bundles: await views(ctx, found) }
+  query: Type.Object(pageQuery, { additionalProperties: false }),
+  response: Type.Object({ bundles: Type.Array(bundleSchema), bundles_links: Type.Optional(linksSchema) }),
+  async handle(ctx, { query: { limit, marker }, url }) {
+    const own = { project_id: ctx.identity.project_id ?? '' }
+    const after = await afterMarker(marker, id => bundles.find(ctx.db, { ...own, id }))
+    const page = paging(ctx, limit)
+    const found = await bundles.list(ctx.db, own, { ...newestFirst, ...after, limit: page.limit })
+    const links = page.links('bundles_links', url, found.length, found.at(-1)?.id)
+    return { bundles: await views(ctx, found), ...links }
   },
 })
 

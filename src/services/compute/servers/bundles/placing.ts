@@ -1,5 +1,6 @@
 /** Hosts for the servers of a bundle, chosen as one and claimed in the caller's transaction; or which of its limits stands in the way. */
 import type { Ctx } from '#kernel/context.ts'
+import { nextTurn } from '#kernel/turns.ts'
 import type { Candidate } from '../../../placement/contract.ts'
 import { tellChoice } from '../../choice-events.ts'
 import { hostsForScheduling, recheck } from '../../hosts/steps.ts'
@@ -53,8 +54,6 @@ interface Kind {
   explain: (refused: Refused[]) => Promise<Explanation>
 }
 
-const breathe = () => new Promise<void>(resolve => setImmediate(resolve))
-
 /** Claims room for all members and bandwidth for all links, or nothing. In a transaction. */
 export async function placeBundle(
   ctx: Ctx,
@@ -65,7 +64,7 @@ export async function placeBundle(
   for (const { id, request } of members) await tellChoice(ctx, 'start', request, [id])
   const options = schedulerOptions(ctx)
   const kinds = await kindsOf(ctx, members, options)
-  const search = { ...options, most: mostLooks, breathe, spots: new Map<string, Spot>() }
+  const search = { ...options, most: mostLooks, breathe: nextTurn, spots: new Map<string, Spot>() }
   const unusable = new Set<string>()
   let tries = 0
   let isSure = false
