@@ -1,9 +1,8 @@
 /** Two API processes race for the last address of a pool: one has it, the other hears that there is none, however often (S-043). */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import pg from 'pg'
 import { natsBinary, startNats, stopNats } from '../../src/kernel/bus/fixtures/nats-server.ts'
-import { systemIds } from '../../src/kernel/ids.ts'
+import { postgresFolder, startPostgres } from '../../tools/test-servers.ts'
 import { type Admin, logIn, startCloud, startNode } from '../conformance/cloud.ts'
 import { temporaryFolder } from './client.ts'
 
@@ -34,32 +33,18 @@ async function pools(admin: Admin): Promise<Race[]> {
   ]
 }
 
-/** A database of PostgreSQL, gone when it is disposed of. */
-async function database(server: string) {
-  const run = async (statement: string) => {
-    const client = new pg.Client({ connectionString: server })
-    await client.connect()
-    await client.query(statement).finally(() => client.end())
-  }
-  const name = `nephos_race_${systemIds().hex()}`
-  await run(`create database ${name}`)
-  const url = Object.assign(new URL(server), { pathname: `/${name}` }).href
-  return { url, [Symbol.asyncDispose]: () => run(`drop database ${name} with (force)`) }
-}
-
-const server = process.env.NEPHOS_TEST_POSTGRES
 const skip = natsBinary === undefined && 'needs nats-server'
 
 for (const [engine, skipped] of [
   ['SQLite', skip],
-  ['PostgreSQL', skip || (server === undefined && 'NEPHOS_TEST_POSTGRES is not set')],
+  ['PostgreSQL', skip || (postgresFolder() === undefined && 'needs PostgreSQL')],
 ] as const) {
   test(`of two that want the last address one gets it (${engine})`, { skip: skipped, timeout: 1_200_000 }, async t => {
     await using folder = temporaryFolder()
     await using stack = new AsyncDisposableStack()
     const nats = await startNats(folder.path)
     stack.defer(() => stopNats(nats.child))
-    const kept = engine === 'PostgreSQL' && { database_url: stack.use(await database(server!)).url }
+    const kept = engine === 'PostgreSQL' && { database_url: stack.use(await startPostgres()).url }
     const settings = { cloud: { nats_url: `nats://127.0.0.1:${nats.port}`, bus_key: 'k'.repeat(40), ...kept } }
     const cloud = stack.use(await startCloud({ flags: ['--simulated'], settings }))
     const node = stack.use(await startNode(cloud, 'second'))
