@@ -49,7 +49,9 @@ test('a second backup uploads what has changed, and a server made of it has all'
   const saved = await stage.run('openstack', ['image', 'save', '--file', join(stage.dir, 'saved'), 'second'])
   assert.notEqual(saved.code, 0, 'it is no disk by itself')
 
-  await stage.os(['server', 'stop', 'one'], { timeout: 900_000 })
+  await stage.os(['server', 'stop', 'one'])
+  const status = async () => (await stage.json<{ status: string }>(['server', 'show', 'one'])).status
+  await stage.until('it is off', async () => (await status()) === 'SHUTOFF', { timeout: 900_000 })
   const third = await backup(stage, 'third')
   t.diagnostic(`third, of the server that is off: ${third.size} bytes`)
   assert.equal(third.properties.os_glance_base_image_id, second.id)
