@@ -8,7 +8,7 @@ import { buildTinyImage, keptTinyImage } from '../src/cli/image-build.ts'
 import { installPackages } from '../src/cli/install.ts'
 import { messageOf } from '../src/kernel/errors.ts'
 import { sourceFiles } from './source-files.ts'
-import { chosenParts, filesOf, type Part, type Program, parts } from './test-plan.ts'
+import { chosenParts, filesOf, type Need, type Part, parts } from './test-plan.ts'
 import { findNats, makeTemplate, postgresFolder, startNats, startPostgres } from './test-servers.ts'
 import type { Report } from './test-worker.ts'
 import { type Job, takeTurns } from './test-workers.ts'
@@ -104,15 +104,21 @@ async function environmentOf(part: Part, servers: AsyncDisposableStack): Promise
 function obstacle(part: Part): string | undefined {
   if (part.root && process.getuid?.() !== 0) return 'needs root'
   const absent = (part.needs ?? []).filter(need => !isThere(need))
-  if (absent.length > 0) return `needs ${absent.map(need => need.program).join(', ')}: ${installLine(absent)}`
+  if (absent.length > 0) return `needs ${absent.map(nameOf).join(', ')}: ${installLine(absent)}`
   if (minutesLeft() < 1) return 'no time is left (NEPHOS_TEST_MINUTES)'
   return undefined
 }
 
-const isThere = (need: Program) =>
-  need.program === 'initdb' ? Boolean(givenPostgres ?? postgresFolder()) : findProgram(need.program) !== undefined
+function isThere(need: Need): boolean {
+  if ('file' in need) return existsSync(need.file)
+  return need.program === 'initdb'
+    ? Boolean(givenPostgres ?? postgresFolder())
+    : findProgram(need.program) !== undefined
+}
 
-const installLine = (needs: Program[]) => `apt-get install ${[...new Set(needs.map(need => need.package))].join(' ')}`
+const nameOf = (need: Need) => ('file' in need ? need.package : need.program)
+
+const installLine = (needs: Need[]) => `apt-get install ${[...new Set(needs.map(need => need.package))].join(' ')}`
 
 function skipPart(part: Part, count: number, reason: string) {
   say(`SKIPPED ${count} files: ${reason}`)

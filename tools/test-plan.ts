@@ -1,9 +1,7 @@
 /** What `npm test` runs: cheap and telling parts first, those that wait beside those that compute. */
 
-export interface Program {
-  program: string
-  package: string
-}
+/** A Debian package, and what shows that it is there: a program on the PATH, or a file where it brings none. */
+export type Need = { package: string } & ({ program: string } | { file: string })
 
 export interface Part {
   name: string
@@ -12,8 +10,8 @@ export interface Part {
   files: RegExp
   /** Only those of its files that say this; other parts may run them as well. */
   mentions?: RegExp
-  /** Programs without which it is skipped; root on Debian installs them. */
-  needs?: Program[]
+  /** Without these it is skipped; root on Debian installs them. */
+  needs?: Need[]
   root?: boolean
   /** Boots the tiny Linux guest, which is built before. */
   guest?: boolean
@@ -26,13 +24,13 @@ export interface Part {
   minutes: number
 }
 
-const qemu: Program[] = [
+const qemu: Need[] = [
   { program: 'qemu-system-x86_64', package: 'qemu-system-x86' },
   { program: 'qemu-img', package: 'qemu-utils' },
   { program: 'genisoimage', package: 'genisoimage' },
 ]
 
-const packets: Program[] = [
+const packets: Need[] = [
   { program: 'ip', package: 'iproute2' },
   { program: 'nft', package: 'nftables' },
   { program: 'dnsmasq', package: 'dnsmasq-base' },
@@ -41,19 +39,20 @@ const packets: Program[] = [
   { program: 'arping', package: 'iputils-arping' },
 ]
 
-const clients: Program[] = [
-  { program: 'openstack', package: 'python3-openstackclient' },
-  { program: 'ssh', package: 'openssh-client' },
-  { program: 'chromium', package: 'chromium' },
-]
+const openstack: Need = { program: 'openstack', package: 'python3-openstackclient' }
+const placementCommands: Need = {
+  file: '/usr/lib/python3/dist-packages/osc_placement/plugin.py',
+  package: 'python3-osc-placement',
+}
+const ssh: Need = { program: 'ssh', package: 'openssh-client' }
+const chromium: Need = { program: 'chromium', package: 'chromium' }
 
-const openssl: Program = { program: 'openssl', package: 'openssl' }
+const openssl: Need = { program: 'openssl', package: 'openssl' }
 
-const debianBuild: Program[] = [
+const debianBuild: Need[] = [
   { program: 'mmdebstrap', package: 'mmdebstrap' },
   { program: 'grub-mkimage', package: 'grub-common' },
-  // Beside what is needed of this package; it is not on any PATH.
-  { program: '../lib/grub/i386-pc/grub-bios-setup', package: 'grub-pc-bin' },
+  { file: '/usr/lib/grub/i386-pc/grub-bios-setup', package: 'grub-pc-bin' },
   { program: 'mke2fs', package: 'e2fsprogs' },
   { program: 'parted', package: 'parted' },
 ]
@@ -92,7 +91,7 @@ export const parts: Part[] = [
     name: 'conformance',
     what: 'clients and suites that we did not write, against a simulated cloud',
     files: /^test\/conformance\//,
-    needs: clients.slice(0, 1),
+    needs: [openstack, placementCommands],
     waits: true,
     minutes: 20,
   },
@@ -100,7 +99,7 @@ export const parts: Part[] = [
     name: 'journeys',
     what: 'a cloud started as a user starts it, with the real client and real guests',
     files: /^test\/journeys\//,
-    needs: [...clients, openssl, ...qemu, ...packets],
+    needs: [openstack, ssh, chromium, openssl, ...qemu, ...packets],
     root: true,
     guest: true,
     waits: true,
@@ -110,7 +109,7 @@ export const parts: Part[] = [
     name: 'chaos',
     what: 'a real cloud, killed while clients work',
     files: /^test\/chaos\//,
-    needs: clients.slice(0, 1),
+    needs: [openstack],
     root: true,
     waits: true,
     minutes: 10,
@@ -119,7 +118,7 @@ export const parts: Part[] = [
     name: 'nightly',
     what: 'a cloud image that is not ours; only when asked for',
     files: /^test\/nightly\//,
-    needs: [...debianBuild, ...clients.slice(0, 2), ...qemu, ...packets],
+    needs: [...debianBuild, openstack, ssh, ...qemu, ...packets],
     root: true,
     guest: true,
     waits: true,
