@@ -13,6 +13,7 @@ export interface FakeSoftware {
 }
 
 const newest = '1.0'
+const sysprep = 'C:\\Windows\\System32\\Sysprep\\sysprep.exe'
 
 /** A guest whose image promises an agent. Its system is what the image says; the name of a package that no repository has begins with `no-such`. */
 function withAgent(guest: FakeGuest): FakeSoftware {
@@ -25,7 +26,8 @@ function withAgent(guest: FakeGuest): FakeSoftware {
 
 export function guestSystem(guest: FakeGuest): string {
   withAgent(guest)
-  return propertiesOf(guest).os_distro ?? 'alpine'
+  const { os_distro, os_type } = propertiesOf(guest)
+  return os_distro ?? (os_type === 'windows' ? 'mswindows' : 'alpine')
 }
 
 export function writeInGuest(guest: FakeGuest, path: string, text: string): void {
@@ -35,9 +37,9 @@ export function writeInGuest(guest: FakeGuest, path: string, text: string): void
 export function runInGuest(guest: FakeGuest, { path, args }: GuestProgram): ProgramEnd {
   const software = withAgent(guest)
   software.ran.push([path, ...args])
-  const manager = { alpine: ['apk'], debian: ['apt-get', 'dpkg-query'] }[guestSystem(guest)] ?? []
+  const own = { alpine: ['apk'], debian: ['apt-get', 'dpkg-query'], mswindows: [sysprep] }[guestSystem(guest)] ?? []
   const brought = Object.keys(software.installed).map(name => (name === 'chef' ? 'chef-client' : name))
-  const known = [...manager, 'mkdir', 'rm', ...brought]
+  const known = [...own, 'mkdir', 'rm', ...brought]
   if (!known.includes(path)) return refused(`Failed to execute child process "${path}" (No such file or directory)`)
   return (programs[path] ?? done)(software, args)
 }

@@ -15,24 +15,24 @@ import { refuseEncrypted } from './encryption.ts'
 import { checkContents } from './quota.ts'
 import type { ServerRow } from './server.ts'
 import { callOptions } from './steps.ts'
+import { asksForSysprep, requireSysprep, runSysprep } from './sysprep.ts'
 
 const uploadTimeoutMs = 60 * 60_000
 
 interface Snapshot {
   image_id: string
   format: 'raw' | 'qcow2'
+  sysprep?: true
 }
 
 const snapshotSaga = actionSaga<Snapshot>({
   name: 'createImage',
   event: 'snapshot',
   told: ({ image_id }) => ({ snapshot_image_id: image_id }),
-  async run(s, { server_id: id, host, body: { image_id, format } }) {
-    await s.step(
-      'snapshot guest',
-      signal => storeDisk(s.ctx, host, { id, image_id, format }, signal),
-      () => s.ctx.services.image.remove(s.ctx, image_id),
-    )
+  async run(s, { server_id: id, host, body: { image_id, format, sysprep } }) {
+    const removeImage = () => s.ctx.services.image.remove(s.ctx, image_id)
+    if (sysprep) await s.step('sysprep', signal => runSysprep(s.ctx, host, id, signal), removeImage)
+    await s.step('snapshot guest', signal => storeDisk(s.ctx, host, { id, image_id, format }, signal), removeImage)
     return {}
   },
 })
@@ -41,7 +41,7 @@ const snapshotSaga = actionSaga<Snapshot>({
 export async function storeDisk(
   ctx: Ctx,
   host: string,
-  input: Snapshot & { id: string; backup?: Pick<BackupOrder, 'since'> },
+  input: Omit<Snapshot, 'sysprep'> & { id: string; backup?: Pick<BackupOrder, 'since'> },
   signal: AbortSignal,
 ) {
   if ((await ctx.services.image.get(ctx, input.image_id)).status === 'active') return
@@ -92,7 +92,7 @@ async function createImageOf(ctx: Ctx, server: ServerRow, asked: { name: string;
   return ctx.transaction(async tx => {
     const { name: called, metadata: properties = {} } = asked
     const image = await snapshotImage(tx, server, { name: called, image_type: 'snapshot', properties })
-    const body = { image_id: image.id, format }
+    const body = { image_id: image.id, format, ...(asksForSysprep(server.image) && { sysprep: true as const }) }
     const told = { snapshot_image_id: image.id }
     await beginAction(tx, server, { name: 'createImage', event: 'snapshot', saga: snapshotSaga, body, told })
     return image.id
@@ -115,6 +115,7 @@ export const createImage: ServerAction = {
       if (server.image === null) throw new BadRequest(`Instance ${server.id} has no image that its disk was made of.`)
       requireAllowed(ctx, server, 'createImage')
       requireHost(server)
+      if (asksForSysprep(server.image)) requireSysprep(server)
       await checkContents(ctx, server.project_id, asked.metadata ?? {}, [])
       const image_id = await createImageOf(ctx, server, asked)
       if (ctx.atLeast('2.45')) return reply({ image_id }, { status: 202 })

@@ -1,57 +1,21 @@
 /** What the agent in a guest answers, honest and hostile. */
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { systemClock, virtualClock } from '#kernel/clock.ts'
 import { GuestError } from '../driver.ts'
 import type { Machine } from './command-line.ts'
-import { agentSocket, askAgent, setPassword } from './guest-agent.ts'
+import { askAgent, setPassword } from './guest-agent.ts'
 import { resetNetwork } from './guest-network.ts'
 import { runProgram, systemOf, writeFile } from './guest-programs.ts'
 import type { GuestFiles } from './host.ts'
+import { answering, bootedIn, refuse, sync, testAgent } from './test-agent.ts'
 
-interface Asked {
-  execute: string
-  arguments: Record<string, unknown>
-}
-
-/** An agent that answers each command by `answer`. */
-async function agent(answer: (asked: Asked) => string) {
-  const dir = mkdtempSync(join(tmpdir(), 'nephos-agent-'))
-  mkdirSync(join(dir, 'run'))
-  const path = join(dir, agentSocket)
-  const heard: Asked[] = []
-  const server = createServer(socket => {
-    socket.on('error', () => socket.destroy())
-    socket.on('data', data => {
-      for (const line of String(data).split('\n').slice(0, -1)) {
-        const asked = JSON.parse(line) as Asked
-        heard.push(asked)
-        socket.write(answer(asked))
-      }
-    })
-  }).listen(path)
-  await once(server, 'listening')
-  return {
-    dir,
-    path,
-    heard,
-    [Symbol.dispose]() {
-      server.close()
-      rmSync(dir, { recursive: true })
-    },
-  }
-}
-
-const sync = ({ arguments: { id } }: Asked) => `${JSON.stringify({ return: id })}\n`
 const ask = (path: string) => askAgent(systemClock(), path, 'guest-set-user-password', { username: 'root' })
 
 test('a command is answered, after answers that were meant for others', async () => {
-  using guest = await agent(asked =>
+  using guest = await testAgent(asked =>
     asked.execute === 'guest-sync' ? `{"return":{}}\nnoise\n${sync(asked)}` : '{"return":{}}\n',
   )
   assert.deepEqual(await ask(guest.path), {})
@@ -63,19 +27,19 @@ test('a command is answered, after answers that were meant for others', async ()
 
 test('a refusal is told, without control characters', async () => {
   const refusal = `${JSON.stringify({ error: { desc: 'no such \u001b[2Juser' } })}\n`
-  using guest = await agent(asked => (asked.execute === 'guest-sync' ? sync(asked) : refusal))
+  using guest = await testAgent(asked => (asked.execute === 'guest-sync' ? sync(asked) : refusal))
   await assert.rejects(ask(guest.path), new GuestError('The agent of the guest refused: no such ?[2Juser'))
 })
 
 test('an endless answer is cut off, and so is an agent that goes away', async () => {
-  using endless = await agent(() => 'x'.repeat(100_000))
+  using endless = await testAgent(() => 'x'.repeat(100_000))
   await assert.rejects(ask(endless.path), /without end/)
   await assert.rejects(ask(join(tmpdir(), 'no-such-agent')), /cannot be reached/)
 })
 
 test('a password for a guest that still boots waits for its agent; one that has long been up is not waited for as long', async () => {
   const clock = virtualClock()
-  using guest = await agent(() => '')
+  using guest = await testAgent(() => '')
   const set = (uptime: number) => {
     const booted = { machine: { agent: true } as Machine, files: { dir: guest.dir } as GuestFiles, uptime }
     return setPassword(clock, booted, 'root', 'secret')
@@ -93,7 +57,7 @@ test('a password for a guest that still boots waits for its agent; one that has 
 test('an agent that is there has most of a minute for a password: a guest with little time hashes slowly', async () => {
   const clock = virtualClock()
   const { promise: begun, resolve } = Promise.withResolvers<void>()
-  using guest = await agent(asked => {
+  using guest = await testAgent(asked => {
     if (asked.execute === 'guest-sync') return sync(asked)
     resolve()
     return ''
@@ -116,7 +80,7 @@ test('the NICs of a guest get what they are to have by its own programs, and its
   ]
   const interfaces = macs.map(([name, mac]) => ({ name, 'hardware-address': mac }))
   let fails = false
-  using guest = await agent(asked => {
+  using guest = await testAgent(asked => {
     const answers: Record<string, unknown> = {
       'guest-sync': asked.arguments.id,
       'guest-network-get-interfaces': interfaces,
@@ -125,7 +89,7 @@ test('the NICs of a guest get what they are to have by its own programs, and its
     }
     return `${JSON.stringify({ return: answers[asked.execute] })}\n`
   })
-  const booted = { machine: { agent: true } as Machine, files: { dir: guest.dir } as GuestFiles, uptime: 1000 }
+  const booted = bootedIn(guest.dir)
   const nic = (mac: string) => ({
     ...{ mac, mtu: 1400 },
     addresses: [
@@ -154,18 +118,6 @@ test('the NICs of a guest get what they are to have by its own programs, and its
   await assert.rejects(resetNetwork(systemClock(), booted, [nic('fa:16:3e:00:00:01')]), /ip link set .* failed/)
 })
 
-/** A guest whose agent answers commands by name; what it refuses is a text. */
-const answering = (answers: Record<string, (asked: Asked) => unknown>) =>
-  agent(asked => {
-    if (asked.execute === 'guest-sync') return sync(asked)
-    const told = answers[asked.execute]?.(asked) ?? 'no such command'
-    return `${JSON.stringify(typeof told === 'string' ? { error: { desc: told } } : { return: told })}\n`
-  })
-
-const bootedIn = (dir: string) => ({
-  ...{ machine: { agent: true } as Machine, files: { dir } as GuestFiles, uptime: 1000 },
-})
-
 test('a program in a guest is waited for, and what it has printed is bounded', async () => {
   let looks = 0
   const printed = Buffer.from(`${'é'.repeat(9000)}the end`).toString('base64')
@@ -188,7 +140,7 @@ test('a program that does not end, or does not begin, is no failure of the agent
   const program = { path: 'sleep', args: ['9'], wait_ms: 300 }
   const { code, errors } = await runProgram(systemClock(), bootedIn(busy.dir), program)
   assert.deepEqual([code, errors], [null, 'It does not end within 0 seconds.'])
-  using none = await answering({ 'guest-exec': () => 'Failed to execute child process' })
+  using none = await answering({ 'guest-exec': () => refuse('Failed to execute child process') })
   const refused = await runProgram(systemClock(), bootedIn(none.dir), program)
   assert.deepEqual([refused.code, refused.errors.includes('Failed to execute')], [null, true])
   using mad = await answering({ 'guest-exec': () => ({ pid: 'x' }) })
@@ -200,7 +152,7 @@ test('a file is written in parts, whatever an agent takes of each; one that lies
   let open = 0
   using guest = await answering({
     'guest-file-open': () => ++open,
-    'guest-file-write': ({ arguments: { 'buf-b64': part } }) => {
+    'guest-file-write': ({ 'buf-b64': part }) => {
       const taken = Buffer.from(String(part), 'base64').subarray(0, 20_000)
       written += taken.toString('latin1')
       return { count: taken.length }

@@ -12,6 +12,7 @@ import { GuestError } from '../driver.ts'
 import type { Machine } from './command-line.ts'
 import type { GuestFiles, QemuHost } from './host.ts'
 import { thawed, whileFrozen } from './quiesce.ts'
+import { answering, bootedIn, refuse } from './test-agent.ts'
 import { imageOf } from './test-guest.ts'
 
 /** A guest with an agent that refuses the commands named. */
@@ -100,4 +101,16 @@ test('what another life left frozen is thawed, and nothing is asked of a guest t
   await thawed(one.quiet.host, one.quiet.files)
   assert.deepEqual(one.heard, [thaw])
   assert.equal(existsSync(one.mark), false)
+})
+
+test('a guest that has thawed by itself, as a Windows does after ten seconds, is taken at its word', async () => {
+  using agent = await answering({
+    'guest-fsfreeze-thaw': () => refuse("couldn't hold writes"),
+    'guest-fsfreeze-status': () => 'thawed',
+  })
+  const { files } = bootedIn(agent.dir)
+  const mark = join(files.run, 'frozen')
+  writeFileSync(mark, '')
+  await thawed({ clock: systemClock(), log: silentLog() } as QemuHost, files)
+  assert.equal(existsSync(mark), false)
 })

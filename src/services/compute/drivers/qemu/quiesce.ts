@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { messageOf } from '#kernel/errors.ts'
 import { GuestError } from '../driver.ts'
 import type { Machine } from './command-line.ts'
-import { agentSocket, askAgent } from './guest-agent.ts'
+import { AgentRefusal, agentSocket, askAgent } from './guest-agent.ts'
 import { exists, type GuestFiles, type QemuHost } from './host.ts'
 import { imageProperty, isTrue } from './record.ts'
 
@@ -63,12 +63,23 @@ export async function thawed(host: QemuHost, files: GuestFiles): Promise<void> {
 async function thaw(host: QemuHost, files: GuestFiles): Promise<void> {
   for (let left = thawTries; await exists(markOf(files)); await host.clock.sleep(betweenTriesMs)) {
     try {
-      await askAgent(host.clock, join(files.dir, agentSocket), 'guest-fsfreeze-thaw', {})
+      await thawNow(host, join(files.dir, agentSocket))
       return await rm(markOf(files), { force: true })
     } catch (error) {
       const told = { guest: files.dir, err: messageOf(error) }
       if (--left === 0) return host.log.error(told, 'a guest stays frozen, since its agent is silent: reboot it')
       host.log.warn(told, 'a frozen guest does not thaw; trying again')
     }
+  }
+}
+
+/** A Windows thaws by itself after ten seconds, and has nothing to thaw then. */
+async function thawNow({ clock }: QemuHost, agent: string): Promise<void> {
+  try {
+    await askAgent(clock, agent, 'guest-fsfreeze-thaw', {})
+  } catch (error) {
+    const thawed =
+      error instanceof AgentRefusal && (await askAgent(clock, agent, 'guest-fsfreeze-status', {})) === 'thawed'
+    if (!thawed) throw error
   }
 }
