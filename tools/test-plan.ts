@@ -3,6 +3,9 @@
 /** A Debian package, and what shows that it is there: a program on the PATH, or a file where it brings none. */
 export type Need = { package: string } & ({ program: string } | { file: string })
 
+/** A package that brings no program of its own. */
+const plain = (name: string): Need => ({ package: name, file: `/usr/share/doc/${name}/copyright` })
+
 export interface Part {
   name: string
   what: string
@@ -40,10 +43,6 @@ const packets: Need[] = [
 ]
 
 const openstack: Need = { program: 'openstack', package: 'python3-openstackclient' }
-const placementCommands: Need = {
-  file: '/usr/lib/python3/dist-packages/osc_placement/plugin.py',
-  package: 'python3-osc-placement',
-}
 const ssh: Need = { program: 'ssh', package: 'openssh-client' }
 const chromium: Need = { program: 'chromium', package: 'chromium' }
 
@@ -52,7 +51,7 @@ const openssl: Need = { program: 'openssl', package: 'openssl' }
 const debianBuild: Need[] = [
   { program: 'mmdebstrap', package: 'mmdebstrap' },
   { program: 'grub-mkimage', package: 'grub-common' },
-  { file: '/usr/lib/grub/i386-pc/grub-bios-setup', package: 'grub-pc-bin' },
+  plain('grub-pc-bin'),
   { program: 'mke2fs', package: 'e2fsprogs' },
   { program: 'parted', package: 'parted' },
 ]
@@ -91,7 +90,7 @@ export const parts: Part[] = [
     name: 'conformance',
     what: 'clients and suites that we did not write, against a simulated cloud',
     files: /^test\/conformance\//,
-    needs: [openstack, placementCommands],
+    needs: [openstack, plain('python3-osc-placement')],
     waits: true,
     minutes: 20,
   },
@@ -132,7 +131,9 @@ export const parts: Part[] = [
       { program: 'slapd', package: 'slapd' },
       { program: 'freeradius', package: 'freeradius' },
       { program: 'samba', package: 'samba' },
-      { program: 'samba-tool', package: 'samba-ad-provision' },
+      plain('samba-ad-provision'),
+      plain('samba-dsdb-modules'),
+      plain('samba-vfs-modules'),
       { program: 'xmlsec1', package: 'xmlsec1' },
       openssl,
     ],

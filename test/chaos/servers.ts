@@ -1,10 +1,11 @@
 /** NATS and PostgreSQL inside a stage, to be stopped and started: a cloud in parts needs them. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, rmSync, writeFileSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
+import { natsBinary } from '../../src/kernel/bus/fixtures/nats-server.ts'
 import { newPostgresCluster, said } from '../../tools/test-servers.ts'
 import type { Stage } from '../journeys/stage.ts'
 import type { Row } from './relay.ts'
@@ -18,11 +19,9 @@ export interface StageServer extends Disposable {
   signal(signal: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'): Promise<void>
 }
 
-const natsPrograms = ['/usr/sbin/nats-server', '/usr/bin/nats-server']
-
 /** What a cloud in parts needs and this machine has not. */
 export function missingForParts(): string | false {
-  return !natsPrograms.some(existsSync) && 'needs nats-server'
+  return natsBinary === undefined && 'needs nats-server'
 }
 
 async function signalled(child: ChildProcess | undefined, signal: NodeJS.Signals): Promise<void> {
@@ -40,7 +39,7 @@ export function natsInStage(): StageServer {
     async start(stage) {
       const config = join(stage.dir, 'nats.conf')
       writeFileSync(config, 'listen: "127.0.0.1:4222"\nmax_payload: 9MB\n')
-      const [file, argv] = stage.inside(natsPrograms.find(existsSync)!, ['-c', config])
+      const [file, argv] = stage.inside(natsBinary!, ['-c', config])
       child = spawn(file, argv, { stdio: ['ignore', 'ignore', 'pipe'] })
       await said(child, /Server is ready/)
     },

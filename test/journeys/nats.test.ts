@@ -1,20 +1,20 @@
 /** A cloud whose parts meet over NATS: it works, and goes on when the NATS server was away. */
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { natsBinary } from '../../src/kernel/bus/fixtures/nats-server.ts'
 import { call, login } from './http.ts'
 import { createStage, missingForClient, type Stage } from './stage.ts'
 
-const nats = ['/usr/sbin/nats-server', '/usr/bin/nats-server'].find(path => existsSync(path))
-const skip = missingForClient() || (!nats && 'needs nats-server')
+const skip = missingForClient() || (natsBinary === undefined && 'needs nats-server')
 const create = ['server', 'create', '--image', 'tiny', '--flavor', 'm1.nano', '--network', 'private']
 
 async function startNats(stage: Stage): Promise<ChildProcess> {
   const config = join(stage.dir, 'nats.conf')
   writeFileSync(config, 'listen: "127.0.0.1:4222"\n')
-  const [file, argv] = stage.inside(nats!, ['-c', config])
+  const [file, argv] = stage.inside(natsBinary!, ['-c', config])
   const child = spawn(file, argv, { stdio: ['ignore', 'ignore', 'pipe'] })
   let log = ''
   for await (const chunk of child.stderr!.iterator({ destroyOnReturn: false })) {
