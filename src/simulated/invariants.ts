@@ -18,9 +18,13 @@ export const always: Record<string, string> = {
       (select sum(a.used) from placement_allocations a where a.provider = i.provider and a.resource_class = i.resource_class), 0)`,
   'no provider is overcommitted': `
     select provider, resource_class, used, capacity from placement_inventories where used > capacity and used > 0`,
-  'allocations are those of servers and moves': `
+  'allocations are those of servers, moves and links': `
     select distinct consumer from placement_allocations where consumer not in (select id from compute_servers)
-      and consumer not in (select uuid from compute_migrations)`,
+      and consumer not in (select uuid from compute_migrations) and consumer not in (select id from compute_links)`,
+  'links end where their servers have room': `
+    select distinct link_id, consumer, host from compute_link_ends e where link_id not in (select id from compute_links) or not exists (
+      select 1 from placement_allocations a join compute_hosts h on h.provider_uuid = a.provider
+      where a.consumer = e.consumer and h.name = e.host)`,
   'a server on a host has its room there': `
     select id, host, vm_state, task_state from compute_servers s where host is not null and not exists (
       select 1 from placement_allocations a join compute_hosts h on h.provider_uuid = a.provider
@@ -42,7 +46,9 @@ export const always: Record<string, string> = {
   'what belongs to a server goes with it': `
     select server_id from (select server_id from compute_server_mappings union select server_id from compute_request_specs
       union select server_id from compute_server_guest_data union select server_id from compute_server_tags
-      union select server_id from compute_server_group_members) belongings where server_id not in (select id from compute_servers)`,
+      union select server_id from compute_server_group_members union select server_id from compute_server_software
+      union select server_id from compute_server_packages union select server_a from compute_links
+      union select server_b from compute_links) belongings where server_id not in (select id from compute_servers)`,
   'a floating IP leads to a port that is there': `
     select id from network_floating_ips where fixed_port_id is not null and fixed_port_id not in (select id from network_ports)`,
   'ports of floating IPs and routers are those of some that are there': `

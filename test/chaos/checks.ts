@@ -104,7 +104,7 @@ async function keptAndGone({ ledger, admin, must }: Clients): Promise<Problem[]>
 const nothingLeft: Record<string, string> = {
   'no upload goes on': atRest['no upload goes on']!,
   'no room is held': `select consumer, provider from placement_allocations where consumer not in (select id from compute_servers)
-    and consumer not in (select uuid from compute_migrations)`,
+    and consumer not in (select uuid from compute_migrations) and consumer not in (select id from compute_links)`,
 }
 
 /** Deletes what clients have made, and looks for what stays: rows, files, guests, devices. */

@@ -1,10 +1,19 @@
 /** Servers asked for as one: near enough to one another, with bandwidth between them, or refused with what stands in the way. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { sql } from 'kysely'
+import type { Database } from '#kernel/db/database.ts'
 import { onEachEngine } from '../../../../../test/engines.ts'
+import { always } from '../../../../simulated/invariants.ts'
 import { newFlavor } from '../fixtures/choosing.ts'
 import { newWorld, nothingHeld } from '../fixtures/world.ts'
 import { type Asked, bundleCloud, liveMigrate, mesh } from './fixtures/bundle-cloud.ts'
+
+/** Rows that no sound cloud has. */
+async function contradictions(database: Database): Promise<unknown[]> {
+  const found = await Promise.all(Object.values(always).map(text => sql.raw(text).execute(database.root)))
+  return found.flatMap(({ rows }) => rows)
+}
 
 onEachEngine(
   'three different servers within two hops share a rack, with bandwidth between them that goes with them',
@@ -12,9 +21,15 @@ onEachEngine(
     await using cloud = await bundleCloud({ world: await newWorld(undefined, database) })
     const { demo } = cloud
     const larger = await newFlavor(cloud, await cloud.admin(), { 'hw:cpu_policy': 'shared' })
+    // No host has room for all of them.
+    const flavorRef = (await cloud.flavor('half', 2)).id
     const asked: Asked = {
       name: 'db',
-      servers: [cloud.server('a'), cloud.server('b', { flavorRef: larger }), cloud.server('c')],
+      servers: [
+        cloud.server('a', { flavorRef }),
+        cloud.server('b', { flavorRef: larger }),
+        cloud.server('c', { flavorRef }),
+      ],
       links: mesh(['a', 'b', 'c'], { max_hops: 2, bandwidth: 50 }),
     }
     const made = await cloud.bundle(demo, asked)
@@ -35,7 +50,9 @@ onEachEngine(
     assert.equal(new Set(hosts.map(cloud.rackOf)).size, 1)
     // Each link takes its bandwidth of each uplink that it leaves by.
     const leaving = body.bundle.links.filter(link => link.hops! > 0)
+    assert.ok(leaving.length > 0)
     assert.equal(await cloud.usedOfUplinks(), 100 * leaving.length)
+    assert.deepEqual(await contradictions(database), [], 'links are consumers of their own')
     const other = await cloud.project('other')
     assert.equal((await cloud.showBundle(other, body.bundle.id)).status, 404)
     for (const { id } of body.bundle.servers) await cloud.remove(demo, id)
