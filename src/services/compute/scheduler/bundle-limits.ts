@@ -9,9 +9,10 @@ export type Lack =
   | { limit: 'hops'; best: number }
   /** Each link could have so much at the most, in Mbit/s. */
   | { limit: 'bandwidth'; best: number }
-  /** The tries ended before that was known. */
+  /** All looks were taken before that was known. */
   | { limit: 'tries' }
 
+/** Its searches have the looks of `options` together. */
 export async function lackOf(
   servers: readonly BundleServer[],
   links: readonly BundleLink[],
@@ -20,6 +21,7 @@ export async function lackOf(
 ): Promise<Lack> {
   let cutShort = false
   const would = async (change: (link: BundleLink) => Partial<BundleLink>) => {
+    if (cutShort) return false
     const eased = links.map(link => ({ ...link, ...change(link) }))
     const found = await chooseBundle(servers, eased, network, options)
     if (found === 'unknown') cutShort = true

@@ -22,8 +22,8 @@ export interface BundleLink {
 }
 
 export interface BundleOptions extends Pick<SchedulerOptions, 'filters' | 'settings' | 'extensions'> {
-  /** How many times a host may be looked at. */
-  most: number
+  /** How many times a host may still be looked at: what several searches have together, counted down. */
+  looks: { left: number }
   /** Lets others have their turn; called now and then. */
   breathe: () => Promise<void>
   /** Where hosts are, by name: remembered from one search to the next. */
@@ -76,10 +76,11 @@ export async function chooseBundle(
       continue
     }
     if (tries % atOnce === 0) await options.breathe()
-    if (tries > options.most) {
+    if (options.looks.left === 0) {
       end()
       return 'unknown'
     }
+    options.looks.left--
     frame.undo = ground.put(frame.server, host)
     if (!frame.undo) continue
     if (frames.length < order.length) {

@@ -27,6 +27,9 @@ export interface Explanation {
   hosts: { host: string; rule: string; asked: string; had: string }[]
 }
 
+/** Of how many hosts an explanation tells. */
+export const mostTold = 1000
+
 /** What was asked, and of each host which rule refused it: placement's, then the filters'. */
 export async function explanationFor(
   ctx: Ctx,
@@ -53,7 +56,7 @@ export async function explanationFor(
         return host === undefined ? [] : [{ host, rule: constraint, asked: wanted, had }]
       }),
       ...refused.map(({ host, filter, asked: wanted, had }) => ({ host, rule: filter, asked: wanted, had })),
-    ].slice(0, 1000),
+    ].slice(0, mostTold),
   }
 }
 

@@ -123,11 +123,30 @@ export async function tryBundle(ctx: Ctx, body: BundleBody, project_id: string):
   return { bundle, made, placing: await placeBundle(ctx, members, asked) }
 }
 
-/** In a transaction. Throws `Conflict` with the limit that stands in the way when there is no place. */
-export async function createBundle(ctx: Ctx, body: BundleBody, project_id: string): Promise<Made> {
-  const all = await tryBundle(ctx, body, project_id)
-  const { made, placing } = all
-  if (!('hosts' in placing)) throw new Conflict(reasonOf(ctx, placing, made))
+/** Undoes the transaction of a bundle that has no place. */
+class NoPlace extends Error {
+  readonly refusal: Refusal
+  readonly made: Made['made']
+  constructor(refusal: Refusal, made: Made['made']) {
+    super('a bundle has no place')
+    this.refusal = refusal
+    this.made = made
+  }
+}
+
+/** Throws `Conflict` with the limit that stands in the way when there is no place. */
+export async function createBundle(ctx: Ctx, body: BundleBody, project_id: string): Promise<BundleRow> {
+  try {
+    return await ctx.transaction(tx => beginBundle(tx, body, project_id))
+  } catch (error) {
+    if (error instanceof NoPlace) throw new Conflict((await reasonOf(ctx, error.refusal, error.made)).message)
+    throw error
+  }
+}
+
+async function beginBundle(ctx: Ctx, body: BundleBody, project_id: string): Promise<BundleRow> {
+  const { bundle, made, placing } = await tryBundle(ctx, body, project_id)
+  if (!('hosts' in placing)) throw new NoPlace(placing, made)
   for (const [at, { asked, row }] of made.entries()) {
     const { host, node, zone } = placing.hosts[at]!
     const placed = { host, node, availability_zone: zone }
@@ -136,11 +155,19 @@ export async function createBundle(ctx: Ctx, body: BundleBody, project_id: strin
     if (asked.spec.group_id !== null) await joinGroup(ctx, asked.spec.group_id, row.id)
     await beginServer(ctx, asked, { ...row, ...placed })
   }
-  return all
+  return bundle
 }
 
-export function reasonOf(ctx: Ctx, refusal: Refusal, made: Made['made']): string {
-  if ('lack' in refusal) return `The bundle cannot be placed: ${lackText(refusal.lack)}.`
-  const { row } = made.find(one => one.row.id === refusal.member.id)!
-  return `The bundle cannot be placed for server ${row.display_name} alone: ${noValidHost(ctx, refusal.explanation).message}`
+/** Why a bundle has no place, for its user and, when asked for, host by host. Not to be called in a transaction: it may take long. */
+export async function reasonOf(ctx: Ctx, refusal: Refusal, made: Made['made']) {
+  if ('lack' in refusal) {
+    const lack = await refusal.lack()
+    const message = `The bundle cannot be placed: ${lackText(lack)}.`
+    return { message, explanation: () => refusal.explanation(ctx, lack) }
+  }
+  const { member, explanation } = refusal
+  const { row } = made.find(one => one.row.id === member.id)!
+  const why = noValidHost(ctx, explanation).message
+  const message = `The bundle cannot be placed for server ${row.display_name} alone: ${why}`
+  return { message, explanation: async () => explanation }
 }

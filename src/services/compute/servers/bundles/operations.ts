@@ -82,7 +82,7 @@ const create = operation({
   response: body('bundle', bundleSchema),
   async handle(ctx, request) {
     const project = ownProject(ctx)
-    const { bundle } = await ctx.transaction(tx => createBundle(tx, request.body as BundleBody, project))
+    const bundle = await createBundle(ctx, request.body as BundleBody, project)
     return reply({ bundle: await view(ctx, bundle) }, { status: 202 })
   },
 })
@@ -147,14 +147,13 @@ const destinations = operation({
   }),
   async handle(ctx, request) {
     const project = ownProject(ctx)
-    return tryOut(ctx, async tx => {
-      const { placing, made } = await tryBundle(tx, request.body as BundleBody, project)
-      if ('hosts' in placing) {
-        const hosts = placing.hosts.map(({ host }) => host)
-        return { destinations: made.map(({ row }, at) => ({ server: row.display_name, host: hosts[at]! })) }
-      }
-      return { destinations: [], reason: reasonOf(tx, placing, made), refused: placing.explanation.hosts }
-    })
+    const { placing, made } = await tryOut(ctx, tx => tryBundle(tx, request.body as BundleBody, project))
+    if ('hosts' in placing) {
+      const hosts = placing.hosts.map(({ host }) => host)
+      return { destinations: made.map(({ row }, at) => ({ server: row.display_name, host: hosts[at]! })) }
+    }
+    const { message, explanation } = await reasonOf(ctx, placing, made)
+    return { destinations: [], reason: message, refused: (await explanation()).hosts }
   },
 })
 

@@ -1,4 +1,4 @@
-/** Hosts for the servers of a bundle, chosen as one and claimed in the caller's transaction; or which of its limits stands in the way. */
+/** Hosts for the servers of a bundle, chosen as one and claimed in the caller's transaction; or how to find out which of its limits stands in the way. */
 import type { Ctx } from '#kernel/context.ts'
 import { nextTurn } from '#kernel/turns.ts'
 import type { Candidate } from '../../../placement/contract.ts'
@@ -12,7 +12,7 @@ import { type Network, type Spot, uplinkOfPlace } from '../../scheduler/links.ts
 import { placePrefix } from '../../scheduler/places.ts'
 import { type HostState, passing, type Refused } from '../../scheduler/scheduler.ts'
 import { inOrder } from '../../scheduler/weighers.ts'
-import { type Explanation, explanationFor } from '../explanation.ts'
+import { type Explanation, explanationFor, mostTold } from '../explanation.ts'
 import { machineWishes } from '../machine.ts'
 import {
   aroundHosts,
@@ -34,11 +34,17 @@ export interface Member {
 }
 
 /** Why a bundle is refused: for one of its servers alone there is no host, or for all of them as they are linked. */
-export type Refusal = { explanation: Explanation } & ({ member: Member } | { lack: Lack })
+export type Refusal = { member: Member; explanation: Explanation } | Linked
+
+/** To find out which limit it is takes many searches: they are for the time when no transaction is open that others wait for. */
+export interface Linked {
+  lack(): Promise<Lack>
+  explanation(ctx: Ctx, lack: Lack): Promise<Explanation>
+}
 
 export type BundlePlacing = { hosts: HostState[] } | Refusal
 
-/** How many times a host may be looked at in one search: some tenths of a second. */
+/** How many times a host may be looked at to find a place, and again to find out why there is none: some tenths of a second. */
 const mostLooks = 100_000
 /** How often hosts are chosen anew because the room of some has just gone to others, or they turn out to be down. */
 const mostTries = 8
@@ -51,7 +57,7 @@ interface Kind {
   /** Of those that are known: which of them it may have, best first, and why not the others. */
   hosts: HostState[]
   refused: Refused[]
-  explain: (refused: Refused[]) => Promise<Explanation>
+  explain: (ctx: Ctx, refused: Refused[]) => Promise<Explanation>
 }
 
 /** Claims room for all members and bandwidth for all links, or nothing. In a transaction. */
@@ -64,7 +70,7 @@ export async function placeBundle(
   for (const { id, request } of members) await tellChoice(ctx, 'start', request, [id])
   const options = schedulerOptions(ctx)
   const kinds = await kindsOf(ctx, members, options)
-  const search = { ...options, most: mostLooks, breathe: nextTurn, spots: new Map<string, Spot>() }
+  const search = { ...options, looks: { left: mostLooks }, breathe: nextTurn, spots: new Map<string, Spot>() }
   const unusable = new Set<string>()
   let tries = 0
   let isSure = false
@@ -98,12 +104,14 @@ export async function placeBundle(
       continue
     }
     if (lonely >= 0)
-      return { member: members[lonely]!, explanation: await kinds[lonely]!.explain(kinds[lonely]!.refused) }
-    const lack: Lack =
-      typeof found === 'object' || found === 'unknown'
-        ? { limit: 'tries' }
-        : await lackOf(servers, links, network, search)
-    return { lack, explanation: await explainLack(kinds, network, lack) }
+      return { member: members[lonely]!, explanation: await kinds[lonely]!.explain(ctx, kinds[lonely]!.refused) }
+    return {
+      lack: async () =>
+        found === 'none'
+          ? lackOf(servers, links, network, { ...search, looks: { left: mostLooks } })
+          : { limit: 'tries' },
+      explanation: (ctx, lack) => explainLack(ctx, kinds, network, lack),
+    }
   }
 }
 
@@ -144,7 +152,7 @@ async function kindOf(ctx: Ctx, request: PlacingRequest, ids: readonly string[],
     known,
     candidates: new Map(candidates.map(candidate => [candidate.root, candidate])),
     ...verdicts(wish, known, options),
-    explain: refused => explanationFor(ctx, request, asked, refused),
+    explain: (ctx, refused) => explanationFor(ctx, request, asked, refused),
   }
 }
 
@@ -169,11 +177,11 @@ async function claimAll(
 }
 
 /** Of each host why it was refused, or what of the network it has. */
-async function explainLack(kinds: readonly Kind[], { free }: Network, lack: Lack): Promise<Explanation> {
+async function explainLack(ctx: Ctx, kinds: readonly Kind[], { free }: Network, lack: Lack): Promise<Explanation> {
   const told = new Map<string, Refused>()
-  for (const { hosts, refused } of kinds) {
+  for (const { hosts, refused } of new Set(kinds)) {
     for (const one of refused) told.set(one.host, one)
-    for (const { host, provider, aggregate_metadata } of hosts) {
+    for (const { host, provider, aggregate_metadata } of hosts.slice(0, mostTold)) {
       const places = Object.entries(aggregate_metadata).flatMap(([key, [place]]) =>
         key.startsWith(placePrefix) ? [uplinkOfPlace(key.slice(placePrefix.length), place!)] : [],
       )
@@ -182,7 +190,7 @@ async function explainLack(kinds: readonly Kind[], { free }: Network, lack: Lack
       told.set(host, { host, filter: 'LinkFilter', asked: lackText(lack), had })
     }
   }
-  return kinds[0]!.explain([...told.values()])
+  return kinds[0]!.explain(ctx, [...told.values()])
 }
 
 /** What of a bundle cannot be had, for its user. */
