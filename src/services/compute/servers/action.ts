@@ -15,7 +15,7 @@ import { type ActionName, type Allowed, allowed } from './states.ts'
 import { faultOfSaga } from './steps.ts'
 import { beginTask, findServer, updateServer } from './store.ts'
 
-/** Actions end within this time or are undone. */
+/** Actions end within this time, beside that of their long calls to hosts and of a guest that shuts down, or are undone. */
 const actionDeadlineMs = 15 * 60_000
 
 export interface ActionInput<Body> {
@@ -37,6 +37,8 @@ export interface ActionSpec<Body extends TSchema> {
   body: Body
   /** In the names of its events: `pause` of `compute.instance.pause.start`, `.end` and `.error`. */
   event: string
+  /** What its calls to hosts may take together, when that is more than some minutes. */
+  longCallsMs?: number
   /** Does the work and returns what the server is afterwards. */
   run(s: SagaRun, input: ActionInput<Static<Body>>): Promise<Partial<ServerRow>>
 }
@@ -133,6 +135,7 @@ export function begunAction<Input>(spec: {
 export function actionSaga<Body>(spec: {
   name: string
   event: string
+  longCallsMs?: number
   run(s: SagaRun, input: ActionInput<Body>): Promise<Partial<ServerRow>>
   /** What its events tell besides. */
   told?(body: Body): EventFacts
@@ -141,12 +144,12 @@ export function actionSaga<Body>(spec: {
   /** Puts the server's row back after a failure, unless a delete goes on; its task is cleared anyway. */
   undone?(ctx: Ctx, input: ActionInput<Body>, error: SagaError): Promise<void>
 }): Saga<ActionInput<Body>> {
-  const { event, told } = spec
+  const { event, told, longCallsMs = 0 } = spec
   return saga<ActionInput<Body>>(
     `compute.servers.${spec.name}`,
     {
       revision: 1,
-      deadline: actionDeadlineMs,
+      deadline: actionDeadlineMs + longCallsMs,
       async failed(ctx, input, error) {
         const { server_id, task } = input
         // What it had to make way for has set its own task.
@@ -191,7 +194,8 @@ export async function beginAction<Body>(ctx: Ctx, server: ServerRow, begin: Begi
     const now = { ...server, task_state: task ?? server.task_state }
     await tell(tx, now, begin.first ?? `${begin.event}.start`, begin.told)
     const input = { server_id: server.id, host, task, body: begin.body }
-    return tx.sagas.start(tx, begin.saga, input, server.id)
+    const deadline = begin.saga.deadline + tx.config.of(computeConfig).stop_grace_seconds * 1000
+    return tx.sagas.start(tx, { ...begin.saga, deadline }, input, server.id)
   })
 }
 

@@ -7,7 +7,7 @@ import { Type } from '#kernel/schema/builders.ts'
 import { since } from '#kernel/schema/marks.ts'
 import { integerOf, metadata, name, wholeNumber } from '../dialect.ts'
 import { actionOperation, actionSaga, beginAction, requireAllowed, requireHost, type ServerAction } from './action.ts'
-import { snapshotImage, storeDisk } from './create-image.ts'
+import { snapshotImage, storeDisk, uploadTimeoutMs } from './create-image.ts'
 import { incremental, rotate, storeChanges } from './increments.ts'
 import { checkContents } from './quota.ts'
 
@@ -22,6 +22,8 @@ interface Backup {
 const backupSaga = actionSaga<Backup>({
   name: 'createBackup',
   event: 'snapshot',
+  // Changes that turn out to be to nothing are followed by the whole disk.
+  longCallsMs: 2 * uploadTimeoutMs,
   told: ({ image_id }) => ({ snapshot_image_id: image_id }),
   async run(s, { server_id: id, host, body: { image_id, format, kind, rotation } }) {
     const { ctx } = s

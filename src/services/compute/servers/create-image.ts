@@ -17,7 +17,8 @@ import type { ServerRow } from './server.ts'
 import { callOptions } from './steps.ts'
 import { asksForSysprep, requireSysprep, runSysprep } from './sysprep.ts'
 
-const uploadTimeoutMs = 60 * 60_000
+/** How long a host may take to store a disk. */
+export const uploadTimeoutMs = 60 * 60_000
 
 interface Snapshot {
   image_id: string
@@ -28,6 +29,7 @@ interface Snapshot {
 const snapshotSaga = actionSaga<Snapshot>({
   name: 'createImage',
   event: 'snapshot',
+  longCallsMs: uploadTimeoutMs,
   told: ({ image_id }) => ({ snapshot_image_id: image_id }),
   async run(s, { server_id: id, host, body: { image_id, format, sysprep } }) {
     const removeImage = () => s.ctx.services.image.remove(s.ctx, image_id)

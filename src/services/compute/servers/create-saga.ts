@@ -12,7 +12,7 @@ import { releaseRoom } from '../rooms/steps.ts'
 import { NoValidHost } from './explanation.ts'
 import { guestSpec } from './guest-spec.ts'
 import { place } from './placing.ts'
-import { destroyGuest, existingServer, faultOfSaga, mayRetryElsewhere, releaseClaims } from './steps.ts'
+import { buildMs, destroyGuest, existingServer, faultOfSaga, mayRetryElsewhere, releaseClaims } from './steps.ts'
 import { keepExplanation, requestSpecOf, updateServer } from './store.ts'
 import { forgetAdminPassword } from './store-guest-data.ts'
 import { completeVolumes, volumesReady } from './volumes.ts'
@@ -24,8 +24,6 @@ export interface CreateInput {
   /** How many hosts are tried; absent: as the configuration says. */
   attempts?: number
 }
-
-const spawnTimeoutMs = 20 * 60_000
 
 /** What a host did of its part: the value, or why another host should try. */
 type Attempt<T> = { done: T } | { failed: string }
@@ -109,7 +107,7 @@ async function buildOn(s: SagaRun, id: string, host: string): Promise<string | u
         await volumesReady(s.ctx, id, signal)
         await updateServer(s.ctx, id, { task_state: 'spawning' }, { vm_state: 'building', task_state: buildTasks })
         const spec = await guestSpec(s.ctx, await existingServer(s.ctx, id), wired.done, host, signal)
-        const options = { signal, request: s.ctx, deadline: s.ctx.clock.now() + spawnTimeoutMs }
+        const options = { signal, request: s.ctx, deadline: s.ctx.clock.now() + buildMs }
         return hostAgent(s.ctx, host).call('spawn', { spec, power_on: true }, options)
       })
     },

@@ -23,7 +23,7 @@ import { checkContents } from './quota.ts'
 import type { GuestDataRow, ServerImage, ServerRow } from './server.ts'
 import { changedSchema } from './server-schema.ts'
 import { beginAnew } from './software/run.ts'
-import { callOptions, currentSpec, stopping } from './steps.ts'
+import { buildMs, callOptions, currentSpec, stopping } from './steps.ts'
 import { findServer, guestDataOf, updateServer } from './store.ts'
 import { forgetAdminPassword, updateGuestData } from './store-guest-data.ts'
 import { changedView, serverLinks } from './view.ts'
@@ -74,6 +74,7 @@ const onBefore = (row: Partial<ServerRow>) => row.vm_state === 'active'
 export const rebuildSaga = actionSaga<Before>({
   name: 'rebuild',
   event: 'rebuild',
+  longCallsMs: buildMs,
   async run(s, { server_id: id, host, body: { row } }) {
     const { ctx } = s
     const agent = hostAgent(ctx, host)
@@ -89,7 +90,7 @@ export const rebuildSaga = actionSaga<Before>({
     const power_on = row.vm_state !== 'stopped'
     await s.step('spawn', async signal => {
       const spec = await currentSpec(ctx, id, host, signal)
-      await agent.call('spawn', { spec, power_on }, callOptions(ctx, signal, 20 * 60_000))
+      await agent.call('spawn', { spec, power_on }, callOptions(ctx, signal, buildMs))
     })
     const launched_at = await s.record('look at the clock', async tx => new Date(tx.clock.now()).toISOString())
     const power = power_on

@@ -20,7 +20,7 @@ import {
 import { guestSpec } from './guest-spec.ts'
 import { rescueImage } from './image-of-server.ts'
 import type { ServerImage, VmState } from './server.ts'
-import { callOptions, existingServer, serverToUndo, stopping } from './steps.ts'
+import { buildMs, callOptions, existingServer, serverToUndo, stopping } from './steps.ts'
 import { updateServer } from './store.ts'
 import { forgetAdminPassword, updateGuestData } from './store-guest-data.ts'
 
@@ -43,12 +43,13 @@ async function reshape(
   const nics = await ctx.services.network.wire(ctx, id, host, signal)
   const spec = await guestSpec(ctx, { ...server, recovery: rescue ? { rescue } : null }, nics, host, signal)
   const input = { spec, power_on: options.power_on, grace_seconds }
-  await hostAgent(ctx, host).call('reshape', input, callOptions(ctx, options.signal, waitMs + 20 * 60_000))
+  await hostAgent(ctx, host).call('reshape', input, callOptions(ctx, options.signal, waitMs + buildMs))
 }
 
 const rescueSaga = actionSaga<RescueInput>({
   name: 'rescue',
   event: 'rescue',
+  longCallsMs: buildMs,
   told: ({ image }) => ({ rescue_image_id: image.id }),
   async run(s, { server_id: id, host, body: { image, vm_state } }) {
     await s.step(
@@ -114,6 +115,7 @@ export const unrescue = serverAction({
   policy: rule('os_compute_api:os-unrescue', projectMemberOrAdmin),
   body: Type.Unknown(),
   event: 'unrescue',
+  longCallsMs: buildMs,
   async run(s, { server_id, host }) {
     await s.step('boot own disk', signal => reshape(s.ctx, server_id, host, undefined, { signal, power_on: true }))
     return { vm_state: 'active', power_state: powerStates.running, recovery: null }

@@ -30,6 +30,9 @@ export async function serverToUndo(ctx: Ctx, id: string): Promise<ServerRow | un
   return server?.task_state === 'deleting' ? undefined : server
 }
 
+/** How long a host may take to make a guest, with the disks that it has to fetch and to convert. */
+export const buildMs = 20 * 60_000
+
 /** What calls to hosts are given, `waitMs` from now at most. */
 export const callOptions = (ctx: Ctx, signal: AbortSignal | undefined, waitMs = 60_000) => ({
   ...(signal && { signal }),

@@ -125,6 +125,7 @@ async function isSwapped(ctx: Ctx, server_id: string, { device_id, new_volume_id
 export const swapVolumeSaga = actionSaga<SwapInput>({
   name: 'swap_volume',
   event: 'volume_swap',
+  longCallsMs: copyMs,
   told: ({ volume_id, new_volume_id }) => ({ volume_id, new_volume_id }),
   async run(s, { server_id: id, host, body }) {
     const swap = async (from: string, to: VolumeDevice, signal: AbortSignal) => {

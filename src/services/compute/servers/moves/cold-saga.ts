@@ -6,7 +6,7 @@ import { hostAgent } from '../../host-agent.ts'
 import type { ActionInput } from '../action.ts'
 import { guestSpec } from '../guest-spec.ts'
 import type { TaskState } from '../server.ts'
-import { callOptions, existingServer } from '../steps.ts'
+import { buildMs, callOptions, existingServer } from '../steps.ts'
 import { updateServer } from '../store.ts'
 import { type Busy, bindToTarget, claimTarget, requireChange } from './claim.ts'
 import type { MoveBody } from './move.ts'
@@ -60,7 +60,7 @@ async function run(s: SagaRun, input: ActionInput<ColdBody>): Promise<void> {
   const power_on = move.old_vm_state === 'active'
   await s.step(`start on ${target}`, async signal => {
     const spec = await steps.specThere(ctx, move, target, signal)
-    const options = callOptions(ctx, signal, 20 * 60_000)
+    const options = callOptions(ctx, signal, buildMs)
     await hostAgent(ctx, target).call('reshape', { spec, power_on, grace_seconds: 0 }, options)
   })
   await s.record(

@@ -18,7 +18,7 @@ import { releaseRoom } from '../../rooms/steps.ts'
 import { type ActionInput, actionOperation, requireAllowed, requireHost, type ServerAction } from '../action.ts'
 import type { ServerRow } from '../server.ts'
 import { beginAnew } from '../software/run.ts'
-import { callOptions, destroyGuest, serverToUndo } from '../steps.ts'
+import { buildMs, callOptions, destroyGuest, serverToUndo } from '../steps.ts'
 import { updateServer } from '../store.ts'
 import { cleanupHosts, rememberCleanup } from '../store-cleanups.ts'
 import { forgetAdminPassword, updateGuestData } from '../store-guest-data.ts'
@@ -64,7 +64,7 @@ const evacuateSaga = saga<ActionInput<EvacuateBody>>(
       async signal => {
         if (body.unless_back) await requireStillDown(ctx, move.source_host)
         const spec = await steps.specThere(ctx, move, target, signal)
-        await hostAgent(ctx, target).call('spawn', { spec, power_on }, callOptions(ctx, signal, 20 * 60_000))
+        await hostAgent(ctx, target).call('spawn', { spec, power_on }, callOptions(ctx, signal, buildMs))
       },
       async () => {
         if (await serverToUndo(ctx, id)) await destroyGuest(ctx, target, id)

@@ -9,7 +9,7 @@ import { hostAgent, powerStates } from '../../host-agent.ts'
 import { hosts } from '../../hosts/store.ts'
 import { releaseRoom } from '../../rooms/steps.ts'
 import { actionSaga, beginAction, begunAction } from '../action.ts'
-import { snapshotImage, storeDisk } from '../create-image.ts'
+import { snapshotImage, storeDisk, uploadTimeoutMs } from '../create-image.ts'
 import { hostWith, loadOf } from '../host-load.ts'
 import type { ServerRow, VmState } from '../server.ts'
 import { callOptions, currentSpec, destroyGuest, existingServer, serverToUndo, stopping } from '../steps.ts'
@@ -27,6 +27,7 @@ interface ShelveBody {
 const shelveSaga = actionSaga<ShelveBody>({
   name: 'shelve',
   event: 'shelve',
+  longCallsMs: uploadTimeoutMs,
   async run(s, { server_id: id, host, body: { image_id, format, vm_state } }) {
     const { ctx } = s
     await s.step(

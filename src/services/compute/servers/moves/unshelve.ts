@@ -19,7 +19,7 @@ import { guestSpec } from '../guest-spec.ts'
 import { shelvedImage } from '../image-of-server.ts'
 import { place } from '../placing.ts'
 import type { ServerRow } from '../server.ts'
-import { callOptions, destroyGuest, existingServer, faultOf, serverToUndo, toldMessage } from '../steps.ts'
+import { buildMs, callOptions, destroyGuest, existingServer, faultOf, serverToUndo, toldMessage } from '../steps.ts'
 import { findServer, keepExplanation, requestSpecOf, updateRequestSpec, updateServer } from '../store.ts'
 import { type Claimed, granted, requireChange } from './claim.ts'
 import { requireKnownHost } from './resize.ts'
@@ -77,7 +77,7 @@ const unshelveSaga = saga<ActionInput<UnshelveBody>>(
         const image = there ? server.image : await shelvedImage(ctx, server)
         const spec = await guestSpec(ctx, { ...server, image }, nics, host, signal)
         if (there) await agent.call('start', { spec }, callOptions(ctx, signal, 300_000))
-        else await agent.call('spawn', { spec, power_on: true }, callOptions(ctx, signal, 20 * 60_000))
+        else await agent.call('spawn', { spec, power_on: true }, callOptions(ctx, signal, buildMs))
       },
       async () => {
         // A delete does not know of this host.
