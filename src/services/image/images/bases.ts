@@ -7,9 +7,16 @@ import { images } from './store.ts'
 /** More than any chain of backups has; a loop could only come of a damaged database. */
 const longest = 256
 
-/** Whether an image that is active stands on this one. */
-export const isBase = async (ctx: Pick<Ctx, 'db'>, id: string) =>
-  (await images.count(ctx.db, { base_image_id: id, status: 'active' })) > 0
+/** Whether an image that is active stands on this one, be it on others that are not. */
+export async function isBase(ctx: Pick<Ctx, 'db'>, id: string): Promise<boolean> {
+  let under = [id]
+  for (let length = 0; under.length > 0 && length < longest; length++) {
+    const above = await images.pick(ctx.db, ['id', 'status'], { base_image_id: under })
+    if (above.some(({ status }) => status === 'active')) return true
+    under = above.map(image => image.id)
+  }
+  return false
+}
 
 /** What an image stands on, the nearest first. Throws 409 when that is not whole. */
 export async function basesOf(ctx: Ctx, image: Pick<Image, 'base_image_id'>): Promise<Image[]> {
