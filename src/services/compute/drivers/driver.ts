@@ -334,6 +334,9 @@ export interface VirtDriver extends AsyncDisposable {
   onEvent(listener: (event: GuestEvent) => void): void
 }
 
+/** How image properties say yes. */
+export const isTrue = (value: string | undefined) => /^(yes|y|true|t|1|on)$/i.test(value ?? '')
+
 /** A failure to be shown as the server's fault. */
 export class GuestError extends Error {
   /** True when another host might do better (no space, no such machine type); the server is then scheduled again. */

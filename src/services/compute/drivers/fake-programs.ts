@@ -1,7 +1,7 @@
 /** Programs in fake guests: the package manager of their system, Puppet and Chef, as far as the cloud runs them. */
 import { GuestError, type GuestProgram, type ProgramEnd, powerStates } from './driver.ts'
 import type { FakeGuest } from './fake.ts'
-import { propertiesOf } from './fake-agent.ts'
+import { hasAgent, propertiesOf } from './fake-agent.ts'
 
 /** What the agent was told to do with the guest's software, and what came of it. */
 export interface FakeSoftware {
@@ -17,8 +17,7 @@ const sysprep = 'C:\\Windows\\System32\\Sysprep\\sysprep.exe'
 
 /** A guest whose image promises an agent. Its system is what the image says; the name of a package that no repository has begins with `no-such`. */
 function withAgent(guest: FakeGuest): FakeSoftware {
-  if (propertiesOf(guest).hw_qemu_guest_agent !== 'yes')
-    throw new GuestError('Guest agent is not enabled for the instance')
+  if (!hasAgent(guest)) throw new GuestError('Guest agent is not enabled for the instance')
   if (guest.power_state !== powerStates.running) throw new GuestError('The agent of the guest does not answer.')
   guest.software ??= { ran: [], installed: {}, files: {} }
   return guest.software

@@ -5,6 +5,7 @@ import { Type } from '#kernel/schema/builders.ts'
 import { tell } from '../events.ts'
 import { hostAgent } from '../host-agent.ts'
 import { actionOperation, recordAction, serverAction } from './action.ts'
+import { hasAgent } from './software/software.ts'
 import { callOptions } from './steps.ts'
 import { findServer, updateServer } from './store.ts'
 
@@ -57,7 +58,7 @@ export const injectNetworkInfo = serverAction({
     })
     await s.step('reset in the guest', async signal => {
       const server = await findServer(s.ctx, server_id)
-      if (server?.vm_state !== 'active' || server.image?.properties.hw_qemu_guest_agent !== 'yes') return
+      if (server?.vm_state !== 'active' || !hasAgent(server.image)) return
       const nics = await s.ctx.services.network.nicSettings(s.ctx, server_id)
       await hostAgent(s.ctx, host).call('resetNetwork', { id: server_id, nics }, callOptions(s.ctx, signal, 120_000))
     })

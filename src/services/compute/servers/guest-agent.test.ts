@@ -10,6 +10,7 @@ async function stage(properties: Record<string, string>) {
   const server = await cloud.boot(demo)
   return {
     cloud,
+    demo,
     guest: () => cloud.drivers.h1!.guests.get(server.id)!,
     /** The status of the image that is made; undefined when none is left. */
     async snapshot() {
@@ -39,6 +40,19 @@ test('a guest whose image has an agent is frozen for its snapshot, and thawed', 
   await using s = await stage({ hw_qemu_guest_agent: 'yes', os_require_quiesce: 'yes' })
   assert.equal(await s.snapshot(), 'active')
   assert.deepEqual(s.guest().agent, ['freeze', 'thaw'])
+})
+
+test('an image says in any of the words for yes that it has an agent', async () => {
+  for (const yes of ['True', 'on', '1', 'Y']) {
+    await using s = await stage({ hw_qemu_guest_agent: yes, os_require_quiesce: yes })
+    assert.equal(await s.snapshot(), 'active')
+    assert.deepEqual(s.guest().agent, ['freeze', 'thaw'])
+    const software = { driver: 'packages', packages: ['nginx'] }
+    const path = `/servers/${s.guest().spec.id}/os-software`
+    assert.equal((await s.cloud.api(s.demo, 'PUT', path, { software })).status, 202)
+    await s.cloud.env.sagas.idle()
+    assert.deepEqual(s.guest().software?.installed, { nginx: '1.0' })
+  }
 })
 
 test('an image that must be quiesced and has no agent is not copied', async () => {

@@ -2,11 +2,11 @@
 import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { messageOf } from '#kernel/errors.ts'
-import { GuestError } from '../driver.ts'
+import { GuestError, isTrue } from '../driver.ts'
 import type { Machine } from './command-line.ts'
 import { AgentRefusal, agentSocket, askAgent } from './guest-agent.ts'
 import { exists, type GuestFiles, type QemuHost } from './host.ts'
-import { imageProperty, isTrue } from './record.ts'
+import { imageProperty } from './record.ts'
 
 /** The guest writes out all that it has in memory first. */
 const freezeMs = 60_000

@@ -1,6 +1,6 @@
 /** What is kept of a guest beside its disks. `guest.json` is there exactly when the guest is whole: written last, removed first. */
 import { readFile } from 'node:fs/promises'
-import { GuestError, type GuestSpec, type NicSpec } from '../driver.ts'
+import { GuestError, type GuestSpec, isTrue, type NicSpec } from '../driver.ts'
 import { assignPorts, type Machine, vifModels } from './command-line.ts'
 import { type GuestFiles, replaceFile } from './host.ts'
 
@@ -74,9 +74,6 @@ export function imageProperty(spec: Pick<GuestSpec, 'disks'>, name: string): str
 
 /** Whether the image promises an agent in the guest. */
 export const hasAgent = (spec: Pick<GuestSpec, 'disks'>) => isTrue(rootImage(spec)?.properties.hw_qemu_guest_agent)
-
-/** How image properties say yes. */
-export const isTrue = (value: string | undefined) => /^(yes|y|true|t|1|on)$/i.test(value ?? '')
 
 export function rootImage(spec: Pick<GuestSpec, 'disks'>) {
   const source = rootDisk(spec)?.source

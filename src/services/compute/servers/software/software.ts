@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { BadRequest } from '#kernel/errors.ts'
 import { projectMemberOrAdmin, rule } from '#kernel/policy/rule.ts'
 import { type Static, Type } from '#kernel/schema/builders.ts'
+import { booleanOf } from '../../dialect.ts'
 import type { ServerImage } from '../server.ts'
 
 /** Who may ask for software, also while creating a server. */
@@ -108,4 +109,5 @@ export const softwareSubject = (serverId: string) => `software of ${serverId}`
 
 export const noAgent = 'Its image promises no agent in the guest: the property hw_qemu_guest_agent has to be yes.'
 
-export const hasAgent = (image: ServerImage | null): boolean => image?.properties.hw_qemu_guest_agent === 'yes'
+export const hasAgent = (image: ServerImage | null): boolean =>
+  booleanOf(image?.properties.hw_qemu_guest_agent ?? '') === true
