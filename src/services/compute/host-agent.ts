@@ -2,8 +2,9 @@
 import { subjectWord } from '#kernel/bus/bus.ts'
 import { type Client, client } from '#kernel/bus/methods.ts'
 import { type Env, perCloud } from '#kernel/context.ts'
-import { type ComputeAgentMethods, computeAgentSubject, computeAgentVersion } from './agent/methods.ts'
+import { basesVersion, type ComputeAgentMethods, computeAgentSubject, plainVersion } from './agent/methods.ts'
 import { ordersGiven, questions } from './agent/order.ts'
+import type { GuestSpec, ImageSpec } from './drivers/driver.ts'
 
 export { type PowerState, powerStates } from './drivers/driver.ts'
 
@@ -14,18 +15,25 @@ const mostTries = 5
 
 const orders = perCloud(env => ordersGiven(() => env.clock.now()))
 
+/** Whether a call is about an image that stands on others. */
+function namesBases({ spec, image }: { spec?: GuestSpec; image?: ImageSpec }): boolean {
+  const ofDisks = (spec?.disks ?? []).map(({ source }) => (source.type === 'image' ? source.image : undefined))
+  return [image, ...ofDisks].some(one => one?.bases !== undefined)
+}
+
 export function hostAgent(env: Env, host: string): Client<ComputeAgentMethods> {
   const plain = client<ComputeAgentMethods>(env.bus, computeAgentSubject(subjectWord(host)), {
     timeoutMs: callTimeoutMs,
-    version: computeAgentVersion,
+    version: plainVersion,
   })
   const given = orders(env)
   return {
     async call(method, input, options) {
       if (input === null || questions.has(method)) return plain.call(method, input, options)
+      const versioned = namesBases(input) ? { ...options, version: basesVersion } : options
       for (let tries = 1; ; tries++) {
         try {
-          return await plain.call(method, { ...input, order: given.next() }, options)
+          return await plain.call(method, { ...input, order: given.next() }, versioned)
         } catch (error) {
           if (!given.learns(error) || tries === mostTries) throw error
         }

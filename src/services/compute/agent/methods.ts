@@ -19,7 +19,11 @@ import type {
   RebootType,
 } from '../drivers/driver.ts'
 
-export const computeAgentVersion = 1
+export const computeAgentVersion = 2
+/** What nearly all calls ask for: agents of the release before take them. */
+export const plainVersion = 1
+/** What calls about images with `bases` ask for: who does not know these would take the changes for a whole disk. */
+export const basesVersion = 2
 
 /** Subject of a host's compute agent. Hosts' names may have dots, so use `subjectWord(host)`. */
 export const computeAgentSubject = (hostWord: string) => `host.${hostWord}.compute`

@@ -1,6 +1,6 @@
 /** Acts that several sagas of servers share: on the server's host, its ports and its row. */
-
 import { CallTimeout, NoResponder } from '#kernel/bus/bus.ts'
+import { UnsupportedVersion } from '#kernel/bus/methods.ts'
 import type { Ctx } from '#kernel/context.ts'
 import { Fault, messageOf } from '#kernel/errors.ts'
 import type { SagaError } from '#kernel/saga/saga.ts'
@@ -112,6 +112,6 @@ export function faultOfSaga(ctx: Ctx, error: SagaError, prefix = ''): ServerFaul
 
 /** Whether another host may do better after this error of a host. */
 export function mayRetryElsewhere(error: unknown): boolean {
-  if (isUnreachable(error)) return true
+  if (isUnreachable(error) || error instanceof UnsupportedVersion) return true
   return error instanceof Fault && error.extra.retry_elsewhere === true
 }
