@@ -9,6 +9,7 @@ interface Image {
   checksum: string | null
   os_hash_algo: string | null
   os_hash_value: string | null
+  os_glance_base_image_id?: string
   [attribute: string]: unknown
 }
 
@@ -21,6 +22,8 @@ const ofItself = new Set([
 export interface Replication {
   copied: number
   present: number
+  /** Which hold only the changes to another image: of those no cloud gives the bytes away. */
+  left: number
   failed: number
 }
 
@@ -28,15 +31,21 @@ export interface Replication {
 export async function imageReplicate({ from, to, clouds }: { from: string; to: string; clouds: string | undefined }) {
   const source = await cloudNamed(from, 'image', clouds)
   const target = await cloudNamed(to, 'image', clouds)
-  const { copied, present, failed } = await replicate(source, target, line => console.log(line))
-  console.log(`${copied} copied, ${present} there already, ${failed} failed`)
+  const { copied, present, left, failed } = await replicate(source, target, line => console.log(line))
+  console.log(`${copied} copied, ${present} there already, ${left} left, ${failed} failed`)
   return failed === 0 ? 0 : 1
 }
 
 export async function replicate(from: CloudApi, to: CloudApi, say: (line: string) => void): Promise<Replication> {
-  const done: Replication = { copied: 0, present: 0, failed: 0 }
+  const done: Replication = { copied: 0, present: 0, left: 0, failed: 0 }
   for await (const image of imagesOf(from)) {
     const shown = `${image.id} ${JSON.stringify(image.name)}`
+    const base = image.os_glance_base_image_id
+    if (base !== undefined) {
+      done.left++
+      say(`left ${shown}: it holds only what changed since image ${base}, and nobody can download that`)
+      continue
+    }
     try {
       const copied = await copy(from, to, image)
       done[copied ? 'copied' : 'present']++
