@@ -172,12 +172,8 @@ export async function startImport(
 ): Promise<void> {
   const blob = image.blob ?? newBlob(tx, image.id)
   const { stores, method } = asked
-  const import_req = {
-    method,
-    stores,
-    all_stores: asked.all_stores,
-    all_stores_must_succeed: asked.all_stores_must_succeed,
-  }
+  const { all_stores, all_stores_must_succeed: allMustSucceed } = asked
+  const import_req = { method, stores, all_stores, all_stores_must_succeed: allMustSucceed }
   const id =
     task ??
     (
@@ -193,9 +189,10 @@ export async function startImport(
   await importBegins(tx, image.id, id, stores)
   const { token } = tx.identity
   if (method.name === 'glance-download' && token !== undefined) giveToken(tx, id, token)
-  const allMustSucceed = asked.all_stores_must_succeed
   const to = targetOf(tx, method.name)
-  const asked_of = { task: id, image: image.id, blob, method, stores, allMustSucceed, temporary }
-  const input: ImportInput = { ...asked_of, ...(to && { convert: to }) }
+  const input: ImportInput = {
+    ...{ task: id, image: image.id, blob, method, stores, allMustSucceed, temporary },
+    ...(to && { convert: to }),
+  }
   await tx.sagas.start(tx, importSaga, input, image.id)
 }

@@ -241,13 +241,13 @@ async function noteStore(tx: Ctx, input: ImportInput, fetched: Fetched, { store,
 
 /** The formats of an image may be changed while it is imported: what they are now has to be true of the bytes too. */
 function checkStill(tx: Ctx, image: ImageRow, before: Declared, { found_format, disk_format }: Fetched): void {
-  const [now_disk, now_container] = [image.disk_format ?? '', image.container_format ?? '']
-  if (now_container !== before.container_format)
+  const now = { disk_format: image.disk_format ?? '', container_format: image.container_format ?? '' }
+  if (now.container_format !== before.container_format)
     throw new Error('The image is not acceptable: its container_format was changed while it was imported.')
   // What was converted has the format that it was converted to.
-  if (disk_format !== undefined || now_disk === before.disk_format) return
+  if (disk_format !== undefined || now.disk_format === before.disk_format) return
   if (!tx.config.of(imageConfig).require_format_match) return
-  const why = mismatchOf({ disk_format: now_disk, container_format: now_container }, found_format)
+  const why = mismatchOf(now, found_format)
   if (why !== undefined) throw new Error(`The image is not acceptable: ${why}.`)
 }
 

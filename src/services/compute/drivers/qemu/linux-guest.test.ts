@@ -65,7 +65,7 @@ describe('QEMU driver with a Linux guest', { skip }, () => {
     }
   }
 
-  async function until(what: string, check: () => boolean | Promise<boolean>, seconds = 180) {
+  async function until(what: string, check: () => boolean | Promise<boolean>, seconds = 600) {
     for (const start = clock.monotonic(); !(await check()); await clock.sleep(100)) {
       assert.ok(clock.monotonic() - start < seconds * 1000, `${what} did not happen in ${seconds} s`)
     }
