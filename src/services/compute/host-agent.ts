@@ -16,7 +16,7 @@ const mostTries = 5
 const orders = perCloud(env => ordersGiven(() => env.clock.now()))
 
 /** Whether a call is about an image that stands on others. */
-function namesBases({ spec, image }: { spec?: GuestSpec; image?: ImageSpec }): boolean {
+function namesBases({ spec, image }: { id?: string; spec?: GuestSpec; image?: ImageSpec }): boolean {
   const ofDisks = (spec?.disks ?? []).map(({ source }) => (source.type === 'image' ? source.image : undefined))
   return [image, ...ofDisks].some(one => one?.bases !== undefined)
 }

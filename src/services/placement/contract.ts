@@ -96,9 +96,15 @@ export interface PlacementContract {
   handOver(ctx: Ctx, from: string, to: ConsumerSpec): Promise<void>
   /** Frees what a consumer has; unknown consumers are fine. */
   release(ctx: Ctx, consumerId: string): Promise<void>
+  releaseMany(ctx: Ctx, consumerIds: readonly string[]): Promise<void>
   /** Ids of all consumers of a type that have something. */
   consumersOf(ctx: Ctx, type: string): Promise<string[]>
   allocationsOf(ctx: Ctx, consumerId: string): Promise<Record<string, Record<string, number>>>
+  /** The same of several consumers, by id; those that have nothing are not in it. */
+  allocationsOfMany(
+    ctx: Ctx,
+    consumerIds: readonly string[],
+  ): Promise<Map<string, Record<string, Record<string, number>>>>
   /** Used amounts of a provider by class. */
   usagesOf(ctx: Ctx, provider: string): Promise<Record<string, number>>
   /** What providers have of a class: all, or those with these names. */

@@ -2,7 +2,7 @@
 import type { Ctx } from '#kernel/context.ts'
 import { Conflict } from '#kernel/errors.ts'
 import { aggregatesOf, replaceAggregates } from './aggregates/aggregate.ts'
-import { amountsOf, replaceAllocations } from './allocations/allocation.ts'
+import { amountsOf, amountsOfMany, replaceAllocations } from './allocations/allocation.ts'
 import { consumers } from './allocations/store.ts'
 import { explain } from './candidates/explain.ts'
 import { type RequestGroup, search } from './candidates/search.ts'
@@ -48,10 +48,11 @@ export const placementContract: PlacementContract = {
       const before = { id: from, project_id: to.project_id, user_id: to.user_id, allocations: {} }
       await replaceAllocations(tx, [before, { ...to, allocations: await amountsOf(tx, from) }])
     }),
-  release: (ctx, id) =>
-    ctx.transaction(tx => replaceAllocations(tx, [{ id, project_id: '', user_id: '', allocations: {} }])),
+  release: (ctx, id) => release(ctx, [id]),
+  releaseMany: release,
   consumersOf: async (ctx, type) => (await consumers.list(ctx.db, { type })).map(row => row.uuid),
   allocationsOf: amountsOf,
+  allocationsOfMany: amountsOfMany,
   async usagesOf(ctx, provider) {
     const rows = await inventories.list(ctx.db, { provider })
     return Object.fromEntries(rows.map(row => [row.resource_class, row.used]))
@@ -69,6 +70,11 @@ export const placementContract: PlacementContract = {
       await replaceAggregates(tx, provider, aggregates)
       await touchProvider(tx, provider)
     }),
+}
+
+function release(ctx: Ctx, ids: readonly string[]): Promise<void> {
+  const nothing = ids.map(id => ({ id, project_id: '', user_id: '', allocations: {} }))
+  return ctx.transaction(tx => replaceAllocations(tx, nothing))
 }
 
 function groupOf(request: CandidateRequest): RequestGroup {

@@ -1,13 +1,12 @@
 /** What links hold of the network: claimed, moved and given back with the rooms of the servers at their ends. */
 import type { Ctx } from '#kernel/context.ts'
-import { lock } from '#kernel/db/database.ts'
 import { Conflict } from '#kernel/errors.ts'
 import type { Offer } from '../../placement/contract.ts'
 import { computeConfig } from '../config.ts'
 import { hosts } from '../hosts/store.ts'
 import { allPlaces } from '../places/place.ts'
 import { hopsBetween, type LinkWish, type Network, type Spot, spotAt, uplinksBetween } from '../scheduler/links.ts'
-import { bundles, byId, type LinkEndRow, type LinkRow, linkEnds, links, linksOfServer } from './store.ts'
+import { bundles, byId, holdHosts, type LinkEndRow, type LinkRow, linkEnds, links, linksOfServer } from './store.ts'
 
 /** What of an uplink there is, in Mbit/s: an inventory of a host's resource provider, or of one that is named `rack=r1`. */
 export const uplinkClass = 'CUSTOM_UPLINK_MBPS'
@@ -60,13 +59,16 @@ export async function linkWishes(
   )
   const offers = await ctx.services.placement.offersOf(ctx, uplinkClass)
   const names = new Map(offers.map(({ uuid, name }) => [uuid, name]))
+  const held = await ctx.services.placement.allocationsOfMany(
+    ctx,
+    own.map(({ id }) => id),
+  )
   const wishes: LinkWish[] = []
   for (const { id, server_a, server_b, max_hops, bandwidth } of own) {
     const peer = server_a === server ? server_b : server_a
     const there = ends.filter(end => end.link_id === id && end.server_id === peer)
-    const providers = Object.keys(await ctx.services.placement.allocationsOf(ctx, id))
-    const held = providers.flatMap(uuid => [uuid, names.get(uuid) ?? uuid])
-    wishes.push({ peer, max_hops, bandwidth, held, spots: there.map(({ host }) => spots.get(host)!) })
+    const uplinks = Object.keys(held.get(id) ?? {}).flatMap(uuid => [uuid, names.get(uuid) ?? uuid])
+    wishes.push({ peer, max_hops, bandwidth, held: uplinks, spots: there.map(({ host }) => spots.get(host)!) })
   }
   return { links: wishes, network: networkOf(ctx, offers) }
 }
@@ -106,12 +108,6 @@ export async function connect(ctx: Ctx, bundle_id: string, server_id: string, ho
   )
   for (const link of own) await settle(ctx, link, { grows: true })
 }
-
-/**
- * Who changes the room of several hosts does so alone: others would wait for it in a circle, and would not see where the other ends of their
- * links go. To be asked for before anything of a host is held.
- */
-export const holdHosts = (ctx: Ctx): Promise<void> => lock(ctx.db, ctx.database.engine, 'compute.placing several')
 
 /** Where a consumer has links; then hosts are held. */
 export async function endsOf(ctx: Ctx, consumer: string): Promise<LinkEndRow[]> {

@@ -53,15 +53,23 @@ export const linksOfServer = async (ctx: Ctx, bundle_id: string, server: string)
 /** Whoever needs several of them for itself takes them in this order. */
 export const byId = { orderBy: [{ column: 'id' as const, direction: 'asc' as const }] }
 
+/**
+ * Who changes the room of several hosts does so alone: others would wait for it in a circle, and would not see where the other ends of their
+ * links go, or that the links are gone. To be asked for before anything of a host is held.
+ */
+export const holdHosts = (ctx: Ctx): Promise<void> => lock(ctx.db, ctx.database.engine, 'compute.placing several')
+
 async function removeLinks(ctx: Ctx, gone: readonly LinkRow[]): Promise<void> {
+  if (gone.length === 0) return
   const ids = gone.map(({ id }) => id)
-  for (const id of ids) await ctx.services.placement.release(ctx, id)
+  await ctx.services.placement.releaseMany(ctx, ids)
   await linkEnds.remove(ctx.db, { link_id: ids })
   await links.remove(ctx.db, { id: ids })
 }
 
 /** Its servers stay, and are held to nothing any more. In a transaction. */
 export async function removeBundle(ctx: Ctx, id: string): Promise<void> {
+  await holdHosts(ctx)
   await removeLinks(ctx, await links.list(ctx.db, { bundle_id: id }))
   await bundles.remove(ctx.db, { id })
 }
@@ -74,7 +82,7 @@ export async function leaveBundle(
   const found = await bundles.pick(ctx.db, ['id'], { reservation_id })
   if (!found[0]) return
   const bundle_id = found[0].id
-  await lock(ctx.db, ctx.database.engine, `compute bundle ${bundle_id}`)
+  await holdHosts(ctx)
   const bundle = await bundles.find(ctx.db, { id: bundle_id })
   if (!bundle) return
   await removeLinks(ctx, await linksOfServer(ctx, bundle_id, id))

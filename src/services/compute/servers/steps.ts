@@ -78,9 +78,10 @@ export async function destroyGuest(ctx: Ctx, host: string, id: string, keep?: Ke
 
 /** Frees what a server holds of the network, of volumes and of its host's room. */
 export async function releaseClaims(ctx: Ctx, id: string): Promise<void> {
-  await releaseVolumes(ctx, id)
-  await ctx.services.network.releasePorts(ctx, id)
+  // In the order in which they are claimed.
   await releaseRoom(ctx, id)
+  await ctx.services.network.releasePorts(ctx, id)
+  await releaseVolumes(ctx, id)
 }
 
 /** Names of errors whose message was written for users. */

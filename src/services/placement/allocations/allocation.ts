@@ -145,9 +145,17 @@ async function writeConsumers(
 }
 
 /** What a consumer has, by provider. */
-export async function amountsOf(ctx: Ctx, consumerId: string): Promise<Amounts> {
-  const found: Amounts = {}
-  for (const row of await allocations.list(ctx.db, { consumer: consumerId }))
-    found[row.provider] = { ...found[row.provider], [row.resource_class]: row.used }
+export const amountsOf = async (ctx: Ctx, consumerId: string): Promise<Amounts> =>
+  (await amountsOfMany(ctx, [consumerId])).get(consumerId) ?? {}
+
+/** The same of several consumers, by id; those that have nothing are not in it. */
+export async function amountsOfMany(ctx: Ctx, consumerIds: readonly string[]): Promise<Map<string, Amounts>> {
+  const rows = await allocations.list(ctx.db, { consumer: consumerIds })
+  const found = new Map<string, Amounts>()
+  for (const { consumer, provider, resource_class, used } of rows) {
+    const amounts = found.get(consumer) ?? {}
+    amounts[provider] = { ...amounts[provider], [resource_class]: used }
+    found.set(consumer, amounts)
+  }
   return found
 }

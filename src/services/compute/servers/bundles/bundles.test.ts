@@ -5,6 +5,8 @@ import { sql } from 'kysely'
 import type { Database } from '#kernel/db/database.ts'
 import { onEachEngine } from '../../../../../test/engines.ts'
 import { always } from '../../../../simulated/invariants.ts'
+import { connect } from '../../links/steps.ts'
+import { holdHosts, removeBundle } from '../../links/store.ts'
 import { newFlavor } from '../fixtures/choosing.ts'
 import { newWorld, nothingHeld } from '../fixtures/world.ts'
 import { type Asked, bundleCloud, liveMigrate, mesh } from './fixtures/bundle-cloud.ts'
@@ -279,3 +281,32 @@ onEachEngine(
     }
   },
 )
+
+onEachEngine('a bundle that is deleted while a server of it moves leaves nothing of its links', async database => {
+  await using cloud = await bundleCloud({ world: await newWorld(undefined, database) })
+  const { demo } = cloud
+  const flavorRef = (await cloud.flavor('most', 3)).id
+  const servers = ['a', 'b'].map(name => cloud.server(name, { flavorRef }))
+  const { body } = await cloud.bundle(demo, { servers, links: mesh(['a', 'b'], { max_hops: 2, bandwidth: 100 }) })
+  await cloud.env.sagas.idle()
+  const { id, servers: made } = body.bundle
+  const [home] = await cloud.hostsOf(body.bundle)
+  const removed = Promise.withResolvers<void>()
+  const end = Promise.withResolvers<void>()
+  const deleting = cloud.ctx().transaction(async tx => {
+    await removeBundle(tx, id)
+    removed.resolve()
+    await end.promise
+  })
+  await removed.promise
+  const moving = cloud.ctx().transaction(async tx => {
+    await holdHosts(tx)
+    await connect(tx, id, made[0]!.id, home!)
+  })
+  // As far as it comes before the other ends.
+  await cloud.env.clock.sleep(200)
+  end.resolve()
+  await Promise.all([deleting, moving])
+  assert.deepEqual(await contradictions(database), [])
+  assert.deepEqual(await cloud.uplinks(), {})
+})
