@@ -527,6 +527,10 @@ CREATE INDEX "compute_links_bundle" on "compute_links" ("bundle_id");
 
 CREATE INDEX "compute_link_ends_consumer" on "compute_link_ends" ("consumer");
 
+CREATE TABLE "compute_guest_works" ("server_id" text not null, "work" text not null, "status" text not null, constraint "compute_guest_works_key" primary key ("server_id", "work"));
+
+CREATE INDEX "compute_guest_works_status" on "compute_guest_works" ("status");
+
 CREATE TABLE "event_webhooks" ("id" text primary key, "url" text not null, "topic" text not null, "secret" text, "types" text not null, "format" text not null, "state" text not null, "user_id" text not null, "tx" bigint not null, "seq" bigint not null, "failures" integer not null, "failing_since" text, "next_attempt_at" text not null, "last_error" text, "expires_at" text, "created_at" text not null, constraint "event_webhooks_once" unique ("url", "topic"));
 
 insert into "kernel_migrations" values
@@ -582,6 +586,7 @@ insert into "kernel_migrations" values
 ('compute', '0019-list-index'),
 ('compute', '0020-software'),
 ('compute', '0021-bundles'),
+('compute', '0022-guest-works'),
 ('event', '0001-webhooks');
 
 insert into "identity_generation" values

@@ -26,6 +26,7 @@ export const guestPackages = [
   'liburing2',
   'libuuid1',
   'qemu-guest-agent', // the cloud's hand in the guest: passwords, freezing for snapshots, figures
+  'util-linux', // resizepart
   'zlib1g',
 ]
 
@@ -34,11 +35,12 @@ export const toolPackages = ['dosfstools', 'liblz4-1', 'lz4', 'mtools', 'syslinu
 
 /** Programs of the guest besides busybox. */
 export const guestPrograms = [
-  ...['usr/sbin/dropbear', 'usr/bin/dropbearkey', 'usr/bin/dbclient', 'sbin/resize2fs', 'usr/sbin/qemu-ga'],
+  ...['usr/sbin/dropbear', 'usr/bin/dropbearkey', 'usr/bin/dbclient', 'usr/sbin/qemu-ga'],
+  ...['sbin/resize2fs', 'usr/bin/resizepart'],
 ]
 
 /** Programs of the initramfs besides busybox. */
-export const bootPrograms = ['sbin/resize2fs']
+export const bootPrograms = ['sbin/resize2fs', 'usr/bin/resizepart']
 
 /** Kernel modules by when they load. Names that the kernel has built in are skipped. */
 export const modules = {

@@ -54,9 +54,11 @@ export async function makeRoot(from: Unpacked, root: string, options: RunOptions
 }
 
 export async function makeBoot(from: Unpacked, root: string, options: RunOptions): Promise<void> {
-  makeFolders(root, ['bin', 'sbin', 'lib', 'lib64', 'proc', 'sys', 'dev', 'newroot', 'etc'])
-  copyFileSync(join(overlay, 'init'), join(root, 'init'))
-  chmodSync(join(root, 'init'), 0o755)
+  makeFolders(root, ['bin', 'sbin', 'usr/bin', 'usr/sbin', 'lib', 'lib64', 'proc', 'sys', 'dev', 'newroot', 'etc'])
+  for (const script of ['init', 'usr/sbin/growpart']) {
+    copyFileSync(join(overlay, script), join(root, script))
+    chmodSync(join(root, script), 0o755)
+  }
   await addBusybox(from, root, options)
   await addPrograms(from, root, bootPrograms, options)
   addModules(from, root, ['early'])

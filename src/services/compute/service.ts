@@ -55,6 +55,7 @@ import { fencings } from './migrations/0018-fencings.ts'
 import { listIndex } from './migrations/0019-list-index.ts'
 import { software } from './migrations/0020-software.ts'
 import { bundlesAndLinks } from './migrations/0021-bundles.ts'
+import { guestWorks } from './migrations/0022-guest-works.ts'
 import { networkOperationsOfCompute } from './network-proxies/networks.ts'
 import { securityGroupOperations } from './network-proxies/security-groups.ts'
 import { computeNotifications } from './notifications/notification.ts'
@@ -72,6 +73,7 @@ import { loadSchedulerModules } from './scheduler-modules.ts'
 import { serverGroupOperations, serverGroupRules } from './server-groups/operations.ts'
 import { reclaims } from './servers/delete.ts'
 import { expiredDisks } from './servers/deleted-disks.ts'
+import { guestWorkRuns } from './servers/guest-works/run.ts'
 import { oldMaintenances } from './servers/maintenance/old.ts'
 import { evacuatedSources } from './servers/moves/evacuate.ts'
 import { highAvailability } from './servers/moves/high-availability.ts'
@@ -142,6 +144,7 @@ export const computeService = service({
     expiredDisks,
     oldMaintenances,
     softwareRuns,
+    guestWorkRuns,
     oldFencings,
     usageAuditing,
     usedRateLimits,
@@ -168,6 +171,7 @@ export const computeService = service({
     listIndex,
     software,
     bundlesAndLinks,
+    guestWorks,
   ],
   config: computeConfig,
   contract: computeContract,

@@ -10,6 +10,8 @@ export interface FakeSoftware {
   /** Versions by name. */
   installed: Record<string, string>
   files: Record<string, string>
+  /** Of its root: until somebody lets it grow, that of an image. */
+  root_gb: number
 }
 
 const newest = '1.0'
@@ -19,7 +21,7 @@ const sysprep = 'C:\\Windows\\System32\\Sysprep\\sysprep.exe'
 function withAgent(guest: FakeGuest): FakeSoftware {
   if (!hasAgent(guest)) throw new GuestError('Guest agent is not enabled for the instance')
   if (guest.power_state !== powerStates.running) throw new GuestError('The agent of the guest does not answer.')
-  guest.software ??= { ran: [], installed: {}, files: {} }
+  guest.software ??= { ran: [], installed: {}, files: {}, root_gb: 1 }
   return guest.software
 }
 
@@ -38,10 +40,13 @@ export function runInGuest(guest: FakeGuest, { path, args }: GuestProgram): Prog
   software.ran.push([path, ...args])
   const own = { alpine: ['apk'], debian: ['apt-get', 'dpkg-query'], mswindows: [sysprep] }[guestSystem(guest)] ?? []
   const brought = Object.keys(software.installed).map(name => (name === 'chef' ? 'chef-client' : name))
-  const known = [...own, 'mkdir', 'rm', ...brought]
+  const known = [...own, ...diskPrograms, 'mkdir', 'rm', ...brought]
   if (!known.includes(path)) return refused(`Failed to execute child process "${path}" (No such file or directory)`)
+  if (path === 'resize2fs') software.root_gb = guest.disks.root?.size_gb ?? 0
   return (programs[path] ?? done)(software, args)
 }
+
+const diskPrograms = ['df', 'growpart', 'resize2fs']
 
 const refused = (errors: string): ProgramEnd => ({ code: null, output: '', errors })
 const done = (): ProgramEnd => ({ code: 0, output: '', errors: '' })
@@ -92,6 +97,10 @@ const programs: Record<string, Program> = {
     for (const name of nephos?.removed ?? []) delete software.installed[name]
     return done()
   },
+  df: ({ root_gb }) =>
+    says(
+      `Filesystem Type 1024-blocks Used Available Capacity Mounted on\n/dev/vda1 ext4 ${root_gb * 1024 ** 2} 1 1 1% /\n`,
+    ),
   rm({ files }, args) {
     for (const file of args) delete files[file]
     return done()

@@ -16,6 +16,7 @@ import { isRoot } from './block-device.ts'
 import { askedDevices, checkedDevices, type WantedDevice } from './block-devices.ts'
 import { type CreateBody, keptIp } from './create-schema.ts'
 import { encryptionAsked } from './encryption.ts'
+import { diskConfigOf } from './guest-works/disk-config.ts'
 import { imageOfServer } from './image-of-server.ts'
 import { machineWishes } from './machine.ts'
 import { levelsOf } from './nearness.ts'
@@ -102,7 +103,7 @@ export async function buildRequest(ctx: Ctx, body: CreateBody, project: string):
     tags: [...new Set(server.tags ?? [])],
     access_ip_v4: keptIp(server.accessIPv4),
     access_ip_v6: keptIp(server.accessIPv6),
-    disk_config: server['OS-DCF:diskConfig'] ?? 'MANUAL',
+    disk_config: diskConfigOf(image, server['OS-DCF:diskConfig']),
     trusted_image_certificates: server.trusted_image_certificates ?? null,
     software: softwareAsked(ctx, server, image),
   }

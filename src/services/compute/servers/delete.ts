@@ -15,6 +15,7 @@ import { loadServer, requireUnlocked } from './access.ts'
 import { actionOperation } from './action.ts'
 import { beginSoftDelete, defers } from './deferred-delete.ts'
 import { diskToKeep, type KeptDisk, keepDisk } from './deleted-disks.ts'
+import { endWorks } from './guest-works/run.ts'
 import { confirmMove } from './moves/decide.ts'
 import { moveIn, openMoves, updateMove } from './moves/store.ts'
 import type { ServerRow } from './server.ts'
@@ -98,6 +99,7 @@ export async function beginDelete(ctx: Ctx, server: ServerRow): Promise<void> {
     await updateServer(tx, server.id, { task_state: 'deleting' })
     await tx.sagas.cancel(tx, server.id)
     await endRun(tx, server.id)
+    await endWorks(tx, server.id)
     const deleting = { ...now, task_state: 'deleting' } as const
     await tellAll(tx, deleting, now.host === null ? ['delete.start'] : ['delete.start', 'shutdown.start'])
     const kept = await diskToKeep(tx, now)

@@ -7,6 +7,7 @@ import { journal, type SagaRow, type StepRow } from '#kernel/saga/journal.ts'
 import { type Static, Type } from '#kernel/schema/builders.ts'
 import { since } from '#kernel/schema/marks.ts'
 import { isAdmin, linksSchema, naiveTime, pageQuery, paging, query } from '../dialect.ts'
+import { workSubjects } from './guest-works/guest-work.ts'
 import type { ServerRow } from './server.ts'
 import { softwareSubject } from './software/software.ts'
 import { deletedServer, findServer } from './store.ts'
@@ -66,7 +67,9 @@ function view(row: SagaRow, id: string) {
 }
 
 async function actionsOf(ctx: Ctx, id: string): Promise<SagaRow[]> {
-  return (await journal.ofSubject(ctx.db, [id, softwareSubject(id)])).filter(row => row.saga.startsWith(prefix))
+  return (await journal.ofSubject(ctx.db, [id, softwareSubject(id), ...workSubjects(id)])).filter(row =>
+    row.saga.startsWith(prefix),
+  )
 }
 
 /** A step may come to nothing while its saga goes on: then its output says why, in words of the guest's (which are its owner's to read) or of a host's. */

@@ -16,6 +16,7 @@ import { chooseDestinations } from './destinations.ts'
 import { explainServer } from './explanation.ts'
 import { guestPasswordOperations } from './guest-password.ts'
 import { guestOperations } from './guest-view.ts'
+import { guestWorkSagas } from './guest-works/run.ts'
 import { zeroDiskFlavor } from './image-of-server.ts'
 import { instanceActionOperations, instanceActionRules } from './instance-actions.ts'
 import { interfaceOperations, interfaceSagas } from './interfaces.ts'
@@ -114,6 +115,7 @@ export const serverSagas: Saga[] = [
   anySaga(tidySaga),
   anySaga(maintenanceSaga),
   anySaga(softwareSaga),
+  ...guestWorkSagas,
   ...actions.map(action => action.saga),
   ...interfaceSagas,
   ...volumeSagas,

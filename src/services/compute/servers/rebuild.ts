@@ -16,6 +16,8 @@ import { bringBack } from './bring-back.ts'
 import { keypairOf } from './build-request.ts'
 import { accessIp, diskConfig, hostname, keptIp, personality, trustedCertificates } from './create-schema.ts'
 import { requireAsBuilt } from './encryption.ts'
+import { diskConfigOf } from './guest-works/disk-config.ts'
+import { diskIsNew } from './guest-works/run.ts'
 import { imageOfServer } from './image-of-server.ts'
 import { machineWishes } from './machine.ts'
 import { beginTidy } from './moves/tidy.ts'
@@ -101,6 +103,7 @@ export const rebuildSaga = actionSaga<Before>({
   async settled(ctx, { server_id, host }) {
     await forgetAdminPassword(ctx, server_id)
     await beginAnew(ctx, server_id)
+    await diskIsNew(ctx, server_id)
     await beginTidy(ctx, { server_id, host })
   },
   async undone(ctx, { server_id, body: { row, data } }) {
@@ -134,7 +137,7 @@ async function rowPatch(ctx: Ctx, server: ServerRow, asked: Asked): Promise<Part
     ...(has('name') && { display_name: asked.name! }),
     ...(has('description') && { display_description: asked.description! }),
     ...(has('metadata') && { metadata: asked.metadata! }),
-    ...(has('OS-DCF:diskConfig') && { disk_config: asked['OS-DCF:diskConfig']! }),
+    ...(has('OS-DCF:diskConfig') && { disk_config: diskConfigOf(image, asked['OS-DCF:diskConfig']) }),
     ...(has('accessIPv4') && { access_ip_v4: keptIp(asked.accessIPv4) }),
     ...(has('accessIPv6') && { access_ip_v6: keptIp(asked.accessIPv6) }),
     ...(has('key_name') && { key_name: asked.key_name! }),

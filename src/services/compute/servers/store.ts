@@ -9,6 +9,8 @@ import { tell } from '../events.ts'
 import { leaveBundle } from '../links/store.ts'
 import { leaveGroups } from '../server-groups/store.ts'
 import type { Explanation } from './explanation.ts'
+import { growsItsDisk } from './guest-works/disk-config.ts'
+import { addWork, removeWorks } from './guest-works/store.ts'
 import type { GuestDataRow, RequestSpec, ServerRow, TaskState, VmState } from './server.ts'
 import type { SoftwareRequest } from './software/software.ts'
 import { removeSoftware, replaceSoftware } from './software/store.ts'
@@ -79,7 +81,10 @@ export async function insertServers(ctx: Ctx, list: readonly NewServer[]): Promi
     db,
     list.flatMap(server => server.tags.map(tag => ({ server_id: server.row.id, tag }))),
   )
-  for (const { row, software } of list) if (software) await replaceSoftware(ctx, row.id, software)
+  for (const { row, software } of list) {
+    if (software) await replaceSoftware(ctx, row.id, software)
+    if (growsItsDisk(row)) await addWork(ctx, row.id, 'grow_disk')
+  }
 }
 
 /** Changes a server, if it still is as `expected` says. False when someone else was faster, or it is gone. */
@@ -134,6 +139,7 @@ export async function removeServer(ctx: Ctx, row: ServerRow): Promise<void> {
   await guestData.remove(db, { server_id: row.id })
   await tags.remove(db, { server_id: row.id })
   await removeSoftware(db, row.id)
+  await removeWorks(db, row.id)
   await leaveGroups(ctx, row.id)
   await leaveBundle(ctx, row)
   await requestSpecs.remove(ctx.db, { server_id: row.id })

@@ -13,6 +13,8 @@ import { systemClock } from '#kernel/clock.ts'
 import { systemIds } from '#kernel/ids.ts'
 import { silentLog } from '#kernel/log.ts'
 import { keptTinyImage } from '../../../../cli/image-build.ts'
+import { growRoot } from '../../servers/guest-works/grow-root.ts'
+import type { Inside } from '../../servers/software/tools/tool.ts'
 import { type GuestSpec, type ImageSpec, powerStates, type VirtDriver } from '../driver.ts'
 import { agentSocket, askAgent } from './guest-agent.ts'
 import { findProcesses, killProcess } from './process.ts'
@@ -241,6 +243,41 @@ describe('QEMU driver with a Linux guest', { skip }, () => {
     driver = await open()
     await driver.recover()
     await until('the thaw', async () => (await ask('guest-fsfreeze-status')) === 'thawed')
+    await driver.destroy(guest.id)
+  })
+
+  it('lets its agent grow its root, partition and all, and again after a resize', async () => {
+    const properties = { hw_qemu_guest_agent: 'yes', os_command_line: `${files!.kernelArguments} nogrow` }
+    const own = { kernel: image('kernel', {}), ramdisk: image('ramdisk', {}) }
+    const guest = spec(image('disk', { disk_format: 'qcow2', properties, ...own }))
+    const size = async () => {
+      const { filesystems } = await driver.diagnostics(guest.id, { filesystems: true })
+      const root = (filesystems as { mountpoint: string; total_bytes: number }[]).find(each => each.mountpoint === '/')
+      return root!.total_bytes / 1024 ** 2
+    }
+    const inside: Inside = {
+      system: 'nephos-tiny',
+      run: (path, args, { env, minutes = 1 } = {}) =>
+        driver.runInGuest(guest.id, { path, args: [...args], ...(env && { env }), wait_ms: minutes * 60_000 }),
+      write: (path, text) => driver.writeInGuest(guest.id, path, text),
+    }
+    const grown = async () => {
+      const told = await growRoot(inside)
+      assert.ok('bytes' in told, JSON.stringify(told))
+      assert.ok(Math.abs(told.bytes / 1024 ** 2 - (await size())) < 100, 'what df says, and what the agent says')
+      return size()
+    }
+    await driver.spawn(guest, { power_on: true })
+    await says(guest.id, /login: $/)
+    assert.ok((await size()) < 60)
+    const once = await grown()
+    assert.ok(once > 800 && once < 1000, `${once} MiB`)
+    assert.equal(await grown(), once, 'there is no more')
+    const larger = { ...guest, disks: [{ ...guest.disks[0]!, size_gb: 2 }] }
+    await driver.reshape(larger, { power_on: true, grace_seconds: 0 })
+    await says(guest.id, /tiny: ready.*tiny: ready.*login: $/s)
+    const again = await grown()
+    assert.ok(again > 1700 && again < 2000, `${again} MiB`)
     await driver.destroy(guest.id)
   })
 

@@ -13,6 +13,7 @@ import { actionOperation, requireAllowed, requireHost, type ServerAction } from 
 import { flavorOfServer } from '../build-request.ts'
 import { diskConfig } from '../create-schema.ts'
 import { requireAsBuilt } from '../encryption.ts'
+import { diskConfigOf } from '../guest-works/disk-config.ts'
 import { checkFlavor } from '../image-of-server.ts'
 import { machineWishes } from '../machine.ts'
 import type { ServerFlavor, ServerRow } from '../server.ts'
@@ -61,7 +62,8 @@ export const resize: ServerAction = {
       checkNewFlavor(server, flavor)
       await requireAsBuilt(ctx, server, flavor, server.image)
       machineWishes(ctx, flavor, server.image)
-      const disk_config = asked['OS-DCF:diskConfig'] ?? server.disk_config
+      const config = asked['OS-DCF:diskConfig']
+      const disk_config = config === undefined ? server.disk_config : diskConfigOf(server.image, config)
       const body = { to: null, resize: true }
       const saga = resizeSaga
       await beginMove(ctx, server, {

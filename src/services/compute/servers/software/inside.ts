@@ -1,7 +1,7 @@
 /** The guest of a server, as tools have it: through its host, wherever that is by now. One whose agent is away is waited for. */
 import type { Ctx } from '#kernel/context.ts'
 import { Fault, messageOf } from '#kernel/errors.ts'
-import { hostAgent } from '../../host-agent.ts'
+import { hostAgent, powerStates } from '../../host-agent.ts'
 import type { ServerRow } from '../server.ts'
 import { callOptions, existingServer, isUnreachable } from '../steps.ts'
 import { hasAgent, noAgent } from './software.ts'
@@ -12,7 +12,7 @@ const patienceMs = 10 * 60_000
 const betweenMs = 2_000
 
 /** There is nobody to ask in the guest, for now or for good. */
-export class GuestAway extends Error {
+class GuestAway extends Error {
   override readonly name = 'GuestAway'
   /** It will be there again by itself, once the server runs. */
   readonly asleep: boolean
@@ -20,6 +20,19 @@ export class GuestAway extends Error {
     super(message)
     this.asleep = asleep
   }
+}
+
+/** Of a step, in the journal: what the guest says, or that there was nobody to ask. Its owner may read it. */
+export interface Failed {
+  failed: string
+  of_guest: true
+  away?: 'asleep' | 'lost'
+}
+
+/** That nobody was there; any other error is thrown. */
+export function failureOf(error: unknown): Failed {
+  if (!(error instanceof GuestAway)) throw error
+  return { failed: error.message, of_guest: true, away: error.asleep ? 'asleep' : 'lost' }
 }
 
 type Agent = ReturnType<typeof hostAgent>
@@ -53,15 +66,27 @@ async function patiently<T>(
 const isAway = (error: unknown) =>
   error instanceof GuestAway || isUnreachable(error) || (error instanceof Fault && error.type === 'GuestError')
 
-function requireAwake({ vm_state, task_state, image }: ServerRow): void {
-  if (!hasAgent(image)) throw new GuestAway(noAgent)
-  if (task_state === null && vm_state !== 'active')
+/** Whether the guest of a server that is not busy runs; after a resize it may be off. */
+export const isAwake = ({ vm_state, power_state }: ServerRow): boolean =>
+  vm_state === 'active' || (vm_state === 'resized' && power_state === powerStates.running)
+
+function requireAwake(server: ServerRow): void {
+  if (!hasAgent(server.image)) throw new GuestAway(noAgent)
+  if (server.task_state === null && !isAwake(server))
     throw new GuestAway('The server is not active: the run goes on when it is.', true)
 }
 
-/** The ID of the guest's system: what is asked first, when the guest may still boot. */
-export const systemOf = (ctx: Ctx, id: string, signal: AbortSignal): Promise<string> =>
-  patiently(ctx, id, signal, {}, (agent, options) => agent.call('guestSystem', { id }, options))
+/** Waits for the guest's agent, which may still boot, and for what its user data does; then says the ID of its system. */
+export async function guestReady(ctx: Ctx, id: string, signal: AbortSignal): Promise<{ system: string } | Failed> {
+  try {
+    const system = await patiently(ctx, id, signal, {}, (agent, options) => agent.call('guestSystem', { id }, options))
+    // Guests without cloud-init have no such program.
+    await insideOf(ctx, id, system, signal).run('cloud-init', ['status', '--wait'], { minutes: 10 })
+    return { system }
+  } catch (error) {
+    return failureOf(error)
+  }
+}
 
 export function insideOf(ctx: Ctx, id: string, system: string, signal: AbortSignal): Inside {
   return {

@@ -1,11 +1,11 @@
 /** One run of a server's software: waits for the agent in its guest, then does one thing after the other, each an event of the server's actions. */
 import { type Ctx, createCtx, systemIdentity } from '#kernel/context.ts'
 import { reconciler } from '#kernel/reconcile.ts'
-import { type SagaError, type SagaRun, saga } from '#kernel/saga/saga.ts'
+import { type SagaError, saga } from '#kernel/saga/saga.ts'
 import { faultFacts, tell } from '../../events.ts'
 import { toldMessage } from '../steps.ts'
 import { listServers } from '../store.ts'
-import { GuestAway, insideOf, systemOf } from './inside.ts'
+import { type Failed, failureOf, guestReady, insideOf } from './inside.ts'
 import { type PackageRow, type PackageState, type SoftwareDriver, softwareSubject } from './software.ts'
 import {
   failWanted,
@@ -33,12 +33,6 @@ interface Plan {
 
 /** Of a step, in the journal. What failed is the guest's word, and fit for the server's owner. */
 type Done = { version: string | null } | Failed
-interface Failed {
-  failed: string
-  of_guest: true
-  /** Nobody was there to ask. */
-  away?: 'asleep' | 'lost'
-}
 
 const deadlineMs = 3 * 3_600_000
 
@@ -64,7 +58,7 @@ export const softwareSaga = saga<RunInput>(
   async (s, { server_id: id, run }) => {
     const plan = await s.record('read the request', ctx => planned(ctx, id))
     const tasks = tools[plan.driver].tasks(plan)
-    const agent = await s.step('wait for the guest', signal => asked(s, id, signal))
+    const agent = await s.step('wait for the guest', signal => guestReady(s.ctx, id, signal))
     const failures: { task: Task | null; failed: string }[] = []
     let away = 'failed' in agent ? agent : undefined
     if (away) failures.push({ task: null, failed: away.failed })
@@ -124,24 +118,6 @@ async function planned(ctx: Ctx, id: string): Promise<Plan> {
   }
 }
 
-const failure = (error: GuestAway): Failed => ({
-  failed: error.message,
-  of_guest: true,
-  away: error.asleep ? 'asleep' : 'lost',
-})
-
-async function asked({ ctx }: SagaRun, id: string, signal: AbortSignal): Promise<{ system: string } | Failed> {
-  try {
-    const system = await systemOf(ctx, id, signal)
-    // What user data says of repositories comes first. Guests without cloud-init have no such program.
-    await insideOf(ctx, id, system, signal).run('cloud-init', ['status', '--wait'], { minutes: 10 })
-    return { system }
-  } catch (error) {
-    if (error instanceof GuestAway) return failure(error)
-    throw error
-  }
-}
-
 async function carriedOut(
   ctx: Ctx,
   id: string,
@@ -155,8 +131,7 @@ async function carriedOut(
     if (task.package !== undefined) await updatePackage(ctx, id, task.package, patchOf(task, outcome))
     return 'failed' in outcome ? { ...outcome, of_guest: true } : outcome
   } catch (error) {
-    if (error instanceof GuestAway) return failure(error)
-    throw error
+    return failureOf(error)
   }
 }
 

@@ -1,0 +1,108 @@
+/** Does what is to be done in guests: each a saga with a subject of its own, begun once the server runs. */
+import { type Ctx, createCtx, systemIdentity } from '#kernel/context.ts'
+import { reconciler } from '#kernel/reconcile.ts'
+import { anySaga, type Saga, saga } from '#kernel/saga/saga.ts'
+import type { ServerRow } from '../server.ts'
+import { type Failed, failureOf, guestReady, insideOf, isAwake } from '../software/inside.ts'
+import type { Inside } from '../software/tools/tool.ts'
+import { findServer, listServers } from '../store.ts'
+import { growsItsDisk } from './disk-config.ts'
+import { growRoot } from './grow-root.ts'
+import { type GuestWork, type GuestWorkRow, workSubject, workSubjects } from './guest-work.ts'
+import { addWork, changeWork, waitingWorks } from './store.ts'
+
+interface WorkInput {
+  server_id: string
+}
+
+/** What came of it, in the words of the guest: fit for the server's owner. */
+type Outcome = { failed: string } | object
+
+/** How long one takes at most, the wait for the guest included. */
+const deadlineMs = 3_600_000
+
+/** What went wrong stands with its step. */
+class WorkFailed extends Error {
+  override readonly name = 'WorkFailed'
+}
+
+function workSaga(work: GuestWork, step: string, act: (inside: Inside) => Promise<Outcome>): Saga<WorkInput> {
+  const running = (server_id: string): GuestWorkRow => ({ server_id, work, status: 'running' })
+  return saga<WorkInput>(
+    `compute.servers.${work}`,
+    {
+      revision: 1,
+      deadline: deadlineMs,
+      async failed(ctx, { server_id }, error) {
+        // It is to be done again, or the server goes.
+        if (!error.cancelled) await changeWork(ctx, running(server_id), 'done')
+      },
+    },
+    async (s, { server_id }) => {
+      const ready = await s.step('wait for the guest', signal => guestReady(s.ctx, server_id, signal))
+      const outcome: Failed | Outcome =
+        'failed' in ready
+          ? ready
+          : await s.step(step, async signal => {
+              const inside = insideOf(s.ctx, server_id, ready.system, signal)
+              try {
+                const done = await act(inside)
+                return 'failed' in done ? { ...done, of_guest: true } : done
+              } catch (error) {
+                return failureOf(error)
+              }
+            })
+      const asleep = 'away' in outcome && outcome.away === 'asleep'
+      await s.record('settle', ctx => changeWork(ctx, running(server_id), asleep ? 'waiting' : 'done'))
+      if ('failed' in outcome && !asleep) throw new WorkFailed(`Not done: ${step}.`)
+    },
+  )
+}
+
+const sagas: Record<GuestWork, Saga<WorkInput>> = { grow_disk: workSaga('grow_disk', 'grow the root', growRoot) }
+
+export const guestWorkSagas: Saga[] = Object.values(sagas).map(anySaga)
+
+/** To be done as soon as the server runs, in the caller's transaction; one that goes on makes way. */
+async function wantWork(ctx: Ctx, id: string, work: GuestWork): Promise<void> {
+  await addWork(ctx, id, work)
+  await ctx.sagas.cancel(ctx, workSubject(id, work))
+}
+
+/** The server's root disk is a new one, or larger than it was. */
+export async function diskIsNew(ctx: Ctx, id: string): Promise<void> {
+  const server = await findServer(ctx, id)
+  if (server && growsItsDisk(server)) await wantWork(ctx, id, 'grow_disk')
+}
+
+/** Ends what goes on in a server's guest. */
+export async function endWorks(ctx: Ctx, id: string): Promise<void> {
+  for (const subject of workSubjects(id)) await ctx.sagas.cancel(ctx, subject)
+}
+
+/** Begins what waits for servers that run by now. */
+export const guestWorkRuns = reconciler({
+  id: 'compute.guest_works',
+  every: 5_000,
+  async run(ctx) {
+    const waiting = await waitingWorks(ctx)
+    for (let i = 0; i < waiting.length; i += 500) {
+      const some = waiting.slice(i, i + 500)
+      const idle = { id: some.map(row => row.server_id), vm_state: ['active', 'resized'], task_state: null } as const
+      const servers = new Map((await listServers(ctx, idle)).filter(isAwake).map(server => [server.id, server]))
+      for (const row of some) {
+        const server = servers.get(row.server_id)
+        if (server) await begin(ctx, server, row)
+      }
+    }
+  },
+})
+
+async function begin(ctx: Ctx, { id, project_id, user_id }: ServerRow, row: GuestWorkRow): Promise<void> {
+  const identity = { ...systemIdentity, project_id, user_id }
+  const owner = createCtx(ctx, { requestId: `req-${ctx.ids.uuid()}`, identity })
+  await owner.transaction(async tx => {
+    if (!(await changeWork(tx, row, 'running'))) return
+    await tx.sagas.start(tx, sagas[row.work], { server_id: id }, workSubject(id, row.work))
+  })
+}
