@@ -171,6 +171,12 @@ export function resource<Row extends StandardRow>(spec: ResourceSpec<Row>): Reso
     })
   }
 
+  /** Events in Neutron's words. What is done at once has a start and an end all the same: what was asked for, and what came of it. */
+  async function tell(ctx: Ctx, verb: string, id: string, asked: object, became: object): Promise<void> {
+    await ctx.events.emit(ctx, `${member}.${verb}.start`, id, { ...asked })
+    await ctx.events.emit(ctx, `${member}.${verb}.end`, id, { ...became })
+  }
+
   const list = operation({
     id: `network.${collection}.list`,
     method: 'GET',
@@ -234,6 +240,8 @@ export function resource<Row extends StandardRow>(spec: ResourceSpec<Row>): Reso
         const made: Row[] = []
         for (const value of values) made.push(await hooks.create(tx, value))
         const shown = await view(tx, made)
+        for (const [i, { id }] of made.entries())
+          await tell(tx, 'create', id, { [member]: items[i] }, { [member]: shown[i] })
         return bulk ? { [collection]: shown } : { [member]: shown[0] }
       })
     },
@@ -260,6 +268,7 @@ export function resource<Row extends StandardRow>(spec: ResourceSpec<Row>): Reso
           ? await hooks.update(tx, row, patch)
           : await touch(tx, store, row, columnsOf<Row>(attributes, patch))
         const [shown] = await view(tx, [changed])
+        await tell(tx, 'update', row.id, { id: row.id, [member]: sent }, { [member]: shown })
         return { [member]: shown }
       })
     },
@@ -276,6 +285,8 @@ export function resource<Row extends StandardRow>(spec: ResourceSpec<Row>): Reso
         const { row } = await lockAndLoad(tx, rules.delete, params.id)
         checkRevision(row, headers['if-match'])
         await hooks.remove(tx, row)
+        const its = { [`${member}_id`]: row.id }
+        await tell(tx, 'delete', row.id, its, its)
       })
       return reply(undefined, { status: 204 })
     },

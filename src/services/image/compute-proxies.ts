@@ -3,6 +3,7 @@ import type { Ctx } from '#kernel/context.ts'
 import { BadRequest, Forbidden } from '#kernel/errors.ts'
 import type { Rule } from '#kernel/policy/rule.ts'
 import type { ImageInfo } from './contract.ts'
+import { tellImage } from './events.ts'
 import { filtersOf, orderOf } from './images/filters.ts'
 import { complete, type ImageTarget, infoOf, seesAll, visibleImage, writeDetails } from './images/image.ts'
 import { destroyImage } from './images/steps.ts'
@@ -60,6 +61,7 @@ export async function editProperties(
     const image = await loadFor(tx, modifyImage, id)
     const properties = edit({ ...image.properties })
     await writeDetails(tx, { ...image, properties })
+    await tellImage(tx, 'update', { ...image, properties })
     return properties
   })
 }

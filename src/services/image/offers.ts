@@ -54,7 +54,7 @@ export const imageContract: ImageContract = {
   },
   async upload(ctx, id, bytes, base) {
     try {
-      const [image] = await complete(ctx, [await upload(ctx, id, { bytes, base })])
+      const [image] = await complete(ctx, [await upload(ctx, id, { bytes, base, silent: true })])
       return infoOf(image!)
     } finally {
       bytes.destroy()

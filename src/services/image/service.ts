@@ -18,6 +18,7 @@ import {
 } from './cache/operations.ts'
 import { imageCache } from './cache/reconciler.ts'
 import { imageConfig } from './config.ts'
+import { imageNotifications } from './events.ts'
 import { imageFaults } from './faults.ts'
 import { createImage } from './images/create.ts'
 import { listImages } from './images/list.ts'
@@ -78,6 +79,7 @@ export const imageService = service({
   migrations: [initial, metadefs, stores, transfers, watched, contents, bases],
   config: imageConfig,
   contract: imageContract,
+  notifications: imageNotifications,
   control: async env => takeTokens(env),
   async start(env) {
     imageSchemaOf(env)

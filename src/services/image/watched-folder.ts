@@ -4,6 +4,7 @@ import { messageOf, UnsupportedMediaType } from '#kernel/errors.ts'
 import { sparing } from '#kernel/sparing.ts'
 import { hashFile } from './blobs/hasher.ts'
 import { inspectBlob } from './blobs/upload.ts'
+import { tellOf } from './events.ts'
 import { type Contents, formatOfFile } from './formats/format.ts'
 import { diskFormats } from './images/attributes.ts'
 import { insertImage, newImage } from './images/create.ts'
@@ -80,6 +81,7 @@ async function mark(tx: Ctx, { image_id, store }: WatchedRow): Promise<boolean> 
     // An administrator who has reactivated the image has left the mark.
     await properties.remove(tx.db, { image_id, name: missing })
     await properties.insert(tx.db, { image_id, name: missing, value: now(tx) })
+    await tellOf(tx, image_id, 'update')
   }
   return true
 }
@@ -119,8 +121,9 @@ async function name(tx: Ctx, row: WatchedRow, path: string, found: Found): Promi
 }
 
 async function restore(tx: Ctx, id: string): Promise<void> {
-  if ((await properties.remove(tx.db, { image_id: id, name: missing })) > 0)
-    await images.update(tx.db, { id, status: 'deactivated' }, { status: 'active', updated_at: now(tx) })
+  if ((await properties.remove(tx.db, { image_id: id, name: missing })) === 0) return
+  const back = { status: 'active', updated_at: now(tx) }
+  if ((await images.update(tx.db, { id, status: 'deactivated' }, back)) > 0) await tellOf(tx, id, 'update')
 }
 
 async function make(tx: Ctx, { store, file }: WatchedRow, path: string, found: Found): Promise<string> {

@@ -17,6 +17,7 @@ import { initial } from './migrations/0001-initial.ts'
 import { hostRevisions } from './migrations/0002-host-revisions.ts'
 import { neighbours } from './migrations/0003-neighbours.ts'
 import { networks } from './networks/network.ts'
+import { networkNotifications } from './notifications.ts'
 import { sharedRules } from './policy.ts'
 import { portRules, ports } from './ports/port.ts'
 import { quotaOperations, quotaRules } from './quotas/operations.ts'
@@ -95,6 +96,7 @@ export const networkService = service({
   reconcilers: [neighbourChanges],
   config: networkConfig,
   contract: networkContract,
+  notifications: networkNotifications(resources.map(({ name }) => name)),
   health: [hostNetworksHealth],
   control: async env => serveNetworkControl(env),
 })

@@ -4,6 +4,7 @@ import { messageOf } from '#kernel/errors.ts'
 import { type SagaError, saga } from '#kernel/saga/saga.ts'
 import type { Copier } from '../blob-store.ts'
 import { imageConfig } from '../config.ts'
+import { tellNoBytes, tellOf } from '../events.ts'
 import { type Contents, type Declared, mismatchOf } from '../formats/format.ts'
 import { findImage, writeDetails } from '../images/image.ts'
 import { destroyImage } from '../images/steps.ts'
@@ -237,6 +238,7 @@ async function noteStore(tx: Ctx, input: ImportInput, fetched: Fetched, { store,
     const before = (await findImage(tx, input.image))!
     await writeDetails(tx, { ...before, properties: { ...before.properties, ...described.properties } })
   }
+  await tellOf(tx, input.image, 'upload', 'activate')
 }
 
 /** The formats of an image may be changed while it is imported: what they are now has to be true of the bytes too. */
@@ -261,6 +263,7 @@ async function importFailed(tx: Ctx, input: ImportInput, error: SagaError): Prom
   if (!isCopy(input)) {
     const queued = { ...noBytes, status: 'queued', alive_at: null, updated_at: new Date(tx.clock.now()).toISOString() }
     await images.update(tx.db, { id: input.image }, queued)
+    await tellNoBytes(tx, input.image, error.message)
     tx.afterCommit(() => void removeFile(tx, input.blob, stagingStore))
   }
   await importEnds(tx, input.image, input.task, input.stores)

@@ -5,6 +5,7 @@ import type { Ctx } from '#kernel/context.ts'
 import { BadRequest, Conflict, Gone, messageOf, OverQuota, Unavailable } from '#kernel/errors.ts'
 import { StoreError } from '../blob-store.ts'
 import { imageConfig } from '../config.ts'
+import { tellNoBytes, tellOf } from '../events.ts'
 import { type Contents, type Declared, inspectFile } from '../formats/format.ts'
 import { findImage, noImage } from '../images/image.ts'
 import { holdBase } from '../images/steps.ts'
@@ -33,6 +34,8 @@ export interface Incoming {
   after?: number | undefined
   /** The image that they are the changes to. */
   base?: string | undefined
+  /** Whoever asked tells of a failure itself, as one of its own. */
+  silent?: boolean
 }
 
 /** Stores the bytes of a queued image and activates it. Never inside a transaction: it may take hours. */
@@ -59,7 +62,7 @@ async function take(
   ctx: Ctx,
   id: string,
   status: 'saving' | 'uploading',
-  { bytes, size, store, after, base }: Incoming & { store: string },
+  { bytes, size, store, after, base, silent = false }: Incoming & { store: string },
   keeping: (row: ImageRow) => Keeping<Contents | null, ImageRow>,
 ): Promise<ImageRow> {
   ignoreErrorsMeanwhile(bytes)
@@ -87,7 +90,8 @@ async function take(
   } catch (error) {
     if (keeps(error)) await images.update(ctx.db, { id, blob, status }, { alive_at: isoNow(ctx) })
     // Whoever deletes an image, or takes its upload over, may remove the file while it is worked on.
-    else if (!(await requeue(ctx, id, blob)) && isMissing(error)) throw goneMeanwhile(id, error)
+    else if (!(await requeue(ctx, id, blob, silent ? undefined : error)) && isMissing(error))
+      throw goneMeanwhile(id, error)
     throw told(error, id)
   }
 }
@@ -194,6 +198,7 @@ async function begin(
     if (base_image_id !== null) await holdBase(tx, base_image_id)
     if ((await images.update(tx.db, { id, status: 'queued' }, began)) === 0)
       throw new Conflict(`Image status transition from ${row.status} to ${status} is not allowed`)
+    if (status === 'saving') await tellOf(tx, id, 'prepare')
   })
   return { ...row, ...began }
 }
@@ -225,6 +230,7 @@ async function finish(
     if (changed > 0 && status === 'active') {
       await locations.remove(tx.db, { image_id: row.id })
       await addLocation(tx, row.id, patch.store!)
+      await tellOf(tx, row.id, 'upload', 'activate')
     }
     const after = changed > 0 ? await images.find(tx.db, { id: row.id }) : undefined
     if (after) return after
@@ -240,11 +246,16 @@ const goneMeanwhile = (id: string, cause?: unknown) =>
 
 const isMissing = (error: unknown) => (error as { code?: string }).code === 'ENOENT'
 
-/** False when the image is no longer of this upload. The reconciler does it when this fails. */
-async function requeue(ctx: Ctx, id: string, blob: string): Promise<boolean> {
+/** Says why, unless `failure` is undefined. False when the image is no longer of this upload. The reconciler does it when this fails. */
+async function requeue(ctx: Ctx, id: string, blob: string, failure: unknown): Promise<boolean> {
   const queued = { ...noBytes, status: 'queued', alive_at: null, updated_at: isoNow(ctx) }
   try {
-    return (await images.update(ctx.db, { id, status: ['saving', 'uploading', 'importing'], blob }, queued)) > 0
+    return await ctx.transaction(async tx => {
+      const its = { id, status: ['saving', 'uploading', 'importing'], blob }
+      if ((await images.update(tx.db, its, queued)) === 0) return false
+      if (failure !== undefined) await tellNoBytes(tx, id, failure)
+      return true
+    })
   } catch (error) {
     ctx.log.warn({ err: error, image: id }, 'an image whose upload failed could not be queued again')
     return true

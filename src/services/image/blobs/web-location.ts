@@ -5,6 +5,7 @@ import { operation, reply } from '#kernel/operation.ts'
 import { type SagaError, saga } from '#kernel/saga/saga.ts'
 import { Type } from '#kernel/schema/builders.ts'
 import { imageConfig } from '../config.ts'
+import { tellNoBytes, tellOf } from '../events.ts'
 import type { Contents } from '../formats/format.ts'
 import { findImage, noImage, visibleImage } from '../images/image.ts'
 import { images, noBytes, properties } from '../images/store.ts'
@@ -41,7 +42,10 @@ export const locationSaga = saga<LocationInput>(
     const os_hash_algo = input.expected?.os_hash_algo ?? 'sha512'
     // What nobody vouches for may be used while it is still being read.
     const first = { size, os_hash_algo: input.expected ? null : os_hash_algo }
-    await s.record('name it', tx => write(tx, input, { ...first, status: input.expected ? 'importing' : 'active' }))
+    await s.record('name it', async tx => {
+      await write(tx, input, { ...first, status: input.expected ? 'importing' : 'active' })
+      if (!input.expected) await tellOf(tx, input.image, 'activate')
+    })
     const read = await s.step('read', signal => readOnce(ctx, input, os_hash_algo, signal))
     // One that an older version has read says nothing of what is in it.
     const { os_hash_value, contents = null, ...known } = read
@@ -49,6 +53,7 @@ export const locationSaga = saga<LocationInput>(
       throw new Error(`os_hash_value: (${input.expected.os_hash_value}) not matched with actual os_hash_value`)
     await s.record('end', async tx => {
       await write(tx, input, { ...known, ...contents, os_hash_algo, os_hash_value, status: 'active' })
+      if (input.expected) await tellOf(tx, input.image, 'activate')
       await properties.remove(tx.db, { image_id: input.image, name: taskProperty, value: input.task })
       await endTask(tx, input.task, { status: 'success', result: { image_id: input.image } })
     })
@@ -96,6 +101,7 @@ async function contentsOf(ctx: Ctx, id: string, looked: ReturnType<typeof sample
 async function locationFailed(tx: Ctx, input: LocationInput, error: SagaError): Promise<void> {
   const queued = { ...noBytes, status: 'queued', updated_at: new Date(tx.clock.now()).toISOString() }
   await images.update(tx.db, { id: input.image, status: ['importing', 'active'] }, queued)
+  await tellNoBytes(tx, input.image, error.message)
   await properties.remove(tx.db, { image_id: input.image, name: taskProperty, value: input.task })
   await endTask(tx, input.task, { status: 'failure', message: error.message })
 }

@@ -6,6 +6,7 @@ import { BadRequest, Conflict, Forbidden } from '#kernel/errors.ts'
 import { operation, reply } from '#kernel/operation.ts'
 import { problemOf } from '#kernel/schema/validate.ts'
 import { imageConfig } from '../config.ts'
+import { tellImage } from '../events.ts'
 import { checkLimit as checkQuota } from '../quota.ts'
 import { addImage, communitizeImage, publicizeImage } from '../rules.ts'
 import { storesOf } from '../stores.ts'
@@ -77,7 +78,7 @@ export function checkVisibility(ctx: Ctx, image: Pick<Image, 'owner' | 'visibili
   if (image.visibility === 'community') ctx.enforce(communitizeImage, target)
 }
 
-/** Writes a new image, within the owner's quota. */
+/** Writes a new image, within the owner's quota, and tells of it. */
 export async function insertImage(ctx: Ctx, image: Image): Promise<void> {
   const { tags: _, properties: __, locations: ___, ...row } = image
   await ctx.transaction(async tx => {
@@ -89,6 +90,7 @@ export async function insertImage(ctx: Ctx, image: Image): Promise<void> {
       throw error instanceof UniqueViolation ? taken(row.id) : error
     }
     await writeDetails(tx, image)
+    await tellImage(tx, 'create', image)
   })
 }
 

@@ -2,6 +2,7 @@
 import type { Ctx } from '#kernel/context.ts'
 import { BadRequest, Forbidden, NotFound } from '#kernel/errors.ts'
 import { operation } from '#kernel/operation.ts'
+import { tellOf } from '../events.ts'
 import { deactivate, deleteImage, getImage, modifyImage, reactivate } from '../rules.ts'
 import { imageAnswer } from './attributes.ts'
 import { checkLimit, type ImageTarget, maxTags, noImage, view, visibleImage } from './image.ts'
@@ -40,8 +41,11 @@ export const removeImage = operation({
 async function turn(ctx: Ctx, { id, status }: ImageTarget, verb: string, from: string, to: string): Promise<undefined> {
   if (status === to) return undefined
   const now = new Date(ctx.clock.now()).toISOString()
-  if ((await images.update(ctx.db, { id, status: from }, { status: to, updated_at: now })) === 0)
-    throw new Forbidden(`Not allowed to ${verb} image in status '${status}'`)
+  await ctx.transaction(async tx => {
+    if ((await images.update(tx.db, { id, status: from }, { status: to, updated_at: now })) === 0)
+      throw new Forbidden(`Not allowed to ${verb} image in status '${status}'`)
+    await tellOf(tx, id, 'update')
+  })
   return undefined
 }
 
@@ -82,6 +86,7 @@ export const addImageTag = operation({
       await touch(tx, image_id)
       checkLimit('image tags', (await tags.count(tx.db, { image_id })) + 1, maxTags)
       await addTag(tx.db, image_id, tag)
+      await tellOf(tx, image_id, 'update')
     })
     return undefined
   },
@@ -98,6 +103,7 @@ export const removeImageTag = operation({
     await ctx.transaction(async tx => {
       await touch(tx, image_id)
       if ((await tags.remove(tx.db, { image_id, tag })) === 0) throw new NotFound('The tag was not found.')
+      await tellOf(tx, image_id, 'update')
     })
     return undefined
   },

@@ -3,6 +3,7 @@ import type { Ctx } from '#kernel/context.ts'
 import { archive } from '#kernel/db/archive.ts'
 import { lock } from '#kernel/db/database.ts'
 import { Conflict, NotFound } from '#kernel/errors.ts'
+import { tellImage } from '../events.ts'
 import { dropFile } from '../locations/location.ts'
 import { locations } from '../locations/store.ts'
 import { members } from '../members/store.ts'
@@ -21,6 +22,7 @@ export async function destroyImage(ctx: Ctx, image: Image): Promise<void> {
     await tags.remove(tx.db, { image_id: image.id })
     await members.remove(tx.db, { image_id: image.id })
     await archive(tx, images.table, image.id, { ...image, ...row })
+    await tellImage(tx, 'delete', { ...image, ...row })
     const { blob } = row
     const held = await locations.list(tx.db, { image_id: image.id })
     await locations.remove(tx.db, { image_id: image.id })

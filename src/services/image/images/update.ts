@@ -3,6 +3,7 @@ import type { Ctx } from '#kernel/context.ts'
 import { BadRequest, Conflict, Forbidden, UnsupportedMediaType } from '#kernel/errors.ts'
 import { operation } from '#kernel/operation.ts'
 import { Type } from '#kernel/schema/builders.ts'
+import { tellImage } from '../events.ts'
 import { editLocations, type Sizes, sizesOf } from '../locations/steps.ts'
 import { modifyImage } from '../rules.ts'
 import { imageAnswer, settable } from './attributes.ts'
@@ -84,7 +85,10 @@ async function change(ctx: Ctx, id: string, { changes, dialect, sizes }: Patch):
   )
   await writeDetails(ctx, image)
   const row = await images.find(ctx.db, { id })
-  return (await complete(ctx, [row!]))[0]!
+  const [became] = await complete(ctx, [row!])
+  await tellImage(ctx, 'update', became!)
+  if (became!.status !== before.status) await tellImage(ctx, 'activate', became!)
+  return became!
 }
 
 function apply(ctx: Ctx, image: ImageTarget, { op, name, value }: Change, dialect: 'old' | 'new'): void {

@@ -3,6 +3,7 @@ import { lock, UniqueViolation } from '#kernel/db/database.ts'
 import { BadRequest, Conflict, OverQuota } from '#kernel/errors.ts'
 import { operation } from '#kernel/operation.ts'
 import { Type } from '#kernel/schema/builders.ts'
+import { tellMember } from '../events.ts'
 import { addMember, deleteMember, getMember, getMembers, modifyMember } from '../rules.ts'
 import { maxMembers, memberAnswer, memberOf, memberStatuses, ownsImage, sharedImage, viewMember } from './member.ts'
 import { members } from './store.ts'
@@ -75,6 +76,7 @@ export const createMember = operation({
         if (!(error instanceof UniqueViolation)) throw error
         throw new Conflict(`Member ${member_id} is duplicated for image ${image.id}`)
       })
+      await tellMember(tx, 'create', row)
     })
     return viewMember(row)
   },
@@ -95,7 +97,10 @@ export const updateMember = operation({
       throw new BadRequest('Incorrect request: Status must be "pending", "accepted" or "rejected".')
     const row = await memberOf(ctx, target, params.member_id)
     const change = { status, updated_at: new Date(ctx.clock.now()).toISOString() }
-    await members.update(ctx.db, { image_id: row.image_id, member_id: row.member_id }, change)
+    await ctx.transaction(async tx => {
+      await members.update(tx.db, { image_id: row.image_id, member_id: row.member_id }, change)
+      await tellMember(tx, 'update', { ...row, ...change })
+    })
     return viewMember({ ...row, ...change })
   },
 })
@@ -108,8 +113,11 @@ export const removeMember = operation({
   policy: deleteMember,
   load: (ctx, { params }) => sharedImage(ctx, params.image_id, 'delete'),
   async handle(ctx, { params, target }) {
-    const { image_id, member_id } = await memberOf(ctx, target, params.member_id)
-    await members.remove(ctx.db, { image_id, member_id })
+    const row = await memberOf(ctx, target, params.member_id)
+    await ctx.transaction(async tx => {
+      await members.remove(tx.db, { image_id: row.image_id, member_id: row.member_id })
+      await tellMember(tx, 'delete', row)
+    })
     return undefined
   },
 })

@@ -72,7 +72,9 @@ export const addInterface = operation({
       const { port, subnetIds } = port_id ? await addPort(tx, router, port_id) : await addSubnet(tx, router, subnet_id!)
       await touch(tx, routerRows, router, {})
       await changed(tx, { routers: [router.id] })
-      return answer(router, port, subnetIds)
+      const router_interface = answer(router, port, subnetIds)
+      await tx.events.emit(tx, 'router.interface.create', router.id, { router_interface })
+      return router_interface
     })
   },
 })
@@ -135,7 +137,9 @@ export const removeInterface = operation({
       await dropInterface(tx, router, port, subnetIds)
       await touch(tx, routerRows, router, {})
       await changed(tx, { routers: [router.id] })
-      return answer(router, port, subnetIds)
+      const router_interface = answer(router, port, subnetIds)
+      await tx.events.emit(tx, 'router.interface.delete', router.id, { router_interface })
+      return router_interface
     })
   },
 })
