@@ -71,6 +71,8 @@ export interface Ctx extends Env, RequestFacts {
   readonly identity: Identity
   /** The base address by which the caller reached us, without a slash at the end. */
   readonly base: string
+  /** The path below which the service's links begin for this caller; empty where the service has but one. */
+  readonly root: string
   /** The root database, or the open transaction. */
   readonly db: Db
   readonly cells: Cells
@@ -98,6 +100,7 @@ export interface Ctx extends Env, RequestFacts {
 export interface CtxOptions extends RequestFacts {
   identity: Identity
   base?: string
+  root?: string
   version?: number
 }
 
@@ -196,6 +199,7 @@ function build(
     ...factsOf(options),
     identity,
     base: options.base ?? env.publicUrl,
+    root: options.root ?? '',
     db,
     cells: { for: () => db },
     version,

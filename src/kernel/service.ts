@@ -73,6 +73,8 @@ export interface Service {
   readonly relaxed?: (path: string) => boolean
   /** Turns older forms of the service's paths into today's (Nova's project id in the path). */
   readonly rewrite?: (path: string) => string
+  /** The beginning of a path, as it was asked for, that links in the answer repeat. */
+  readonly root?: (path: string) => string
   /** Before anything is done for a caller who is known. What it throws is the answer. */
   readonly admit?: (ctx: Ctx, request: Admission) => Promise<void>
   /** WebSockets on the one port, by path from its root. */

@@ -48,7 +48,8 @@ export async function dispatch(
   let version = 0
   tellRequestId(service, reply, facts)
   try {
-    const relaxed = service.relaxed?.(request.originalUrl.slice(service.path.length)) ?? false
+    const path = request.originalUrl.slice(service.path.length)
+    const relaxed = service.relaxed?.(path) ?? false
     if (service.microversions && relaxed) version = ordinal(service.microversions.min)
     else if (service.microversions) {
       const text = negotiate(service.microversions, request.headers)
@@ -57,7 +58,8 @@ export async function dispatch(
     } else version = Number.MAX_SAFE_INTEGER
     const isPublic = operations.every(o => o.policy === 'public')
     const identity = isPublic ? anonymous : await authenticate(env, service, request)
-    const ctx = createCtx(env, { ...facts, identity, base: baseOf(env, request), version })
+    const root = service.root && service.path + service.root(path)
+    const ctx = createCtx(env, { ...facts, identity, base: baseOf(env, request), ...(root && { root }), version })
     const chosen = choose(operations, version, request.body)
     operation = chosen
     if (!isPublic) await service.admit?.(ctx, admissionOf(service, chosen, request))
@@ -145,7 +147,7 @@ async function perform(
     headers: request.headers as Record<string, string | undefined>,
     method: request.method,
     source: request.ip,
-    url: request.url,
+    url: request.originalUrl,
     stream: request.body instanceof Readable ? request.body : Readable.from([]),
     signal: abort.signal,
   }

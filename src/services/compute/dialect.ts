@@ -17,11 +17,15 @@ export const linksSchema = Type.Array(Type.Object({ rel: Type.String(), href: Ty
 /** A text of pieces. As a template it would stay in pieces, and `JSON.stringify` takes four times as long for a list of such texts. */
 export const joined = (...pieces: string[]): string => pieces.join('')
 
-/** `path` is below the version, such as `flavors/1`; the bookmark has no version. */
+const today = '/compute/v2.1'
+const unversioned = (root: string) => (root === today ? '/compute' : root.replace(/\/v2(\.1)?/, ''))
+
+/** `path` is below the version, such as `flavors/1`. Links repeat the version and the project that the caller's path has; the bookmark has no version. */
 export function resourceLinks(ctx: Ctx, path: string): Link[] {
+  const root = ctx.root || today
   return [
-    { rel: 'self', href: joined(ctx.base, '/compute/v2.1/', path) },
-    { rel: 'bookmark', href: joined(ctx.base, '/compute/', path) },
+    { rel: 'self', href: joined(ctx.base, root, '/', path) },
+    { rel: 'bookmark', href: joined(ctx.base, unversioned(root), '/', path) },
   ]
 }
 

@@ -179,6 +179,7 @@ export const computeService = service({
   pages: consolePages,
   relaxed: path => path.startsWith('/v2/'),
   rewrite: todaysPath,
+  root: path => versionAndProject.exec(path)?.[0] ?? '',
   admit: admitRequest,
   notifications: computeNotifications,
   health: [hostsHealth],
@@ -190,11 +191,12 @@ export const computeService = service({
   control: async env => serveComputeControl(env, { reported: guestsReported, changed: guestChanged }),
 })
 
+const versionAndProject =
+  /^\/v2(?:\.1)?(?:\/(?:[0-9a-fA-F]{32}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}))?(?=\/|\?|$)/
+
 /** `/v2/…` is the API from before microversions; before 2.18 the project's id is the first part of every path, later it may be. */
 function todaysPath(path: string): string {
-  return path
-    .replace(/^\/v2\/(?=[^?])/, '/v2.1/')
-    .replace(/^\/v2\.1\/(?:[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?=\/|\?|$)/i, '/v2.1')
+  return /^\/v2\/?(?:\?|$)/.test(path) ? path : path.replace(versionAndProject, '/v2.1')
 }
 
 /** Parameters that nobody knows are refused everywhere from 2.102 on; what has a successor is marked. */

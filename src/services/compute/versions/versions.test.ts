@@ -65,6 +65,34 @@ test('/v2 speaks the oldest version whatever is asked for, and takes bodies with
   assert.equal(strict.status, 400)
 })
 
+test('links repeat the version and the project that the path has', async () => {
+  await using cloud = await computeCloud()
+  const flavor = { id: 'f1', name: 'small', ram: 64, vcpus: 1, disk: 1 }
+  assert.equal((await cloud.call('admin', 'POST', '/flavors', { flavor })).status, 200)
+  type Links = { rel: string; href: string }[]
+  for (const [root, bookmarks] of [
+    ['/compute/v2', '/compute'],
+    ['/compute/v2.1', '/compute'],
+    [`/compute/v2/${projects.demo}`, `/compute/${projects.demo}`],
+    [`/compute/v2.1/${projects.demo}`, `/compute/${projects.demo}`],
+  ]) {
+    const path = `${root}/flavors?limit=1`
+    const { body } = await cloud.request<{ flavors: { id: string; links: Links }[]; flavors_links: Links }>(
+      'GET',
+      path,
+      {
+        token: 'alice',
+      },
+    )
+    const [{ id, links }] = body.flavors as [{ id: string; links: Links }]
+    assert.deepEqual(links, [
+      { rel: 'self', href: `http://cloud.test${root}/flavors/${id}` },
+      { rel: 'bookmark', href: `http://cloud.test${bookmarks}/flavors/${id}` },
+    ])
+    assert.deepEqual(body.flavors_links, [{ rel: 'next', href: `http://cloud.test${path}&marker=${id}` }])
+  }
+})
+
 test('os-volumes_boot is another name for servers, up to 2.102', async () => {
   await using cloud = await computeCloud()
   const get = async (path: string, version: string) =>

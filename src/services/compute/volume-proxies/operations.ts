@@ -5,7 +5,7 @@ import { type Operation, operation, reply } from '#kernel/operation.ts'
 import { projectMemberOrAdmin, projectReaderOrAdmin, rule } from '#kernel/policy/rule.ts'
 import { type Static, Type } from '#kernel/schema/builders.ts'
 import type { VolumeContract, VolumeInfo, VolumeSnapshotInfo } from '../../volume/contract.ts'
-import { body, flag, integerOf, isTrue, naiveTime, query, wholeNumber } from '../dialect.ts'
+import { body, flag, integerOf, isTrue, naiveTime, query, resourceLinks, wholeNumber } from '../dialect.ts'
 
 const versions = { max: '2.35' } as const
 const reads = (verb: string) => rule(`os_compute_api:os-volumes:${verb}`, projectReaderOrAdmin)
@@ -127,7 +127,7 @@ const createVolume = operation({
         metadata: Object.fromEntries(Object.entries(asked.metadata ?? {}).map(([key, value]) => [key, String(value)])),
       }),
     )
-    const location = `${ctx.base}/compute/v2.1/os-volumes/${made.id}`
+    const location = resourceLinks(ctx, `os-volumes/${made.id}`)[0]!.href
     return reply({ volume: volumeView(made) }, { headers: { location } })
   },
 })
