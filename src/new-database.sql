@@ -409,8 +409,6 @@ CREATE TABLE "compute_server_tags" ("server_id" text not null, "tag" text not nu
 
 CREATE INDEX "compute_server_tags_tag" on "compute_server_tags" ("tag");
 
-CREATE TABLE "compute_server_mappings" ("server_id" text primary key, "cell" text not null, "project_id" text not null);
-
 CREATE TABLE "compute_request_specs" ("server_id" text primary key, "spec" text not null);
 
 CREATE TABLE "compute_server_explanations" ("server_id" text primary key, "at" text not null, "report" text not null);
@@ -531,6 +529,10 @@ CREATE TABLE "compute_guest_works" ("server_id" text not null, "work" text not n
 
 CREATE INDEX "compute_guest_works_status" on "compute_guest_works" ("status");
 
+CREATE TABLE "compute_server_mappings" ("server_id" text primary key, "cell" text, "project_id" text not null);
+
+CREATE TABLE "compute_build_requests" ("server_id" text primary key, "networks" text not null, "security_groups" text not null, "created_at" text not null);
+
 CREATE TABLE "event_webhooks" ("id" text primary key, "url" text not null, "topic" text not null, "secret" text, "types" text not null, "format" text not null, "state" text not null, "user_id" text not null, "tx" bigint not null, "seq" bigint not null, "failures" integer not null, "failing_since" text, "next_attempt_at" text not null, "last_error" text, "expires_at" text, "created_at" text not null, constraint "event_webhooks_once" unique ("url", "topic"));
 
 insert into "kernel_migrations" values
@@ -587,6 +589,7 @@ insert into "kernel_migrations" values
 ('compute', '0020-software'),
 ('compute', '0021-bundles'),
 ('compute', '0022-guest-works'),
+('compute', '0023-build-requests'),
 ('event', '0001-webhooks');
 
 insert into "identity_generation" values

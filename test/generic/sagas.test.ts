@@ -17,6 +17,7 @@ const flows = [
 /** Sagas of another shape, and the words of their story. */
 const others: Record<string, [file: string, title: string]> = {
   'compute.servers.plan': ['compute/servers/plan.test.ts', 'a kill at every step of a plan'],
+  'compute.servers.place': ['compute/servers/placing-later.test.ts', 'a kill at every step of placing later'],
   'compute.maintenances.carry_out': [
     'compute/servers/maintenance/maintenance.test.ts',
     'a drain goes on after a kill at each of its steps',

@@ -1,8 +1,8 @@
 /** A scheduler in a process of its own: it is told of a request and the hosts that passed the cloud's filters, and answers with names. */
-import type { Bus } from '#kernel/bus/bus.ts'
+import { type Bus, NoResponder } from '#kernel/bus/bus.ts'
 import { client, serveMethods } from '#kernel/bus/methods.ts'
 import { decide } from './scheduler/decide.ts'
-import type { Choice, Driver } from './scheduler/extensions.ts'
+import { type Choice, type Driver, DriverAway } from './scheduler/extensions.ts'
 import type { HostState, ScheduleRequest, SchedulerOptions } from './scheduler/scheduler.ts'
 
 type Methods = {
@@ -20,13 +20,18 @@ const timeoutMs = 5000
 const plainHost = ({ numa: _, ...host }: HostState): HostState => host
 const plainRequest = ({ topology: _, devices: _devices, ...request }: ScheduleRequest): ScheduleRequest => request
 
-/** Asks the process that serves; its failures and silence are thrown. */
+/** Asks the process that serves; its failures and silence are thrown, and that there is none as `DriverAway`. */
 export function remoteDriver(bus: Bus): Driver {
   const calls = client<Methods>(bus, subject, { timeoutMs, version })
   return {
     most: mostHosts,
-    choose: (request, hosts, { keep }) =>
-      calls.call('choose', { request: plainRequest(request), hosts: hosts.map(plainHost), keep }),
+    async choose(request, hosts, { keep }) {
+      try {
+        return await calls.call('choose', { request: plainRequest(request), hosts: hosts.map(plainHost), keep })
+      } catch (error) {
+        throw error instanceof NoResponder ? new DriverAway(error.message) : error
+      }
+    },
   }
 }
 

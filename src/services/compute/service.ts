@@ -56,6 +56,7 @@ import { listIndex } from './migrations/0019-list-index.ts'
 import { software } from './migrations/0020-software.ts'
 import { bundlesAndLinks } from './migrations/0021-bundles.ts'
 import { guestWorks } from './migrations/0022-guest-works.ts'
+import { buildRequestsTable } from './migrations/0023-build-requests.ts'
 import { networkOperationsOfCompute } from './network-proxies/networks.ts'
 import { securityGroupOperations } from './network-proxies/security-groups.ts'
 import { computeNotifications } from './notifications/notification.ts'
@@ -172,6 +173,7 @@ export const computeService = service({
     software,
     bundlesAndLinks,
     guestWorks,
+    buildRequestsTable,
   ],
   config: computeConfig,
   contract: computeContract,

@@ -5,7 +5,7 @@ import { Type } from '#kernel/schema/builders.ts'
 import { cell0, cell1, serversIn } from '../servers/store-cells.ts'
 
 const cell = Type.Object({
-  name: Type.String(),
+  name: Type.Union([Type.String(), Type.Null()], { description: 'Null: those that are not placed yet.' }),
   servers: Type.Integer({ description: 'How many are mapped to it.' }),
 })
 
@@ -17,7 +17,7 @@ const list = operation({
   policy: rule('os_compute_api:os-cell-mappings:list', admin),
   response: Type.Object({ cell_mappings: Type.Array(cell) }),
   async handle(ctx) {
-    const cells = [cell0, cell1].map(async name => ({ name, servers: await serversIn(ctx, name) }))
+    const cells = [cell0, cell1, null].map(async name => ({ name, servers: await serversIn(ctx, name) }))
     return { cell_mappings: await Promise.all(cells) }
   },
 })

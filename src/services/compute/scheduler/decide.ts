@@ -1,5 +1,5 @@
 /** Decides with a driver where there is one: filters drop hosts as ever, and of the rest the driver chooses. */
-import type { Choice, Driver } from './extensions.ts'
+import { type Choice, type Driver, DriverAway } from './extensions.ts'
 import {
   type HostState,
   passing,
@@ -24,7 +24,8 @@ export async function decide(
   const byName = new Map(told.map(host => [host.host, host]))
   const choice = await chosenBy(driver, request, told, keep)
   const best = [...new Set(choice.hosts)].flatMap(name => byName.get(name) ?? []).slice(0, keep)
-  return { best, refused: best.length > 0 ? refused : [...refused, ...unchosen(told, choice)] }
+  if (best.length > 0) return { best, refused }
+  return { best, refused: [...refused, ...unchosen(told, choice)], ...(choice.away && { away: true }) }
 }
 
 /** A driver that fails has chosen nothing, and says so wherever a filter's refusal would be read. */
@@ -33,12 +34,13 @@ async function chosenBy(
   request: ScheduleRequest,
   passed: readonly HostState[],
   keep: number,
-): Promise<Choice> {
+): Promise<Choice & Pick<Schedule, 'away'>> {
   try {
     return await driver.choose(request, passed, { keep })
   } catch (error) {
     const had = `it failed: ${error instanceof Error ? error.message : String(error)}`
-    return { hosts: [], refused: passed.map(({ host }) => ({ host, ...byDriver, had })) }
+    const refused = passed.map(({ host }) => ({ host, ...byDriver, had }))
+    return { hosts: [], refused, ...(error instanceof DriverAway && { away: true }) }
   }
 }
 

@@ -17,6 +17,11 @@ export interface Driver {
   choose(request: ScheduleRequest, hosts: readonly HostState[], options: { keep: number }): Choice | Promise<Choice>
 }
 
+/** A driver that is somewhere else is not there: nothing was chosen, and later something may be. */
+export class DriverAway extends Error {
+  override readonly name = 'DriverAway'
+}
+
 export interface Choice {
   /** Names, best first; none when no host will do. */
   hosts: string[]

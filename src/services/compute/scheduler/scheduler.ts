@@ -99,6 +99,8 @@ export interface Schedule {
   /** The best hosts of those that passed, best first; at most `keep`. */
   best: HostState[]
   refused: Refused[]
+  /** The driver was not there to choose. */
+  away?: true
 }
 
 export interface SchedulerOptions {

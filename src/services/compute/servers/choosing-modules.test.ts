@@ -38,19 +38,22 @@ test('a driver chooses instead of all weights, among the hosts that pass the fil
   assert.deepEqual(await hostsOf(cloud, 1, demo, { different_host: [first!.id] }), ['h2'])
 })
 
-test('a scheduler beside the cloud chooses, with a configuration of its own; while it is away, servers say so', async () => {
+test('a scheduler beside the cloud chooses, with a configuration of its own; when it fails, servers say so', async () => {
   await using cloud = await serverCloud({ hosts, set: ['compute.scheduler.remote=true'] })
   const demo = await cloud.project('demo-1')
-  const failed = await cloud.boot(demo)
-  assert.match(failed.fault.message, /No valid host was found.*3 refused by SchedulerDriver/)
-  const why = await cloud.api<{ explanation: { hosts: { had: string }[] } }>(
-    await cloud.admin(),
-    'GET',
-    `/servers/${failed.id}/nephos-explain`,
-  )
-  assert.match(why.body.explanation.hosts[0]!.had, /Nobody answers on compute\.scheduler/)
-
   const common = { settings, random: () => 0.5, weights: weights({}) }
+  {
+    const choose = () => Promise.reject(new Error('no moon'))
+    await using _scheduler = serveScheduler(cloud.env.bus, { ...common, filters: [], driver: { choose } })
+    const failed = await cloud.boot(demo)
+    assert.match(failed.fault.message, /No valid host was found.*3 refused by SchedulerDriver/)
+    const why = await cloud.api<{ explanation: { hosts: { had: string }[] } }>(
+      await cloud.admin(),
+      'GET',
+      `/servers/${failed.id}/nephos-explain`,
+    )
+    assert.match(why.body.explanation.hosts[0]!.had, /it failed: no moon/)
+  }
   const last = {
     choose: (_: unknown, all: readonly { host: string }[]) => ({
       hosts: [

@@ -16,11 +16,13 @@ import { type CreateBody, createRequest } from './create-schema.ts'
 import { newDiskKey } from './encryption.ts'
 import { noValidHost } from './explanation.ts'
 import { place } from './placing.ts'
+import { placeLater } from './placing-later.ts'
 import { beginPlan } from './plan.ts'
 import { admitted } from './quota.ts'
 import { amountsOf } from './resources.ts'
 import type { RequestSpec, ServerRow } from './server.ts'
 import { insertServer, insertServers, keepExplanation, type NewServer } from './store.ts'
+import { keepBuildRequests } from './store-build-requests.ts'
 import { cell0, cell1 } from './store-cells.ts'
 import { serverLinks } from './view.ts'
 import { claimDevices } from './volumes.ts'
@@ -84,8 +86,10 @@ async function createServers(ctx: Ctx, asked: BuildRequest, project: string): Pr
   if (isWhole && count > whole)
     throw new BadRequest(`${count} servers cannot be placed as a whole: ask for at most ${whole} at once.`)
   const inBatches = count > batch && !isWhole
-  if (inBatches) await planServers(ctx, asked, rows)
-  else await placeServers(ctx, asked, project, rows)
+  if (inBatches) {
+    await writeUnplaced(ctx, asked, rows)
+    await beginPlan(ctx, rows)
+  } else await placeServers(ctx, asked, project, rows)
   return rows
 }
 
@@ -95,16 +99,20 @@ const isAllOrNothing = ({ scheduler_hints }: RequestSpec) => scheduler_hints.all
 /** One of many batches could not know whether those after it find room. */
 const isPlacedWhole = (spec: RequestSpec) => isAllOrNothing(spec) || spec.scheduler_hints.same_place !== undefined
 
-/** Too many to be placed while the caller waits, and everybody else: the rows are here, a saga does the rest. */
-async function planServers(ctx: Ctx, asked: BuildRequest, rows: ServerRow[]): Promise<void> {
+/** Servers that are not placed while the caller waits, and everybody else: the rows are here, a saga does the rest. */
+async function writeUnplaced(ctx: Ctx, asked: BuildRequest, rows: ServerRow[]): Promise<void> {
   const { networks, security_groups, spec } = asked
   await ctx.services.network.validate(ctx, networks, rows[0]!.project_id, rows.length)
   const made: NewServer[] = []
-  for (const row of rows) made.push(await newServer(ctx, asked, row, cell1))
+  for (const row of rows) made.push(await newServer(ctx, asked, row, null))
   await insertServers(ctx, made)
+  await keepBuildRequests(
+    ctx,
+    rows.map(row => row.id),
+    { networks, security_groups },
+  )
   if (spec.group_id !== null) for (const row of rows) await joinGroup(ctx, spec.group_id, row.id)
   for (const row of rows) await claimDevices(ctx, row, asked.devices)
-  await beginPlan(ctx, rows, { networks, security_groups })
 }
 
 async function placeServers(ctx: Ctx, asked: BuildRequest, project: string, rows: ServerRow[]): Promise<void> {
@@ -115,6 +123,10 @@ async function placeServers(ctx: Ctx, asked: BuildRequest, project: string, rows
     request,
     rows.map(row => row.id),
   )
+  if ('away' in placing && !isAllOrNothing(spec)) {
+    await writeUnplaced(ctx, asked, rows)
+    return placeLater(ctx, rows)
+  }
   if (!('hosts' in placing) && isAllOrNothing(spec)) throw new Conflict(noValidHost(ctx, placing.explanation).message)
   for (const [index, row] of rows.entries()) {
     if (!('hosts' in placing)) {
@@ -156,7 +168,12 @@ export async function beginServer(
   await buildServer(ctx, { server_id, host: placed.host })
 }
 
-export async function newServer(ctx: Ctx, asked: BuildRequest, row: ServerRow, cell: string): Promise<NewServer> {
+export async function newServer(
+  ctx: Ctx,
+  asked: BuildRequest,
+  row: ServerRow,
+  cell: string | null,
+): Promise<NewServer> {
   const disk_key = await newDiskKey(ctx, asked.flavor, asked.image)
   const admin_password = await ctx.services.identity.sealed(ctx, asked.guestData.admin_password)
   const guestData = { ...asked.guestData, admin_password, disk_key }

@@ -37,6 +37,7 @@ import { shelve, shelveOffload } from './moves/shelve.ts'
 import { tidySaga } from './moves/tidy.ts'
 import { unshelve, unshelveRules } from './moves/unshelve.ts'
 import { networkProxyOperations } from './network-proxies.ts'
+import { placeSaga } from './placing-later.ts'
 import { planSaga } from './plan.ts'
 import { powerActions } from './power.ts'
 import { reboot } from './reboot.ts'
@@ -110,6 +111,7 @@ export const serverOperations: Operation[] = [
 export const serverSagas: Saga[] = [
   anySaga(createSaga),
   anySaga(planSaga),
+  anySaga(placeSaga),
   anySaga(deleteSaga),
   anySaga(softDeleteSaga),
   anySaga(tidySaga),

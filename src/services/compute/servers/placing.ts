@@ -47,7 +47,8 @@ export interface PlacingRequest {
 
 export type Wish = ScheduleRequest & MachineWishes & Pick<RequestSpec, 'bundle_id'>
 
-export type Placing = { hosts: HostState[] } | { explanation: Explanation }
+/** `away`: the scheduler was not there to choose. */
+export type Placing = { hosts: HostState[] } | { explanation: Explanation; away?: true }
 
 /** How many hosts are tried when the room of the best ones is taken at the same moment. */
 const alternates = 8
@@ -138,7 +139,7 @@ async function claimAll(
   for (const consumer of consumers) {
     const lacking: Refused[] = []
     for (;;) {
-      const { best, refused } = await bestOf(ctx, wish, hosts, options)
+      const { best, refused, away } = await bestOf(ctx, wish, hosts, options)
       const host = await claimFirst(ctx, consumer, wish, best, candidates, lacking)
       if (host) {
         take(host, wish)
@@ -153,7 +154,7 @@ async function claimAll(
       // Before the others' room is given back: it is what was lacking.
       const explanation = await explanationFor(ctx, request, asked, [...refused, ...lacking])
       for (const id of serverIds.slice(0, chosen.length)) await releaseRoom(ctx, id)
-      return { explanation }
+      return { explanation, ...(away && { away }) }
     }
   }
   return { hosts: chosen }
@@ -161,7 +162,9 @@ async function claimAll(
 
 /** The best hosts, made sure of: what is remembered of a host does not say that it is up. When none of them will do, all are looked at. */
 async function bestOf(ctx: Ctx, wish: ScheduleRequest, hosts: HostState[], options: Deciding): Promise<Schedule> {
-  const { best } = await decide(wish, hosts, options)
+  const first = await decide(wish, hosts, options)
+  if (first.away) return first
+  const { best } = first
   const sure = await decide(wish, await recheck(ctx, best), options)
   return sure.best.length > 0 ? sure : decide(wish, await recheck(ctx, hosts), options)
 }

@@ -5,7 +5,8 @@ import { rows } from '#kernel/db/rows.ts'
 
 interface MappingRow {
   server_id: string
-  cell: string
+  /** Null: the server is not placed yet, and a build request is kept of it. */
+  cell: string | null
   project_id: string
 }
 
@@ -22,8 +23,11 @@ export const cell0 = 'cell0'
 /** The cell of hosts that belong to no other. */
 export const cell1 = 'cell1'
 
-/** How many servers are mapped to a cell. */
-export const serversIn = (ctx: Ctx, cell: string): Promise<number> => mappings.count(ctx.db, { cell })
+/** How many servers are mapped to a cell; null: to none yet. */
+export const serversIn = (ctx: Ctx, cell: string | null): Promise<number> => mappings.count(ctx.db, { cell })
+
+/** A server without a cell waits where those are that could not be placed: beside the global tables. */
+export const databaseOf = (cells: Cells, cell: string | null): Db => cells.for(cell ?? cell0)
 
 /** The databases of all cells, each once: several cells may share one. */
 export function cellDatabases(cells: Cells): Db[] {
@@ -33,17 +37,18 @@ export function cellDatabases(cells: Cells): Db[] {
 /** Where a server's rows are; undefined when there is no such server. */
 export async function cellOf(ctx: Ctx, id: string): Promise<Db | undefined> {
   const mapping = await mappings.find(ctx.db, { server_id: id })
-  return mapping && ctx.cells.for(mapping.cell)
+  return mapping && databaseOf(ctx.cells, mapping.cell)
 }
 
 const mostRemembered = 10_000
 const remembered = perCloud(() => new Map<string, string>())
 
-/** Where a server's rows are or were. A server stays in its cell, so that the database is asked once; whether it is still there, its row says. */
+/** Where a server's rows are or were. A server stays in its cell once it has one, so that the database is asked once; whether it is still there, its row says. */
 export async function lastCellOf(ctx: Ctx, id: string): Promise<Db | undefined> {
   const known = remembered(ctx)
   const cell = known.get(id) ?? (await mappings.find(ctx.db, { server_id: id }))?.cell
   if (cell === undefined) return undefined
+  if (cell === null) return databaseOf(ctx.cells, cell)
   if (known.size >= mostRemembered && !known.has(id)) known.delete(known.keys().next().value!)
   known.set(id, cell)
   return ctx.cells.for(cell)

@@ -14,7 +14,8 @@ import { addWork, removeWorks } from './guest-works/store.ts'
 import type { GuestDataRow, RequestSpec, ServerRow, TaskState, VmState } from './server.ts'
 import type { SoftwareRequest } from './software/software.ts'
 import { removeSoftware, replaceSoftware } from './software/store.ts'
-import { cellDatabases, cellOf, lastCellOf, mappings } from './store-cells.ts'
+import { removeBuildRequest } from './store-build-requests.ts'
+import { cellDatabases, databaseOf, lastCellOf, mappings } from './store-cells.ts'
 import { findServer, guestData, servers } from './store-servers.ts'
 import { tags, tagsOf } from './store-tags.ts'
 
@@ -44,7 +45,8 @@ const explanations = rows<ExplanationRow>('compute_server_explanations', { json:
 
 export interface NewServer {
   row: ServerRow
-  cell: string
+  /** Null: it is not placed yet. */
+  cell: string | null
   spec: RequestSpec
   guestData: Omit<GuestDataRow, 'server_id'>
   tags: string[]
@@ -59,7 +61,7 @@ export const insertServer = (ctx: Ctx, server: NewServer): Promise<void> => inse
 export async function insertServers(ctx: Ctx, list: readonly NewServer[]): Promise<void> {
   const [first] = list
   if (!first) return
-  const db = ctx.cells.for(first.cell)
+  const db = databaseOf(ctx.cells, first.cell)
   const of = <T>(make: (server: NewServer) => T) => list.map(make)
   await mappings.insertMany(
     ctx.db,
@@ -132,8 +134,9 @@ export function beginTask(
 
 /** Removes a server and all that hangs on it; its row goes to the archive. */
 export async function removeServer(ctx: Ctx, row: ServerRow): Promise<void> {
-  const db = await cellOf(ctx, row.id)
-  if (!db) return
+  const mapping = await mappings.find(ctx.db, { server_id: row.id })
+  if (!mapping) return
+  const db = databaseOf(ctx.cells, mapping.cell)
   if ((await servers.remove(db, { id: row.id })) === 0) return
   await archive(ctx, servers.table, row.id, { ...row, tags: await tagsOf(ctx, row.id) })
   await guestData.remove(db, { server_id: row.id })
@@ -144,6 +147,7 @@ export async function removeServer(ctx: Ctx, row: ServerRow): Promise<void> {
   await leaveBundle(ctx, row)
   await requestSpecs.remove(ctx.db, { server_id: row.id })
   await mappings.remove(ctx.db, { server_id: row.id })
+  if (mapping.cell === null) await removeBuildRequest(ctx, row.id)
   await explanations.remove(ctx.db, { server_id: row.id })
 }
 
