@@ -34,3 +34,18 @@ export async function allAggregates(db: Db): Promise<Aggregate[]> {
   const byId = Map.groupBy(hosts, row => row.aggregate_id)
   return found.map(row => ({ ...row, hosts: (byId.get(row.id) ?? []).map(({ host }) => host) }))
 }
+
+/** What the aggregates of these hosts say, oldest first: one entry for each host in each of them. */
+export async function aggregatesOf(
+  db: Db,
+  hosts: readonly string[],
+): Promise<(Pick<AggregateRow, 'metadata'> & { host: string })[]> {
+  const members = await aggregateHosts.list(db, { host: hosts })
+  const found = await aggregates.list(
+    db,
+    { id: [...new Set(members.map(row => row.aggregate_id))] },
+    { orderBy: [{ column: 'id', direction: 'asc' }] },
+  )
+  const hostsOf = Map.groupBy(members, row => row.aggregate_id)
+  return found.flatMap(({ id, metadata }) => (hostsOf.get(id) ?? []).map(({ host }) => ({ host, metadata })))
+}

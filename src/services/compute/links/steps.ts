@@ -4,9 +4,9 @@ import { Conflict } from '#kernel/errors.ts'
 import type { Offer } from '../../placement/contract.ts'
 import { computeConfig } from '../config.ts'
 import { hosts } from '../hosts/store.ts'
-import { allPlaces } from '../places/place.ts'
+import { placesOf } from '../places/place.ts'
 import { hopsBetween, type LinkWish, type Network, type Spot, spotAt, uplinksBetween } from '../scheduler/links.ts'
-import { bundles, byId, holdHosts, type LinkEndRow, type LinkRow, linkEnds, links, linksOfServer } from './store.ts'
+import { bundles, holdHosts, type LinkEndRow, type LinkRow, linkEnds, links, linksOfServer } from './store.ts'
 
 /** What of an uplink there is, in Mbit/s: an inventory of a host's resource provider, or of one that is named `rack=r1`. */
 export const uplinkClass = 'CUSTOM_UPLINK_MBPS'
@@ -31,12 +31,10 @@ async function spotsOf(ctx: Ctx, names: readonly string[]): Promise<Map<string, 
   const wanted = [...new Set(names)]
   const found = await hosts.pick(ctx.db, ['name', 'provider_uuid'], { name: wanted })
   const providers = new Map(found.map(row => [row.name, row.provider_uuid]))
-  const places = await allPlaces(ctx)
-  const placeOf = (host: string) => (level: string) =>
-    places.find(place => place.level === level && place.hosts.includes(host))?.name
-  return new Map(
-    wanted.map(host => [host, spotAt({ host, provider: providers.get(host) ?? host }, placeOf(host), levelsOf(ctx))]),
-  )
+  const places = await placesOf(ctx, wanted)
+  const spotOf = (host: string) =>
+    spotAt({ host, provider: providers.get(host) ?? host }, level => places.get(host)?.get(level), levelsOf(ctx))
+  return new Map(wanted.map(host => [host, spotOf(host)]))
 }
 
 /** What a server's links ask of the host that it gets; undefined for one that has none. `elsewhere`: servers that count as being on other hosts. */
@@ -75,27 +73,28 @@ export async function linkWishes(
 
 /** Hops between the ends of links, by link; none where an end is nowhere. */
 export async function hopsOf(ctx: Ctx, list: readonly LinkRow[]): Promise<Map<string, number>> {
-  const ends = await linkEnds.list(ctx.db, { link_id: list.map(({ id }) => id) })
-  const spots = await spotsOf(
-    ctx,
-    ends.map(({ host }) => host),
-  )
+  const pairsOf = await pairsBetween(ctx, list)
   const found = new Map<string, number>()
   for (const link of list) {
-    const pairs = pairsOf(link, ends, spots)
+    const pairs = pairsOf(link)
     if (pairs.length > 0) found.set(link.id, Math.max(...pairs.map(([a, b]) => hopsBetween(a, b))))
   }
   return found
 }
 
-function pairsOf(
-  { id, server_a, server_b }: LinkRow,
-  ends: readonly LinkEndRow[],
-  spots: ReadonlyMap<string, Spot>,
-): [Spot, Spot][] {
-  const of = (server: string) =>
-    ends.filter(end => end.link_id === id && end.server_id === server).map(({ host }) => spots.get(host)!)
-  return of(server_a).flatMap(a => of(server_b).map((b): [Spot, Spot] => [a, b]))
+/** Of each of the links, where one end is and where the other: in several ways while a server moves, in none while an end is nowhere. */
+async function pairsBetween(ctx: Ctx, all: readonly LinkRow[]): Promise<(link: LinkRow) => [Spot, Spot][]> {
+  const ends = await linkEnds.list(ctx.db, { link_id: all.map(({ id }) => id) })
+  const spots = await spotsOf(
+    ctx,
+    ends.map(({ host }) => host),
+  )
+  const byLink = Map.groupBy(ends, end => end.link_id)
+  return ({ id, server_a, server_b }) => {
+    const of = (server: string) =>
+      (byLink.get(id) ?? []).flatMap(({ server_id, host }) => (server_id === server ? spots.get(host)! : []))
+    return of(server_a).flatMap(a => of(server_b).map((b): [Spot, Spot] => [a, b]))
+  }
 }
 
 /** A server has room on a host: its links reach there from now on. Throws `Conflict` when an uplink on the way lacks what they need. */
@@ -106,7 +105,7 @@ export async function connect(ctx: Ctx, bundle_id: string, server_id: string, ho
     ctx.db,
     own.map(({ id }) => ({ link_id: id, server_id, consumer: server_id, host })),
   )
-  for (const link of own) await settle(ctx, link, { grows: true })
+  await settle(ctx, own, { grows: true })
 }
 
 /** Where a consumer has links; then hosts are held. */
@@ -121,45 +120,45 @@ export async function disconnect(ctx: Ctx, consumer: string, ends: readonly Link
   if (ends.length === 0) return
   await linkEnds.remove(ctx.db, { consumer })
   const ids = ends.map(({ link_id }) => link_id)
-  for (const link of await links.list(ctx.db, { id: ids }, byId)) await settle(ctx, link, { grows: false })
+  await settle(ctx, await links.list(ctx.db, { id: ids }), { grows: false })
 }
 
 /** Has again what `disconnect` ended. Throws `Conflict` when others have taken it meanwhile. */
 export async function reconnect(ctx: Ctx, ends: readonly LinkEndRow[]): Promise<void> {
-  const present = await links.list(ctx.db, { id: ends.map(({ link_id }) => link_id) }, byId)
+  const present = await links.list(ctx.db, { id: ends.map(({ link_id }) => link_id) })
   const left = ends.filter(end => present.some(({ id }) => id === end.link_id))
   await linkEnds.insertMany(ctx.db, left)
-  for (const link of present) await settle(ctx, link, { grows: true })
+  await settle(ctx, present, { grows: true })
 }
 
 export async function passEnds(ctx: Ctx, from: string, to: string): Promise<void> {
   await linkEnds.update(ctx.db, { consumer: from }, { consumer: to })
 }
 
-/** A link has its bandwidth wherever its ends are now, once on each uplink. What only ends may never fail: it claims nothing. */
-async function settle(ctx: Ctx, link: LinkRow, { grows }: { grows: boolean }): Promise<void> {
-  if (link.bandwidth === 0) return
+/** Links of one bundle have their bandwidth wherever their ends are now, once on each uplink. What only ends may never fail: it claims nothing. */
+async function settle(ctx: Ctx, all: readonly LinkRow[], { grows }: { grows: boolean }): Promise<void> {
+  const asking = all.filter(({ bandwidth }) => bandwidth > 0)
+  if (asking.length === 0) return
   const { placement } = ctx.services
-  const ends = await linkEnds.list(ctx.db, { link_id: link.id })
-  const held = await placement.allocationsOf(ctx, link.id)
-  const before = Object.keys(held)
-  if (before.length === 0 && !(grows && new Set(ends.map(end => end.server_id)).size === 2)) return
-  const spots = await spotsOf(
-    ctx,
-    ends.map(({ host }) => host),
-  )
-  const uplinks = new Set(pairsOf(link, ends, spots).flatMap(([a, b]) => uplinksBetween(a, b)))
-  const passed = await providersOf(ctx, [...uplinks])
-  const unknown = [...passed].find(([, uuid]) => uuid === undefined)
+  const ids = asking.map(({ id }) => id)
+  const held = await placement.allocationsOfMany(ctx, ids)
+  if (held.size === 0 && !grows) return
+  const pairsOf = await pairsBetween(ctx, asking)
+  const passed = asking.map(link => ({ link, uplinks: pairsOf(link).flatMap(([a, b]) => uplinksBetween(a, b)) }))
+  const providers = await providersOf(ctx, [...new Set(passed.flatMap(({ uplinks }) => uplinks))])
+  const unknown = [...providers].find(([, uuid]) => uuid === undefined)
   if (grows && unknown) throw new Conflict(`Nothing is known of the uplink of ${unknown[0]}.`)
-  const all = new Set([...passed.values()].filter(uuid => uuid !== undefined))
-  const providers = [...all].filter(uuid => grows || held[uuid] !== undefined)
-  if (before.length === providers.length && before.every(uuid => providers.includes(uuid))) return
-  const bundle = await bundles.find(ctx.db, { id: link.bundle_id })
+  const bundle = await bundles.find(ctx.db, { id: asking[0]!.bundle_id })
   if (!bundle) return
   const { project_id, user_id } = bundle
-  const amounts = providers.map(uuid => [uuid, { [uplinkClass]: link.bandwidth }] as const)
-  await placement.claim(ctx, { id: link.id, project_id, user_id, type: 'LINK' }, Object.fromEntries(amounts))
+  const claims = passed.flatMap(({ link: { id, bandwidth }, uplinks }) => {
+    const before = held.get(id) ?? {}
+    const now = new Set(uplinks.flatMap(uplink => providers.get(uplink) ?? []).filter(uuid => grows || uuid in before))
+    if (now.symmetricDifference(new Set(Object.keys(before))).size === 0) return []
+    const allocations = Object.fromEntries([...now].map(uuid => [uuid, { [uplinkClass]: bandwidth }]))
+    return [{ consumer: { id, project_id, user_id, type: 'LINK' }, allocations }]
+  })
+  if (claims.length > 0) await placement.claimMany(ctx, claims)
 }
 
 /** The resource providers of uplinks, as far as there are some. */

@@ -48,10 +48,7 @@ export const links = rows<LinkRow>('compute_links')
 export const linkEnds = rows<LinkEndRow>('compute_link_ends')
 
 export const linksOfServer = async (ctx: Ctx, bundle_id: string, server: string): Promise<LinkRow[]> =>
-  (await links.list(ctx.db, { bundle_id }, byId)).filter(link => link.server_a === server || link.server_b === server)
-
-/** Whoever needs several of them for itself takes them in this order. */
-export const byId = { orderBy: [{ column: 'id' as const, direction: 'asc' as const }] }
+  (await links.list(ctx.db, { bundle_id })).filter(link => link.server_a === server || link.server_b === server)
 
 /**
  * Who changes the room of several hosts does so alone: others would wait for it in a circle, and would not see where the other ends of their

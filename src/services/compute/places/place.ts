@@ -2,7 +2,7 @@
 import type { Ctx } from '#kernel/context.ts'
 import { BadRequest } from '#kernel/errors.ts'
 import type { AggregateRow } from '../aggregates/aggregate.ts'
-import { allAggregates } from '../aggregates/store.ts'
+import { aggregatesOf, allAggregates } from '../aggregates/store.ts'
 import { hostLevel, placePrefix } from '../scheduler/places.ts'
 
 export const levelPattern = '^[a-z][a-z0-9_]{0,63}$'
@@ -41,6 +41,17 @@ export async function allPlaces(ctx: Ctx): Promise<Place[]> {
     }
   }
   return [...found].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, place]) => place)
+}
+
+/** Where these hosts are: the names of places by level, by host. */
+export async function placesOf(ctx: Ctx, hosts: readonly string[]): Promise<Map<string, Map<string, string>>> {
+  const found = new Map<string, Map<string, string>>()
+  for (const { host, metadata } of await aggregatesOf(ctx.db, hosts)) {
+    const levels = found.get(host) ?? new Map<string, string>()
+    found.set(host, levels)
+    for (const [level, name] of placesIn({ metadata })) if (!levels.has(level)) levels.set(level, name)
+  }
+  return found
 }
 
 /** Throws for a level that no aggregate speaks of, with those that there are. */

@@ -90,6 +90,26 @@ test('what cannot be is refused with the limit that stands in the way, and nothi
   for (const { message } of [far, thin, huge]) assert.doesNotMatch(message, /\bh\d\b|r1/)
 })
 
+test('as many statements place a bundle with a link between any two as one with a link between neighbours', async () => {
+  const names = ['a', 'b', 'c', 'd', 'e', 'f']
+  await using cloud = await bundleCloud({ racks: { r1: ['h1', 'h2', 'h3', 'h4', 'h5', 'h6'] } })
+  const flavorRef = (await cloud.flavor('most', 3)).id
+  const limits = { max_hops: 2, bandwidth: 10 }
+  const statementsWith = async (links: Asked['links']) => {
+    const servers = names.map(name => cloud.server(name, { flavorRef }))
+    const before = cloud.env.database.statements()
+    const { body, status } = await cloud.bundle(cloud.demo, { servers, links: links! })
+    const statements = cloud.env.database.statements() - before
+    assert.equal(status, 202)
+    await cloud.env.sagas.idle()
+    for (const { id } of body.bundle.servers) await cloud.remove(cloud.demo, id)
+    return statements
+  }
+  const few = await statementsWith(names.slice(1).map((name, at) => ({ between: [names[at]!, name], ...limits })))
+  const many = await statementsWith(mesh(names, limits))
+  assert.ok(many <= few + 20, `${few} with 5 links, ${many} with 15`)
+})
+
 test('bundles are listed page by page, the newest first, to their project alone', async () => {
   await using cloud = await bundleCloud()
   const { demo } = cloud
