@@ -25,7 +25,7 @@ import { type ReconcilerRunner, startReconcilers } from '#kernel/reconcile.ts'
 import { createSagas } from '#kernel/saga/engine.ts'
 import type { SagaProbe } from '#kernel/saga/run.ts'
 import { unfinishedSagas } from '#kernel/saga/unfinished.ts'
-import type { Service } from '#kernel/service.ts'
+import { configured, type Service } from '#kernel/service.ts'
 import { wholeCloud } from '#kernel/whole.ts'
 import { newDatabase } from './new-database.ts'
 import { eventConfig } from './services/event/config.ts'
@@ -84,18 +84,17 @@ export const migrationSets: MigrationSet[] = [
   ...allServices.map(s => ({ owner: s.type, migrations: [...(s.migrations ?? [])] })),
 ]
 
-function rulesOf(all: readonly Service[]): Rule[] {
+/** The policy rules of services. */
+export function rulesOf(all: readonly Service[]): Rule[] {
   return all.flatMap(s => [
     ...(s.rules ?? []),
     ...s.operations.flatMap(o => (typeof o.policy === 'object' ? [o.policy] : [])),
   ])
 }
 
-/** Every policy rule there is. */
-export const policyRules: Rule[] = rulesOf(allServices)
-
 export async function createCloud(options: CloudOptions): Promise<Cloud> {
-  const { config, database, bus, clock, ids, log, services = allServices } = options
+  const { config, database, bus, clock, ids, log } = options
+  const services = await configured(options.services ?? allServices, config)
   const disposables: AsyncDisposable[] = []
   const reconcilers = [housekeeping, unfinishedSagas, ...services.flatMap(s => s.reconcilers ?? [])]
   const control = options.apiOnly ? controlOver(bus) : undefined

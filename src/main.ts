@@ -56,7 +56,7 @@ async function run(command: Command): Promise<number> {
     case 'policy check':
       return (await import('./cli/policy.ts')).policyCheck(command.options)
     case 'policy sample':
-      return (await import('./cli/policy.ts')).policySample()
+      return (await import('./cli/policy.ts')).policySample(command.options)
     case 'config sample':
       return (await import('./cli/config-sample.ts')).configSample()
   }

@@ -533,6 +533,8 @@ CREATE TABLE "compute_server_mappings" ("server_id" text primary key, "cell" tex
 
 CREATE TABLE "compute_build_requests" ("server_id" text primary key, "networks" text not null, "security_groups" text not null, "created_at" text not null);
 
+CREATE TABLE "compute_extension_values" ("server_id" text not null references "compute_servers" ("id") on delete cascade, "name" text not null, "value" text not null, constraint "compute_extension_values_key" primary key ("server_id", "name"));
+
 CREATE TABLE "event_webhooks" ("id" text primary key, "url" text not null, "topic" text not null, "secret" text, "types" text not null, "format" text not null, "state" text not null, "user_id" text not null, "tx" bigint not null, "seq" bigint not null, "failures" integer not null, "failing_since" text, "next_attempt_at" text not null, "last_error" text, "expires_at" text, "created_at" text not null, constraint "event_webhooks_once" unique ("url", "topic"));
 
 insert into "kernel_migrations" values
@@ -590,6 +592,7 @@ insert into "kernel_migrations" values
 ('compute', '0021-bundles'),
 ('compute', '0022-guest-works'),
 ('compute', '0023-build-requests'),
+('compute', '0024-extension-values'),
 ('event', '0001-webhooks');
 
 insert into "identity_generation" values

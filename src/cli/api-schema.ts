@@ -2,17 +2,20 @@
 import { openapi, undeclared } from '#kernel/http/openapi.ts'
 import { ordinal, parseVersion, type Version } from '#kernel/schema/version.ts'
 import type { Service } from '#kernel/service.ts'
-import { services } from '../services.ts'
 import { StartError } from './data-dir.ts'
+import { servicesOf } from './settings.ts'
 
 /** Exit code 1 when routes have no schema; they are named, and the document has the others. */
 export async function apiSchema({
   service: type,
   version,
+  data,
 }: {
   service: string
   version: string | undefined
+  data: string
 }): Promise<number> {
+  const services = await servicesOf(data)
   const service = services.find(one => one.type === type)
   if (!service) throw new StartError(`there is no service ${type}: say ${services.map(one => one.type).join(', ')}`)
   const asked = version === undefined ? undefined : versionOf(service, version)

@@ -12,7 +12,7 @@ export const helpText = `Nephos: an OpenStack cloud in one program, with real AP
   nephos trace REQUEST_ID    what came of a request, step by step; the caller's own id of it will do
   nephos server why ID       why a server is where it is, or nowhere: host by host
   nephos host drain|suspend|resume|cancel HOST    maintenance of a host: move or suspend all its servers    docs/howto/maintain-hosts.md
-  nephos api schema SERVICE  its API as OpenAPI; --version 2.90 as it was then
+  nephos api schema SERVICE  its API as OpenAPI; --version 2.90 as it was then, --data DIR with its extensions
   nephos fixed list HOST     the addresses in use on a host, with server and MAC;  cell list  the cells, and how many servers each has
   nephos metadata clashes    keys of metadata that differ by case only; --fix renames them
   nephos placement explain 'resources=VCPU:1'   which providers could take it, and what the others lack

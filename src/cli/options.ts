@@ -44,7 +44,7 @@ export type Command =
   | { name: 'db check'; options: { data: string } }
   | { name: 'keys rotate'; options: { data: string; forget: boolean } }
   | { name: 'trace'; options: { data: string; request: string } }
-  | { name: 'api schema'; options: { service: string; version: string | undefined } }
+  | { name: 'api schema'; options: { service: string; version: string | undefined; data: string } }
   | { name: 'fixed list'; options: { data: string; host: string } }
   | { name: 'cell list'; options: { data: string } }
   | { name: 'metadata clashes'; options: { data: string; fix: boolean } }
@@ -53,7 +53,7 @@ export type Command =
   | { name: 'placement explain'; options: { data: string; query: string } }
   | { name: 'policy list'; options: { data: string; json: boolean } }
   | { name: 'policy check'; options: { data: string; rule: string | undefined } & Access }
-  | { name: 'policy sample'; options: Record<string, never> }
+  | { name: 'policy sample'; options: { data: string } }
   | { name: 'config sample'; options: Record<string, never> }
   | { name: 'help'; options: Record<string, never> }
   | { name: 'version'; options: Record<string, never> }
@@ -138,8 +138,11 @@ const readers: Record<string, (words: string[]) => Command> = {
     return { name: 'trace', options: { data: resolve(flags.data), request: word } }
   },
   'api schema'(words) {
-    const { flags, word } = readWithWord('api schema', 'SERVICE', words, { version: { type: 'string' } } as const)
-    return { name: 'api schema', options: { service: word, version: flags.version } }
+    const { flags, word } = readWithWord('api schema', 'SERVICE', words, {
+      ...dataFlag,
+      version: { type: 'string' },
+    } as const)
+    return { name: 'api schema', options: { service: word, version: flags.version, data: resolve(flags.data) } }
   },
   'fixed list'(words) {
     const { flags, word } = readWithWord('fixed list', 'HOST', words, dataFlag)
@@ -180,8 +183,7 @@ const readers: Record<string, (words: string[]) => Command> = {
     }
   },
   'policy sample'(words) {
-    read('policy sample', words, {})
-    return { name: 'policy sample', options: {} }
+    return { name: 'policy sample', options: { data: resolve(read('policy sample', words, dataFlag).data) } }
   },
   'config sample'(words) {
     read('config sample', words, {})

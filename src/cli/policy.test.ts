@@ -3,10 +3,12 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { enforcer } from '#kernel/policy/enforcer.ts'
 import { parsePolicy } from '#kernel/policy/policy-file.ts'
-import { policyRules } from '../cloud.ts'
+import { rulesOf } from '../cloud.ts'
+import { services } from '../services.ts'
 import { parseCommand } from './options.ts'
 import { type Access, judged, listLines, sampleLines } from './policy.ts'
 
+const policyRules = rulesOf(services)
 const member: Access = { roles: ['member'], user: 'u', project: 'p', domain: undefined, system: false, target: [] }
 
 test('the sample names every rule with its default, and changes nothing', () => {

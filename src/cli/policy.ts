@@ -6,8 +6,9 @@ import { messageOf } from '#kernel/errors.ts'
 import type { Credentials, Target } from '#kernel/policy/credentials.ts'
 import { type Enforcer, enforcer, type RuleDescription } from '#kernel/policy/enforcer.ts'
 import { readPolicyFile } from '#kernel/policy/policy-file.ts'
-import { policyRules } from '../cloud.ts'
-import { services } from '../services.ts'
+import type { Service } from '#kernel/service.ts'
+import { rulesOf } from '../cloud.ts'
+import { servicesOf } from './settings.ts'
 
 export interface Access {
   roles: string[]
@@ -20,17 +21,18 @@ export interface Access {
 }
 
 /** The rules with the overrides of a data directory. Throws a ConfigError that says what is wrong with them. */
-function policyOf(data: string): Enforcer {
+async function policyOf(data: string): Promise<Enforcer> {
+  const rules = rulesOf(await servicesOf(data))
   const file = join(data, 'policy.yaml')
   try {
-    return enforcer(policyRules, existsSync(file) ? readPolicyFile(file) : {})
+    return enforcer(rules, existsSync(file) ? readPolicyFile(file) : {})
   } catch (error) {
     throw new ConfigError([messageOf(error)])
   }
 }
 
 /** What each rule guards: `GET /identity/v3/users`, with the words of the operation. */
-function guarded(): Map<string, string[]> {
+function guarded(services: readonly Service[]): Map<string, string[]> {
   const found = new Map<string, string[]>()
   for (const service of services) {
     for (const { method, path, summary, policy } of service.operations) {
@@ -94,20 +96,21 @@ function print(lines: readonly string[]): void {
 }
 
 export async function policyList({ data, json }: { data: string; json: boolean }): Promise<number> {
-  const rules = policyOf(data).describe()
+  const rules = (await policyOf(data)).describe()
   print(json ? [JSON.stringify(rules, undefined, 2)] : listLines(rules))
   return 0
 }
 
-export async function policySample(): Promise<number> {
-  print(sampleLines(enforcer(policyRules).describe(), guarded()))
+export async function policySample({ data }: { data: string }): Promise<number> {
+  const services = await servicesOf(data)
+  print(sampleLines(enforcer(rulesOf(services)).describe(), guarded(services)))
   return 0
 }
 
 /** Says what is wrong with the file; for an access, what it may do. Exit code 1 when it may not do the one thing asked for. */
 export async function policyCheck(options: { data: string; rule: string | undefined } & Access): Promise<number> {
   const { data, rule, ...access } = options
-  const policy = policyOf(data)
+  const policy = await policyOf(data)
   for (const warning of policy.warnings) console.error(warning)
   if (access.roles.length === 0) {
     if (policy.warnings.length === 0) print(['The rules are as they should be.'])

@@ -4,7 +4,9 @@ import { join } from 'node:path'
 import { type Config, loadConfig } from '#kernel/config/load.ts'
 import { readPolicyFile } from '#kernel/policy/policy-file.ts'
 import type { CheckSource } from '#kernel/policy/rule.ts'
+import { configured, type Service } from '#kernel/service.ts'
 import { sections } from '../cloud.ts'
+import { services } from '../services.ts'
 
 export interface Settings {
   files: { path: string; text: string }[]
@@ -30,3 +32,6 @@ export function configOf({ files, overrides }: Settings): Config {
     overrides,
   })
 }
+
+/** The services of the cloud in a data directory, with the extensions that its configuration names. */
+export const servicesOf = (dir: string): Promise<Service[]> => configured(services, configOf(readSettings(dir, [])))

@@ -1,4 +1,5 @@
 /** A service's front door: one value with all that the composition root needs to serve it. */
+import type { Config } from './config/load.ts'
 import type { Section } from './config/section.ts'
 import type { Ctx, Env } from './context.ts'
 import type { Migration } from './db/migrate.ts'
@@ -64,6 +65,8 @@ export interface Service {
   readonly reconcilers?: readonly Reconciler[]
   readonly migrations?: readonly Migration[]
   readonly config?: Section
+  /** The service as a configuration has it, asked for once before a start; by default it is the same whatever is configured. */
+  readonly configured?: (config: Config) => Promise<Service>
   /** Functions for the other services; each takes the caller's `ctx`. */
   readonly contract?: object
   /**
@@ -88,6 +91,11 @@ export interface Service {
   /** How its events read as notifications. */
   readonly notifications?: Renderer
   readonly health?: readonly HealthCheck[]
+}
+
+/** The services as a configuration has them. */
+export function configured(services: readonly Service[], config: Config): Promise<Service[]> {
+  return Promise.all(services.map(one => one.configured?.(config) ?? one))
 }
 
 export function service(definition: Service): Service {

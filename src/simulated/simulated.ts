@@ -6,11 +6,12 @@ import type { Config } from '#kernel/config/load.ts'
 import { BadRequest, messageOf } from '#kernel/errors.ts'
 import type { Log } from '#kernel/log.ts'
 import type { CheckSource } from '#kernel/policy/rule.ts'
+import { configured } from '#kernel/service.ts'
 import { type Passwords, StartError } from '../cli/data-dir.ts'
 import { databaseFile } from '../cli/database.ts'
 import type { Cloud } from '../cloud.ts'
 import { imageConfig } from '../services/image/config.ts'
-import { services } from '../services.ts'
+import { services as allServices } from '../services.ts'
 import { assertionsOf, violated } from './assertions.ts'
 import { callLog } from './calls.ts'
 import { clockControls } from './clock-controls.ts'
@@ -59,6 +60,7 @@ export interface SimulatedCloud extends AsyncDisposable {
 export async function startSimulated(options: SimulatedOptions): Promise<SimulatedCloud> {
   const { dir, kept, config, log, host, port, policyOverrides = {} } = options
   let { passwords } = options
+  const services = await configured(allServices, config)
   const imageFolder = config.of(imageConfig).directory
   let life: Life | undefined
   /** What was there when the cloud was ready. */

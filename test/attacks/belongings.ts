@@ -40,7 +40,10 @@ export async function belongings(cloud: ServerCloud, owner: TestProject): Promis
   const ec2 = await make(`/identity/v3/users/${owner.user_id}/credentials/OS-EC2`, { tenant_id: owner.id })
   const credential = { type: 'cert', user_id: owner.user_id, project_id: owner.id, blob: secret }
   const robot = await make(credentials, { application_credential: { name: secret, access_rules } })
-  const { id: server } = await cloud.boot(owner, { name: secret, metadata: { [secret]: secret }, tags: [secret] })
+  const noted = cloud.services.some(({ operations }) => operations.some(({ id }) => id === 'compute.x_notes.show'))
+  const label = noted && { 'x-notes:label': secret }
+  const wanted = { name: secret, metadata: { [secret]: secret }, tags: [secret], ...label }
+  const { id: server } = await cloud.boot(owner, wanted)
   const [action] = (
     await cloud.api<{ instanceActions: { request_id: string }[] }>(
       owner,
@@ -87,6 +90,7 @@ export async function belongings(cloud: ServerCloud, owner: TestProject): Promis
     access_rules: robot.application_credential.access_rules[0].id,
     servers: server,
     'os-interface': port,
+    'os-x-notes': server,
     'os-instance-actions': action!.request_id,
     metadata: secret,
     tags: secret,

@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { virtualClock } from '../../src/kernel/clock.ts'
 import { ordinal } from '../../src/kernel/schema/version.ts'
 import { testCloud } from '../harness.ts'
-import { contentType, headersAt, nobody, type Reachable, surface, takesBody, urlOf } from './surface.ts'
+import { contentType, extended, headersAt, nobody, type Reachable, surface, takesBody, urlOf } from './surface.ts'
 
 const guarded = surface.filter(({ operation }) => operation.policy !== 'public')
 
@@ -33,7 +33,7 @@ test('ids are unique and read service.resource.verb', () => {
 
 test('without a token that is good now, every operation that is not public answers 401 and says where to get one', async () => {
   const clock = virtualClock()
-  await using cloud = await testCloud({ clock })
+  await using cloud = await testCloud({ clock, set: extended })
   const old = await cloud.login('admin')
   await clock.advance(86_400_001)
   for (const one of guarded) {
@@ -64,7 +64,7 @@ function hasOther(one: Reachable, version: number): boolean {
 }
 
 test('an operation is not there before its first and after its last version', async () => {
-  await using cloud = await testCloud()
+  await using cloud = await testCloud({ set: extended })
   const token = await cloud.login('admin')
   let looked = 0
   for (const one of surface) {
@@ -93,7 +93,7 @@ test('an operation is not there before its first and after its last version', as
 })
 
 test('a version that is malformed, too old or too new is refused everywhere with the bounds', async () => {
-  await using cloud = await testCloud()
+  await using cloud = await testCloud({ set: extended })
   const token = await cloud.login('admin')
   for (const one of guarded) {
     const { microversions } = one.service
@@ -119,7 +119,7 @@ const garbage: unknown[] = [{}, [], 'text', 7, null, true, { a: { b: [] } }]
 
 for (const who of ['demo', 'admin'] as const) {
   test(`no body of a wrong shape and no unknown id is ever a 500 (${who})`, async () => {
-    await using cloud = await testCloud()
+    await using cloud = await testCloud({ set: extended })
     let token = await cloud.login(who)
     for (const one of surface) {
       const { operation } = one

@@ -7,7 +7,17 @@ import { onEachEngine } from '../engines.ts'
 import { type TestCloud, testCloud } from '../harness.ts'
 import { addressed, belongings, publicKey } from './belongings.ts'
 import { leaves, sample, withLeaf } from './sample.ts'
-import { bodySchema, contentType, headersAt, nobody, type Reachable, surface, takesBody, urlOf } from './surface.ts'
+import {
+  bodySchema,
+  contentType,
+  extended,
+  headersAt,
+  nobody,
+  type Reachable,
+  surface,
+  takesBody,
+  urlOf,
+} from './surface.ts'
 import { wholeBodies } from './whole-bodies.ts'
 
 const hostileStrings = [
@@ -42,7 +52,7 @@ async function send(cloud: TestCloud, token: string, one: Reachable, url: string
 const spared = new Set(['identity.tokens.revoke', 'identity.tokens.issue'])
 
 onEachEngine('in every field of every body', async database => {
-  await using cloud = await testCloud({ database })
+  await using cloud = await testCloud({ database, set: extended })
   const token = await cloud.login('admin')
   let sent = 0
   for (const one of surface) {
@@ -62,7 +72,7 @@ onEachEngine('in every field of every body', async database => {
 })
 
 onEachEngine('in every field of bodies about things that are there', async database => {
-  await using cloud = await serverCloud({ world: await newWorld(systemClock(), database) })
+  await using cloud = await serverCloud({ world: await newWorld(systemClock(), database), set: extended })
   const ids = await belongings(cloud, await cloud.project('owner'))
   const token = await cloud.login('admin')
   const unreached: Record<string, unknown> = {}
@@ -109,7 +119,7 @@ const lists = surface.filter(({ operation }) => operation.method === 'GET' && !/
 const hostileQueries = ['9999999999', hostileStrings[0]!, 'nul \0 inside', '-1', '9'.repeat(30)]
 
 onEachEngine('in every query', async database => {
-  await using cloud = await testCloud({ database })
+  await using cloud = await testCloud({ database, set: extended })
   const token = await cloud.login('admin')
   for (const one of lists) {
     for (const name of [...everywhere, ...(queryNames[one.service.type] ?? [])]) {
@@ -124,7 +134,7 @@ onEachEngine('in every query', async database => {
 })
 
 onEachEngine('in every path', async database => {
-  await using cloud = await testCloud({ database })
+  await using cloud = await testCloud({ database, set: extended })
   const token = await cloud.login('admin')
   for (const one of surface) {
     if (!one.operation.path.includes('{') || one.operation.raw) continue

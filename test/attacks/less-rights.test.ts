@@ -5,13 +5,13 @@ import { type ServerCloud, serverCloud } from '../../src/services/compute/server
 import type { TestProject } from '../harness.ts'
 import { addressed, belongings, everything, kinds } from './belongings.ts'
 import { sample } from './sample.ts'
-import { bodySchema, contentType, headersAt, surface, takesBody } from './surface.ts'
+import { bodySchema, contentType, extended, headersAt, surface, takesBody } from './surface.ts'
 
 /** A user's own things, which upstream lets every user have. */
 const ownThings = /^identity\.|^compute\.keypairs\./
 
 test('a reader of the project changes nothing in it', async () => {
-  await using cloud = await serverCloud()
+  await using cloud = await serverCloud({ set: extended })
   const owner = await cloud.project('owner')
   const ids = await belongings(cloud, owner)
   const before = await everything(cloud, owner, ids)
@@ -132,7 +132,7 @@ function attempts(cloud: ServerCloud, ids: Record<string, string>, member: TestP
 }
 
 test('attack 18: what an administrator alone may set is refused to a member, and stays as it was', async () => {
-  await using cloud = await serverCloud()
+  await using cloud = await serverCloud({ set: extended })
   const member = await cloud.project('owner')
   const ids = await belongings(cloud, member)
   const before = await everything(cloud, member, ids)
@@ -152,7 +152,7 @@ test('attack 18: what an administrator alone may set is refused to a member, and
 })
 
 test('attack 18: a member gives itself no role', async () => {
-  await using cloud = await serverCloud()
+  await using cloud = await serverCloud({ set: extended })
   const member = await cloud.project('owner')
   const admin = await cloud.login('admin')
   const { body } = await cloud.request<{ roles: { id: string }[] }>('GET', '/identity/v3/roles?name=admin', {

@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { serverCloud } from '../../src/services/compute/servers/fixtures/server-cloud.ts'
 import { addressed, belongings, everything, kinds, secret } from './belongings.ts'
 import { sample } from './sample.ts'
-import { bodySchema, contentType, headersAt, nobody, surface, takesBody, urlOf } from './surface.ts'
+import { bodySchema, contentType, extended, headersAt, nobody, surface, takesBody, urlOf } from './surface.ts'
 
 /** Asked with another proof than the token, or the same for every project. */
 const open = new Set(['identity.users.change_password', 'compute.quota_sets.defaults'])
@@ -16,7 +16,7 @@ const renaming = (kind: string) => [
 
 for (const role of ['member', 'manager', 'reader']) {
   test(`a ${role} of another project can do nothing with a thing that could not be done with one that is not there`, async () => {
-    await using cloud = await serverCloud()
+    await using cloud = await serverCloud({ set: extended })
     const owner = await cloud.project('owner')
     const stranger = await cloud.project('stranger', role)
     const ids = await belongings(cloud, owner)
@@ -58,7 +58,7 @@ for (const role of ['member', 'manager', 'reader']) {
 }
 
 test('no list shows a thing of another project, whatever the scope of the token', async () => {
-  await using cloud = await serverCloud()
+  await using cloud = await serverCloud({ set: extended })
   const owner = await cloud.project('owner')
   const stranger = await cloud.project('stranger')
   const ids = await belongings(cloud, owner)

@@ -10,7 +10,7 @@ import { openSqlite } from '../../src/kernel/db/sqlite.ts'
 import { createLog } from '../../src/kernel/log.ts'
 import { firstFlavors } from '../../src/services/compute/flavors/first.ts'
 import { testCloud } from '../harness.ts'
-import { headersAt, surface, urlOf } from './surface.ts'
+import { extended, headersAt, surface, urlOf } from './surface.ts'
 
 async function everythingStored(database: Database): Promise<string> {
   const { rows: tables } = await sql<{ name: string }>`select name from sqlite_master where type = 'table'`.execute(
@@ -28,7 +28,11 @@ test('passwords, tokens and keys are in no log line, and in the database only as
   const log = createLog({ level: 'trace', destination: file })
   const secrets: Record<string, string> = {}
   {
-    await using cloud = await testCloud({ log, database: { ...database, [Symbol.asyncDispose]: async () => {} } })
+    await using cloud = await testCloud({
+      log,
+      set: extended,
+      database: { ...database, [Symbol.asyncDispose]: async () => {} },
+    })
     await firstFlavors(cloud.ctx())
     const { token, user_id, id } = await cloud.project('careless')
     const admin = await cloud.login('admin')

@@ -1,9 +1,12 @@
 /** Everything that an attacker can reach: each operation with an address, headers and bodies to send there. */
+import { join } from 'node:path'
+import { sections } from '../../src/cloud.ts'
+import { loadConfig } from '../../src/kernel/config/load.ts'
 import type { Operation } from '../../src/kernel/operation.ts'
 import type { TSchema } from '../../src/kernel/schema/builders.ts'
 import { schemaAt } from '../../src/kernel/schema/marks.ts'
 import { ordinal } from '../../src/kernel/schema/version.ts'
-import type { Service } from '../../src/kernel/service.ts'
+import { configured, type Service } from '../../src/kernel/service.ts'
 import { services } from '../../src/services.ts'
 
 export interface Reachable {
@@ -11,8 +14,13 @@ export interface Reachable {
   operation: Operation
 }
 
-export const surface: Reachable[] = services.flatMap(service =>
-  service.operations.map(operation => ({ service, operation })),
+/** Settings of a cloud with an extension: what is true of every operation is true of those that operators bring. */
+export const extended = [
+  `compute.extensions=${JSON.stringify([join(import.meta.dirname, '../../examples/extensions')])}`,
+]
+
+export const surface: Reachable[] = (await configured(services, loadConfig(sections, { overrides: extended }))).flatMap(
+  service => service.operations.map(operation => ({ service, operation })),
 )
 
 /** An id that nothing has. */

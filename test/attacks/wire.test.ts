@@ -4,7 +4,7 @@ import { connect } from 'node:net'
 import { test } from 'node:test'
 import { services } from '../../src/services.ts'
 import { type TestCloud, testCloud } from '../harness.ts'
-import { headersAt, surface, takesBody, urlOf } from './surface.ts'
+import { extended, headersAt, surface, takesBody, urlOf } from './surface.ts'
 
 const small = ['cloud.max_body_bytes=20000']
 const withBody = surface.filter(one => takesBody(one) && one.operation.policy !== 'public')
@@ -47,14 +47,14 @@ async function each(
 }
 
 test('a body that is too long is a 413', async () => {
-  await using cloud = await testCloud({ set: small })
+  await using cloud = await testCloud({ set: [...small, ...extended] })
   const token = await cloud.login('admin')
   const body = JSON.stringify({ long: 'x'.repeat(20_000) })
   await each(cloud, token, body, 'application/json', (status, about) => assert.equal(status, 413, about))
 })
 
 test('a body that is no JSON is a 400, one of another kind a 415 or 400', async () => {
-  await using cloud = await testCloud({ set: small })
+  await using cloud = await testCloud({ set: [...small, ...extended] })
   const token = await cloud.login('admin')
   for (const broken of ['{', '{"a":}', 'nonsense', '{"a":"\u0001"}', '[1,]', '{} {}', '\ufeff{}'])
     await each(cloud, token, broken, 'application/json', (status, about) => assert.equal(status, 400, about))
@@ -68,7 +68,7 @@ test('a body that is no JSON is a 400, one of another kind a 415 or 400', async 
 })
 
 test('a body that is too deep is refused like any other that does not fit', async () => {
-  await using cloud = await testCloud()
+  await using cloud = await testCloud({ set: extended })
   const token = await cloud.login('admin')
   for (const depth of [500, 9_000, 400_000]) {
     for (const [open, close] of [
@@ -92,7 +92,7 @@ test('a body that is too deep is refused like any other that does not fit', asyn
 })
 
 test('nothing of a JSON body reaches the prototypes of objects', async () => {
-  await using cloud = await testCloud()
+  await using cloud = await testCloud({ set: extended })
   const token = await cloud.login('admin')
   const bad = '{"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}}}'
   await each(cloud, token, bad, 'application/json', (status, about) => assert.ok(status < 500, about))
@@ -100,7 +100,7 @@ test('nothing of a JSON body reaches the prototypes of objects', async () => {
 })
 
 test('a service answers in its own words, also to what has no route', async () => {
-  await using cloud = await testCloud()
+  await using cloud = await testCloud({ set: extended })
   const answers: Record<string, unknown> = {}
   for (const { path, type } of services) {
     for (const url of [`${path}/v9/nothing`, `${path}/%2e%2e/%2e%2e/etc/passwd`, `${path}//evil.example/%2f..`]) {

@@ -8,12 +8,21 @@ import { newWorld } from '../../src/services/compute/servers/fixtures/world.ts'
 import { addressed, belongings, kinds, publicKey } from '../attacks/belongings.ts'
 import { installation } from '../attacks/installation.ts'
 import { sample } from '../attacks/sample.ts'
-import { bodySchema, contentType, headersAt, nobody, type Reachable, surface, takesBody } from '../attacks/surface.ts'
+import {
+  bodySchema,
+  contentType,
+  extended,
+  headersAt,
+  nobody,
+  type Reachable,
+  surface,
+  takesBody,
+} from '../attacks/surface.ts'
 import { wholeBodies } from '../attacks/whole-bodies.ts'
 import { refusals } from '../conformance/refusals.ts'
 
 async function stage() {
-  const cloud = await serverCloud({ world: await newWorld(virtualClock()) })
+  const cloud = await serverCloud({ world: await newWorld(virtualClock()), set: extended })
   const owner = await cloud.project('owner')
   const ids = await installation(cloud, await belongings(cloud, owner), owner)
   const whole = wholeBodies(ids, publicKey)

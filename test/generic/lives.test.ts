@@ -5,7 +5,7 @@ import { type ServerCloud, serverCloud } from '../../src/services/compute/server
 import { tiny } from '../../src/services/compute/servers/fixtures/world.ts'
 import { addressed, belongings } from '../attacks/belongings.ts'
 import { installation } from '../attacks/installation.ts'
-import { contentType, headersAt, surface } from '../attacks/surface.ts'
+import { contentType, extended, headersAt, surface } from '../attacks/surface.ts'
 
 /** An operation, the body that it is sent, and ids that its address has instead of the usual ones. */
 type Step = [id: string, body?: object, ids?: Record<string, string>]
@@ -30,7 +30,7 @@ async function walk(cloud: ServerCloud, ids: Record<string, string>, steps: Step
 }
 
 async function stage() {
-  const cloud = await serverCloud()
+  const cloud = await serverCloud({ set: extended })
   const owner = await cloud.project('owner')
   return { cloud, ids: await installation(cloud, await belongings(cloud, owner), owner) }
 }

@@ -3,12 +3,12 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { serverCloud } from '../../src/services/compute/servers/fixtures/server-cloud.ts'
 import { addressed } from '../attacks/belongings.ts'
-import { headersAt, nobody, surface } from '../attacks/surface.ts'
+import { extended, headersAt, nobody, surface } from '../attacks/surface.ts'
 import { refusals } from '../conformance/refusals.ts'
 import { seenBy } from '../conformance/results.ts'
 
 test('each is refused for the reason that is given for it, to an administrator as well', async () => {
-  await using cloud = await serverCloud()
+  await using cloud = await serverCloud({ set: extended })
   const owner = await cloud.project('owner')
   const servers = await cloud.boot(owner)
   // Shares are for servers that are off.

@@ -5,13 +5,13 @@ import { sql } from 'kysely'
 import { serverCloud } from '../../src/services/compute/servers/fixtures/server-cloud.ts'
 import { addressed, belongings } from '../attacks/belongings.ts'
 import { installation } from '../attacks/installation.ts'
-import { headersAt, nobody, surface } from '../attacks/surface.ts'
+import { extended, headersAt, nobody, surface } from '../attacks/surface.ts'
 
 /** As upstream has it: to be asked for is to be made, the first time. This list may only shrink. */
 const making = ['network.auto_allocated_topology.show', 'network.security_groups.list']
 
 test('no GET changes anything', async () => {
-  await using cloud = await serverCloud()
+  await using cloud = await serverCloud({ set: extended })
   const owner = await cloud.project('owner')
   const ids = await installation(cloud, await belongings(cloud, owner), owner)
   const admin = await cloud.admin()

@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { type ServerCloud, serverCloud } from '../../src/services/compute/servers/fixtures/server-cloud.ts'
 import { addressed, belongings, kinds, publicKey } from '../attacks/belongings.ts'
 import { installation } from '../attacks/installation.ts'
-import { headersAt, nobody, type Reachable, surface } from '../attacks/surface.ts'
+import { extended, headersAt, nobody, type Reachable, surface } from '../attacks/surface.ts'
 import type { TestProject } from '../harness.ts'
 
 const reads = surface.filter(({ operation }) => operation.method === 'GET' && !operation.raw)
@@ -53,7 +53,7 @@ async function makeMore(cloud: ServerCloud, owner: TestProject, ids: Record<stri
     await make('/identity/v3/credentials', { credential })
     const robots = `/identity/v3/users/${owner.user_id}/application_credentials`
     await make(robots, { application_credential: { name } })
-    await cloud.boot(owner, { name, tags: [name] })
+    await cloud.boot(owner, { name, tags: [name], 'x-notes:label': name })
   }
 }
 
@@ -79,7 +79,7 @@ test('one thing by its id costs three statements at most', async () => {
 })
 
 test('a list costs as many statements when it is longer', async () => {
-  await using cloud = await serverCloud(remembering)
+  await using cloud = await serverCloud({ set: [...remembering.set, ...extended] })
   const owner = await cloud.project('owner')
   const ids = await belongings(cloud, owner)
   const lists = reads.filter(

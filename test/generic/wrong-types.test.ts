@@ -9,7 +9,16 @@ import { newWorld } from '../../src/services/compute/servers/fixtures/world.ts'
 import { addressed, belongings, kinds, publicKey } from '../attacks/belongings.ts'
 import { installation } from '../attacks/installation.ts'
 import { nodes, sample, withLeaf } from '../attacks/sample.ts'
-import { bodySchema, contentType, headersAt, nobody, type Reachable, surface, takesBody } from '../attacks/surface.ts'
+import {
+  bodySchema,
+  contentType,
+  extended,
+  headersAt,
+  nobody,
+  type Reachable,
+  surface,
+  takesBody,
+} from '../attacks/surface.ts'
 import { wholeBodies } from '../attacks/whole-bodies.ts'
 import { checkedBodies, metadataThings, readNone } from './checked-bodies.ts'
 
@@ -46,7 +55,7 @@ const aboutNothing = [
 
 test('every operation refuses what its schema does, with 400, and writes nothing', async () => {
   // Time stands still, so that nothing writes but what is asked.
-  await using cloud = await serverCloud({ world: await newWorld(virtualClock()) })
+  await using cloud = await serverCloud({ world: await newWorld(virtualClock()), set: extended })
   const owner = await cloud.project('owner')
   const ids = await installation(cloud, await belongings(cloud, owner), owner)
   const whole = wholeBodies(ids, publicKey)
@@ -104,7 +113,7 @@ const bodyHeaders: Record<string, Record<string, string>> = {
 }
 
 test('operations whose bodies no schema of JSON describes refuse values of another type, with 400', async () => {
-  await using cloud = await serverCloud({ set: ['image.stores={"web":{"type":"http"}}'] })
+  await using cloud = await serverCloud({ set: [...extended, 'image.stores={"web":{"type":"http"}}'] })
   const owner = await cloud.project('owner')
   const ids = await metadataThings(cloud, await installation(cloud, await belongings(cloud, owner), owner))
   const good = { ...wholeBodies(ids, publicKey), ...checkedBodies(ids) }

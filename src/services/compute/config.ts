@@ -4,7 +4,6 @@ import { secret, section } from '#kernel/config/section.ts'
 import { Type } from '#kernel/schema/builders.ts'
 import { deletedFilesSection, hostsSection, pciSection, simulatedSection } from './config-hosts.ts'
 import { schedulerSection } from './config-scheduler.ts'
-import { type OptionalPart, optionalAliases } from './optional-parts.ts'
 
 const limit = (value: number, description: string) => Type.Integer({ default: value, minimum: -1, description })
 
@@ -221,10 +220,21 @@ export const computeConfig = section(
           'Whether keys of metadata that is set on servers and aggregates must be in lower case, so that none differ by case only. Upstream takes all, and some clients use capitals.',
       }),
       max_page: Type.Integer({ default: 1000, minimum: 1, description: 'Most servers in one answer of a list.' }),
-      disabled_parts: Type.Array(Type.Unsafe<OptionalPart>({ type: 'string', enum: optionalAliases }), {
+      disabled_parts: Type.Array(Type.String(), {
         default: [],
         description:
-          'Optional parts of the API that this cloud does without, by alias such as os-shelve: they are not listed at /extensions, and their routes are 404.',
+          'Optional parts of the API, and extensions, that this cloud does without, by alias such as os-shelve: they are not listed at /extensions, and their routes are 404.',
+      }),
+      extensions: Type.Array(Type.String({ minLength: 1 }), {
+        default: [],
+        description: 'Extensions of the API: modules of JavaScript or TypeScript, or folders of such modules.',
+      }),
+      extension_hook_seconds: Type.Number({
+        default: 5,
+        minimum: 0.01,
+        maximum: 60,
+        description:
+          'How long a hook of an extension may take: a server is not created then (503), and one is shown without what the hook would say.',
       }),
       rate_limits: Type.Array(
         Type.String({ pattern: '^(\\*|GET|POST|PUT|DELETE) (\\*|/[^ ]*) [1-9][0-9]{0,8} (second|minute|hour|day)$' }),

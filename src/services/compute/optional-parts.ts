@@ -50,10 +50,13 @@ export const optionalParts = {
   'os-volumes': ['compute.volumes.', 'compute.snapshots.', 'compute.volume_attachments.'],
 } satisfies Record<string, string[]>
 
-export type OptionalPart = keyof typeof optionalParts
+type OptionalPart = keyof typeof optionalParts
 
 export const optionalAliases = Object.keys(optionalParts) as OptionalPart[]
 
-export function isPartOf(alias: OptionalPart, operation: string): boolean {
-  return optionalParts[alias].some(one => (one.endsWith('.') ? operation.startsWith(one) : operation === one))
+/** Never of the alias of an extension, which is not loaded at all when it is turned off. */
+export function isPartOf(alias: string, operation: string): boolean {
+  return (optionalParts[alias as OptionalPart] ?? []).some(one =>
+    one.endsWith('.') ? operation.startsWith(one) : operation === one,
+  )
 }

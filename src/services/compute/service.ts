@@ -1,7 +1,7 @@
 /** Compute (Nova): servers, and the hosts that run them. */
 import type { Operation } from '#kernel/operation.ts'
 import { anySaga } from '#kernel/saga/saga.ts'
-import { service } from '#kernel/service.ts'
+import { type Service, service } from '#kernel/service.ts'
 import { admitRequest } from './admission.ts'
 import { cacheImagesSaga } from './aggregates/cache-images.ts'
 import { aggregateOperations } from './aggregates/operations.ts'
@@ -16,6 +16,7 @@ import { computeContract } from './contract.ts'
 import { serveComputeControl } from './control.ts'
 import { dedicatedHostOperations } from './dedicated-hosts/operations.ts'
 import { noQuery } from './dialect.ts'
+import { extended } from './extended.ts'
 import { externalEventOperations } from './external-events/operations.ts'
 import { computeFaults } from './faults.ts'
 import { fencingOperations } from './fencing/operations.ts'
@@ -57,6 +58,7 @@ import { software } from './migrations/0020-software.ts'
 import { bundlesAndLinks } from './migrations/0021-bundles.ts'
 import { guestWorks } from './migrations/0022-guest-works.ts'
 import { buildRequestsTable } from './migrations/0023-build-requests.ts'
+import { extensionValues } from './migrations/0024-extension-values.ts'
 import { networkOperationsOfCompute } from './network-proxies/networks.ts'
 import { securityGroupOperations } from './network-proxies/security-groups.ts'
 import { computeNotifications } from './notifications/notification.ts'
@@ -89,7 +91,7 @@ import { versionOperations } from './versions/operations.ts'
 import { volumesBootOperations } from './versions/volumes-boot.ts'
 import { volumeProxyOperations } from './volume-proxies/operations.ts'
 
-export const computeService = service({
+export const computeService: Service = service({
   type: 'compute',
   name: 'nova',
   path: '/compute',
@@ -174,8 +176,10 @@ export const computeService = service({
     bundlesAndLinks,
     guestWorks,
     buildRequestsTable,
+    extensionValues,
   ],
   config: computeConfig,
+  configured: config => extended(computeService, config),
   contract: computeContract,
   upgrades: { [websocketPath]: consoleUpgrade },
   pages: consolePages,

@@ -6,6 +6,7 @@ import { admin, type Rule, rule } from '#kernel/policy/rule.ts'
 import type { NetworkRequest } from '../../network/contract.ts'
 import { computeConfig } from '../config.ts'
 import { integerOf, isTrue } from '../dialect.ts'
+import { attributesAsked } from '../extensions/steps.ts'
 import { flavorFor } from '../flavors/store.ts'
 import { hostNamed, zoneAvailable } from '../hosts/hosts.ts'
 import { keypairs } from '../keypairs/store.ts'
@@ -51,6 +52,8 @@ export interface BuildRequest {
   disk_config: 'AUTO' | 'MANUAL'
   trusted_image_certificates: string[] | null
   software: SoftwareRequest | undefined
+  /** Of extensions, by name. */
+  attributes: Record<string, unknown>
 }
 
 type ServerBody = CreateBody['server']
@@ -106,6 +109,7 @@ export async function buildRequest(ctx: Ctx, body: CreateBody, project: string):
     disk_config: diskConfigOf(image, server['OS-DCF:diskConfig']),
     trusted_image_certificates: server.trusted_image_certificates ?? null,
     software: softwareAsked(ctx, server, image),
+    attributes: attributesAsked(ctx, server),
   }
 }
 

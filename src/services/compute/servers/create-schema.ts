@@ -2,6 +2,7 @@
 import { type Static, type TSchema, Type } from '#kernel/schema/builders.ts'
 import { byVersion, since, until } from '#kernel/schema/marks.ts'
 import { description, flag, hostName, metadata, name, wholeNumber } from '../dialect.ts'
+import { takesAttributes } from '../extensions/extensions.ts'
 import { levelPattern } from '../places/place.ts'
 import { softwareRequest } from './software/software.ts'
 
@@ -152,12 +153,11 @@ const properties = {
   'os-software:request': Type.Optional(softwareRequest),
 }
 
+const options = { additionalProperties: false, ...takesAttributes }
+
 /** From 2.37 on the networks have to be said. */
-const withNetworks = Type.Object({ ...properties, networks: networksField }, { additionalProperties: false })
-const server = byVersion(
-  { '2.1': Type.Object(properties, { additionalProperties: false }), '2.37': withNetworks },
-  withNetworks,
-)
+const withNetworks = Type.Object({ ...properties, networks: networksField }, options)
+const server = byVersion({ '2.1': Type.Object(properties, options), '2.37': withNetworks }, withNetworks)
 
 export const createRequest = Type.Object(
   {

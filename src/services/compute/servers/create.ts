@@ -9,6 +9,7 @@ import { tellTaskError } from '../choice-events.ts'
 import { computeConfig } from '../config.ts'
 import { isTrue, linksSchema } from '../dialect.ts'
 import { tell } from '../events.ts'
+import { asExtended } from '../extensions/steps.ts'
 import { joinGroup } from '../server-groups/store.ts'
 import { type BuildRequest, buildRequest } from './build-request.ts'
 import { buildServer } from './create-saga.ts'
@@ -53,9 +54,9 @@ export const createServer = operation({
     Type.Object({ reservation_id: Type.String() }),
   ]),
   async handle(ctx, request) {
-    const body = request.body as CreateBody
     const project = ctx.identity.project_id
     if (project === undefined) throw new BadRequest('A server belongs to a project: use a token that is scoped to one.')
+    const body = await asExtended(ctx, request.body as CreateBody)
     const { rows, wanted } = await ctx.transaction(async tx => {
       const asked = await buildRequest(tx, body, project)
       return { rows: await createServers(tx, asked, project), wanted: asked }
@@ -177,8 +178,8 @@ export async function newServer(
   const disk_key = await newDiskKey(ctx, asked.flavor, asked.image)
   const admin_password = await ctx.services.identity.sealed(ctx, asked.guestData.admin_password)
   const guestData = { ...asked.guestData, admin_password, disk_key }
-  const { spec, tags, software } = asked
-  return { row, cell, spec, guestData, tags, ...(software && { software }) }
+  const { spec, tags, software, attributes } = asked
+  return { row, cell, spec, guestData, tags, attributes, ...(software && { software }) }
 }
 
 export function newRows(ctx: Ctx, asked: BuildRequest, project: string, count: number): ServerRow[] {

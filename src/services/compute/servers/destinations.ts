@@ -4,6 +4,7 @@ import { BadRequest } from '#kernel/errors.ts'
 import { operation } from '#kernel/operation.ts'
 import { admin, rule } from '#kernel/policy/rule.ts'
 import { Type } from '#kernel/schema/builders.ts'
+import { asExtended } from '../extensions/steps.ts'
 import { buildRequest } from './build-request.ts'
 import { type CreateBody, createRequest } from './create-schema.ts'
 import { noValidHost } from './explanation.ts'
@@ -30,7 +31,7 @@ export const chooseDestinations = operation({
   async handle(ctx, request) {
     const project = ctx.identity.project_id
     if (project === undefined) throw new BadRequest('A server belongs to a project: use a token that is scoped to one.')
-    const placing = await dryRun(ctx, request.body as CreateBody, project)
+    const placing = await dryRun(ctx, await asExtended(ctx, request.body as CreateBody), project)
     if ('hosts' in placing)
       return { destinations: placing.hosts.map(({ host, node, zone }) => ({ host, node, availability_zone: zone })) }
     const { explanation } = placing

@@ -9,6 +9,7 @@ import { anySaga } from '#kernel/saga/saga.ts'
 import { type Static, Type } from '#kernel/schema/builders.ts'
 import { since, until } from '#kernel/schema/marks.ts'
 import { description, flag, metadata, name } from '../dialect.ts'
+import { showsAttributes } from '../extensions/extensions.ts'
 import { hostAgent, powerStates } from '../host-agent.ts'
 import { checkKeys } from '../metadata-keys.ts'
 import { actionOperation, actionSaga, beginAction, requireAllowed, requireHost, type ServerAction } from './action.ts'
@@ -59,7 +60,7 @@ const response = Type.Object(
     adminPass: Type.String(),
     user_data: since('2.57', nullable(Type.String())),
   },
-  { additionalProperties: false },
+  { additionalProperties: false, ...showsAttributes },
 )
 
 const certificates = rule('os_compute_api:servers:rebuild:trusted_certs', projectMemberOrAdmin)

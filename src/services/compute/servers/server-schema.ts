@@ -2,6 +2,7 @@
 import { Type } from '#kernel/schema/builders.ts'
 import { since, until } from '#kernel/schema/marks.ts'
 import { linksSchema as links } from '../dialect.ts'
+import { showsAttributes } from '../extensions/extensions.ts'
 
 const text = Type.String()
 const nullableText = Type.Union([Type.String(), Type.Null()])
@@ -92,13 +93,13 @@ export const serverSchema = Type.Object(
     pinned_availability_zone: since('2.96', nullableText),
     scheduler_hints: since('2.100', Type.Record(text, Type.Array(text))),
   },
-  { additionalProperties: false },
+  { additionalProperties: false, ...showsAttributes },
 )
 
 /** In answers to a change: all of it from 2.75 on, a part before. */
 export const changedSchema = Type.Partial(
   Type.Object(
     { ...serverSchema.properties, addresses: Type.Record(text, Type.Array(Type.Partial(address))) },
-    { additionalProperties: false },
+    { additionalProperties: false, ...showsAttributes },
   ),
 )

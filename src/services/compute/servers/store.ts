@@ -6,6 +6,8 @@ import type { Db } from '#kernel/db/database.ts'
 import { type ListOptions, rows, type Where } from '#kernel/db/rows.ts'
 import { computeConfig } from '../config.ts'
 import { tell } from '../events.ts'
+import { attributesOf } from '../extensions/steps.ts'
+import { insertValues } from '../extensions/store.ts'
 import { leaveBundle } from '../links/store.ts'
 import { leaveGroups } from '../server-groups/store.ts'
 import type { Explanation } from './explanation.ts'
@@ -50,6 +52,8 @@ export interface NewServer {
   spec: RequestSpec
   guestData: Omit<GuestDataRow, 'server_id'>
   tags: string[]
+  /** Of extensions, by name. */
+  attributes: Record<string, unknown>
   /** What its guest is to have once it runs. */
   software?: SoftwareRequest
 }
@@ -82,6 +86,12 @@ export async function insertServers(ctx: Ctx, list: readonly NewServer[]): Promi
   await tags.insertMany(
     db,
     list.flatMap(server => server.tags.map(tag => ({ server_id: server.row.id, tag }))),
+  )
+  await insertValues(
+    db,
+    list.flatMap(({ row, attributes }) =>
+      Object.entries(attributes).map(([name, value]) => ({ server_id: row.id, name, value })),
+    ),
   )
   for (const { row, software } of list) {
     if (software) await replaceSoftware(ctx, row.id, software)
@@ -137,8 +147,9 @@ export async function removeServer(ctx: Ctx, row: ServerRow): Promise<void> {
   const mapping = await mappings.find(ctx.db, { server_id: row.id })
   if (!mapping) return
   const db = databaseOf(ctx.cells, mapping.cell)
+  const attributes = await attributesOf(ctx, row.id)
   if ((await servers.remove(db, { id: row.id })) === 0) return
-  await archive(ctx, servers.table, row.id, { ...row, tags: await tagsOf(ctx, row.id) })
+  await archive(ctx, servers.table, row.id, { ...row, tags: await tagsOf(ctx, row.id), ...attributes })
   await guestData.remove(db, { server_id: row.id })
   await tags.remove(db, { server_id: row.id })
   await removeSoftware(db, row.id)

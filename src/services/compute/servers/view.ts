@@ -5,6 +5,7 @@ import { admin, projectReaderOrAdmin, rule } from '#kernel/policy/rule.ts'
 import { inTurns, turnForMany } from '#kernel/turns.ts'
 import type { ServerPort } from '../../network/contract.ts'
 import { isAdmin, joined, type Link, naiveTime, resourceLinks } from '../dialect.ts'
+import { shownAttributes } from '../extensions/steps.ts'
 import { type HostRow, isUp } from '../hosts/host.ts'
 import { hosts } from '../hosts/store.ts'
 import { shownProperties } from './image-properties.ts'
@@ -127,6 +128,8 @@ interface Around {
   guestData: Map<string, GuestDataRow>
   inAll: InAll
   hostStatus: Map<string, string>
+  /** Of extensions; undefined when none has attributes. */
+  attributes: ReadonlyMap<string, Record<string, unknown>> | undefined
   /** By project and host. */
   hostIds: Map<string, Map<string | null, string>>
   flavors: Map<ServerRow['flavor'], ReturnType<typeof flavorView>>
@@ -150,6 +153,7 @@ async function around(ctx: Ctx, servers: readonly ShownServer[], single: boolean
     // Groups are shown from 2.71 on, of single servers; what was asked for from 2.96 on.
     inAll: await besideInAll(ctx, ctx.atLeast(single ? '2.71' : '2.96') ? ids : []),
     hostStatus: ctx.atLeast('2.16') && may.seeHostStatus ? await hostStatuses(ctx, servers) : new Map(),
+    attributes: await shownAttributes(ctx, servers),
     hostIds: new Map(),
     flavors: new Map(),
     imageLinks: new Map(),
@@ -169,13 +173,14 @@ async function hostStatuses(ctx: Ctx, servers: readonly ShownServer[]): Promise<
 /** A server as it is shown alone: with its groups. */
 export async function singleView(ctx: Ctx, server: ServerRow) {
   const known = await around(ctx, [server], true)
-  return { ...detailedView(ctx, server, known), server_groups: known.inAll.groups.get(server.id) ?? [] }
+  const server_groups = known.inAll.groups.get(server.id) ?? []
+  return { ...detailedView(ctx, server, known), server_groups, ...known.attributes?.get(server.id) }
 }
 
 export async function detailedViews(ctx: Ctx, servers: readonly ShownServer[]) {
   await turnForMany(servers)
   const known = await around(ctx, servers, false)
-  return inTurns(servers, server => detailedView(ctx, server, known))
+  return inTurns(servers, server => Object.assign(detailedView(ctx, server, known), known.attributes?.get(server.id)))
 }
 
 /** What an answer to a change did not show before 2.75. */

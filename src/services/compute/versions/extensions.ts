@@ -6,6 +6,7 @@ import { anyone, rule } from '#kernel/policy/rule.ts'
 import { Type } from '#kernel/schema/builders.ts'
 import { computeConfig } from '../config.ts'
 import { body } from '../dialect.ts'
+import { held } from '../extensions/extensions.ts'
 
 /** Names by alias. */
 const names: Record<string, string> = {
@@ -120,21 +121,27 @@ const extensionSchema = Type.Object({
   links: Type.Array(Type.Unknown()),
 })
 
-function view(alias: string, name: string) {
-  return {
-    alias,
-    name,
-    description: name,
-    namespace: 'http://docs.openstack.org/compute/ext/fake_xml',
-    updated: '2014-12-03T00:00:00Z',
-    links: [],
-  }
+/** Aliases that extensions of operators cannot have. */
+export const extensionAliases = Object.keys(names)
+
+interface Part {
+  alias: string
+  name: string
+  description: string
+  updated: string
 }
 
-/** Names by alias of what this cloud has. */
-function present(ctx: Ctx): Map<string, string> {
-  const off: readonly string[] = ctx.config.of(computeConfig).disabled_parts
-  return new Map(Object.entries(names).filter(([alias]) => !off.includes(alias)))
+function view({ alias, name, description, updated }: Part) {
+  const namespace = 'http://docs.openstack.org/compute/ext/fake_xml'
+  return { alias, name, description, namespace, updated, links: [] }
+}
+
+/** What this cloud has. */
+function present(ctx: Ctx): Part[] {
+  const off = ctx.config.of(computeConfig).disabled_parts
+  const own = Object.entries(names).filter(([alias]) => !off.includes(alias))
+  const updated = '2014-12-03T00:00:00Z'
+  return [...own.map(([alias, name]) => ({ alias, name, description: name, updated })), ...held(ctx).loaded.extensions]
 }
 
 const policy = rule('os_compute_api:extensions', anyone)
@@ -146,7 +153,7 @@ const list = operation({
   summary: 'List extensions',
   policy,
   response: body('extensions', Type.Array(extensionSchema)),
-  handle: async ctx => ({ extensions: [...present(ctx)].map(([alias, name]) => view(alias, name)) }),
+  handle: async ctx => ({ extensions: present(ctx).map(view) }),
 })
 
 const show = operation({
@@ -157,9 +164,9 @@ const show = operation({
   policy,
   response: body('extension', extensionSchema),
   async handle(ctx, { params: { alias } }) {
-    const name = present(ctx).get(alias)
-    if (name === undefined) throw new NotFound()
-    return { extension: view(alias, name) }
+    const found = present(ctx).find(one => one.alias === alias)
+    if (!found) throw new NotFound()
+    return { extension: view(found) }
   },
 })
 

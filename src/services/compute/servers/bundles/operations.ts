@@ -5,6 +5,7 @@ import { type Operation, operation, reply } from '#kernel/operation.ts'
 import { admin, projectMemberOrAdmin, projectReaderOrAdmin, rule } from '#kernel/policy/rule.ts'
 import { Type } from '#kernel/schema/builders.ts'
 import { afterMarker, body, isAdmin, linksSchema, newestFirst, pageQuery, paging } from '../../dialect.ts'
+import { asExtended } from '../../extensions/steps.ts'
 import { hopsOf } from '../../links/steps.ts'
 import { type BundleRow, bundles, links, removeBundle } from '../../links/store.ts'
 import { statusOf } from '../server.ts'
@@ -71,6 +72,13 @@ function ownProject(ctx: Ctx): string {
   return project
 }
 
+/** As extensions would have it. */
+async function asExtendedBundle(ctx: Ctx, { bundle }: BundleBody): Promise<BundleBody> {
+  const servers: BundleBody['bundle']['servers'] = []
+  for (const one of bundle.servers) servers.push(await asExtended(ctx, one))
+  return { bundle: { ...bundle, servers } }
+}
+
 const create = operation({
   id: 'compute.bundles.create',
   method: 'POST',
@@ -82,7 +90,8 @@ const create = operation({
   response: body('bundle', bundleSchema),
   async handle(ctx, request) {
     const project = ownProject(ctx)
-    const bundle = await createBundle(ctx, request.body as BundleBody, project)
+    const asked = await asExtendedBundle(ctx, request.body as BundleBody)
+    const bundle = await createBundle(ctx, asked, project)
     return reply({ bundle: await view(ctx, bundle) }, { status: 202 })
   },
 })
@@ -147,7 +156,8 @@ const destinations = operation({
   }),
   async handle(ctx, request) {
     const project = ownProject(ctx)
-    const { placing, made } = await tryOut(ctx, tx => tryBundle(tx, request.body as BundleBody, project))
+    const asked = await asExtendedBundle(ctx, request.body as BundleBody)
+    const { placing, made } = await tryOut(ctx, tx => tryBundle(tx, asked, project))
     if ('hosts' in placing) {
       const hosts = placing.hosts.map(({ host }) => host)
       return { destinations: made.map(({ row }, at) => ({ server: row.display_name, host: hosts[at]! })) }
