@@ -75,6 +75,11 @@ test('a test of its user imports nephos/testing and has a cloud', async () => {
 })
 
 test('its types are there, for strict users too', async () => {
+  const page = readFileSync(join(root, 'docs/howto/extensions.md'), 'utf8')
+  const [, sample] = /```ts\n([\s\S]*?)```/.exec(page)!
+  const wrong =
+    "// @ts-expect-error: a name, a description and a date are missing.\nexport const less: Extension = { alias: 'x' }\n"
+  writeFileSync(join(project, 'extension.ts'), sample + wrong)
   writeFileSync(
     join(project, 'typed.ts'),
     `import { type Fault, startCloud, type TestCloud } from 'nephos/testing'
@@ -88,7 +93,7 @@ export const wrong = (cloud: TestCloud) => cloud.faults.add({ kind: 'flood' })
   )
   const compilerOptions = { strict: true, noEmit: true, module: 'nodenext', target: 'es2022', types: ['node'] }
   const lib = { lib: ['es2022', 'esnext.disposable'] }
-  const settings = { compilerOptions: { ...compilerOptions, ...lib }, files: ['typed.ts'] }
+  const settings = { compilerOptions: { ...compilerOptions, ...lib }, files: ['typed.ts', 'extension.ts'] }
   writeFileSync(join(project, 'tsconfig.json'), JSON.stringify(settings))
   await run(node, [join(packages, 'typescript/bin/tsc'), '-p', project], { cwd: project }).catch(error => {
     assert.fail(error.stdout)

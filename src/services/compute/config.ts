@@ -233,8 +233,7 @@ export const computeConfig = section(
         default: 5,
         minimum: 0.01,
         maximum: 60,
-        description:
-          'How long a hook of an extension may take: a server is not created then (503), and one is shown without what the hook would say.',
+        description: 'How long a hook of an extension may take: then nothing is created (503), or shown of it.',
       }),
       rate_limits: Type.Array(
         Type.String({ pattern: '^(\\*|GET|POST|PUT|DELETE) (\\*|/[^ ]*) [1-9][0-9]{0,8} (second|minute|hour|day)$' }),
