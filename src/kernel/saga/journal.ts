@@ -93,15 +93,14 @@ export const journal = {
   addStep: (db: Db, row: StepRow) => steps.insert(db, row),
   updateStep: (db: Db, sagaId: string, seq: number, patch: Partial<StepRow>) =>
     steps.update(db, { saga_id: sagaId, seq }, patch),
-  /** Removes finished sagas that ended before a time. */
+  /** Removes finished sagas that ended before a time, some hundreds at once; says how many. */
   async expire(db: Db, before: string): Promise<number> {
-    const old = await sagas.list(
-      db,
-      { state: ['done', 'failed'], updated_at: { op: '<', value: before } },
-      { limit: 500 },
-    )
-    const ids = old.map(row => row.id)
-    await steps.remove(db, { saga_id: ids })
-    return sagas.remove(db, { id: ids })
+    const old = { state: ['done', 'failed'], updated_at: { op: '<', value: before } } as const
+    for (let removed = 0; ; ) {
+      const ids = (await sagas.pick(db, ['id'], old, { limit: 500 })).map(row => row.id)
+      await steps.remove(db, { saga_id: ids })
+      removed += await sagas.remove(db, { id: ids })
+      if (ids.length < 500) return removed
+    }
   },
 }
