@@ -70,6 +70,5 @@ for (const [engine, skipped] of [
       }
     }
     t.diagnostic(`won ${wins[0]} times by the first process, ${wins[1]} times by the second`)
-    assert.ok(Math.min(...wins) > 0, 'both of them win at times')
   })
 }
