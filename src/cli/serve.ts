@@ -6,7 +6,7 @@ import { keepAlive, systemClock } from '#kernel/clock.ts'
 import { cloudConfig } from '#kernel/config/cloud-config.ts'
 import { systemIds } from '#kernel/ids.ts'
 import { createLog } from '#kernel/log.ts'
-import { isNamed } from '#kernel/whole.ts'
+import { takeName } from '#kernel/process-name.ts'
 import { createCloud } from '../cloud.ts'
 import { openBus } from './bus.ts'
 import { StartError } from './data-dir.ts'
@@ -45,10 +45,13 @@ export async function serve({ data, host, port, node }: ServeOptions): Promise<n
     throw new Error('there is a NATS server')
   }
   const bus = stack.use(await openBus(config.of(cloudConfig), clock, log, none))
-  if (await isNamed(bus, node)) throw new StartError(`a node ${node} is running: give another --node`)
+  const ids = systemIds()
+  const named = await takeName(bus, node, ids.uuid())
+  if (!named) throw new StartError(`a node ${node} is running: give another --node`)
+  stack.use(named)
   const database = stack.use(await openDatabase(config.of(cloudConfig), file))
   const own = { apiOnly: true, processName: node, isNode: true }
-  const parts = { config, database, bus, clock, ids: systemIds(), log, policyOverrides: settings.policy }
+  const parts = { config, database, bus, clock, ids, log, policyOverrides: settings.policy }
   const cloud = stack.use(await createCloud({ ...parts, ...own }))
   await bus.flush()
   await cloud.begin()

@@ -1,5 +1,4 @@
 /** The cloud as a whole, for who looks at it from outside: how all its parts are, and the numbers of all its processes. */
-import type { Bus } from './bus/bus.ts'
 import { client, serveMethods } from './bus/methods.ts'
 import { type Ctx, type Env, systemCtx } from './context.ts'
 import { type Control, serveControl } from './control.ts'
@@ -21,15 +20,6 @@ const subjectOf = (processName: string) => `kernel.process.${processName}`
 export interface WholeCloud extends AsyncDisposable {
   health(): Promise<Health>
   metrics(): Promise<MetricsPage>
-}
-
-/** Whether a process of this name is on the bus. */
-export async function isNamed(bus: Bus, name: string): Promise<boolean> {
-  const asked = client<ProcessMethods>(bus, subjectOf(name), { timeoutMs: checkWithinMs, version: processVersion })
-  return await asked.call('metrics', null).then(
-    () => true,
-    () => false,
-  )
 }
 
 export interface Topology {
