@@ -62,6 +62,11 @@ async function run(command: Command): Promise<number> {
   }
 }
 
+// Who reads what is printed may go away (`| head`). What goes on without a reader, such as a cloud, does.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+})
+
 try {
   process.exitCode = await run(parseCommand(process.argv.slice(2)))
 } catch (error) {

@@ -62,6 +62,8 @@ test('problems name the field and speak as upstream does', () => {
     at('2.60', { server: { name: 'a', networks: [], tags: ['a', 'b', 'c'] } })?.message,
     "['a', 'b', 'c'] is too long",
   )
+  const words = Type.Object({ live: Type.Union([Type.Literal('yes'), Type.Literal('no'), Type.Literal('auto')]) })
+  assert.equal(problemOf(words, { live: 'maybe' })?.message, "'maybe' is not one of ['yes', 'no', 'auto']")
 })
 
 test('queries read numbers and booleans from text', () => {

@@ -120,13 +120,16 @@ export function problemOf(schema: TSchema, value: unknown, kind: Kind = 'body'):
   return undefined
 }
 
-/** Of the errors of alternatives, the one deepest in the value says most. */
+/** Of the errors of alternatives, the one deepest in the value says most. Where each alternative is one word, all of them are named. */
 function mostTelling(errors: ErrorObject[]): ErrorObject {
   const plain = errors.filter(e => e.keyword !== 'anyOf' && e.keyword !== 'oneOf' && e.keyword !== 'if')
-  return plain.reduce(
+  const best = plain.reduce(
     (best, e) => (e.instancePath.length > best.instancePath.length ? e : best),
     plain[0] ?? errors[0]!,
   )
+  if (best.keyword !== 'const') return best
+  const words = plain.filter(e => e.keyword === 'const' && e.instancePath === best.instancePath)
+  return { ...best, params: { allowedValues: [...new Set(words.map(e => e.params.allowedValue))] } }
 }
 
 /** A value as Python prints it, which is how the messages that clients match show it. */
@@ -172,9 +175,8 @@ function describe(error: ErrorObject): Problem {
       case 'type':
         return `${shown} is not of type ${[params.type].flat().map(pythonic).join(', ')}`
       case 'enum':
-        return `${shown} is not one of ${pythonic(params.allowedValues)}`
       case 'const':
-        return `${shown} is not one of ${pythonic([params.allowedValue])}`
+        return `${shown} is not one of ${pythonic(params.allowedValues)}`
       case 'pattern':
         return `${shown} does not match ${pythonic(params.pattern)}`
       case 'format':

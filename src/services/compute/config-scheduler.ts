@@ -6,6 +6,7 @@ export const schedulerSection = Type.Object({
     default: [
       'ComputeFilter',
       'AvailabilityZoneFilter',
+      'AggregateInstanceExtraSpecsFilter',
       'ComputeCapabilitiesFilter',
       'ImagePropertiesFilter',
       'ServerGroupAntiAffinityFilter',

@@ -8,12 +8,16 @@ import { newWorld, nothingHeld } from './fixtures/world.ts'
 
 const hosts = ['h1', 'h2', 'h3', 'h4']
 
+test('a flavor that names what its hosts have goes to the aggregate that says so', async () => {
+  await using cloud = await serverCloud({ hosts })
+  const [admin, demo] = [await cloud.admin(), await cloud.project('demo-1')]
+  await aggregate(cloud, 'fast', ['h2'], { ssd: 'true' })
+  const flavorRef = await newFlavor(cloud, admin, { 'aggregate_instance_extra_specs:ssd': 'true' })
+  assert.deepEqual(await hostsOf(cloud, 3, demo, {}, { flavorRef }), ['h2', 'h2', 'h2'])
+})
+
 test('one pool is packed while another is spread', async () => {
-  const set = [
-    filters('AggregateInstanceExtraSpecsFilter'),
-    'compute.scheduler.cpu_weight=0',
-    'compute.scheduler.disk_weight=0',
-  ]
+  const set = ['compute.scheduler.cpu_weight=0', 'compute.scheduler.disk_weight=0']
   await using cloud = await serverCloud({ hosts: [...hosts, 'h5', 'h6'], set })
   const [admin, demo] = [await cloud.admin(), await cloud.project('demo-1')]
   await aggregate(cloud, 'spread', hosts, { pool: 'spread' })
