@@ -110,25 +110,35 @@ export function settle(turns = 3): Promise<void> {
   })
 }
 
+interface Waiting {
+  at: number
+  /** Of two at the same time the one that was set first fires first. */
+  sequence: number
+  fn: () => void
+}
+
 export function virtualClock(start = Date.UTC(2026, 0, 1)): VirtualClock {
   let now = start
   let sequence = 0
-  let timers: { at: number; sequence: number; fn: () => void }[] = []
+  /** The next one is the last. */
+  const timers: Waiting[] = []
 
-  function nextDue(limit: number) {
-    let best: (typeof timers)[number] | undefined
-    for (const timer of timers) {
-      if (timer.at > limit) continue
-      if (!best || timer.at < best.at || (timer.at === best.at && timer.sequence < best.sequence)) best = timer
+  /** How many of them fire after this one. */
+  function later({ at, sequence }: Waiting): number {
+    let [low, high] = [0, timers.length]
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      const other = timers[middle]!
+      if (other.at > at || (other.at === at && other.sequence > sequence)) low = middle + 1
+      else high = middle
     }
-    return best
+    return low
   }
 
   async function runTo(limit: number) {
     await settle()
-    for (let timer = nextDue(limit); timer; timer = nextDue(limit)) {
-      const due = timer
-      timers = timers.filter(t => t !== due)
+    for (let due = timers.at(-1); due && due.at <= limit; due = timers.at(-1)) {
+      timers.pop()
       now = Math.max(now, due.at)
       due.fn()
       await settle()
@@ -140,9 +150,10 @@ export function virtualClock(start = Date.UTC(2026, 0, 1)): VirtualClock {
     monotonic: () => now - start,
     after(ms, fn) {
       const timer = { at: now + Math.max(0, ms), sequence: sequence++, fn }
-      timers.push(timer)
+      timers.splice(later(timer), 0, timer)
       const cancel = () => {
-        timers = timers.filter(t => t !== timer)
+        const place = later(timer)
+        if (timers[place] === timer) timers.splice(place, 1)
       }
       return { cancel, [Symbol.dispose]: cancel }
     },
@@ -156,7 +167,7 @@ export function virtualClock(start = Date.UTC(2026, 0, 1)): VirtualClock {
       await runTo(now + limitMs)
     },
     pending: () => timers.length,
-    next: () => nextDue(Number.POSITIVE_INFINITY)?.at,
+    next: () => timers.at(-1)?.at,
   }
   return clock
 }
