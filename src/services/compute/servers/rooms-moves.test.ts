@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { Readable } from 'node:stream'
 import { test } from 'node:test'
+import { createCtx } from '#kernel/context.ts'
 import { emptyQcow2 } from '../drivers/fake-disk.ts'
 import { nothing, roomsCloud, whole } from './fixtures/rooms-cloud.ts'
 import { tiny } from './fixtures/world.ts'
@@ -98,7 +99,7 @@ test('a rebuild may not change the cells, and keeps the CPUs', async () => {
   const { image } = s.env.services
   const ctx = s.ctx()
   const other = await image.create(
-    { ...ctx, identity: { ...ctx.identity, project_id: 'admin' } },
+    createCtx(ctx, { requestId: 'req-two', identity: { ...ctx.identity, project_id: 'admin' } }),
     {
       name: 'two cells',
       disk_format: 'qcow2',
