@@ -18,7 +18,7 @@ export function serveComputeControl(env: Env, watcher?: GuestWatcher): AsyncDisp
   return serveMethods<ComputeControlMethods>(env.bus, computeControlSubject, computeControlVersion, {
     async report(report) {
       const ctx = systemCtx(env)
-      await ctx.transaction(tx => keepReport(tx, report))
+      await keepReport(ctx, report)
       await watcher?.reported(ctx, report.host, report.guests, report.started)
       return null
     },

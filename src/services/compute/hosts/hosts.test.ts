@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { virtualClock } from '#kernel/clock.ts'
+import type { Database } from '#kernel/db/database.ts'
 import { onEachEngine } from '../../../../test/engines.ts'
 import { computeCloud, type Who } from '../fixtures/compute-cloud.ts'
 import { changeHost, hostsForScheduling, recheck } from './steps.ts'
@@ -61,6 +62,25 @@ onEachEngine('a host whose first two reports come at once is made once, and both
   await using cloud = await computeCloud({ database })
   await Promise.all([cloud.report('h1'), cloud.report('h1'), cloud.report('h2')])
   assert.deepEqual((await services(cloud)).map(one => one.host).sort(), ['h1', 'h2'])
+})
+
+onEachEngine('a report that says nothing new of its host is kept by one statement', async database => {
+  let transactions = 0
+  const watched: Database = {
+    ...database,
+    transaction(fn) {
+      transactions++
+      return database.transaction(fn)
+    },
+  }
+  await using cloud = await computeCloud({ database: watched })
+  await cloud.report('h1')
+  const before = { transactions, statements: database.statements() }
+  await cloud.report('h1', { started: false })
+  // Its row, the change of that, and the servers that are there.
+  assert.deepEqual([transactions - before.transactions, database.statements() - before.statements], [0, 3])
+  await cloud.report('h1', { facts: { vcpus: 16 }, started: false })
+  assert.equal(cloud.placement.providers.get([...cloud.placement.providers.keys()][0]!)?.inventories.VCPU?.total, 16)
 })
 
 test('a host that stops to report is down after a minute, and up again with the next report', async () => {

@@ -11,15 +11,30 @@ import { hosts, newHosts } from './store.ts'
 
 export type HostReport = Parameters<ComputeControlMethods['report']>[0]
 
-/** Keeps a report, in the transaction that `ctx.db` is. A host that was never heard of is made. */
-export async function keepReport(ctx: Ctx, { host: name, facts, guests, started, machine }: HostReport): Promise<void> {
-  const now = new Date(ctx.clock.now()).toISOString()
+/** Keeps a report. A host that was never heard of is made. */
+export async function keepReport(ctx: Ctx, report: HostReport): Promise<void> {
+  const known = await hosts.find(ctx.db, { name: report.host })
+  // Most reports say nothing new of what the host is: one statement keeps them.
+  const { facts: _, ...seen } = seenIn(ctx, report)
+  if (known && isAsKnown(known, report) && (await hosts.update(ctx.db, { id: known.id }, seen)) > 0) return
+  await ctx.transaction(tx => keepNews(tx, report))
+}
+
+const seenIn = (ctx: Ctx, { facts, guests, machine }: HostReport) => ({
+  ...{ facts, machine, guests: guests.length, last_seen: new Date(ctx.clock.now()).toISOString() },
+})
+
+/** Changed ratios in the configuration come with a restart, which on one machine is the agent's too. */
+const isAsKnown = (known: HostRow, { facts, started }: HostReport) => !started && isDeepStrictEqual(known.facts, facts)
+
+async function keepNews(ctx: Ctx, report: HostReport): Promise<void> {
+  const { host: name, facts, started } = report
+  const seen = seenIn(ctx, report)
+  const now = seen.last_seen
   const known = (await hosts.find(ctx.db, { name })) ?? (await madeMeanwhile(ctx, name))
-  const seen = { facts, machine, guests: guests.length, last_seen: now }
   if (known) {
     await hosts.update(ctx.db, { id: known.id }, { ...seen, ...(started && { started_at: now }) })
-    // Changed ratios in the configuration come with a restart, which on one machine is the agent's too.
-    if (started || !isDeepStrictEqual(known.facts, facts)) await keepProvider(ctx, { ...known, facts })
+    if (!isAsKnown(known, report)) await keepProvider(ctx, { ...known, facts })
     return
   }
   const row = {

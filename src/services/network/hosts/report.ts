@@ -9,7 +9,7 @@ import { dhcpDevice, type PortRow, portRows } from '../ports/store.ts'
 import { changed } from '../revision.ts'
 import { routerRows } from '../routers/store.ts'
 import { agentTypes } from './agents.ts'
-import { agentRows, grow, hostRows, revisionsOf } from './store.ts'
+import { agentRows, answerTo, grow, hostRows } from './store.ts'
 
 /** Of one host; more would tell no one more. */
 const keptProblems = 200
@@ -21,19 +21,27 @@ export type Report = Parameters<NetworkControlMethods['report']>[0]
  * orders, and every statement here is true by itself. The host's row comes last, so that who sees it sees the rest.
  */
 export async function keepReport(ctx: Ctx, report: Report): Promise<number> {
-  if (report.converged) await keepConverged(ctx.db, report.host, report.converged)
-  await ctx.transaction(async tx => {
-    await keepHost(tx, report)
-    if (report.started) await keepAgents(tx, report.host)
-  })
-  await takeRouters(ctx, report.host)
-  return (await revisionsOf(ctx.db, report.host)).wanted_revision
+  const { host, started, converged } = report
+  if (converged) await keepConverged(ctx.db, host, converged)
+  // Most reports are of a host that is known and goes on: one statement keeps them.
+  if (started || !(await keepSeen(ctx, report))) await ctx.transaction(tx => keepHost(tx, report))
+  const { revision, homeless } = await answerTo(ctx.db, host)
+  if (!homeless) return revision
+  await takeRouters(ctx, host)
+  return (await answerTo(ctx.db, host)).revision
 }
 
-async function keepHost(ctx: Ctx, { host, facts, alone = false, started, converged }: Report): Promise<void> {
+const problemsIn = ({ facts }: Report) => facts.problems.map(message => ({ id: '', message }))
+
+/** False when the host is not known. */
+async function keepSeen(ctx: Ctx, report: Report): Promise<boolean> {
+  return (await hostRows.update(ctx.db, { host: report.host }, seenIn(ctx, report))) > 0
+}
+
+function seenIn(ctx: Ctx, report: Report) {
+  const { facts, alone = false, started, converged } = report
   const now = new Date(ctx.clock.now()).toISOString()
-  const own = facts.problems.map(message => ({ id: '', message }))
-  const seen = {
+  return {
     plane: facts.name,
     extensions: facts.extensions,
     heartbeat_at: now,
@@ -41,16 +49,24 @@ async function keepHost(ctx: Ctx, { host, facts, alone = false, started, converg
     // Perhaps the machine has started too, and then no tap is there until the agent says so again.
     ...(started && { started_at: now, applied_revision: 0 }),
     ...(converged && {
-      problems: [...own, ...converged.report.problems].slice(0, keptProblems),
+      problems: [...problemsIn(report), ...converged.report.problems].slice(0, keptProblems),
       applied_revision: converged.report.revision,
     }),
   }
-  if ((await hostRows.update(ctx.db, { host }, seen)) > 0) return
-  // Grown here, so that a change that is made at this moment either is seen by the host or finds its row.
-  const revision = await grow(ctx.db)
-  const revisions = { wanted_revision: revision, own_revision: revision, applied_revision: 0 }
-  await hostRows.insert(ctx.db, { host, problems: own, started_at: now, ...revisions, ...seen })
-  ctx.log.info({ host }, 'a new host reports its network')
+}
+
+async function keepHost(ctx: Ctx, report: Report): Promise<void> {
+  const { host, started } = report
+  if (!(await keepSeen(ctx, report))) {
+    // Grown here, so that a change that is made at this moment either is seen by the host or finds its row.
+    const revision = await grow(ctx.db)
+    const revisions = { wanted_revision: revision, own_revision: revision, applied_revision: 0 }
+    const seen = seenIn(ctx, report)
+    const row = { host, problems: problemsIn(report), started_at: seen.heartbeat_at, ...revisions, ...seen }
+    await hostRows.insert(ctx.db, row)
+    ctx.log.info({ host }, 'a new host reports its network')
+  }
+  if (started) await keepAgents(ctx, host)
 }
 
 async function keepAgents(ctx: Ctx, host: string): Promise<void> {

@@ -2,6 +2,7 @@
 import { type RawBuilder, sql } from 'kysely'
 import type { Db } from '#kernel/db/database.ts'
 import { rows } from '#kernel/db/rows.ts'
+import { placeholder, run, statement } from '#kernel/db/statement.ts'
 
 export interface HostRow {
   host: string
@@ -70,6 +71,17 @@ export type HostRevisions = Pick<HostRow, 'wanted_revision' | 'own_revision'>
 export async function revisionsOf(db: Db, host: string): Promise<HostRevisions> {
   const [found] = await hostRows.pick(db, ['wanted_revision', 'own_revision'], { host })
   return { wanted_revision: Number(found?.wanted_revision ?? 0), own_revision: Number(found?.own_revision ?? 0) }
+}
+
+/** What a host is told that reports: the revision that it should have (0: unknown host), and whether routers wait for a host. */
+export async function answerTo(db: Db, host: string): Promise<{ revision: number; homeless: boolean }> {
+  const s = statement(
+    db,
+    'select wanted_revision, exists (select 1 from network_routers where host is null) as homeless',
+  )
+  s.text += ` from network_hosts where host = ${placeholder(s, host)}`
+  const [found] = (await run<{ wanted_revision: number; homeless: number | boolean }>(db, s)).rows
+  return { revision: Number(found?.wanted_revision ?? 0), homeless: Boolean(found?.homeless) }
 }
 
 /** What a change is about: ids, looked up at the end of its transaction. */
