@@ -112,6 +112,16 @@ test('a cancellation reaches the saga in the other process, which makes way', as
   assert.deepEqual(await s.states(), ['failed'])
 })
 
+test('where nothing is to be cancelled, nobody is told', async () => {
+  const said: string[] = []
+  await using s = await stage(bus => ({ ...bus, publish: subject => void said.push(subject) }))
+  await s.ctx.transaction(tx => tx.sagas.cancel(tx, 'subject'))
+  assert.deepEqual(said, [])
+  await s.begin('one')
+  await s.ctx.transaction(tx => tx.sagas.cancel(tx, 'subject'))
+  assert.equal(said.length, 2)
+})
+
 test('when every hint is lost, the journal still has it', async () => {
   await using s = await stage(deaf)
   const entered = Promise.withResolvers<void>()

@@ -102,8 +102,7 @@ export function controlOver(bus: Bus): Control {
         },
         note: journalNote,
         async cancel(ctx, subject) {
-          await journal.cancel(ctx.db, subject)
-          ctx.afterCommit(() => hint(subject))
+          if ((await journal.cancel(ctx.db, subject)) > 0) ctx.afterCommit(() => hint(subject))
         },
         recover: async () => {},
         async idle(subject) {

@@ -154,7 +154,7 @@ export function createSagas(env: () => Env, definitions: readonly Saga[], probe:
     },
     note: journalNote,
     async cancel(ctx, subject) {
-      await journal.cancel(ctx.db, subject)
+      if ((await journal.cancel(ctx.db, subject)) === 0) return
       ctx.afterCommit(() => {
         for (const { row, abort } of live.values()) {
           if (row.subject === subject) abort.abort(new SagaCancelled('cancelled'))

@@ -113,6 +113,6 @@ export async function waitingForRuns(ctx: Ctx): Promise<string[]> {
 }
 
 export async function removeSoftware(db: Db, id: string): Promise<void> {
-  await software.remove(db, { server_id: id })
-  await packages.remove(db, { server_id: id })
+  // Most servers have none, and without it there are no packages.
+  if ((await software.remove(db, { server_id: id })) > 0) await packages.remove(db, { server_id: id })
 }
