@@ -104,7 +104,7 @@ export const serviceResource = resource<ServiceRow>({
   store: services,
   attributes: {
     type: Type.String({ minLength: 1, maxLength: 255 }),
-    name: nullableText,
+    name: Type.Union([Type.String({ maxLength: 255 }), Type.Null()]),
     description: nullableText,
     enabled: Type.Boolean(),
   },

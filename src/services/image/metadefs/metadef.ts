@@ -132,7 +132,7 @@ export function checkedBody(name: string, schema: TSchema, body: unknown, readOn
   if (forbidden) throw new Forbidden(`Attribute '${forbidden}' is read-only.`)
   const problem = problemOf(schema, body)
   if (problem) {
-    const about = problem.field && ` for ${problem.field}`
+    const about = problem.field && ` for property ${problem.field}`
     throw new BadRequest(`Provided object does not match schema '${name}': ${problem.message}${about}`)
   }
   return body as Body
