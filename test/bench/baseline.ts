@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { ask } from './ask.ts'
 import { type Timed, type Times, timed, timesOf } from './timing.ts'
 
 export interface Baseline extends AsyncDisposable {
@@ -18,12 +19,12 @@ export async function measureBaseline(quick: boolean): Promise<Baseline> {
   const [address] = (await once(child.stdout!, 'data')) as [Buffer]
   const url = String(address).trim()
   const known = new Map<number, Timed>()
-  const ask = async () => void (await (await fetch(url, { headers: { 'x-auth-token': 'any' } })).text())
+  const call = () => ask(url, { headers: { 'x-auth-token': 'any' } })
   const calls = quick ? 50 : 2000
-  await timed(calls, 4, ask)
+  await timed(calls, 4, call)
   return {
     async route(clients) {
-      const times = known.get(clients) ?? (await timed(calls + 10 * clients, clients, ask))
+      const times = known.get(clients) ?? (await timed(calls + 10 * clients, clients, call))
       known.set(clients, times)
       return times
     },

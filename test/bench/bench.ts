@@ -1,30 +1,31 @@
-/** Measures the budgets on a simulated cloud started as a user starts it. Prints tables; `--write` puts them into docs/performance.md. */
+/** Measures the budgets on a simulated cloud started as a user starts it. Prints tables; `--write` puts them into docs/performance.md; `--reads` is a minute of GET and lists of servers alone. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { cpus, loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { type Baseline, measureBaseline } from './baseline.ts'
 import { candidateTimes } from './candidates.ts'
-import { openBench, prepareServers } from './cloud.ts'
+import { openBench, prepareServers, serversPath } from './cloud.ts'
 import { measureConversions, prepareConversions } from './conversions.ts'
 import { measureGrowth } from './growth.ts'
 import { guestTimes } from './guest.ts'
 import { guestsAskingTimes } from './guests-asking.ts'
 import { manyTimes } from './many.ts'
-import { root, stop, stopAll } from './process.ts'
+import { cpuOf, root, start, stop, stopAll } from './process.ts'
 import { measureReads, measureUploads } from './reads.ts'
 import { schedulingTimes } from './scheduling.ts'
-import { measureServers } from './servers.ts'
+import { measureServerReads, measureServers } from './servers.ts'
 import { measureStarts } from './starts.ts'
 import { markdownOf, newTable, noteLate, rate, ratioOf, type Table } from './table.ts'
 import { measureTestDouble } from './test-double.ts'
-import { ms, quantiles, type Times } from './timing.ts'
+import { ms, quantiles, type Times, timesOf, took } from './timing.ts'
 
 const { values: flags } = parseArgs({
   options: {
     write: { type: 'boolean', default: false },
     /** Few calls, small sizes: shows that everything still runs. */
     quick: { type: 'boolean', default: false },
+    reads: { type: 'boolean', default: false },
   },
 })
 const { quick } = flags
@@ -47,6 +48,30 @@ async function measureCloud(table: Table, baseline: Baseline, data: string): Pro
   await measureUploads(bench, quick)
   await measureConversions(bench, quick)
   await measureServers(bench, await prepareServers(bench), quick)
+  await stop(child)
+}
+
+/** Of servers, with what the first page costs a process that has just begun. */
+async function measureReadsAlone(table: Table, baseline: Baseline, data: string): Promise<void> {
+  table.section('Reads of servers')
+  let { child } = await start(data)
+  const bench = await openBench(table, baseline, child, data)
+  await measureServerReads(bench, await prepareServers(bench), quick)
+  const times: number[] = []
+  const cpu: number[] = []
+  for (let i = 0; i < (quick ? 1 : 5); i++) {
+    await stop(child)
+    child = (await start(data)).child
+    await bench.demo.get('/compute/v2.1/flavors')
+    const before = cpuOf(child.pid!)
+    times.push(await took(() => bench.demo.get(`${serversPath}/detail?limit=100`)))
+    cpu.push(cpuOf(child.pid!) - before)
+  }
+  table.note({
+    what: 'first page of 100, detail, after a start',
+    measured: quantiles(timesOf(times)),
+    cpu: ms(timesOf(cpu).p50),
+  })
   await stop(child)
 }
 
@@ -114,7 +139,7 @@ function write({ sections }: Table, load: number): void {
   const page = `# Performance
 
 Measured by \`npm run bench\` on ${cpus().length} cores (${cpus()[0]!.model}), Node ${process.versions.node}, with the load on the same machine: a cloud started as a user starts it
-(\`nephos up --simulated\`, 8 hosts; 50 where it grows), real HTTP on loopback, SQLite on disk with every commit synced. The load average before the run was ${load.toFixed(1)}.
+(\`nephos up --simulated\`, 8 hosts; 50 where it grows), HTTP on loopback by \`node:http\` on kept connections, SQLite on disk with every commit synced. The load average before the run was ${load.toFixed(1)}.
 In brackets are the least and the greatest median of five rounds of a run; expect 30 % of noise on a shared machine. *× baseline* compares the median with that of a Fastify
 route that answers a constant to as many clients, in the same run (for scheduling: with a prepared read of SQLite). The processor's time of a call includes the work that
 goes on after its answer. Where the cost grows with servers, all but ten are copies of one, in the database and on their hosts; beyond 10,000 in the database alone.
@@ -124,12 +149,7 @@ ${sections.map(markdownOf).join('\n')}`
   writeFileSync(join(root, 'docs/performance.md'), page)
 }
 
-const load = loadavg()[0]!
-const folder = mkdtempSync(join(tmpdir(), 'nephos-bench-'))
-try {
-  await using baseline = await measureBaseline(quick)
-  const table = newTable()
-  await noteBaseline(table, baseline)
+async function measureAll(table: Table, baseline: Baseline): Promise<void> {
   await measureCloud(table, baseline, join(folder, 'one'))
   table.section('Growth')
   await measureGrowth(table, baseline, join(folder, 'grown'), quick)
@@ -140,6 +160,16 @@ try {
   await measureTestDouble(table, quick)
   if (!quick) await measureGuest(table)
   if (flags.write) write(table, load)
+}
+
+const load = loadavg()[0]!
+const folder = mkdtempSync(join(tmpdir(), 'nephos-bench-'))
+try {
+  await using baseline = await measureBaseline(quick)
+  const table = newTable()
+  await noteBaseline(table, baseline)
+  if (flags.reads) await measureReadsAlone(table, baseline, join(folder, 'one'))
+  else await measureAll(table, baseline)
 } finally {
   await stopAll()
   rmSync(folder, { recursive: true, force: true })

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parse } from 'yaml'
+import { type Asked, ask } from './ask.ts'
 
 export const root = resolve(import.meta.dirname, '../..')
 const port = 18674
@@ -77,7 +78,7 @@ export interface Late {
 }
 
 export async function usedBy(child: ChildProcess): Promise<Used> {
-  const page = await (await fetch(`${base}/metrics`)).text()
+  const { text: page } = await ask(`${base}/metrics`)
   // A reading begins the loop's clock anew with its next tick: work that holds the loop before that would not be seen.
   await sleep(100)
   const late = (q: string) => 1000 * numberIn(page, `nephos_event_loop_delay_seconds{quantile="${q}"}`)
@@ -106,7 +107,7 @@ export function entriesOf(data: string): Record<string, Entry> {
 export async function login(entry: Entry): Promise<string> {
   const domain = { name: 'Default' }
   const { username, password, project_name } = entry.auth
-  const answer = await fetch(`${base}/identity/v3/auth/tokens`, {
+  const answer = await ask(`${base}/identity/v3/auth/tokens`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({
@@ -116,31 +117,25 @@ export async function login(entry: Entry): Promise<string> {
       },
     }),
   })
-  await answer.text()
   if (answer.status !== 201) throw new Error(`login: ${answer.status}`)
-  return answer.headers.get('x-subject-token')!
+  return answer.headers['x-subject-token'] as string
 }
 
 export type Client = ReturnType<typeof clientWith>
 
 /** Calls with a token; any other status than the one expected is an error. */
 export function clientWith(token: string) {
-  const fetched = (method: string, path: string, headers: Record<string, string>, body?: RequestInit['body']) =>
-    fetch(base + path, {
-      method,
-      headers: { 'x-auth-token': token, ...headers },
-      ...(body !== undefined && { body, duplex: 'half' }),
-    })
+  const asked = (method: string, path: string, headers: Record<string, string>, body?: Asked['body']) =>
+    ask(base + path, { method, headers: { 'x-auth-token': token, ...headers }, body })
   async function call(
     method: string,
     path: string,
     expect: number,
     headers: Record<string, string> = {},
-    body?: RequestInit['body'],
+    body?: Asked['body'],
   ): Promise<string> {
-    const answer = await fetched(method, path, headers, body)
-    const text = await answer.text()
-    if (answer.status !== expect) throw new Error(`${method} ${path}: ${answer.status} ${text}`)
+    const { status, text } = await asked(method, path, headers, body)
+    if (status !== expect) throw new Error(`${method} ${path}: ${status} ${text}`)
     return text
   }
   return {
@@ -150,7 +145,7 @@ export function clientWith(token: string) {
     },
     /** Whatever the answer is. */
     async ask<T>(path: string): Promise<T> {
-      return (await (await fetched('GET', path, {})).json()) as T
+      return JSON.parse((await asked('GET', path, {})).text) as T
     },
     async send<T>(method: string, path: string, body: unknown, expect: number): Promise<T> {
       const headers = { 'content-type': 'application/json', 'openstack-api-version': 'compute 2.90' }
@@ -158,7 +153,7 @@ export function clientWith(token: string) {
       return (text ? JSON.parse(text) : undefined) as T
     },
     put: (path: string, bytes: AsyncIterable<Buffer>, expect: number) =>
-      call('PUT', path, expect, { 'content-type': 'application/octet-stream' }, ReadableStream.from(bytes)),
+      call('PUT', path, expect, { 'content-type': 'application/octet-stream' }, bytes),
     remove: (path: string, expect: number) => call('DELETE', path, expect),
   }
 }

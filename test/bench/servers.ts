@@ -5,7 +5,7 @@ import { lateDuring, noteCalls, noteLate, ratioOf } from './table.ts'
 import { ms, quantiles, timed, timesOf, took } from './timing.ts'
 
 export async function measureServers(bench: Bench, servers: Servers, quick: boolean): Promise<void> {
-  const { table, baseline, child, demo } = bench
+  const { table, baseline, child } = bench
   const { post, is, built, made } = servers
   const times = quick ? 10 : 100
   for (let i = 0; i < times / 5; i++) await is(await post(`warm-${i}`), 'ACTIVE')
@@ -37,6 +37,27 @@ export async function measureServers(bench: Bench, servers: Servers, quick: bool
     ratio: ratioOf(answered.p50, p50),
   })
   noteLate(table, 'servers made one by one', late)
+  await measureShow(bench, servers, times)
+  await measureActions(bench, servers, times)
+  await measureMany(bench, servers, quick)
+  await measureLists(bench, quick)
+  const memory = `${memoryOf(child.pid!).toFixed(0)} MiB, ${made.length} made one by one`
+  table.note({ what: 'memory after all that (PSS)', measured: memory })
+}
+
+/** What is asked for most, alone. */
+export async function measureServerReads(bench: Bench, servers: Servers, quick: boolean): Promise<void> {
+  const [few, many] = quick ? [5, 20] : [20, 980]
+  for (let i = 0; i < few; i++) await servers.post(`one-${i}`)
+  await servers.postMany('of-many', many)
+  await servers.built()
+  await measureShow(bench, servers, quick ? 10 : 500)
+  await measureLists(bench, quick)
+  const { table, child } = bench
+  table.note({ what: 'memory after all that (PSS)', measured: `${memoryOf(child.pid!).toFixed(0)} MiB` })
+}
+
+async function measureShow({ table, baseline, child, demo }: Bench, { made }: Servers, times: number): Promise<void> {
   const show = (i: number) => demo.get(`${serversPath}/${made[i % made.length]}`)
   await timed(5 * times, 1, show)
   await noteCalls(table, baseline, child, {
@@ -45,8 +66,6 @@ export async function measureServers(bench: Bench, servers: Servers, quick: bool
     count: 10 * times,
     call: show,
   })
-  await measureActions(bench, servers, times)
-  await measureMany(bench, servers, quick)
 }
 
 /** What is done to servers, each to one at a time, until it is done. */
@@ -73,8 +92,11 @@ async function measureActions({ table, baseline, child, demo }: Bench, { made, i
   table.note({ what: 'of that: DELETE answered', measured: quantiles(timesOf(removed)) })
 }
 
-async function measureMany(bench: Bench, { post, postMany, is, built, made }: Servers, quick: boolean): Promise<void> {
-  const { table, baseline, child, demo } = bench
+async function measureMany(
+  { table, child }: Bench,
+  { post, postMany, is, built }: Servers,
+  quick: boolean,
+): Promise<void> {
   if (!quick) {
     const many = await took(() => timed(200, 200, async i => is(await post(`many-${i}`), 'ACTIVE')))
     table.note({ what: '200 servers at once, all ACTIVE', measured: ms(many) })
@@ -95,6 +117,9 @@ async function measureMany(bench: Bench, { post, postMany, is, built, made }: Se
     table.note({ what: `${count} servers in one call, all ACTIVE`, budget, measured: ms(active) })
     noteLate(table, `${count} servers in one call`, late)
   }
+}
+
+async function measureLists({ table, baseline, child, demo }: Bench, quick: boolean): Promise<void> {
   for (const [path, what] of [
     ['', 'list 1,000 servers'],
     ['/detail', 'list 1,000 servers with a port each, detail'],
@@ -103,6 +128,4 @@ async function measureMany(bench: Bench, { post, postMany, is, built, made }: Se
     await timed(quick ? 1 : 20, 1, list)
     await noteCalls(table, baseline, child, { what, budget: '< 25 ms', count: quick ? 5 : 50, call: list })
   }
-  const memory = `${memoryOf(child.pid!).toFixed(0)} MiB, ${made.length} made one by one`
-  table.note({ what: 'memory after all that (PSS)', measured: memory })
 }
