@@ -1,5 +1,4 @@
 /** Whether what a module exports is an extension, and one that can be beside the rest of the API. */
-
 import { messageOf } from '#kernel/errors.ts'
 import { undeclared } from '#kernel/http/openapi.ts'
 import type { Operation } from '#kernel/operation.ts'
@@ -76,7 +75,7 @@ export function complaintsAbout(value: unknown, beside: Beside): string[] {
       complaintsOf(one, [...beside.operations, ...operations.slice(0, at)]).map(words => `.operations.${at}${words}`),
     ),
     ...Object.entries(attributes).flatMap(([name, attribute]) =>
-      [...attributeName(alias, name), ...unreadable(attribute.schema, '.schema')].map(
+      [...attributeName(alias, name), ...referring(attribute.schema), ...unreadable(attribute.schema, '.schema')].map(
         words => `.attributes.${name}${words}`,
       ),
     ),
@@ -127,6 +126,12 @@ function badCheck({ name, check }: ExtensionOperation['policy']): string[] {
   } catch (error) {
     return [`.policy.check: ${messageOf(error)}`]
   }
+}
+
+/** It becomes a part of other schemas, several times. */
+function referring(one: object): string[] {
+  const word = /"\$(id|ref|anchor|dynamicRef)":/.exec(JSON.stringify(one))?.[1]
+  return word === undefined ? [] : [`.schema: $${word} cannot be used here: write it out`]
 }
 
 /** A schema that cannot be compiled is none. */

@@ -11,6 +11,7 @@ import { archived } from '#kernel/db/archive.ts'
 import { messageOf } from '#kernel/errors.ts'
 import { onEachEngine } from '../../../../test/engines.ts'
 import { keptLog } from '../../../../test/kept-log.ts'
+import { GuestError } from '../drivers/driver.ts'
 import { type ServerCloud, type ServerCloudOptions, serverCloud } from '../servers/fixtures/server-cloud.ts'
 import { newWorld } from '../servers/fixtures/world.ts'
 
@@ -35,6 +36,7 @@ function moduleWith(name: string, members: string): string {
 interface Note {
   note: { server_id: string; label: string }
 }
+type Shown = Record<string, unknown>
 interface Aliases {
   extensions: { alias: string }[]
 }
@@ -56,7 +58,7 @@ onEachEngine(
     assert.equal(labelled['x-notes:label'], 'blue')
     const plain = await cloud.boot(demo, { name: 'plain' })
     assert.equal(plain['x-notes:label'], null)
-    const details = await cloud.api<{ servers: Record<string, unknown>[] }>(demo, 'GET', '/servers/detail')
+    const details = await cloud.api<{ servers: Shown[] }>(demo, 'GET', '/servers/detail')
     const shown = Object.fromEntries(details.body.servers.map(one => [one.id, one['x-notes:label']]))
     assert.deepEqual(shown, { [labelled.id]: 'blue', [plain.id]: null })
 
@@ -66,7 +68,11 @@ onEachEngine(
     })
     assert.deepEqual((await cloud.api<Note>(demo, 'GET', url)).body.note.label, 'blue')
     assert.equal((await cloud.api(demo, 'PUT', url, { note: { label: 'green' } })).status, 200)
-    assert.equal((await cloud.show(demo, labelled.id))['x-notes:label'], 'green')
+    for (const version of ['2.1', 'latest']) {
+      const body = { server: { name: `renamed-${version}` } }
+      const renamed = await cloud.api<{ server: Shown }>(demo, 'PUT', `/servers/${labelled.id}`, body, version)
+      assert.equal(renamed.body.server['x-notes:label'], 'green', version)
+    }
     assert.equal((await cloud.api(demo, 'PUT', `/os-x-notes/${plain.id}`, { note: { label: 'red' } })).status, 200)
     const page = await cloud.api<{ notes: Note['note'][] }>(demo, 'GET', '/os-x-notes?limit=1')
     const [first] = page.body.notes
@@ -148,7 +154,7 @@ test('servers of one request, of a bundle and of the old relaxed API have the at
   })
   assert.equal(relaxed.status, 202)
   await cloud.env.sagas.idle()
-  const listed = await cloud.api<{ servers: Record<string, unknown>[] }>(demo, 'GET', '/servers/detail')
+  const listed = await cloud.api<{ servers: Shown[] }>(demo, 'GET', '/servers/detail')
   assert.deepEqual(listed.body.servers.map(one => `${one.name} ${one['x-notes:label']}`).sort(), [
     'a blue',
     'b blue',
@@ -181,6 +187,7 @@ test('a create hook changes what is asked, within what may be asked; one that fa
         if (server.name === 'hangs') await new Promise(() => {})
         if (server.name === 'wrong') return { tags: 7 }
         if (server.name === 'unknown') return { colour: 'red' }
+        if (server.name === 'undefined') return { 'x-test:size': undefined }
         return { metadata: { by: ctx.caller.user_id }, 'x-test:size': server.name.length }
       },
       async show(ctx, servers) {
@@ -194,6 +201,7 @@ test('a create hook changes what is asked, within what may be asked; one that fa
   const demo = await cloud.project('demo-1')
   const made = await cloud.boot(demo, { name: 'four' })
   assert.deepEqual([made.metadata, made['x-test:size'], made.status], [{ by: demo.user_id }, 40, 'ACTIVE'])
+  assert.equal((await cloud.boot(demo, { name: 'undefined' }))['x-test:size'], 0)
   const odd = await cloud.boot(demo, { name: 'odd' })
   assert.equal(odd['x-test:size'], 3, 'what is kept, when the hook fails')
   assert.ok(lines.some(line => line.msg === 'the show hook of an extension failed' && line.extension === 'x-test'))
@@ -208,6 +216,26 @@ test('a create hook changes what is asked, within what may be asked; one that fa
   const late = await create('hangs')
   assert.equal(late.status, 503)
   assert.match(late.body.serviceUnavailable.message, /x-test did not answer within 0.05 seconds/)
+})
+
+test('the create hook is called once a request, for several servers and whichever host builds one in the end', async () => {
+  const file = moduleWith(
+    'counts',
+    `attributes: { 'x-test:call': { schema: { type: 'integer' } } },
+    hooks: { create: (calls => () => ({ 'x-test:call': ++calls }))(0) }`,
+  )
+  const full = new GuestError('No space left on the host.', { retryElsewhere: true })
+  const faults = { h1: [{ method: 'spawn' as const, error: full }] }
+  await using cloud = await cloudWith([file], { hosts: ['h1', 'h2'], faults })
+  const demo = await cloud.project('demo-1')
+  await cloud.ask(demo, { name: 'several', min_count: 4 })
+  await cloud.env.sagas.idle()
+  const listed = await cloud.api<{ servers: Shown[] }>(demo, 'GET', '/servers/detail')
+  assert.deepEqual(
+    listed.body.servers.map(one => `${one.status} ${one['x-test:call']}`),
+    Array(4).fill('ACTIVE 1'),
+  )
+  assert.equal((await cloud.boot(demo))['x-test:call'], 2)
 })
 
 test('lists cost as many statements whatever they show, and none more without an extension', async () => {
@@ -245,6 +273,7 @@ test('a module that is no extension stops the start, with its file and the field
     ['taken', "alias: 'os-keypairs'", /taken\.mjs: extension\.alias: there is an extension os-keypairs already/],
     ['named', 'attributes: { label: { schema: {} } }', /extension\.attributes\.label: a name is x-test: with letters/],
     ['schema', "attributes: { 'x-test:a': { schema: { type: 'text' } } }", /extension\.attributes\.x-test:a\.schema: /],
+    ['refers', "attributes: { 'x-test:a': { schema: { $id: 'a' } } }", /x-test:a\.schema: \$id cannot be used here/],
     ['hook', 'hooks: { create: 1 }', /extension\.hooks\.create: it is no function/],
     ['method', operation("method: 'LOOK'"), /extension\.operations\.0\.method: 'LOOK' is not one of/],
     [
@@ -266,7 +295,10 @@ test('a module that is no extension stops the start, with its file and the field
     writeFileSync(join(folder, name), source)
     return join(folder, name)
   }
-  assert.match(await complaint(text('syntax.mjs', 'export const = 1')), /syntax\.mjs cannot be loaded: /)
+  assert.match(
+    await complaint(text('syntax.mjs', 'export const = 1')),
+    /syntax\.mjs cannot be loaded: .* \(node --check .*syntax\.mjs says where\)/,
+  )
   assert.match(await complaint(text('none.mjs', 'export const other = 1')), /none\.mjs is no extension: export const/)
   assert.match(await complaint(join(folder, 'nowhere')), /there is no file or folder .*nowhere/)
   const again = join(folder, 'again')

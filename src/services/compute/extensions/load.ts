@@ -48,7 +48,8 @@ async function moduleAt(file: string): Promise<unknown> {
   try {
     module = await import(pathToFileURL(file).href)
   } catch (cause) {
-    throw wrong(`${file} cannot be loaded: ${messageOf(cause)}`)
+    const where = cause instanceof SyntaxError ? ` (node --check ${file} says where)` : ''
+    throw wrong(`${file} cannot be loaded: ${messageOf(cause)}${where}`)
   }
   if (module.extension === undefined) throw wrong(`${file} is no extension: export const extension = { alias, … }`)
   return module.extension

@@ -50,11 +50,12 @@ export async function asExtended<Body extends { server: object }>(ctx: Ctx, body
   return server === body.server ? body : { ...body, server }
 }
 
-/** The attributes that a request brings, by name; those that are null are none. */
+/** The attributes that a request brings, by name; null is none. */
 export function attributesAsked(ctx: Ctx, server: object): Record<string, unknown> {
   const { attributes } = held(ctx).loaded
   if (attributes.size === 0) return {}
-  return Object.fromEntries(Object.entries(server).filter(([name, value]) => attributes.has(name) && value !== null))
+  const isBrought = ([name, value]: [string, unknown]) => attributes.has(name) && value !== null && value !== undefined
+  return Object.fromEntries(Object.entries(server).filter(isBrought))
 }
 
 /** Those that are kept of a server that is to go, for the archive. */
