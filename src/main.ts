@@ -1,6 +1,7 @@
 /** The commands: reads argv, and loads only what the command needs. */
 import { readFileSync } from 'node:fs'
-import { type Command, parseCommand, UsageError } from './cli/options.ts'
+import type { Command } from './cli/command.ts'
+import { parseCommand, UsageError } from './cli/options.ts'
 
 function version(): string {
   return JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version

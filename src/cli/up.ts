@@ -15,6 +15,7 @@ import { makeDriver, makePlane, type RealDrivers, startHost } from '../agent.ts'
 import { type Cloud, createCloud, untilHealthy } from '../cloud.ts'
 import { ensureFirstContents } from '../first-contents.ts'
 import { openBus } from './bus.ts'
+import type { UpOptions } from './command.ts'
 import {
   type DataDir,
   ephemeralDir,
@@ -30,7 +31,6 @@ import { databaseFile, openDatabase } from './database.ts'
 import type { Drivers } from './debian-packages.ts'
 import { ensureGuestUser } from './guest-user.ts'
 import { installMissing } from './install.ts'
-import type { UpOptions } from './options.ts'
 import { configOf, readSettings } from './settings.ts'
 import { stopAsked } from './stop.ts'
 import { ensureTinyImage } from './tiny-image.ts'
