@@ -2,10 +2,11 @@
 import assert from 'node:assert/strict'
 import { Readable } from 'node:stream'
 import { test } from 'node:test'
+import { systemClock, virtualClock } from '#kernel/clock.ts'
 import { createCtx, systemIdentity } from '#kernel/context.ts'
 import { emptyQcow2 } from '../drivers/fake-disk.ts'
 import { serverCloud } from './fixtures/server-cloud.ts'
-import { tiny } from './fixtures/world.ts'
+import { newWorld, tiny } from './fixtures/world.ts'
 
 interface Shown {
   id: string
@@ -16,8 +17,8 @@ interface Shown {
   os_glance_base_image_id?: string
 }
 
-async function stage() {
-  const cloud = await serverCloud({ hosts: ['h1'] })
+async function stage(clock = systemClock()) {
+  const cloud = await serverCloud({ hosts: ['h1'], world: await newWorld(clock) })
   const demo = await cloud.project('p1')
   const server = await cloud.boot(demo)
   const image = <T = Shown>(method: string, path: string) =>
@@ -142,12 +143,16 @@ test('a backup that fails costs no change: the next one holds them all', async (
 })
 
 test('a backup whose base is deleted while it is copied is made again, whole', async () => {
-  await using s = await stage()
+  const clock = virtualClock()
+  await using s = await stage(clock)
   const first = await s.backup('first')
-  s.driver().inject({ method: 'backup', delayMs: 300 })
+  const begun = Promise.withResolvers<void>()
+  s.driver().inject({ method: 'backup', delayMs: 60_000, hit: begun.resolve })
   const body = { createBackup: { name: 'second', backup_type: 'incremental', rotation: 3 } }
   const asked = await s.cloud.api<{ image_id: string }>(s.demo, 'POST', `/servers/${s.server.id}/action`, body)
+  await begun.promise
   assert.equal((await s.image('DELETE', `/${first.id}`)).status, 204)
+  await clock.advance(60_000)
   await s.cloud.env.sagas.idle()
   const { body: second } = await s.image('GET', `/${asked.body.image_id}`)
   assert.deepEqual([second.status, second.os_glance_base_image_id], ['active', undefined])
