@@ -5,7 +5,7 @@ import { serverCloud } from '../../src/services/compute/servers/fixtures/server-
 import { addressed, belongings, publicKey } from '../attacks/belongings.ts'
 import { installation } from '../attacks/installation.ts'
 import { nodes, sample, withLeaf } from '../attacks/sample.ts'
-import { bodySchema, contentType, headersAt, nobody, surface } from '../attacks/surface.ts'
+import { bodySchema, contentType, extended, headersAt, nobody, surface } from '../attacks/surface.ts'
 import { wholeBodies } from '../attacks/whole-bodies.ts'
 import { checkedBodies, metadataThings, readNone } from './checked-bodies.ts'
 
@@ -53,7 +53,7 @@ const names = (body: unknown) =>
   )
 
 test('a name that is too long is told of in one form of words by each service', async () => {
-  await using cloud = await serverCloud()
+  await using cloud = await serverCloud({ set: extended })
   const owner = await cloud.project('owner')
   const ids = await metadataThings(cloud, await installation(cloud, await belongings(cloud, owner), owner))
   const good = { ...wholeBodies(ids, publicKey), ...checkedBodies(ids) }
