@@ -1,5 +1,4 @@
 /** What a cloud has from its first start: a domain, projects, roles, the catalog, flavors, networks. Running it again changes nothing. */
-
 import { cloudConfig } from '#kernel/config/cloud-config.ts'
 import type { Ctx } from '#kernel/context.ts'
 import type { Cloud } from './cloud.ts'

@@ -1,5 +1,4 @@
 /** Chores: work that walks, reads or removes many files, done by a file of ours in a process of its own that gives way on CPU and disk, while this one answers. */
-
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { childEnv } from './program.ts'

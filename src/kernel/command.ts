@@ -1,5 +1,4 @@
 /** Runs an operator's own command: an argument vector, bounded in time and output, never a shell. */
-
 import { spawn } from 'node:child_process'
 import type { Clock } from './clock.ts'
 import { messageOf } from './errors.ts'

@@ -1,5 +1,4 @@
 /** Runs a small program of this machine that works on files which may be large and hostile: bounded in time, memory, output and what it writes. */
-
 import { execFile } from 'node:child_process'
 
 /** What programs that we run see of our environment: no secrets, and messages in English. */

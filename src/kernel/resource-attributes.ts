@@ -1,5 +1,4 @@
 /** The attribute map of a resource in the network API's dialect: which values a create or update body may carry, and the errors when it does not fit. */
-
 import type { Ctx } from './context.ts'
 import { BadRequest } from './errors.ts'
 import { type TObject, type TSchema, Type } from './schema/builders.ts'

@@ -1,5 +1,4 @@
 /** What a process and its workers say to each other about the bus, and the way on which it goes. */
-
 import type { RequestFacts } from '../request-facts.ts'
 
 /** Payloads travel as text that was encoded once; ids are the sender's. */

@@ -1,5 +1,4 @@
 /** Runs sagas: replays them after a crash, unwinds them on failure, ends them at their deadline, lets a delete win. */
-
 import { type Ctx, createCtx, type Env, type Identity } from '../context.ts'
 import { DatabaseOutage } from '../db/outage.ts'
 import { messageOf } from '../errors.ts'

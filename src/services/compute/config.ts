@@ -1,5 +1,4 @@
 /** Configuration of the compute service. */
-
 import { secret, section } from '#kernel/config/section.ts'
 import { Type } from '#kernel/schema/builders.ts'
 import { deletedFilesSection, hostsSection, pciSection, simulatedSection } from './config-hosts.ts'

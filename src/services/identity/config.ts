@@ -1,5 +1,4 @@
 /** Configuration of identity. */
-
 import { section } from '#kernel/config/section.ts'
 import { Type } from '#kernel/schema/builders.ts'
 import { certificateSettings, factorSettings } from './factor-providers/config.ts'

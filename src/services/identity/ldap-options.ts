@@ -1,5 +1,4 @@
 /** The options of a domain whose users and groups are in LDAP: upstream's names, and what they are when nobody says. */
-
 import { secret } from '#kernel/config/section.ts'
 import { Type } from '#kernel/schema/builders.ts'
 

@@ -1,5 +1,4 @@
 /** A resource in Keystone's dialect: five operations from one description. What clients send beyond the known attributes is kept and shown. */
-
 import type { Ctx } from '#kernel/context.ts'
 import { UniqueViolation } from '#kernel/db/database.ts'
 import type { Rows, Where } from '#kernel/db/rows.ts'

@@ -1,5 +1,4 @@
 /** The section of the configuration about images. */
-
 import { secret, section } from '#kernel/config/section.ts'
 import { Type } from '#kernel/schema/builders.ts'
 

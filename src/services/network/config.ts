@@ -1,5 +1,4 @@
 /** Configuration of the network service. */
-
 import { section } from '#kernel/config/section.ts'
 import { Type } from '#kernel/schema/builders.ts'
 

@@ -1,5 +1,4 @@
 /** Version discovery of the network API. */
-
 import type { Ctx } from '#kernel/context.ts'
 import { operation } from '#kernel/operation.ts'
 import { Type } from '#kernel/schema/builders.ts'

@@ -1,5 +1,4 @@
 /** What the fake driver says of its host and of its guests. */
-
 import { cpuTraits } from './cpu-traits.ts'
 import { type HostFacts, powerStates } from './driver.ts'
 import type { FakeDriverOptions, FakeGuest } from './fake.ts'

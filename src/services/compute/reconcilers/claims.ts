@@ -1,5 +1,4 @@
 /** Frees ports and allocations of servers that are not there. A claim is one transaction with its server, so this finds what people and bugs left. */
-
 import type { Ctx } from '#kernel/context.ts'
 import { reconciler } from '#kernel/reconcile.ts'
 import { releaseRoom } from '../rooms/steps.ts'

@@ -1,5 +1,4 @@
 /** An action on a server: lookup, lock, state, policy, compare-and-set of the task, event, saga and 202, all in one place. */
-
 import type { Ctx } from '#kernel/context.ts'
 import { Conflict } from '#kernel/errors.ts'
 import { type Operation, type OperationSpec, operation, reply } from '#kernel/operation.ts'

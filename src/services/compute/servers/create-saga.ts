@@ -1,5 +1,4 @@
 /** Builds a claimed server on its host; when that host cannot, on another one. */
-
 import type { Ctx } from '#kernel/context.ts'
 import { messageOf } from '#kernel/errors.ts'
 import { type SagaRun, saga } from '#kernel/saga/saga.ts'

@@ -1,5 +1,4 @@
 /** Create servers: checked, counted, placed and claimed in one transaction; a saga builds each on its host. */
-
 import type { Ctx } from '#kernel/context.ts'
 import { BadRequest, Conflict } from '#kernel/errors.ts'
 import { operation, reply } from '#kernel/operation.ts'

@@ -1,5 +1,4 @@
 /** Delete a server: always wins, whatever the server is doing and in whatever state it is; deferred when the configuration says so. */
-
 import type { Ctx } from '#kernel/context.ts'
 import { operation, reply } from '#kernel/operation.ts'
 import { projectMemberOrAdmin, rule } from '#kernel/policy/rule.ts'

@@ -1,5 +1,4 @@
 /** Why a server could not be placed: for its user in a sentence, for admins host by host. */
-
 import type { Ctx } from '#kernel/context.ts'
 import { NotFound } from '#kernel/errors.ts'
 import { operation } from '#kernel/operation.ts'

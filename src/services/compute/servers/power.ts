@@ -1,5 +1,4 @@
 /** Power actions: start, stop, pause, unpause, suspend, resume. */
-
 import type { Ctx } from '#kernel/context.ts'
 import { projectMemberOrAdmin, rule } from '#kernel/policy/rule.ts'
 import { Type } from '#kernel/schema/builders.ts'

@@ -1,5 +1,4 @@
 /** Rescue: a server boots from another disk, with its own beside, and goes back to its own. */
-
 import type { Ctx } from '#kernel/context.ts'
 import { BadRequest } from '#kernel/errors.ts'
 import { randomPassword } from '#kernel/ids.ts'

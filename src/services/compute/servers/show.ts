@@ -1,5 +1,4 @@
 /** Show a server. */
-
 import { operation } from '#kernel/operation.ts'
 import { projectReaderOrAdmin, rule } from '#kernel/policy/rule.ts'
 import type { Static } from '#kernel/schema/builders.ts'

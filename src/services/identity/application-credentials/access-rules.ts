@@ -1,5 +1,4 @@
 /** The access rules that a user's application credentials are held to. */
-
 import type { Ctx } from '#kernel/context.ts'
 import { Forbidden } from '#kernel/errors.ts'
 import { operation } from '#kernel/operation.ts'

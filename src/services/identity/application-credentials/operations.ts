@@ -1,5 +1,4 @@
 /** Application credentials: a secret with which a program logs in as a user, for one project, with some of the user's roles. */
-
 import type { Ctx } from '#kernel/context.ts'
 import { UniqueViolation } from '#kernel/db/database.ts'
 import { BadRequest, Forbidden } from '#kernel/errors.ts'

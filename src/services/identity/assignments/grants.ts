@@ -1,5 +1,4 @@
 /** Grants: a role to a user or group on a project, a domain or the system. One set of operations a path. */
-
 import type { Ctx } from '#kernel/context.ts'
 import { Forbidden, NotFound } from '#kernel/errors.ts'
 import { type Operation, operation, reply } from '#kernel/operation.ts'

@@ -1,5 +1,4 @@
 /** GET /v3/role_assignments: who has which role where, as granted or (effective) as it works out. */
-
 import type { Ctx } from '#kernel/context.ts'
 import type { Where } from '#kernel/db/rows.ts'
 import { BadRequest } from '#kernel/errors.ts'

@@ -1,5 +1,4 @@
 /** What a user lets OAuth1 consumers do. */
-
 import { isoMicros } from '#kernel/clock.ts'
 import type { Ctx } from '#kernel/context.ts'
 import { NotFound } from '#kernel/errors.ts'

@@ -1,5 +1,4 @@
 /** OAuth1 consumers, and the three steps by which one gets to act for a user. */
-
 import { isoMicros } from '#kernel/clock.ts'
 import type { Ctx } from '#kernel/context.ts'
 import { BadRequest, Forbidden, NotFound, Unauthorized } from '#kernel/errors.ts'

@@ -1,5 +1,4 @@
 /** EC2 credentials of a user: pairs of an access and a secret key, for a project. */
-
 import type { Ctx } from '#kernel/context.ts'
 import { Unauthorized } from '#kernel/errors.ts'
 import { operation } from '#kernel/operation.ts'

@@ -1,5 +1,4 @@
 /** The configuration of domains: whole, by group and by option. */
-
 import type { Ctx } from '#kernel/context.ts'
 import { type Operation, operation, reply } from '#kernel/operation.ts'
 import type { Rule } from '#kernel/policy/rule.ts'

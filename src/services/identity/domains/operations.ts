@@ -1,5 +1,4 @@
 /** Domains: projects without a domain, under their own path. */
-
 import { Type } from '#kernel/schema/builders.ts'
 import { immutableOption } from '../options.ts'
 import { adminRequired, systemReader } from '../policy.ts'

@@ -1,5 +1,4 @@
 /** Endpoint groups, and the endpoints and groups of projects. */
-
 import type { Ctx } from '#kernel/context.ts'
 import type { Rows, Where } from '#kernel/db/rows.ts'
 import { BadRequest, NotFound } from '#kernel/errors.ts'

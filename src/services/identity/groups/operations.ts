@@ -1,5 +1,4 @@
 /** Groups: the five operations and membership. */
-
 import type { Ctx } from '#kernel/context.ts'
 import { NotFound } from '#kernel/errors.ts'
 import { operation, reply } from '#kernel/operation.ts'

@@ -1,5 +1,4 @@
 /** Protocols of identity providers, each with the mapping of what is said in it. */
-
 import type { Ctx } from '#kernel/context.ts'
 import { UniqueViolation } from '#kernel/db/database.ts'
 import { BadRequest } from '#kernel/errors.ts'

@@ -1,5 +1,4 @@
 /** What a project may have of a resource, and what the model of hierarchies says of it. */
-
 import { cloudConfig } from '#kernel/config/cloud-config.ts'
 import type { Ctx } from '#kernel/context.ts'
 import { lock } from '#kernel/db/database.ts'

@@ -1,5 +1,4 @@
 /** Limits of projects and domains, in place of the registered ones. */
-
 import type { Ctx } from '#kernel/context.ts'
 import { lock, UniqueViolation } from '#kernel/db/database.ts'
 import { BadRequest, Forbidden, NotFound } from '#kernel/errors.ts'

@@ -1,5 +1,4 @@
 /** Registered limits: made many at once. */
-
 import type { Ctx } from '#kernel/context.ts'
 import { UniqueViolation } from '#kernel/db/database.ts'
 import { Forbidden, NotFound } from '#kernel/errors.ts'

@@ -1,5 +1,4 @@
 /** Policies: documents of any kind for endpoints, found by endpoint, by service, or by service and region. */
-
 import type { Ctx } from '#kernel/context.ts'
 import { NotFound } from '#kernel/errors.ts'
 import { type Operation, operation, reply } from '#kernel/operation.ts'

@@ -1,5 +1,4 @@
 /** What the bearer of a token may do. */
-
 import { operation } from '#kernel/operation.ts'
 import type { Target } from '#kernel/policy/credentials.ts'
 import { Type } from '#kernel/schema/builders.ts'

@@ -1,5 +1,4 @@
 /** Projects: the five operations, with their hierarchy. */
-
 import type { Ctx } from '#kernel/context.ts'
 import { BadRequest, Forbidden } from '#kernel/errors.ts'
 import { operation } from '#kernel/operation.ts'

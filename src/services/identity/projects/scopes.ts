@@ -1,5 +1,4 @@
 /** Where a user may go: the projects, domains and system that its roles reach. */
-
 import type { Ctx } from '#kernel/context.ts'
 import { type Operation, operation } from '#kernel/operation.ts'
 import { Type } from '#kernel/schema/builders.ts'

@@ -1,5 +1,4 @@
 /** Tags of projects. */
-
 import type { Ctx } from '#kernel/context.ts'
 import { BadRequest, NotFound } from '#kernel/errors.ts'
 import { operation, reply } from '#kernel/operation.ts'

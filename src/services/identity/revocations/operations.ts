@@ -1,5 +1,4 @@
 /** GET /v3/OS-REVOKE/events: for services that check signed tokens themselves. */
-
 import { isoMicros } from '#kernel/clock.ts'
 import { BadRequest } from '#kernel/errors.ts'
 import { operation, reply } from '#kernel/operation.ts'

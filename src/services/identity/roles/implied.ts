@@ -1,5 +1,4 @@
 /** Which role implies which. */
-
 import type { Ctx } from '#kernel/context.ts'
 import { Conflict, Forbidden, NotFound } from '#kernel/errors.ts'
 import { operation, reply } from '#kernel/operation.ts'

@@ -1,5 +1,4 @@
 /** Roles: the five operations. Those of a domain are guarded by rules of their own. */
-
 import type { Ctx } from '#kernel/context.ts'
 import { Type } from '#kernel/schema/builders.ts'
 import { applicationCredentials } from '../application-credentials/store.ts'

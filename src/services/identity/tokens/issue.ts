@@ -1,5 +1,4 @@
 /** POST /v3/auth/tokens: from proof of who one is to a token for a scope. */
-
 import type { Ctx } from '#kernel/context.ts'
 import { Forbidden, Unauthorized } from '#kernel/errors.ts'
 import { operation, reply } from '#kernel/operation.ts'

@@ -1,5 +1,4 @@
 /** The public keys of signed tokens, for whoever checks them without asking. */
-
 import { operation, reply } from '#kernel/operation.ts'
 import { Type } from '#kernel/schema/builders.ts'
 import { oneOf } from '../answers.ts'

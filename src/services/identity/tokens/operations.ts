@@ -1,5 +1,4 @@
 /** A token shown and revoked, and what its bearer may do with it: catalog and possible scopes. */
-
 import type { Ctx } from '#kernel/context.ts'
 import { Forbidden, NotFound } from '#kernel/errors.ts'
 import { operation, reply } from '#kernel/operation.ts'

@@ -1,5 +1,4 @@
 /** Trusts: made by the trustor, used by the trustee, ended by either's end. They are never changed. */
-
 import type { Ctx } from '#kernel/context.ts'
 import { UniqueViolation } from '#kernel/db/database.ts'
 import { BadRequest, Forbidden, NotFound } from '#kernel/errors.ts'

@@ -1,5 +1,4 @@
 /** Users: the five operations, changing one's password, and what a user belongs to. */
-
 import type { Ctx } from '#kernel/context.ts'
 import { BadRequest, Unauthorized } from '#kernel/errors.ts'
 import { operation } from '#kernel/operation.ts'

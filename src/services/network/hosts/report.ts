@@ -1,5 +1,4 @@
 /** What a host's report changes: its row and agents, and the status of what it carries. */
-
 import { isoSeconds } from '#kernel/clock.ts'
 import type { Ctx } from '#kernel/context.ts'
 import type { Db } from '#kernel/db/database.ts'

@@ -1,5 +1,4 @@
 /** Networks. */
-
 import type { Ctx } from '#kernel/context.ts'
 import { archive } from '#kernel/db/archive.ts'
 import { Conflict } from '#kernel/errors.ts'

@@ -1,5 +1,4 @@
 /** Security group rules: what a group lets in and out. */
-
 import type { Ctx } from '#kernel/context.ts'
 import { lock } from '#kernel/db/database.ts'
 import { BadRequest, Conflict } from '#kernel/errors.ts'

@@ -1,5 +1,4 @@
 /** Security groups: named sets of rules that ports carry. */
-
 import type { Ctx } from '#kernel/context.ts'
 import { Conflict } from '#kernel/errors.ts'
 import { type Resource, resource, seesAll } from '#kernel/resource.ts'

@@ -1,5 +1,4 @@
 /** Starts QEMU for a guest that is built, and waits until its CPUs run. */
-
 import { spawn } from 'node:child_process'
 import { type FileHandle, mkdir, open, readFile, rm, writeFile } from 'node:fs/promises'
 import { childEnv } from '#kernel/program.ts'

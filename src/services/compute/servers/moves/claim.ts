@@ -1,5 +1,4 @@
 /** Chooses a server's target and claims room there: the move holds what the server has at its source, the server what it gets. */
-
 import type { Ctx } from '#kernel/context.ts'
 import { Conflict } from '#kernel/errors.ts'
 import type { SagaRun } from '#kernel/saga/saga.ts'

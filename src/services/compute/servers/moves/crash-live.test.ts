@@ -1,5 +1,4 @@
 /** Live migration and evacuation at every step. */
-
 import { act, crashStories } from '../fixtures/crash-stories.ts'
 import type { ServerCloud } from '../fixtures/server-cloud.ts'
 

@@ -1,5 +1,4 @@
 /** What becomes of a resized server: confirmed, it stays as it is; reverted, it is what it was. */
-
 import type { Ctx } from '#kernel/context.ts'
 import { BadRequest, Conflict } from '#kernel/errors.ts'
 import { reply } from '#kernel/operation.ts'

@@ -1,5 +1,4 @@
 /** What goes on with moves by itself: resizes that nobody decides, room that no move holds any more, disks that were left aside. */
-
 import type { Ctx } from '#kernel/context.ts'
 import { messageOf } from '#kernel/errors.ts'
 import { reconciler } from '#kernel/reconcile.ts'

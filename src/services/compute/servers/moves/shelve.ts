@@ -1,5 +1,4 @@
 /** Shelving: a server is kept as an image and leaves its host. */
-
 import type { Ctx } from '#kernel/context.ts'
 import { Conflict } from '#kernel/errors.ts'
 import { admin, projectMemberOrAdmin, rule } from '#kernel/policy/rule.ts'

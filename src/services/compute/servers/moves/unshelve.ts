@@ -1,5 +1,4 @@
 /** Unshelving: a server comes back from its image, anywhere; or where it is, when it was not taken off its host. */
-
 import type { Ctx } from '#kernel/context.ts'
 import { BadRequest, Conflict } from '#kernel/errors.ts'
 import { reply } from '#kernel/operation.ts'
