@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { keptLog } from '../../../test/kept-log.ts'
 import { computeCloud } from './fixtures/compute-cloud.ts'
-import { optionalParts } from './optional-parts.ts'
+import { isPartOf, optionalParts } from './optional-parts.ts'
 import { successors } from './outdated.ts'
 import { serverCloud } from './servers/fixtures/server-cloud.ts'
 import { tiny } from './servers/fixtures/world.ts'
@@ -58,6 +58,10 @@ test('what parts and successors are told of by their ids are operations', () => 
     about => !ids.some(id => (about.endsWith('.') ? id.startsWith(about) : id === about)),
   )
   assert.deepEqual(none, [])
+})
+
+test('an alias of an extension is none of the parts, whatever it is called', () => {
+  assert.equal(isPartOf('constructor', 'compute.servers.list'), false)
 })
 
 test('a part that nobody knows is a mistake of the configuration', async () => {

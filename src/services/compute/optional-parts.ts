@@ -56,7 +56,6 @@ export const optionalAliases = Object.keys(optionalParts) as OptionalPart[]
 
 /** Never of the alias of an extension, which is not loaded at all when it is turned off. */
 export function isPartOf(alias: string, operation: string): boolean {
-  return (optionalParts[alias as OptionalPart] ?? []).some(one =>
-    one.endsWith('.') ? operation.startsWith(one) : operation === one,
-  )
+  const ids = Object.hasOwn(optionalParts, alias) ? optionalParts[alias as OptionalPart] : []
+  return ids.some(one => (one.endsWith('.') ? operation.startsWith(one) : operation === one))
 }
