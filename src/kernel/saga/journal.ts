@@ -43,6 +43,19 @@ declare module '../db/database.ts' {
   }
 }
 
+const summary = [
+  'id',
+  'saga',
+  'subject',
+  'state',
+  'request_id',
+  'project_id',
+  'user_id',
+  'started_at',
+  'updated_at',
+] as const
+export type SagaSummary = Pick<SagaRow, (typeof summary)[number]>
+
 const sagas = rows<SagaRow>('kernel_sagas', { json: ['input', 'identity', 'error'], bool: ['cancel'] })
 const steps = rows<StepRow>('kernel_saga_steps', { json: ['output'] })
 
@@ -73,9 +86,11 @@ export const journal = {
       },
     ),
   cancel: (db: Db, subject: string) => sagas.update(db, { subject, state: ['running', 'unwinding'] }, { cancel: true }),
-  ofSubject: (db: Db, subject: string | readonly string[]) =>
-    sagas.list(
+  /** The newest first. There may be thousands: what each was about, and why it failed, is read of one at a time. */
+  ofSubject: (db: Db, subject: string | readonly string[]): Promise<SagaSummary[]> =>
+    sagas.pick(
       db,
+      summary,
       { subject },
       {
         orderBy: [

@@ -3,7 +3,7 @@ import type { Ctx } from '#kernel/context.ts'
 import { BadRequest, NotFound } from '#kernel/errors.ts'
 import { type Operation, operation } from '#kernel/operation.ts'
 import { admin, projectReaderOrAdmin, rule } from '#kernel/policy/rule.ts'
-import { journal, type SagaRow, type StepRow } from '#kernel/saga/journal.ts'
+import { journal, type SagaRow, type SagaSummary, type StepRow } from '#kernel/saga/journal.ts'
 import { type Static, Type } from '#kernel/schema/builders.ts'
 import { since } from '#kernel/schema/marks.ts'
 import { isAdmin, linksSchema, naiveTime, pageQuery, paging, query } from '../dialect.ts'
@@ -53,7 +53,7 @@ async function loadAny(ctx: Ctx, { params }: { params: { server_id: string } }):
   return server
 }
 
-function view(row: SagaRow, id: string) {
+function view(row: SagaSummary, id: string) {
   return {
     action: row.saga.slice(prefix.length),
     instance_uuid: id,
@@ -66,7 +66,7 @@ function view(row: SagaRow, id: string) {
   }
 }
 
-async function actionsOf(ctx: Ctx, id: string): Promise<SagaRow[]> {
+async function actionsOf(ctx: Ctx, id: string): Promise<SagaSummary[]> {
   return (await journal.ofSubject(ctx.db, [id, softwareSubject(id), ...workSubjects(id)])).filter(row =>
     row.saga.startsWith(prefix),
   )
@@ -149,7 +149,8 @@ export const instanceActionOperations: Operation[] = [
     load: loadAny,
     response: Type.Object({ instanceAction: detail }),
     async handle(ctx, { target, params }) {
-      const row = (await actionsOf(ctx, target.id)).find(one => one.request_id === params.request_id)
+      const found = (await actionsOf(ctx, target.id)).find(one => one.request_id === params.request_id)
+      const row = found && (await journal.get(ctx.db, found.id))
       if (!row) throw new NotFound(`Action for request_id ${params.request_id} on instance ${target.id} not found`)
       const showEvents = ctx.atLeast('2.51') || ctx.can(eventRule)
       const events = showEvents ? eventsOf(ctx, target, row, await journal.steps(ctx.db, row.id)) : undefined
