@@ -35,6 +35,19 @@ test('every way to write an import is seen', () => {
   )
 })
 
+test("the program takes Node's http without what an import of it loads; its types are free, and tests are", () => {
+  const value = "import { request } from 'node:http'"
+  const files = {
+    'src/kernel/a.ts': value,
+    'src/kernel/b.ts': value.replace('import', 'import type'),
+    'src/kernel/c.test.ts': value,
+  }
+  assert.deepEqual(
+    about(files).map(line => line.split(',')[0]),
+    ['src/kernel/a.ts: imports node:http: all of undici is loaded with it at each start'],
+  )
+})
+
 test('a resource may use the kernel, its folder, its siblings at their public files, and types of contracts', () => {
   const allowed: [string, boolean][] = [
     ['src/kernel/operation.ts', false],

@@ -69,6 +69,8 @@ const packageOf = (specifier: string) =>
     .join('/')
 
 function specifierComplaint(path: string, { specifier, typeOnly }: Import): string | undefined {
+  if (specifier === 'node:http' && !typeOnly && path.startsWith('src/') && !isTest(path))
+    return "imports node:http: all of undici is loaded with it at each start, so write process.getBuiltinModule('node:http')"
   if (specifier.startsWith('node:')) return undefined
   if (specifier.startsWith('#kernel/')) {
     if (path.startsWith('src/kernel/')) return `imports ${specifier}: within the kernel write a relative path`

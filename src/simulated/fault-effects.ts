@@ -1,5 +1,4 @@
 /** What faults do: to requests, to work, and to placement. */
-import { STATUS_CODES } from 'node:http'
 import type { Ctx } from '#kernel/context.ts'
 import { Fault as HttpFault, OverQuota } from '#kernel/errors.ts'
 import type { Around, Call } from '#kernel/http/dispatch.ts'
@@ -11,6 +10,8 @@ import type { PlacementContract } from '../services/placement/contract.ts'
 import type { Calls } from './calls.ts'
 import type { Fault } from './controls.ts'
 import type { Faults } from './faults.ts'
+
+const { STATUS_CODES } = process.getBuiltinModule('node:http')
 
 export interface Effects {
   around: Around

@@ -1,9 +1,11 @@
 /** The one port of a simulated cloud: stays while the cloud behind it is reset, and knows every request that came. */
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import { isUpgrade, type Upgrades } from '#kernel/http/upgrade.ts'
 import { controlsPath } from './controls.ts'
+
+const { createServer } = process.getBuiltinModule('node:http')
 
 export interface Front extends AsyncDisposable {
   readonly url: string

@@ -1,9 +1,11 @@
 /** Asks web servers that users name, without being led to where only the cloud itself may go. */
 import { lookup as resolve } from 'node:dns'
-import { type IncomingMessage, request as plainRequest } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import { request as secureRequest } from 'node:https'
 import { isIP, type LookupFunction } from 'node:net'
 import ipaddr from 'ipaddr.js'
+
+const { request: plainRequest } = process.getBuiltinModule('node:http')
 
 /** An address that is not to be asked. */
 export class NotAllowed extends Error {

@@ -1,13 +1,15 @@
 /** A bucket of an S3-compatible server as a store. Big blobs go there in parts, several at once; each is read from the file as it is sent. */
 import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
-import { Agent, type IncomingMessage, request as plainRequest } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import { Agent as SecureAgent, request as secureRequest } from 'node:https'
 import { pipeline } from 'node:stream/promises'
 import { AwsV4Signer } from 'aws4fetch'
 import type { Clock } from '#kernel/clock.ts'
 import { type BlobStore, type Copier, type Put, type Range, StoreError } from './blob-store.ts'
 import { ofOneServer, type S3Settings } from './s3-settings.ts'
+
+const { Agent, request: plainRequest } = process.getBuiltinModule('node:http')
 
 /** S3 takes no more parts, and none but the last that is smaller than this. */
 const maxParts = 10_000

@@ -1,5 +1,4 @@
 /** What extensions are given of a request's context: a part that stays as it is while the rest changes. */
-import { STATUS_CODES } from 'node:http'
 import type { Ctx } from '#kernel/context.ts'
 import { BadRequest, Fault, NotFound } from '#kernel/errors.ts'
 import type { TSchema } from '#kernel/schema/builders.ts'
@@ -8,6 +7,8 @@ import { computeConfig } from '../config.ts'
 import { isAdmin } from '../dialect.ts'
 import type { Attribute, Extension, ExtensionContext, Values } from './extension.ts'
 import { listValues, setValue, valuesOf } from './store.ts'
+
+const { STATUS_CODES } = process.getBuiltinModule('node:http')
 
 export function contextOf(ctx: Ctx, extension: Extension, signal: AbortSignal): ExtensionContext {
   const { user_id, project_id, roles } = ctx.identity

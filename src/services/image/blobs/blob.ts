@@ -1,11 +1,12 @@
 /** The files that hold the bytes of images. A file has its final name only when it is whole, checked and on disk. */
 import { createReadStream } from 'node:fs'
 import { constants, copyFile, type FileHandle, open, readdir, rename, rm, stat } from 'node:fs/promises'
-import { IncomingMessage } from 'node:http'
 import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { PayloadTooLarge } from '#kernel/errors.ts'
 import { hasherOf } from './hasher.ts'
+
+const { IncomingMessage } = process.getBuiltinModule('node:http')
 
 /** A file that is being written; not yet the image's. */
 export const partOf = (path: string) => `${path}.part`

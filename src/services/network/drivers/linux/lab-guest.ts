@@ -1,10 +1,10 @@
 /** Small programs that a test's guest runs: a DHCP client, name lookups, connections. Each prints JSON. */
 import { createSocket } from 'node:dgram'
 import { promises as dns } from 'node:dns'
-import { request } from 'node:http'
 import { connect, createServer } from 'node:net'
 import { systemClock } from '#kernel/clock.ts'
 
+const { request } = process.getBuiltinModule('node:http')
 const clock = systemClock()
 
 const say = (value: unknown) => process.stdout.write(`${JSON.stringify(value)}\n`)

@@ -3,7 +3,7 @@
  * runtime throws when it names a link-local peer behind an interface that only another namespace has.
  */
 import { spawn } from 'node:child_process'
-import { createServer, type Server as HttpServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { Server as HttpServer, IncomingMessage, ServerResponse } from 'node:http'
 import type { Server as NetServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { messageOf } from '#kernel/errors.ts'
@@ -11,6 +11,8 @@ import type { Log } from '#kernel/log.ts'
 import type { MetadataHandler, MetadataResponse } from '../driver.ts'
 import { metadataV4 } from './addresses.ts'
 import { inPool } from './exec.ts'
+
+const { createServer } = process.getBuiltinModule('node:http')
 
 const maxBody = 64 * 1024
 const maxHeaders = 16 * 1024
