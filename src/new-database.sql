@@ -535,6 +535,10 @@ CREATE TABLE "compute_build_requests" ("server_id" text primary key, "networks" 
 
 CREATE TABLE "compute_extension_values" ("server_id" text not null references "compute_servers" ("id") on delete cascade, "name" text not null, "value" text not null, constraint "compute_extension_values_key" primary key ("server_id", "name"));
 
+CREATE TABLE "compute_agent_builds" ("id" integer primary key autoincrement, "hypervisor" text not null, "os" text not null, "architecture" text not null, "version" text not null, "url" text not null, "md5hash" text not null, "offered" integer not null, constraint "compute_agent_builds_guest" unique ("hypervisor", "os", "architecture"));
+
+CREATE TABLE "compute_guest_agents" ("server_id" text primary key, "version" text, "wanted_version" text, "message" text, "updated_at" text not null);
+
 CREATE TABLE "event_webhooks" ("id" text primary key, "url" text not null, "topic" text not null, "secret" text, "types" text not null, "format" text not null, "state" text not null, "user_id" text not null, "tx" bigint not null, "seq" bigint not null, "failures" integer not null, "failing_since" text, "next_attempt_at" text not null, "last_error" text, "expires_at" text, "created_at" text not null, constraint "event_webhooks_once" unique ("url", "topic"));
 
 insert into "kernel_migrations" values
@@ -593,6 +597,7 @@ insert into "kernel_migrations" values
 ('compute', '0022-guest-works'),
 ('compute', '0023-build-requests'),
 ('compute', '0024-extension-values'),
+('compute', '0025-agent-builds'),
 ('event', '0001-webhooks');
 
 insert into "identity_generation" values

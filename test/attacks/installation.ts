@@ -42,6 +42,9 @@ export async function installation(
   await ask('PUT', '/placement/resource_classes/CUSTOM_PROOF')
   await ask('POST', '/compute/v2.1/flavors/42/os-extra_specs', { extra_specs: { 'hw:cpu_policy': 'shared' } })
   const aggregate = String(await made('/compute/v2.1/os-aggregates', 'aggregate', { name: 'proof' }))
+  // No host is of that kind: nobody fetches it.
+  const build = { hypervisor: 'xen', os: 'linux', architecture: 'x86_64', version: '1.0', url: 'http://localhost:9/' }
+  const { agent } = await ask('POST', '/compute/v2.1/os-agents', { agent: { ...build, md5hash: '0'.repeat(32) } })
   const metadata = { 'place:rack': 'r1' }
   await ask('POST', `/compute/v2.1/os-aggregates/${aggregate}/action`, { set_metadata: { metadata } })
   return {
@@ -78,6 +81,7 @@ export async function installation(
     resource_classes: 'CUSTOM_PROOF',
     flavors: '42',
     'os-extra_specs': 'hw:cpu_policy',
+    'os-agents': String(agent.agent_id),
     'os-aggregates': aggregate,
     'os-places': 'rack=r1',
     'os-dedicated-hosts': 'h1',

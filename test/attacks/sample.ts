@@ -22,6 +22,8 @@ const candidates = [
   'YQ==',
   'CUSTOM_A',
   '1:2',
+  // A digest, of nothing.
+  'd41d8cd98f00b204e9800998ecf8427e',
 ]
 
 function text(schema: Schema): string {

@@ -86,7 +86,7 @@ const otherThan404: Record<string, number> = {
 }
 
 /** Ids of these are numbers. */
-const absent: Record<string, string> = { 'os-aggregates': '999999' }
+const absent: Record<string, string> = { 'os-aggregates': '999999', 'os-agents': '999999' }
 
 test('an id that nothing has', async () => {
   const { cloud, ids, bodyOf } = await stage()

@@ -26,6 +26,10 @@ const others: Record<string, [file: string, title: string]> = {
   'compute.aggregates.cache_images': ['compute/aggregates/cache-images.test.ts', 'a kill at every step'],
   'compute.servers.software': ['compute/servers/software/software.test.ts', 'a kill at every step of a run'],
   'compute.servers.grow_disk': ['compute/servers/guest-works/grow-disk.test.ts', 'a kill at every step of a growth'],
+  'compute.servers.update_agent': [
+    'compute/servers/guest-works/update-agent.test.ts',
+    'a kill at every step of an update',
+  ],
   'compute.kept_files.image': ['compute/servers/kept-files.test.ts', 'a kill at every step of such an image'],
   'image.import': ['image/blobs/crash.test.ts', "saga: 'image.import'"],
   'image.web-location': ['image/blobs/crash.test.ts', "saga: 'image.web-location'"],

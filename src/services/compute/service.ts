@@ -3,6 +3,7 @@ import type { Operation } from '#kernel/operation.ts'
 import { anySaga } from '#kernel/saga/saga.ts'
 import { type Service, service } from '#kernel/service.ts'
 import { admitRequest } from './admission.ts'
+import { agentBuildOperations } from './agent-builds/operations.ts'
 import { cacheImagesSaga } from './aggregates/cache-images.ts'
 import { aggregateOperations } from './aggregates/operations.ts'
 import { assistedSnapshotOperations } from './assisted-snapshots/operations.ts'
@@ -59,6 +60,7 @@ import { bundlesAndLinks } from './migrations/0021-bundles.ts'
 import { guestWorks } from './migrations/0022-guest-works.ts'
 import { buildRequestsTable } from './migrations/0023-build-requests.ts'
 import { extensionValues } from './migrations/0024-extension-values.ts'
+import { agentBuilds } from './migrations/0025-agent-builds.ts'
 import { networkOperationsOfCompute } from './network-proxies/networks.ts'
 import { securityGroupOperations } from './network-proxies/security-groups.ts'
 import { computeNotifications } from './notifications/notification.ts'
@@ -76,6 +78,7 @@ import { loadSchedulerModules } from './scheduler-modules.ts'
 import { serverGroupOperations, serverGroupRules } from './server-groups/operations.ts'
 import { reclaims } from './servers/delete.ts'
 import { expiredDisks } from './servers/deleted-disks.ts'
+import { agentBuildOffers } from './servers/guest-works/offers.ts'
 import { guestWorkRuns } from './servers/guest-works/run.ts'
 import { oldMaintenances } from './servers/maintenance/old.ts'
 import { evacuatedSources } from './servers/moves/evacuate.ts'
@@ -115,6 +118,7 @@ export const computeService: Service = service({
     ...hostSignalOperations,
     ...fencingOperations,
     ...keptFilesOperations,
+    ...agentBuildOperations,
     ...placeOperations,
     ...cellOperations,
     ...dedicatedHostOperations,
@@ -148,6 +152,7 @@ export const computeService: Service = service({
     oldMaintenances,
     softwareRuns,
     guestWorkRuns,
+    agentBuildOffers,
     oldFencings,
     usageAuditing,
     usedRateLimits,
@@ -177,6 +182,7 @@ export const computeService: Service = service({
     guestWorks,
     buildRequestsTable,
     extensionValues,
+    agentBuilds,
   ],
   config: computeConfig,
   configured: config => extended(computeService, config),

@@ -274,7 +274,8 @@ function methodsOf(
     resetNetwork: ({ id, nics }) => askGuest(() => driver.resetNetwork(id, nics)),
     guestSystem: ({ id }) => ask(() => driver.guestSystem(id)),
     runInGuest: ({ id, program }, context) => ask(() => driver.runInGuest(id, program, context.signal)),
-    writeInGuest: ({ id, path, text }) => askGuest(() => driver.writeInGuest(id, path, text)),
+    writeInGuest: ({ id, path, text, at }) => askGuest(() => driver.writeInGuest(id, path, text, at)),
+    agentVersion: ({ id }) => ask(() => driver.agentVersion(id)),
     reshape: ({ spec, power_on, grace_seconds }, context) =>
       change(spec.id, context, () => driver.reshape(spec, { signal: context.signal, power_on, grace_seconds })),
     setAside: ({ id, grace_seconds }, context) => change(id, context, () => driver.setAside(id, grace_seconds)),

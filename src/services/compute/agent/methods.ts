@@ -3,6 +3,7 @@ import type {
   BackupOrder,
   ConsoleEndpoint,
   DiskSpec,
+  DriveFile,
   GuestProgram,
   GuestSpec,
   GuestState,
@@ -69,8 +70,9 @@ export interface ComputeAgentMethods {
   resetNetwork(input: { id: string; nics: NicSettings[] }): Promise<null>
   guestSystem(input: { id: string }): Promise<string>
   runInGuest(input: { id: string; program: GuestProgram }): Promise<ProgramEnd>
-  /** The text may be a secret. */
-  writeInGuest(input: { id: string; path: string; text: string }): Promise<null>
+  /** The text may be a secret. Agents from before that write all of a text alone. */
+  writeInGuest(input: { id: string; path: string; text: DriveFile; at?: number }): Promise<null>
+  agentVersion(input: { id: string }): Promise<string>
   reshape(input: { spec: GuestSpec; power_on: boolean; grace_seconds: number }): Promise<null>
   setAside(input: { id: string; grace_seconds: number }): Promise<null>
   bringBack(input: { id: string }): Promise<null>

@@ -5,6 +5,7 @@ import { Conflict, Fault } from '#kernel/errors.ts'
 export const questions: ReadonlySet<string> = new Set([
   ...['facts', 'list', 'state', 'consoleLog', 'console', 'diagnostics', 'migrationProgress', 'keptFiles'],
   'guestSystem',
+  'agentVersion',
 ])
 
 /** What inputs of calls about guests have in common; `order` is missing from older callers. */

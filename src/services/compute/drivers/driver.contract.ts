@@ -407,6 +407,7 @@ export function driverContract(name: string, open: () => Promise<DriverUnderTest
         driver.guestSystem(unknown.id),
         driver.runInGuest(unknown.id, { path: 'true', args: [], wait_ms: 1000 }),
         driver.writeInGuest(unknown.id, '/tmp/a', 'text'),
+        driver.agentVersion(unknown.id),
         driver.forceMigration(unknown.id),
         driver.attachNic(unknown.id, { port_id: 'p', mac: 'fa:16:3e:00:00:98', mtu: 1500 }),
       ]

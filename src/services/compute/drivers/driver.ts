@@ -303,8 +303,10 @@ export interface VirtDriver extends AsyncDisposable {
   guestSystem(id: string): Promise<string>
   /** Has the guest's agent run a program, and waits until it ends. The wait may end before: then it goes on in the guest. Throws when no agent answers. */
   runInGuest(id: string, program: GuestProgram, signal?: AbortSignal): Promise<ProgramEnd>
-  /** Has the guest's agent write a file, in a folder that is there. */
-  writeInGuest(id: string, path: string, text: string): Promise<void>
+  /** Has the guest's agent write a file, in a folder that is there: all of it, or from the byte `at` on where that is not 0. */
+  writeInGuest(id: string, path: string, content: DriveFile, at?: number): Promise<void>
+  /** What the guest's agent says that its version is (`8.2.2`); throws when it has none, or none answers. */
+  agentVersion(id: string): Promise<string>
   /**
    * Makes the guest what `spec` says: disks that are not there are made, larger ones grow, those it does not name go, the config drive is written
    * anew. Stops the guest for it; then it boots, or stays off.

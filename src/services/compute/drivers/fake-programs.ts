@@ -1,5 +1,5 @@
 /** Programs in fake guests: the package manager of their system, Puppet and Chef, as far as the cloud runs them. */
-import { GuestError, type GuestProgram, type ProgramEnd, powerStates } from './driver.ts'
+import { type DriveFile, GuestError, type GuestProgram, type ProgramEnd, powerStates } from './driver.ts'
 import type { FakeGuest } from './fake.ts'
 import { hasAgent, propertiesOf } from './fake-agent.ts'
 
@@ -12,6 +12,7 @@ export interface FakeSoftware {
   files: Record<string, string>
   /** Of its root: until somebody lets it grow, that of an image. */
   root_gb: number
+  agent_version: string
 }
 
 const newest = '1.0'
@@ -21,7 +22,7 @@ const sysprep = 'C:\\Windows\\System32\\Sysprep\\sysprep.exe'
 function withAgent(guest: FakeGuest): FakeSoftware {
   if (!hasAgent(guest)) throw new GuestError('Guest agent is not enabled for the instance')
   if (guest.power_state !== powerStates.running) throw new GuestError('The agent of the guest does not answer.')
-  guest.software ??= { ran: [], installed: {}, files: {}, root_gb: 1 }
+  guest.software ??= { ran: [], installed: {}, files: {}, root_gb: 1, agent_version: '1.0' }
   return guest.software
 }
 
@@ -31,17 +32,27 @@ export function guestSystem(guest: FakeGuest): string {
   return os_distro ?? (os_type === 'windows' ? 'mswindows' : 'alpine')
 }
 
-export function writeInGuest(guest: FakeGuest, path: string, text: string): void {
-  withAgent(guest).files[path] = text
+export function writeInGuest(guest: FakeGuest, path: string, content: DriveFile, at = 0): void {
+  const { files } = withAgent(guest)
+  const text = typeof content === 'string' ? content : Buffer.from(content.base64, 'base64').toString('latin1')
+  files[path] = (files[path] ?? '').slice(0, at) + text
 }
+
+export const agentVersion = (guest: FakeGuest): string => withAgent(guest).agent_version
 
 export function runInGuest(guest: FakeGuest, { path, args }: GuestProgram): ProgramEnd {
   const software = withAgent(guest)
   software.ran.push([path, ...args])
-  const own = { alpine: ['apk'], debian: ['apt-get', 'dpkg-query'], mswindows: [sysprep] }[guestSystem(guest)] ?? []
+  const own =
+    { alpine: ['apk'], debian: ['apt-get', 'dpkg-query'], mswindows: [sysprep, 'msiexec.exe', 'cmd.exe'] }[
+      guestSystem(guest)
+    ] ?? []
   const brought = Object.keys(software.installed).map(name => (name === 'chef' ? 'chef-client' : name))
-  const known = [...own, ...diskPrograms, 'mkdir', 'rm', ...brought]
+  const known = [...own, ...diskPrograms, 'mkdir', 'rm', 'chmod', ...brought, ...Object.keys(software.files)]
   if (!known.includes(path)) return refused(`Failed to execute child process "${path}" (No such file or directory)`)
+  // A file that is run, or installed, is one of a build of the agent, and says which.
+  const build = software.files[path === 'msiexec.exe' ? args[1]! : path]
+  if (build !== undefined) software.agent_version = /^version (\S+)$/m.exec(build)?.[1] ?? software.agent_version
   if (path === 'resize2fs') software.root_gb = guest.disks.root?.size_gb ?? 0
   return (programs[path] ?? done)(software, args)
 }
@@ -102,7 +113,11 @@ const programs: Record<string, Program> = {
       `Filesystem Type 1024-blocks Used Available Capacity Mounted on\n/dev/vda1 ext4 ${root_gb * 1024 ** 2} 1 1 1% /\n`,
     ),
   rm({ files }, args) {
-    for (const file of args) delete files[file]
+    for (const gone of args) for (const file of Object.keys(files)) if (file.startsWith(gone)) delete files[file]
+    return done()
+  },
+  'cmd.exe'({ files }, args) {
+    delete files[args.at(-1) ?? '']
     return done()
   },
 }

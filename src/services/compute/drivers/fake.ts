@@ -20,7 +20,7 @@ import { type FakeFault, type FakeMethod, fakeFaults } from './fake-faults.ts'
 import { fakeKept, keptKey } from './fake-kept.ts'
 import type { FakeMachine } from './fake-machine.ts'
 import { asideKey, fakeMoves, isGuestKey } from './fake-moves.ts'
-import { type FakeSoftware, guestSystem, runInGuest, writeInGuest } from './fake-programs.ts'
+import { agentVersion, type FakeSoftware, guestSystem, runInGuest, writeInGuest } from './fake-programs.ts'
 import type { Keep } from './kept.ts'
 
 /** What the fake keeps of a guest. Plain data: a Map of these may outlive the driver, as real guests outlive the control process. */
@@ -275,7 +275,9 @@ export function fakeDriver(options: FakeDriverOptions): FakeDriver {
     resetNetwork: (id, nics) => call('resetNetwork', id, () => resetNetwork(running(id), nics)),
     guestSystem: id => call('guestSystem', id, () => guestSystem(running(id))),
     runInGuest: (id, program, signal) => call('runInGuest', id, () => runInGuest(running(id), program), signal),
-    writeInGuest: (id, path, text) => call('writeInGuest', id, () => writeInGuest(running(id), path, text)),
+    writeInGuest: (id, path, content, at) =>
+      call('writeInGuest', id, () => writeInGuest(running(id), path, content, at)),
+    agentVersion: id => call('agentVersion', id, () => agentVersion(running(id))),
     ...moves,
     ...keeping,
     cacheImage: image =>

@@ -98,7 +98,7 @@ export async function beginDelete(ctx: Ctx, server: ServerRow): Promise<void> {
     await updateServer(tx, server.id, { task_state: 'deleting' })
     await tx.sagas.cancel(tx, server.id)
     await endRun(tx, server.id)
-    await endWorks(tx, server.id)
+    await endWorks(tx, now)
     const deleting = { ...now, task_state: 'deleting' } as const
     await tellAll(tx, deleting, now.host === null ? ['delete.start'] : ['delete.start', 'shutdown.start'])
     const kept = await diskToKeep(tx, now)

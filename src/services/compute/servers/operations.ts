@@ -16,6 +16,7 @@ import { chooseDestinations } from './destinations.ts'
 import { explainServer } from './explanation.ts'
 import { guestPasswordOperations } from './guest-password.ts'
 import { guestOperations } from './guest-view.ts'
+import { guestAgentOperations } from './guest-works/operations.ts'
 import { guestWorkSagas } from './guest-works/run.ts'
 import { zeroDiskFlavor } from './image-of-server.ts'
 import { instanceActionOperations, instanceActionRules } from './instance-actions.ts'
@@ -105,6 +106,7 @@ export const serverOperations: Operation[] = [
   ...ipOperations,
   ...interfaceOperations,
   ...softwareOperations,
+  ...guestAgentOperations,
   ...instanceActionOperations,
 ]
 

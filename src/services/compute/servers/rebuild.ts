@@ -18,7 +18,7 @@ import { keypairOf } from './build-request.ts'
 import { accessIp, diskConfig, hostname, keptIp, personality, trustedCertificates } from './create-schema.ts'
 import { requireAsBuilt } from './encryption.ts'
 import { diskConfigOf } from './guest-works/disk-config.ts'
-import { diskIsNew } from './guest-works/run.ts'
+import { guestIsNew } from './guest-works/run.ts'
 import { imageOfServer } from './image-of-server.ts'
 import { machineWishes } from './machine.ts'
 import { beginTidy } from './moves/tidy.ts'
@@ -104,7 +104,7 @@ export const rebuildSaga = actionSaga<Before>({
   async settled(ctx, { server_id, host }) {
     await forgetAdminPassword(ctx, server_id)
     await beginAnew(ctx, server_id)
-    await diskIsNew(ctx, server_id)
+    await guestIsNew(ctx, server_id)
     await beginTidy(ctx, { server_id, host })
   },
   async undone(ctx, { server_id, body: { row, data } }) {

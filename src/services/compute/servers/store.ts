@@ -11,10 +11,10 @@ import { insertValues } from '../extensions/store.ts'
 import { leaveBundle } from '../links/store.ts'
 import { leaveGroups } from '../server-groups/store.ts'
 import type { Explanation } from './explanation.ts'
-import { growsItsDisk } from './guest-works/disk-config.ts'
+import { systemsWithBuild, worksOfNew } from './guest-works/new-guest.ts'
 import { addWork, removeWorks } from './guest-works/store.ts'
 import type { GuestDataRow, RequestSpec, ServerRow, TaskState, VmState } from './server.ts'
-import type { SoftwareRequest } from './software/software.ts'
+import { hasAgent, type SoftwareRequest } from './software/software.ts'
 import { removeSoftware, replaceSoftware } from './software/store.ts'
 import { removeBuildRequest } from './store-build-requests.ts'
 import { cellDatabases, databaseOf, lastCellOf, mappings } from './store-cells.ts'
@@ -93,9 +93,13 @@ export async function insertServers(ctx: Ctx, list: readonly NewServer[]): Promi
       Object.entries(attributes).map(([name, value]) => ({ server_id: row.id, name, value })),
     ),
   )
+  const systems = await systemsWithBuild(
+    ctx,
+    of(({ row }) => row),
+  )
   for (const { row, software } of list) {
     if (software) await replaceSoftware(ctx, row.id, software)
-    if (growsItsDisk(row)) await addWork(ctx, row.id, 'grow_disk')
+    for (const work of worksOfNew(row, systems)) await addWork(ctx, row.id, work)
   }
 }
 
@@ -153,7 +157,7 @@ export async function removeServer(ctx: Ctx, row: ServerRow): Promise<void> {
   await guestData.remove(db, { server_id: row.id })
   await tags.remove(db, { server_id: row.id })
   await removeSoftware(db, row.id)
-  await removeWorks(db, row.id)
+  if (hasAgent(row.image)) await removeWorks(db, row.id)
   await leaveGroups(ctx, row.id)
   await leaveBundle(ctx, row)
   await requestSpecs.remove(ctx.db, { server_id: row.id })

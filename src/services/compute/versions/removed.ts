@@ -4,8 +4,6 @@ import { type Method, type Operation, operation } from '#kernel/operation.ts'
 
 /** Methods and path. */
 const removed: [string, string][] = [
-  ['GET POST', '/os-agents'],
-  ['PUT DELETE', '/os-agents/{id}'],
   ['POST GET', '/os-cells'],
   ['GET', '/os-cells/capacities'],
   ['GET', '/os-cells/detail'],

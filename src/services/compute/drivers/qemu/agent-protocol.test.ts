@@ -4,14 +4,16 @@ import { isIPv6 } from 'node:net'
 import { describe, it } from 'node:test'
 import { systemClock } from '#kernel/clock.ts'
 import { silentLog } from '#kernel/log.ts'
+import { updateAgent } from '../../servers/guest-works/update-agent.ts'
+import type { WholeInside } from '../../servers/software/tools/tool.ts'
 import { asksForSysprep, sysprep } from '../../servers/sysprep.ts'
 import { GuestError } from '../driver.ts'
-import { setPassword } from './guest-agent.ts'
+import { type Booted, setPassword, versionOf } from './guest-agent.ts'
 import { resetNetwork } from './guest-network.ts'
 import { runProgram, systemOf, writeFile } from './guest-programs.ts'
 import type { QemuHost } from './host.ts'
 import { whileFrozen } from './quiesce.ts'
-import { type Flavor, type FlavoredNic, type FlavoredState, flavoredAgent } from './test-agent.ts'
+import { type Flavor, type FlavoredNic, type FlavoredState, flavoredAgent, installed } from './test-agent.ts'
 
 const clock = systemClock()
 const mac = 'fa:16:3e:00:00:01'
@@ -64,6 +66,11 @@ function netsh([, family, verb, object, ...rest]: string[], guest: FlavoredState
   return 0
 }
 
+function removed(path: string, guest: FlavoredState): number {
+  for (const file of Object.keys(guest.files)) if (file.startsWith(path)) delete guest.files[file]
+  return 0
+}
+
 const flavors: Flavor[] = [
   {
     name: 'Unix',
@@ -71,7 +78,7 @@ const flavors: Flavor[] = [
     system: 'debian',
     users: ['root'],
     nics: [['ens3', mac]],
-    programs: { ip, true: () => 0 },
+    programs: { ip, true: () => 0, mkdir: () => 0, chmod: () => 0, rm: ([, folder], guest) => removed(folder!, guest) },
     paths: /^\//,
   },
   {
@@ -82,7 +89,8 @@ const flavors: Flavor[] = [
     nics: [['Ethernet Instance 0 (2)', mac]],
     programs: {
       netsh,
-      'C:\\Windows\\System32\\cmd.exe': () => 0,
+      'cmd.exe': (args, guest) => removed(args.at(-1)!, guest),
+      'msiexec.exe': ([, file], guest) => installed(file!, guest),
       'C:\\Windows\\System32\\Sysprep\\sysprep.exe': (args, guest) => {
         guest.done.push(`sysprep ${args.join(' ')}`)
         return 0
@@ -96,9 +104,25 @@ const flavors: Flavor[] = [
 const own = {
   Unix: { user: 'root', program: 'true', file: '/run/a', other: 'netsh', done: [] },
   Windows: {
-    ...{ user: 'Administrator', program: 'C:\\Windows\\System32\\cmd.exe', file: 'C:\\Windows\\Temp\\a', other: 'ip' },
+    ...{ user: 'Administrator', program: 'cmd.exe', file: 'C:\\Windows\\Temp\\a', other: 'ip' },
     done: ['sysprep /generalize /oobe /quit /quiet'],
   },
+}
+
+/** As the cloud has it. */
+const insideOf = (booted: Booted): WholeInside => {
+  const run: WholeInside['run'] = (path, args) => runProgram(clock, booted, { path, args: [...args], wait_ms: 10_000 })
+  return {
+    ...{ system: '', run, runOnce: run },
+    write: (path, text) => writeFile(clock, booted, path, text),
+    async put(path, bytes) {
+      const half = Math.ceil(bytes.length / 2)
+      for (const at of [0, half])
+        await writeFile(clock, booted, path, { base64: bytes.subarray(at, at + half).toString('base64') }, at)
+    },
+    agentVersion: () => versionOf(clock, booted),
+    sleep: ms => clock.sleep(ms),
+  }
 }
 
 for (const flavor of flavors) {
@@ -153,6 +177,17 @@ for (const flavor of flavors) {
       await writeFile(clock, s.booted, file, 'ab\n'.repeat(20_000))
       assert.deepEqual(s.guest.files, { [file]: 'ab\n'.repeat(20_000) })
       await assert.rejects(writeFile(clock, s.booted, 'nowhere', ''), GuestError)
+    })
+
+    it('takes a build of the agent through its channel, and says the new version', async () => {
+      using s = await flavoredAgent(flavor)
+      const file = `${'x'.repeat(100_000)}\nversion 8.2.10\n`
+      const build = { os: flavor.properties.os_type ?? 'linux', version: '8.2.10' }
+      assert.equal(await versionOf(clock, s.booted), '1.0')
+      const updated = await updateAgent(insideOf(s.booted), { ...build, bytes: Buffer.from(file) })
+      assert.deepEqual(updated, { version: '8.2.10' })
+      assert.equal(await versionOf(clock, s.booted), '8.2.10')
+      assert.deepEqual(s.guest.files, {}, 'nothing stays in the guest')
     })
 
     it('is made ready for a snapshot as its image asks, and frozen while that begins', async () => {

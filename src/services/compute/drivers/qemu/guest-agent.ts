@@ -44,6 +44,13 @@ export async function setPassword(clock: Clock, booted: Booted, user: string, pa
   await askBooted(clock, booted, 'guest-set-user-password', args, { wholeMs: passwordMs })
 }
 
+/** What the agent says that its version is. */
+export async function versionOf(clock: Clock, booted: Booted): Promise<string> {
+  const { version } = ((await askBooted(clock, booted, 'guest-info', {})) ?? {}) as { version?: unknown }
+  if (typeof version === 'string' && /^[\w.+~-]{1,64}$/.test(version)) return version
+  throw new GuestError('The agent of the guest does not say which version it is.')
+}
+
 export interface Filesystem {
   mountpoint: string
   type: string

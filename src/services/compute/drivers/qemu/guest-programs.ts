@@ -1,6 +1,6 @@
 /** Runs programs in a guest, and writes files there, by its agent: as vectors of arguments. What comes back is the guest's word: bounded. */
 import type { Clock } from '#kernel/clock.ts'
-import { GuestError, type GuestProgram, type ProgramEnd } from '../driver.ts'
+import { type DriveFile, GuestError, type GuestProgram, type ProgramEnd } from '../driver.ts'
 import { AgentRefusal, askBooted, type Booted } from './guest-agent.ts'
 
 const firstLookMs = 100
@@ -63,12 +63,20 @@ export async function systemOf(clock: Clock, booted: Booted): Promise<string> {
   }
 }
 
-export async function writeFile(clock: Clock, booted: Booted, path: string, text: string): Promise<void> {
-  const handle = await askBooted(clock, booted, 'guest-file-open', { path, mode: 'w' })
+/** Writes all of a file, or from the byte `start` on. */
+export async function writeFile(
+  clock: Clock,
+  booted: Booted,
+  path: string,
+  content: DriveFile,
+  start = 0,
+): Promise<void> {
+  const handle = await askBooted(clock, booted, 'guest-file-open', { path, mode: start === 0 ? 'w' : 'r+' })
   if (!Number.isSafeInteger(handle))
     throw new GuestError('The agent of the guest does not say which file it has opened.')
-  const bytes = Buffer.from(text)
+  const bytes = typeof content === 'string' ? Buffer.from(content) : Buffer.from(content.base64, 'base64')
   try {
+    if (start > 0) await askBooted(clock, booted, 'guest-file-seek', { handle, offset: start, whence: 0 })
     for (let at = 0; at < bytes.length; ) {
       const part = bytes.subarray(at, at + bytesAtOnce)
       const told = await askBooted(clock, booted, 'guest-file-write', { handle, 'buf-b64': part.toString('base64') })

@@ -269,6 +269,10 @@ describe('QEMU driver with a Linux guest', { skip }, () => {
     }
     await driver.spawn(guest, { power_on: true })
     await says(guest.id, /login: $/)
+    assert.match(await driver.agentVersion(guest.id), /^\d+\.\d+/)
+    await driver.writeInGuest(guest.id, '/run/a', 'first\nlast\n')
+    await driver.writeInGuest(guest.id, '/run/a', { base64: btoa('second\n') }, 6)
+    assert.equal((await inside.run('cat', ['/run/a'])).output, 'first\nsecond\n')
     assert.ok((await size()) < 60)
     const once = await grown()
     assert.ok(once > 800 && once < 1000, `${once} MiB`)

@@ -9,7 +9,7 @@ import type { DiskFile, Machine } from './command-line.ts'
 import { lastLines, readConsoleLog } from './console-log.ts'
 import { readDiagnostics } from './diagnostics.ts'
 import { hostFacts, qemuVersion } from './facts.ts'
-import { type Booted, filesystems, setPassword } from './guest-agent.ts'
+import { type Booted, filesystems, setPassword, versionOf } from './guest-agent.ts'
 import { resetNetwork } from './guest-network.ts'
 import { runProgram, systemOf, writeFile } from './guest-programs.ts'
 import { existing, type Guest, guestsOf } from './guests.ts'
@@ -249,7 +249,8 @@ export async function qemuDriver(options: QemuDriverOptions): Promise<VirtDriver
     resetNetwork: (id, nics) => agentOf(id, booted => resetNetwork(clock, booted, nics)),
     guestSystem: id => agentOf(id, booted => systemOf(clock, booted)),
     runInGuest: (id, program, signal) => agentOf(id, booted => runProgram(clock, booted, program, signal)),
-    writeInGuest: (id, path, text) => agentOf(id, booted => writeFile(clock, booted, path, text)),
+    writeInGuest: (id, path, content, at) => agentOf(id, booted => writeFile(clock, booted, path, content, at)),
+    agentVersion: id => agentOf(id, booted => versionOf(clock, booted)),
     reshape: (spec, { signal, power_on, grace_seconds }) =>
       guests.locked(spec.id, async (guest, gone) => {
         const either = signal ? AbortSignal.any([signal, gone]) : gone

@@ -104,18 +104,30 @@ export interface FlavoredState {
   /** What was done to it, in order. */
   done: string[]
   frozen: boolean
+  /** Of the agent. */
+  version: string
 }
+
+/** A file that is run, or installed: a build of the agent, which says its version. */
+export function installed(file: string, guest: FlavoredState): number {
+  const [, version] = /^version (\S+)$/m.exec(guest.files[file] ?? '') ?? []
+  guest.version = version ?? guest.version
+  return version === undefined ? 1 : 0
+}
+
+const ran = (file: string) => (_: string[], guest: FlavoredState) => installed(file, guest)
 
 /** An agent of that flavor, and the guest that it is in. */
 export async function flavoredAgent({ name, properties, system, users, nics, programs, paths }: Flavor) {
   const guest: FlavoredState = {
     nics: nics.map(([called, mac]) => ({ name: called, mac, mtu: 1500, addresses: [], routes: [] })),
-    ...{ passwords: {}, files: {}, done: [], frozen: false },
+    ...{ passwords: {}, files: {}, done: [], frozen: false, version: '1.0' },
   }
-  const open = new Map<number, string>()
+  const open: { path: string; at: number }[] = []
   const ends: number[] = []
   const agent = await answering({
     'guest-ping': () => ({}),
+    'guest-info': () => ({ version: guest.version, supported_commands: [] }),
     'guest-get-osinfo': () => ({ id: system }),
     'guest-set-user-password'({ username, password }) {
       if (!users.includes(String(username))) refuse(`no user ${username}`)
@@ -128,20 +140,28 @@ export async function flavoredAgent({ name, properties, system, users, nics, pro
         'ip-addresses': nic.addresses.map(address => ({ 'ip-address': address.split('/')[0] })),
       })),
     'guest-exec'({ path, arg }) {
-      const program = programs[String(path)]
+      const program =
+        programs[String(path)] ?? (guest.files[String(path)] === undefined ? undefined : ran(String(path)))
       if (!program) refuse(`Failed to execute child process "${path}" (No such file or directory)`)
       return { pid: ends.push(program!(arg as string[], guest)) - 1 }
     },
     'guest-exec-status': ({ pid }) => ({ exited: true, exitcode: ends[Number(pid)] }),
-    'guest-file-open'({ path }) {
+    'guest-file-open'({ path, mode }) {
       if (!paths.test(String(path))) refuse(`no such path: ${path}`)
-      guest.files[String(path)] = ''
-      open.set(open.size, String(path))
-      return open.size - 1
+      if (mode === 'w') guest.files[String(path)] = ''
+      return open.push({ path: String(path), at: 0 }) - 1
+    },
+    'guest-file-seek'({ handle, offset }) {
+      open[Number(handle)]!.at = Number(offset)
+      return { position: offset, eof: false }
     },
     'guest-file-write'({ handle, 'buf-b64': part }) {
       const bytes = Buffer.from(String(part), 'base64')
-      guest.files[open.get(Number(handle))!] += bytes.toString('latin1')
+      const file = open[Number(handle)]!
+      const before = Buffer.from(guest.files[file.path]!, 'latin1')
+      const parts = [before.subarray(0, file.at), bytes, before.subarray(file.at + bytes.length)]
+      guest.files[file.path] = Buffer.concat(parts).toString('latin1')
+      file.at += bytes.length
       return { count: bytes.length }
     },
     'guest-file-close': () => ({}),

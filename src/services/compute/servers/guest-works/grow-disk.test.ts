@@ -134,7 +134,7 @@ test('why a root could not grow stands in the list of actions, and the server is
   await s.run()
   assert.equal(s.root(id), 20, 'an agent that went away is asked again')
   const other = await s.boot(s.demo, auto)
-  s.guest(other.id).software = { ran: [], installed: {}, files: {}, root_gb: Number.NaN }
+  s.guest(other.id).software = { ran: [], installed: {}, files: {}, root_gb: Number.NaN, agent_version: '1.0' }
   await s.run()
   const [{ message, events }] = (await s.log(other.id)) as [Action]
   assert.equal(message, 'Error')

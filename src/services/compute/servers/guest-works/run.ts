@@ -4,12 +4,15 @@ import { reconciler } from '#kernel/reconcile.ts'
 import { anySaga, type Saga, saga } from '#kernel/saga/saga.ts'
 import type { ServerRow } from '../server.ts'
 import { type Failed, failureOf, guestReady, insideOf, isAwake } from '../software/inside.ts'
-import type { Inside } from '../software/tools/tool.ts'
+import { hasAgent } from '../software/software.ts'
+import type { WholeInside } from '../software/tools/tool.ts'
 import { findServer, listServers } from '../store.ts'
+import { bringUp } from './bring-up.ts'
 import { growsItsDisk } from './disk-config.ts'
 import { growRoot } from './grow-root.ts'
 import { type GuestWork, type GuestWorkRow, workSubject, workSubjects } from './guest-work.ts'
-import { addWork, changeWork, waitingWorks } from './store.ts'
+import { systemsWithBuild, worksOfNew } from './new-guest.ts'
+import { addWork, changeWork, forgetWorks, waitingWorks, worksRunning } from './store.ts'
 
 interface WorkInput {
   server_id: string
@@ -26,7 +29,10 @@ class WorkFailed extends Error {
   override readonly name = 'WorkFailed'
 }
 
-function workSaga(work: GuestWork, step: string, act: (inside: Inside) => Promise<Outcome>): Saga<WorkInput> {
+/** Done twice it is the same. */
+type Act = (inside: WholeInside, about: { ctx: Ctx; id: string; signal: AbortSignal }) => Promise<Outcome>
+
+function workSaga(work: GuestWork, step: string, act: Act): Saga<WorkInput> {
   const running = (server_id: string): GuestWorkRow => ({ server_id, work, status: 'running' })
   return saga<WorkInput>(
     `compute.servers.${work}`,
@@ -46,7 +52,7 @@ function workSaga(work: GuestWork, step: string, act: (inside: Inside) => Promis
           : await s.step(step, async signal => {
               const inside = insideOf(s.ctx, server_id, ready.system, signal)
               try {
-                const done = await act(inside)
+                const done = await act(inside, { ctx: s.ctx, id: server_id, signal })
                 return 'failed' in done ? { ...done, of_guest: true } : done
               } catch (error) {
                 return failureOf(error)
@@ -59,26 +65,37 @@ function workSaga(work: GuestWork, step: string, act: (inside: Inside) => Promis
   )
 }
 
-const sagas: Record<GuestWork, Saga<WorkInput>> = { grow_disk: workSaga('grow_disk', 'grow the root', growRoot) }
+const sagas: Record<GuestWork, Saga<WorkInput>> = {
+  grow_disk: workSaga('grow_disk', 'grow the root', growRoot),
+  update_agent: workSaga('update_agent', 'update the agent', bringUp),
+}
 
 export const guestWorkSagas: Saga[] = Object.values(sagas).map(anySaga)
 
-/** To be done as soon as the server runs, in the caller's transaction; one that goes on makes way. */
-async function wantWork(ctx: Ctx, id: string, work: GuestWork): Promise<void> {
-  await addWork(ctx, id, work)
-  await ctx.sagas.cancel(ctx, workSubject(id, work))
+/** The server's root disk is larger than it was; in the caller's transaction. */
+export async function diskIsLarger(ctx: Ctx, id: string): Promise<void> {
+  const server = await findServer(ctx, id)
+  if (!server || !growsItsDisk(server)) return
+  await ctx.sagas.cancel(ctx, workSubject(id, 'grow_disk'))
+  await addWork(ctx, id, 'grow_disk')
 }
 
-/** The server's root disk is a new one, or larger than it was. */
-export async function diskIsNew(ctx: Ctx, id: string): Promise<void> {
+/** In place of the server's guest there is a new one; in the caller's transaction. */
+export async function guestIsNew(ctx: Ctx, id: string): Promise<void> {
   const server = await findServer(ctx, id)
-  if (server && growsItsDisk(server)) await wantWork(ctx, id, 'grow_disk')
+  if (!server) return
+  for (const subject of workSubjects(id)) await ctx.sagas.cancel(ctx, subject)
+  await forgetWorks(ctx, id)
+  for (const work of worksOfNew(server, await systemsWithBuild(ctx, [server]))) await addWork(ctx, id, work)
 }
 
 /** Ends what goes on in a server's guest. */
-export async function endWorks(ctx: Ctx, id: string): Promise<void> {
-  for (const subject of workSubjects(id)) await ctx.sagas.cancel(ctx, subject)
+export async function endWorks(ctx: Ctx, { id, image }: ServerRow): Promise<void> {
+  if (hasAgent(image)) for (const subject of workSubjects(id)) await ctx.sagas.cancel(ctx, subject)
 }
+
+/** At a time, in the whole cloud: each holds its file in memory, and not all guests are to have a bad one at once. */
+const mostUpdates = 4
 
 /** Begins what waits for servers that run by now. */
 export const guestWorkRuns = reconciler({
@@ -86,13 +103,15 @@ export const guestWorkRuns = reconciler({
   every: 5_000,
   async run(ctx) {
     const waiting = await waitingWorks(ctx)
+    let updates = waiting.length > 0 ? await worksRunning(ctx, 'update_agent') : 0
     for (let i = 0; i < waiting.length; i += 500) {
       const some = waiting.slice(i, i + 500)
       const idle = { id: some.map(row => row.server_id), vm_state: ['active', 'resized'], task_state: null } as const
       const servers = new Map((await listServers(ctx, idle)).filter(isAwake).map(server => [server.id, server]))
       for (const row of some) {
         const server = servers.get(row.server_id)
-        if (server) await begin(ctx, server, row)
+        if (!server || (row.work === 'update_agent' && ++updates > mostUpdates)) continue
+        await begin(ctx, server, row)
       }
     }
   },

@@ -5,7 +5,7 @@ import { tell } from '../../events.ts'
 import { hostAgent } from '../../host-agent.ts'
 import type { ActionInput } from '../action.ts'
 import { guestSpec } from '../guest-spec.ts'
-import { diskIsNew } from '../guest-works/run.ts'
+import { diskIsLarger } from '../guest-works/run.ts'
 import type { TaskState } from '../server.ts'
 import { buildMs, callOptions, existingServer } from '../steps.ts'
 import { updateServer } from '../store.ts'
@@ -72,7 +72,7 @@ async function run(s: SagaRun, input: ActionInput<ColdBody>): Promise<void> {
       const resized = { ...there, vm_state: 'resized', task_state: null, fault: null } as const
       requireChange(await updateServer(tx, id, resized, { task_state: 'resize_finish' }), id)
       await updateMove(tx, move.uuid, { status: 'finished' })
-      if (body.resize) await diskIsNew(tx, id)
+      if (body.resize) await diskIsLarger(tx, id)
       await tell(tx, id, 'finish_resize.end')
     },
     async tx => {

@@ -16,7 +16,7 @@ import { isUp } from '../../hosts/host.ts'
 import { hosts } from '../../hosts/store.ts'
 import { releaseRoom } from '../../rooms/steps.ts'
 import { type ActionInput, actionOperation, requireAllowed, requireHost, type ServerAction } from '../action.ts'
-import { diskIsNew } from '../guest-works/run.ts'
+import { guestIsNew } from '../guest-works/run.ts'
 import type { ServerRow } from '../server.ts'
 import { beginAnew } from '../software/run.ts'
 import { buildMs, callOptions, destroyGuest, serverToUndo } from '../steps.ts'
@@ -82,7 +82,7 @@ const evacuateSaga = saga<ActionInput<EvacuateBody>>(
         await updateMove(tx, move.uuid, { status: 'done' })
         await rememberCleanup(tx, move.source_host, id)
         await beginAnew(tx, id)
-        await diskIsNew(tx, id)
+        await guestIsNew(tx, id)
         await tell(tx, id, 'rebuild.end')
       },
       async tx => {

@@ -1,11 +1,12 @@
 /** The guest of a server, as tools have it: through its host, wherever that is by now. One whose agent is away is waited for. */
 import type { Ctx } from '#kernel/context.ts'
 import { Fault, messageOf } from '#kernel/errors.ts'
+import type { GuestProgram, ProgramEnd } from '../../drivers/driver.ts'
 import { hostAgent, powerStates } from '../../host-agent.ts'
 import type { ServerRow } from '../server.ts'
 import { callOptions, existingServer, isUnreachable } from '../steps.ts'
 import { hasAgent, noAgent } from './software.ts'
-import type { Inside } from './tools/tool.ts'
+import type { WholeInside } from './tools/tool.ts'
 
 /** Also for a guest that has just been started, and boots. */
 const patienceMs = 10 * 60_000
@@ -88,18 +89,43 @@ export async function guestReady(ctx: Ctx, id: string, signal: AbortSignal): Pro
   }
 }
 
-export function insideOf(ctx: Ctx, id: string, system: string, signal: AbortSignal): Inside {
+const bytesAtOnce = 256 * 1024
+
+function programOf(...[path, args, { env, minutes = 1 } = {}]: Parameters<WholeInside['run']>): GuestProgram {
+  return { path, args: [...args], ...(env && { env }), wait_ms: minutes * 60_000 }
+}
+
+export function insideOf(ctx: Ctx, id: string, system: string, signal: AbortSignal): WholeInside {
+  const asking = <T>(work: (agent: Agent, options: Options) => Promise<T>, workMs = 0) =>
+    patiently(ctx, id, signal, { workMs }, work)
   return {
     system,
-    run(path, args, { env, minutes = 1 } = {}) {
-      const wait_ms = minutes * 60_000
-      const program = { path, args: [...args], ...(env && { env }), wait_ms }
-      return patiently(ctx, id, signal, { workMs: wait_ms }, (agent, options) =>
-        agent.call('runInGuest', { id, program }, options),
-      )
+    run: (...asked) => {
+      const program = programOf(...asked)
+      return asking((agent, options) => agent.call('runInGuest', { id, program }, options), program.wait_ms)
+    },
+    runOnce: (...asked) => {
+      const program = programOf(...asked)
+      const once = async (agent: Agent, options: Options): Promise<ProgramEnd> => {
+        try {
+          return await agent.call('runInGuest', { id, program }, options)
+        } catch (error) {
+          if (signal.aborted || !isAway(error)) throw error
+          return { code: null, output: '', errors: messageOf(error) }
+        }
+      }
+      return asking(once, program.wait_ms)
     },
     async write(path, text) {
-      await patiently(ctx, id, signal, {}, (agent, options) => agent.call('writeInGuest', { id, path, text }, options))
+      await asking((agent, options) => agent.call('writeInGuest', { id, path, text }, options))
     },
+    async put(path, bytes) {
+      for (let at = 0; at === 0 || at < bytes.length; at += bytesAtOnce) {
+        const text = { base64: bytes.subarray(at, at + bytesAtOnce).toString('base64') }
+        await asking((agent, options) => agent.call('writeInGuest', { id, path, text, at }, options))
+      }
+    },
+    agentVersion: () => asking((agent, options) => agent.call('agentVersion', { id }, options)),
+    sleep: ms => ctx.clock.sleep(ms, signal),
   }
 }

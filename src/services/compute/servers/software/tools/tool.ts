@@ -32,6 +32,16 @@ export interface Inside {
   write(path: string, text: string): Promise<void>
 }
 
+/** What the cloud does for itself in a guest needs more. */
+export interface WholeInside extends Inside {
+  /** Like `run`, but never begun a second time: a program that takes its agent away has not begun, or not ended, for all that is known. */
+  runOnce: Inside['run']
+  put(path: string, bytes: Buffer): Promise<void>
+  /** Of the agent itself. */
+  agentVersion(): Promise<string>
+  sleep(ms: number): Promise<void>
+}
+
 export interface Tool {
   /** Depends on the definition alone: a run that goes on after a crash has the same tasks. */
   tasks(definition: Omit<NodeDefinition, 'manifest'>): Task[]
