@@ -3,8 +3,11 @@ import assert from 'node:assert/strict'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { test } from 'node:test'
+import { openSqlite } from '#kernel/db/sqlite.ts'
 import { onEachEngine } from '../../../../test/engines.ts'
 import { imageCloud, type ShownImage } from '../fixtures/image-cloud.ts'
+import { imageSchemaOf } from './properties.ts'
 
 const messageOf = (body: unknown) => String(body).replace(/<[^>]+>/g, ' ')
 
@@ -164,6 +167,15 @@ onEachEngine('a protected image stays; a deactivated one keeps its bytes to itse
   assert.equal((await s.call(s.mine, 'DELETE', `/v2/images/${id}`)).status, 404)
   await s.cloud.reconcile('image.orphan-files')
   assert.deepEqual(await s.files(), [])
+})
+
+test('where no deployer describes any, all clouds of a process check images by one schema, compiled once', async () => {
+  await using one = await imageCloud(openSqlite(':memory:'))
+  await using two = await imageCloud(openSqlite(':memory:'))
+  await using other = await imageCloud(openSqlite(':memory:'), ['image.other_properties=false'])
+  const schemas = [one, two, other].map(({ cloud }) => imageSchemaOf(cloud.env).whole)
+  assert.equal(schemas[0], schemas[1])
+  assert.notEqual(schemas[0], schemas[2])
 })
 
 onEachEngine('a deployer describes properties; others are refused when so wanted', async database => {

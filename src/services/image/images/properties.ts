@@ -38,13 +38,21 @@ export interface ImageSchema {
   additionalProperties: false | { type: 'string' }
 }
 
+function schemaWith(own: Record<string, Property>, others: boolean): ImageSchema {
+  const properties = { ...agreed, ...own, ...attributes }
+  const additionalProperties = others ? ({ type: 'string' } as const) : false
+  const whole = { type: 'object', properties, additionalProperties } as unknown as TSchema
+  return { whole, properties, additionalProperties }
+}
+
+/** Where the deployer has described none: one value for all clouds of a process, so that its check is compiled once. */
+const [open, closed] = [schemaWith({}, true), schemaWith({}, false)]
+
 /** Throws when the deployer's file is not what it should be. */
 export const imageSchemaOf = perCloud<ImageSchema>(env => {
   const { properties_file, other_properties } = env.config.of(imageConfig)
-  const properties = { ...agreed, ...(properties_file && readProperties(properties_file)), ...attributes }
-  const additionalProperties = other_properties ? ({ type: 'string' } as const) : false
-  const whole = { type: 'object', properties, additionalProperties } as unknown as TSchema
-  return { whole, properties, additionalProperties }
+  if (properties_file) return schemaWith(readProperties(properties_file), other_properties)
+  return other_properties ? open : closed
 })
 
 function readProperties(path: string): Record<string, Property> {
