@@ -84,7 +84,7 @@ export function clientsOf(world: World, excused: (answer: Failing) => boolean): 
       const number = ++clients.sent
       const process = chooseProcess(world)
       const { method, path } = request
-      timeline.note(`${account.name} #${number} ${method} ${path} ${JSON.stringify(request.body ?? '').slice(0, 300)}`)
+      timeline.note(`${account.name} #${number} ${method} ${path} ${shown(request.body)}`)
       clients.waiting++
       const sent = world.clock.now()
       answered(process, account, request, options.hangUp ?? false)
@@ -155,6 +155,9 @@ export function clientsOf(world: World, excused: (answer: Failing) => boolean): 
 /** The server to which a host failed to give an interface: upstream's one answer of 500 that says so, as does ours. */
 export const attachFailed = ({ status, text }: Pick<Failing, 'status' | 'text'>) =>
   status === 500 ? /Failed to attach network adapter device to ([\w-]+)/.exec(text)?.[1] : undefined
+
+const shown = (body: unknown) =>
+  body instanceof Uint8Array ? `${body.length} bytes` : JSON.stringify(body ?? '').slice(0, 300)
 
 function said({ body, status }: Answer): string {
   if (status < 300) return String(Object.values<{ id?: string }>(body ?? {})[0]?.id ?? '')

@@ -46,7 +46,7 @@ export interface Disk {
   commits: number
   /** Statements so far. */
   statements: number
-  /** Tables that were written since somebody last looked at them. */
+  /** What was written since somebody last looked: tables (empty: one that is not known), and `table.column` where rows only changed. */
   readonly written: Set<string>
   /** Called before and after each commit; may kill the process. */
   atCommit: (life: Life, when: 'before' | 'after') => void
@@ -57,17 +57,21 @@ export interface Disk {
 }
 
 /** By statement: most are the same few. */
-const tables = new Map<string, string | undefined>()
+const writes = new Map<string, string[]>()
 
-/** The table that a statement writes, empty when it is not known; undefined of one that only reads. */
-function writtenBy(sql: string): string | undefined {
-  if (!tables.has(sql)) tables.set(sql, tableIn(sql))
-  return tables.get(sql)
+/** What a statement writes, as `Disk.written` names it; nothing of one that only reads. */
+function writtenBy(sql: string): string[] {
+  const known = writes.get(sql) ?? writesIn(sql)
+  writes.set(sql, known)
+  return known
 }
 
-function tableIn(sql: string): string | undefined {
-  if (/^\s*(select|with|pragma|begin|rollback)/i.test(sql)) return undefined
-  return /^\s*(?:insert(?: or \w+)? into|update|delete from)\s+"?(\w+)/i.exec(sql)?.[1] ?? ''
+/** Tables that rows come to or go from, `table.column` of rows that change, and the empty text where that is not known. */
+export function writesIn(sql: string): string[] {
+  if (/^\s*(select|with|pragma|begin|rollback)/i.test(sql)) return []
+  const [, changed, columns] = /^update "(\w+)" set ("\w+" = \?(?:, "\w+" = \?)*)(?: where |$)/.exec(sql) ?? []
+  if (columns) return [...columns.matchAll(/\w+/g)].map(([column]) => `${changed}.${column}`)
+  return [/^\s*(?:insert(?: or \w+)? into|update|delete from)\s+"?(\w+)/i.exec(sql)?.[1] ?? '']
 }
 
 /** The database as one process sees it. */
@@ -127,9 +131,9 @@ function mortalDriver(driver: Driver, disk: Disk, life: Life): Driver {
       const connection = await raw
       return {
         executeQuery<R>(query: Parameters<typeof connection.executeQuery>[0]): Promise<QueryResult<R>> {
-          const table = writtenBy(query.sql)
-          if (table !== undefined) disk.written.add(table)
-          return alive(() => connection.executeQuery<R>(query), !inTransaction && table !== undefined)
+          const written = writtenBy(query.sql)
+          for (const one of written) disk.written.add(one)
+          return alive(() => connection.executeQuery<R>(query), !inTransaction && written.length > 0)
         },
         streamQuery: (query, size) => connection.streamQuery(query, size),
       }

@@ -143,10 +143,13 @@ async function takeRest(stage: Stage): Promise<Problem[]> {
   const busy = disk.connection.prepare(
     `select (select count(*) from kernel_sagas where state in ('running', 'unwinding')) + (select count(*) from compute_host_cleanups) n`,
   )
+  let [seen, isBusy] = [-1, true]
   for (;;) {
     const past = clock.now() - began
     if (past > restLimitMs) break
-    if (clients.waiting > 0 || busy.get()?.n !== 0) worked = clock.now()
+    if (seen !== disk.commits) isBusy = busy.get()?.n !== 0
+    seen = disk.commits
+    if (clients.waiting > 0 || isBusy) worked = clock.now()
     if (past > restAtLeastMs && clock.now() - worked > heardOfMs) break
     await clock.advance((clock.next() ?? clock.now() + 1000) - clock.now())
     const problems = await settled(stage)

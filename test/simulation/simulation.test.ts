@@ -4,6 +4,8 @@ import { test } from 'node:test'
 import { keepAlive } from '../../src/kernel/clock.ts'
 import { services } from '../../src/services.ts'
 import { menu } from './faults.ts'
+import { readerOf } from './invariants.ts'
+import { writesIn } from './life.ts'
 import { actions } from './mix-servers.ts'
 import { type Outcome, run } from './run.ts'
 
@@ -41,6 +43,27 @@ test('the same seed is the same run', async () => {
   assert.equal(first.digest, second.digest)
   const other = await run({ seed: 98, steps: 300 })
   assert.notEqual(first.digest, other.digest)
+})
+
+test('an invariant is looked at again when a statement wrote what it names', () => {
+  const reads = readerOf(
+    'select s.id from compute_servers s join compute_hosts h on h.name = s.host where s.task_state is null',
+  )
+  const isRead = (sql: string) => reads(new Set(writesIn(sql)))
+  const seen = [
+    'insert into "compute_servers" ("id") values (?)',
+    'delete from "compute_hosts" where "id" = ?',
+    'update "compute_servers" set "updated_at" = ?, "task_state" = ? where "id" = ?',
+    'update compute_hosts set last_seen = last_seen + 1',
+    'vacuum',
+  ]
+  const unseen = [
+    'select * from "compute_servers"',
+    'insert into "kernel_events" ("id") values (?)',
+    'update "compute_hosts" set "machine" = ?, "last_seen" = ? where "id" = ?',
+    'update "network_ports" set "name" = ? where "id" = ?',
+  ]
+  assert.deepEqual([...seen, ...unseen].filter(isRead), seen)
 })
 
 test('clients know every action that servers have', () => {
