@@ -6,6 +6,8 @@ import type { Config } from '#kernel/config/load.ts'
 import type { Log } from '#kernel/log.ts'
 import type { SnapshotSink } from './services/compute/agent/agent.ts'
 import { computeAgent } from './services/compute/agent/agent.ts'
+import { machineState } from './services/compute/agent/machine.ts'
+import type { MachineState } from './services/compute/agent/methods.ts'
 import { computeConfig } from './services/compute/config.ts'
 import type { ImageSource, VirtDriver } from './services/compute/drivers/driver.ts'
 import { networkAgent } from './services/network/agent/agent.ts'
@@ -22,15 +24,32 @@ export interface HostOptions {
   plane: DataPlane
   images: ImageSource
   uploads: SnapshotSink
+  /** What is told of the machine below; absent: this one is looked at. */
+  machine?: () => MachineState
   /** Disposing removes guests and networks. */
   ephemeral: boolean
 }
 
+const keptMs = 1_000
+
+/** The same for all simulated hosts of a process: a look takes a millisecond, and there may be ten thousand of them. */
+export function sharedMachineState(clock: Clock): () => MachineState {
+  let state: MachineState | undefined
+  let until = 0
+  return () => {
+    const now = clock.monotonic()
+    if (state && now < until) return state
+    state = machineState()
+    until = now + keptMs
+    return state
+  }
+}
+
 /** Begins to serve as a host. Unless it is ephemeral, disposing leaves guests and their networks running; they are adopted at the next start. */
 export async function startHost(options: HostOptions): Promise<AsyncDisposable> {
-  const { host, bus, clock, log, driver, plane, uploads } = options
+  const { host, bus, clock, log, driver, plane, uploads, machine } = options
   const network = await networkAgent({ bus, host, plane, clock, log })
-  const compute = await computeAgent({ bus, host, driver, clock, log, uploads })
+  const compute = await computeAgent({ bus, host, driver, clock, log, uploads, ...(machine && { machine }) })
   return {
     async [Symbol.asyncDispose]() {
       await compute[Symbol.asyncDispose]()

@@ -11,7 +11,7 @@ import { cloudConfig } from '#kernel/config/cloud-config.ts'
 import type { Config } from '#kernel/config/load.ts'
 import { type Ids, systemIds } from '#kernel/ids.ts'
 import { createLog } from '#kernel/log.ts'
-import { makeDriver, makePlane, type RealDrivers, startHost } from '../agent.ts'
+import { makeDriver, makePlane, type RealDrivers, sharedMachineState, startHost } from '../agent.ts'
 import { type Cloud, createCloud, untilHealthy } from '../cloud.ts'
 import { ensureFirstContents } from '../first-contents.ts'
 import { openBus } from './bus.ts'
@@ -151,6 +151,7 @@ async function start({ options, drivers, dir, stack, clock, workers }: Start): P
 
   const probeKernel = drivers.virt === 'qemu' ? (await import('./image-build.ts')).keptTinyImage()?.kernel : undefined
   const names = options.simulated ? Array.from({ length: options.hosts }, (_, i) => `host-${i + 1}`) : [hostname()]
+  const machine = sharedMachineState(clock)
   for (const host of names) {
     const parts: RealDrivers = {
       host,
@@ -169,7 +170,9 @@ async function start({ options, drivers, dir, stack, clock, workers }: Start): P
     }
     const [driver, plane] = [await makeDriver(drivers.virt, parts), await makePlane(drivers.network, parts)]
     const { ephemeral } = options
-    hosts.use(await startHost({ host, bus, clock, log, driver, plane, images: parts.images, uploads, ephemeral }))
+    hosts.use(
+      await startHost({ host, bus, clock, log, driver, plane, images: parts.images, uploads, machine, ephemeral }),
+    )
   }
   await cloud.begin()
   await untilHealthy(cloud, names)

@@ -1,5 +1,7 @@
 /** Time, injected. Only this file reads the real clock or sets real timers. */
 
+import { timersInOrder } from './timers.ts'
+
 export interface Timer extends Disposable {
   cancel(): void
 }
@@ -110,35 +112,14 @@ export function settle(turns = 3): Promise<void> {
   })
 }
 
-interface Waiting {
-  at: number
-  /** Of two at the same time the one that was set first fires first. */
-  sequence: number
-  fn: () => void
-}
-
 export function virtualClock(start = Date.UTC(2026, 0, 1)): VirtualClock {
   let now = start
-  let sequence = 0
-  /** The next one is the last. */
-  const timers: Waiting[] = []
-
-  /** How many of them fire after this one. */
-  function later({ at, sequence }: Waiting): number {
-    let [low, high] = [0, timers.length]
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      const other = timers[middle]!
-      if (other.at > at || (other.at === at && other.sequence > sequence)) low = middle + 1
-      else high = middle
-    }
-    return low
-  }
+  const timers = timersInOrder()
 
   async function runTo(limit: number) {
     await settle()
-    for (let due = timers.at(-1); due && due.at <= limit; due = timers.at(-1)) {
-      timers.pop()
+    for (let due = timers.next(); due && due.at <= limit; due = timers.next()) {
+      timers.remove(due)
       now = Math.max(now, due.at)
       due.fn()
       await settle()
@@ -149,12 +130,8 @@ export function virtualClock(start = Date.UTC(2026, 0, 1)): VirtualClock {
     now: () => now,
     monotonic: () => now - start,
     after(ms, fn) {
-      const timer = { at: now + Math.max(0, ms), sequence: sequence++, fn }
-      timers.splice(later(timer), 0, timer)
-      const cancel = () => {
-        const place = later(timer)
-        if (timers[place] === timer) timers.splice(place, 1)
-      }
+      const timer = timers.add(now + Math.max(0, ms), fn)
+      const cancel = () => timers.remove(timer)
       return { cancel, [Symbol.dispose]: cancel }
     },
     sleep: (ms, signal) => sleepOn(clock, ms, signal),
@@ -166,8 +143,8 @@ export function virtualClock(start = Date.UTC(2026, 0, 1)): VirtualClock {
     async runUntilIdle(limitMs = 3_600_000) {
       await runTo(now + limitMs)
     },
-    pending: () => timers.length,
-    next: () => timers.at(-1)?.at,
+    pending: () => timers.size,
+    next: () => timers.next()?.at,
   }
   return clock
 }

@@ -15,7 +15,7 @@ import type { Log } from '#kernel/log.ts'
 import type { CheckSource } from '#kernel/policy/rule.ts'
 import type { SagaProbe } from '#kernel/saga/run.ts'
 import type { Service } from '#kernel/service.ts'
-import { startHost } from '../agent.ts'
+import { sharedMachineState, startHost } from '../agent.ts'
 import type { Passwords } from '../cli/data-dir.ts'
 import { databaseFile } from '../cli/database.ts'
 import { ensureTinyImage } from '../cli/tiny-image.ts'
@@ -93,6 +93,7 @@ export async function beginLife(place: Place, beginning: Beginning): Promise<Lif
   })
   cloud.servedAt(place.url)
   const hosts: (SimulatedHost & AsyncDisposable)[] = []
+  const below = sharedMachineState(clock)
 
   async function addHost(name: string): Promise<void> {
     const dir = join(place.dir, 'hosts', name)
@@ -112,7 +113,7 @@ export async function beginLife(place: Place, beginning: Beginning): Promise<Lif
     const images = {
       open: (image: { id: string }, signal: AbortSignal) => cloud.env.services.image.open(cloud.env, image.id, signal),
     }
-    const parts = { host: name, bus, clock, log, driver, plane, images, uploads, ephemeral: false }
+    const parts = { host: name, bus, clock, log, driver, plane, images, uploads, machine: below, ephemeral: false }
     const agents = await startHost(parts)
     hosts.push({ name, driver, plane, [Symbol.asyncDispose]: () => agents[Symbol.asyncDispose]() })
   }

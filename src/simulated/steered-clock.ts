@@ -1,5 +1,6 @@
 /** The clock of a simulated cloud: real time, faster or slower time that waits for the work it brings, or time that is moved by hand. */
 import { type Clock, sleepOn } from '#kernel/clock.ts'
+import { timersInOrder, type Waiting } from '#kernel/timers.ts'
 
 /** What still goes on once all that could be done at an instant has been done. */
 export interface Rest {
@@ -24,12 +25,6 @@ export interface SteeredClock extends Clock {
   set(now: number): void
 }
 
-interface Waiting {
-  at: number
-  sequence: number
-  fn: () => void
-}
-
 /** The longest that a timer of the system waits. */
 const longestWaitMs = 2 ** 31 - 1
 
@@ -41,8 +36,7 @@ const leapMs = 10 * 60_000
 
 /** `settled` resolves when all that can be done at this instant has been done. */
 export function steeredClock(base: Clock, settled: () => Promise<Rest>): SteeredClock {
-  const timers = new Set<Waiting>()
-  let sequence = 0
+  const timers = timersInOrder()
   let speed = 1
   /** Time stands still because somebody moves it by hand. */
   let held = false
@@ -54,13 +48,10 @@ export function steeredClock(base: Clock, settled: () => Promise<Rest>): Steered
   let since = at
   const started = at
 
+  /** The next that is due by then. */
   function first(limit = Number.POSITIVE_INFINITY): Waiting | undefined {
-    let best: Waiting | undefined
-    for (const timer of timers) {
-      if (timer.at > limit) continue
-      if (!best || timer.at < best.at || (timer.at === best.at && timer.sequence < best.sequence)) best = timer
-    }
-    return best
+    const next = timers.next()
+    return next && next.at <= limit ? next : undefined
   }
 
   /** Time that is not real waits at every timer for its work: a cloud that is slower than its clock would lose its hosts. */
@@ -91,7 +82,7 @@ export function steeredClock(base: Clock, settled: () => Promise<Rest>): Steered
   /** In order; those that are set meanwhile included. */
   function* dueBy(limit: number): Generator<Waiting> {
     for (let due = first(limit); due; due = first(limit)) {
-      timers.delete(due)
+      timers.remove(due)
       yield due
     }
   }
@@ -126,11 +117,10 @@ export function steeredClock(base: Clock, settled: () => Promise<Rest>): Steered
     now,
     monotonic: () => now() - started,
     after(ms, fn) {
-      const timer = { at: now() + Math.max(0, ms), sequence: sequence++, fn }
       const earliest = first()
-      timers.add(timer)
+      const timer = timers.add(now() + Math.max(0, ms), fn)
       if (!earliest || timer.at < earliest.at) arm()
-      const cancel = () => void timers.delete(timer)
+      const cancel = () => timers.remove(timer)
       return { cancel, [Symbol.dispose]: cancel }
     },
     sleep: (ms, signal) => sleepOn(clock, ms, signal),

@@ -14,6 +14,7 @@ import {
   computeAgentVersion,
   computeControlSubject,
   computeControlVersion,
+  type MachineState,
 } from './methods.ts'
 import { type AboutGuest, ordersTaken, questions } from './order.ts'
 import { perGuest } from './per-guest.ts'
@@ -31,6 +32,7 @@ export interface ComputeAgentOptions {
   clock: Clock
   log: Log
   uploads: SnapshotSink
+  machine?: () => MachineState
 }
 
 const reportEveryMs = 10_000
@@ -107,7 +109,7 @@ export async function computeAgent(options: ComputeAgentOptions): Promise<AsyncD
         const [facts, guests] = await Promise.all([driver.facts(), driver.list()])
         await control.call(
           'report',
-          { host, facts, guests, started, machine: machineState() },
+          { host, facts, guests, started, machine: (options.machine ?? machineState)() },
           { signal: stopping.signal },
         )
         started = false
