@@ -22,5 +22,13 @@ onEachEngine(
     assert.deepEqual(await idsOf(['ann', 'ann', 'bob', ...others]), ['1', '3'])
     assert.deepEqual(await idsOf(others), [])
     assert.deepEqual(await idsOf([]), [])
+    const together = async (owners: string[]) => {
+      const s = statement(db, 'select t.id')
+      const found = fromEach(s, { table: 'things', as: 't', column: 'owner' }, owners)
+      s.text += ` from ${found.from} where ${found.where} order by ${found.first}, t.id desc`
+      return (await run<{ id: string }>(db, s)).rows.map(row => row.id)
+    }
+    assert.deepEqual(await together(['ann', 'bob', 'cem']), ['3', '1', '2', '4'])
+    assert.deepEqual(await together(['ann', 'bob', 'cem', ...others]), ['3', '1', '2', '4'])
   },
 )

@@ -104,17 +104,24 @@ function oneOf(s: Statement, column: string, values: readonly unknown[], not: bo
 /**
  * The rows of a table that have one of these values in a column: what a `from` begins with, and the condition of its `where`. Of the statement's
  * parameters theirs is the next. SQLite looks up one value of a long list after another: of a list in a condition it would first make an index.
+ * What only has to be in order among the rows of a value is ordered by `first` before all else: so they come, and sorting them by longer columns
+ * takes as long as to find them.
  */
 export function fromEach(
   s: Statement,
   { table, as, column }: { table: string; as: string; column: string },
   values: readonly string[],
-): { from: string; where: string } {
+): { from: string; where: string; first: string } {
   const named = `${quoted(table)} ${quoted(as)}`
   const field = `${quoted(as)}.${quoted(column)}`
-  if (s.postgres || values.length <= longList) return { from: named, where: oneOf(s, field, values, false) }
+  if (s.postgres || values.length <= longList)
+    return { from: named, where: oneOf(s, field, values, false), first: field }
   const list = placeholder(s, JSON.stringify([...new Set(values)]))
-  return { from: `(select value from json_each(${list})) "each" cross join ${named}`, where: `${field} = "each".value` }
+  return {
+    from: `(select key, value from json_each(${list})) "each" cross join ${named}`,
+    where: `${field} = "each".value`,
+    first: '"each".key',
+  }
 }
 
 /** As it is stored: a boolean is a number. */

@@ -16,13 +16,19 @@ export type NetworkRequest =
   | 'none'
   | { network_id?: string; port_id?: string; fixed_ip?: string; tag?: string }[]
 
-export interface ServerPort {
-  id: string
-  network_id: string
+/** What a server shows of a port. */
+export interface ShownPort {
   network_name: string
   mac_address: string
-  fixed_ips: { subnet_id: string; ip_address: string; version: 4 | 6 }[]
+  fixed_ips: { ip_address: string; version: 4 | 6 }[]
   floating_ips: string[]
+  security_groups: { name: string }[]
+}
+
+export interface ServerPort extends ShownPort {
+  id: string
+  network_id: string
+  fixed_ips: { subnet_id: string; ip_address: string; version: 4 | 6 }[]
   status: string
   security_groups: { id: string; name: string }[]
   tag: string | null
@@ -102,8 +108,10 @@ export interface NetworkContract {
   releasePort(ctx: Ctx, serverId: string, portId: string): Promise<void>
   /** Ids of all servers that ports say they belong to. */
   serversWithPorts(ctx: Ctx): Promise<string[]>
-  /** Ports by server id, in the order of creation. */
+  /** Ports by server id, in the order of creation; servers without any are not among them. */
   portsOf(ctx: Ctx, serverIds: string[]): Promise<Map<string, ServerPort[]>>
+  /** The same, with what servers show of them: for lists. */
+  shownPorts(ctx: Ctx, serverIds: string[]): Promise<Map<string, ShownPort[]>>
   /** `network_data.json` of a server. */
   networkData(ctx: Ctx, serverId: string): Promise<Record<string, unknown>>
   /** What each NIC of a server is to have, in the order of its ports. */
@@ -145,6 +153,7 @@ export const networkContract: NetworkContract = {
   releasePort: ports.releasePort,
   serversWithPorts: view.serversWithPorts,
   portsOf: view.serverPorts,
+  shownPorts: view.shownPorts,
   networkData: guest.networkData,
   nicSettings: guest.nicSettings,
   serverAt: view.serverAt,

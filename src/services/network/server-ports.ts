@@ -34,9 +34,9 @@ export async function claimPorts(
       tx,
       nics.map(nic => nic.network.id),
     )
-    const had = (await serverPorts(tx, [owner.server_id])).get(owner.server_id)!.length
+    const had = ((await serverPorts(tx, [owner.server_id])).get(owner.server_id) ?? []).length
     for (const [i, nic] of nics.entries()) await claimOne(tx, owner, nic, groupIds, had + i)
-    return (await serverPorts(tx, [owner.server_id])).get(owner.server_id)!.slice(had)
+    return ((await serverPorts(tx, [owner.server_id])).get(owner.server_id) ?? []).slice(had)
   })
 }
 

@@ -1,35 +1,53 @@
 /** The ports of servers as compute and guests see them. */
 import type { Ctx } from '#kernel/context.ts'
 import { macOfLinkLocal, normalAddress } from './addresses.ts'
-import type { ServerPort } from './contract.ts'
+import type { ServerPort, ShownPort } from './contract.ts'
 import {
   type PortRow,
   portRows,
   serverPortRows as portsOf,
   portWithAddress,
-  type ShownPort,
+  type ShownPortRow,
   serversOfPorts,
   shownServerPorts,
+  type WholePortRow,
+  wholeServerPorts,
 } from './ports/store.ts'
 
 export const serverPortRows = (ctx: Ctx, serverIds: string[]): Promise<PortRow[]> => portsOf(ctx.db, serverIds)
 
 export const serversWithPorts = (ctx: Ctx): Promise<string[]> => serversOfPorts(ctx.db)
 
-export async function serverPorts(ctx: Ctx, serverIds: string[]): Promise<Map<string, ServerPort[]>> {
-  const byServer = new Map<string, ServerPort[]>(serverIds.map(id => [id, []]))
-  let port: ServerPort | undefined
-  for (const row of await shownServerPorts(ctx.db, serverIds)) {
-    if (port?.id !== row.id) {
-      port = emptyPort(row)
-      byServer.get(row.device_id)!.push(port)
+export const serverPorts = async (ctx: Ctx, serverIds: string[]): Promise<Map<string, ServerPort[]>> =>
+  gathered(await wholeServerPorts(ctx.db, serverIds), emptyPort, addWhole)
+
+/** Less is read and made than for `serverPorts`: lists ask for a thousand. */
+export const shownPorts = async (ctx: Ctx, serverIds: string[]): Promise<Map<string, ShownPort[]>> =>
+  gathered(await shownServerPorts(ctx.db, serverIds), emptyShown, addShown)
+
+/** Ports by server, of rows that stand together: one begins a port, and each adds what the rows before did not say. */
+function gathered<Row extends ShownPortRow, Port>(
+  rows: readonly Row[],
+  begin: (row: Row) => Port,
+  add: (port: Port, row: Row) => void,
+): Map<string, Port[]> {
+  const byServer = new Map<string, Port[]>()
+  let port: Port | undefined
+  let id: string | undefined
+  for (const row of rows) {
+    if (port === undefined || row.id !== id) {
+      port = begin(row)
+      id = row.id
+      const ports = byServer.get(row.device_id)
+      if (ports) ports.push(port)
+      else byServer.set(row.device_id, [port])
     }
-    addShown(port, row)
+    add(port, row)
   }
   return byServer
 }
 
-function emptyPort(row: ShownPort): ServerPort {
+function emptyPort(row: WholePortRow): ServerPort {
   return {
     id: row.id,
     network_id: row.network_id,
@@ -43,14 +61,27 @@ function emptyPort(row: ShownPort): ServerPort {
   }
 }
 
-/** Adds what a row says of its port and the rows before did not. */
-function addShown(port: ServerPort, { subnet_id, ip_address, floating_ip, group_id, group_name }: ShownPort): void {
+function addWhole(port: ServerPort, { subnet_id, ip_address, floating_ip, group_id, group_name }: WholePortRow): void {
   if (ip_address !== null && !port.fixed_ips.some(one => one.ip_address === ip_address && one.subnet_id === subnet_id))
-    port.fixed_ips.push({ subnet_id: subnet_id!, ip_address, version: ip_address.includes(':') ? 6 : 4 })
+    port.fixed_ips.push({ subnet_id: subnet_id!, ip_address, version: versionOf(ip_address) })
   if (floating_ip !== null && !port.floating_ips.includes(floating_ip)) port.floating_ips.push(floating_ip)
   if (group_id !== null && !port.security_groups.some(({ id }) => id === group_id))
     port.security_groups.push({ id: group_id, name: group_name! })
 }
+
+function emptyShown({ network_name, mac_address }: ShownPortRow): ShownPort {
+  return { network_name, mac_address, fixed_ips: [], floating_ips: [], security_groups: [] }
+}
+
+function addShown(port: ShownPort, { ip_address, floating_ip, group_name }: ShownPortRow): void {
+  if (ip_address !== null && !port.fixed_ips.some(one => one.ip_address === ip_address))
+    port.fixed_ips.push({ ip_address, version: versionOf(ip_address) })
+  if (floating_ip !== null && !port.floating_ips.includes(floating_ip)) port.floating_ips.push(floating_ip)
+  if (group_name !== null && !port.security_groups.some(({ name }) => name === group_name))
+    port.security_groups.push({ name: group_name })
+}
+
+const versionOf = (address: string) => (address.includes(':') ? 6 : 4)
 
 /** The server that has an address in a network. A link-local address is known by the MAC it was formed of. */
 export async function serverAt(

@@ -13,7 +13,7 @@ const byNetwork = Type.Record(Type.String(), plain)
 
 /** Without the members that only a server's own view has. */
 async function plainAddresses(ctx: Ctx, { id }: ServerRow) {
-  const ports = (await ctx.services.network.portsOf(ctx, [id])).get(id) ?? []
+  const ports = (await ctx.services.network.shownPorts(ctx, [id])).get(id) ?? []
   return Object.fromEntries(
     Object.entries(addressesOf(ports)).map(([label, list]) => [
       label,

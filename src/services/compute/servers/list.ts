@@ -126,7 +126,7 @@ async function withAddress(ctx: Ctx, servers: ServerRow[], patterns: string[]): 
       .replace(/\$$|\.\*$/, '')
       .replaceAll('\\', ''),
   )
-  const ports = await ctx.services.network.portsOf(
+  const ports = await ctx.services.network.shownPorts(
     ctx,
     servers.map(server => server.id),
   )

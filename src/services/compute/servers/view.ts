@@ -3,7 +3,7 @@ import { hash } from 'node:crypto'
 import type { Ctx } from '#kernel/context.ts'
 import { admin, projectReaderOrAdmin, rule } from '#kernel/policy/rule.ts'
 import { inTurns, turnForMany } from '#kernel/turns.ts'
-import type { ServerPort } from '../../network/contract.ts'
+import type { ShownPort } from '../../network/contract.ts'
 import { isAdmin, joined, type Link, naiveTime, resourceLinks } from '../dialect.ts'
 import { shownAttributes } from '../extensions/steps.ts'
 import { type HostRow, isUp } from '../hosts/host.ts'
@@ -59,7 +59,7 @@ export type Addresses = Record<
 >
 
 /** Addresses by the name of their network. */
-export function addressesOf(ports: readonly ServerPort[]): Addresses {
+export function addressesOf(ports: readonly ShownPort[]): Addresses {
   const addresses: Addresses = {}
   for (const port of ports) {
     addresses[port.network_name] ??= []
@@ -74,7 +74,7 @@ export function addressesOf(ports: readonly ServerPort[]): Addresses {
 }
 
 /** The security groups of all ports, each once. */
-function groupsOf(ports: readonly ServerPort[]): { name: string }[] {
+function groupsOf(ports: readonly ShownPort[]): { name: string }[] {
   const groups: { name: string }[] = []
   for (const port of ports)
     for (const { name } of port.security_groups) if (!groups.some(group => group.name === name)) groups.push({ name })
@@ -123,7 +123,7 @@ function faultView(fault: ServerFault, known: Around) {
 
 /** What other tables and services know of the servers of one answer. */
 interface Around {
-  ports: Map<string, ServerPort[]>
+  ports: Map<string, ShownPort[]>
   inCell: InCell
   guestData: Map<string, GuestDataRow>
   inAll: InAll
@@ -147,7 +147,7 @@ async function around(ctx: Ctx, servers: readonly ShownServer[], single: boolean
     seeFaultDetails: isAdmin(ctx),
   }
   return {
-    ports: await ctx.services.network.portsOf(ctx, ids),
+    ports: await ctx.services.network.shownPorts(ctx, ids),
     inCell: await besideInCells(ctx, ids),
     guestData: may.seeExtended && ctx.atLeast('2.3') ? await guestDataOfMany(ctx, ids) : new Map(),
     // Groups are shown from 2.71 on, of single servers; what was asked for from 2.96 on.

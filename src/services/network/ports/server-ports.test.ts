@@ -61,3 +61,45 @@ onEachEngine('a server’s own ports go with it, those that a user made stay', a
     [['mine', '', '', 'DOWN']],
   )
 })
+
+onEachEngine(
+  'a server shows its ports in the order in which it got them, each with all addresses and groups once, in a long list as alone',
+  async database => {
+    await using cloud = await networkCloud({ database })
+    const { demo } = cloud
+    const { network } = cloud.env.services
+    const { network: net, subnet } = await networkWithSubnet(demo)
+    const groups = [
+      await demo.create('security-groups', { name: 'web' }),
+      await demo.create('security-groups', { name: 'ssh' }),
+    ]
+    const fixed_ips = [{ subnet_id: subnet.id }, { subnet_id: subnet.id }]
+    const security_groups = groups.map(group => group.id)
+    const rich = await demo.create('ports', { network_id: net.id, fixed_ips, security_groups })
+    await network.claimPorts(demo.ctx(), owner, [{ network_id: net.id }, { port_id: rich.id }], [])
+    await network.claimPorts(demo.ctx(), { ...owner, server_id: 'server-2' }, [{ network_id: net.id }], [])
+
+    const whole = (await network.portsOf(demo.ctx(), ['server-1'])).get('server-1')!
+    assert.deepEqual(
+      whole.map(({ id, fixed_ips, security_groups }) => [id === rich.id, fixed_ips.length, security_groups.length]),
+      [
+        [false, 1, 1],
+        [true, 2, 2],
+      ],
+    )
+    const asShown = whole.map(({ network_name, mac_address, fixed_ips, floating_ips, security_groups }) => ({
+      ...{ network_name, mac_address, floating_ips },
+      fixed_ips: fixed_ips.map(({ ip_address, version }) => ({ ip_address, version })),
+      security_groups: security_groups.map(({ name }) => ({ name })),
+    }))
+    const others = Array.from({ length: 20 }, (_, i) => `nobody-${i}`)
+    for (const ids of [
+      ['server-1', 'server-2'],
+      ['server-2', ...others, 'server-1'],
+    ]) {
+      const shown = await network.shownPorts(demo.ctx(), ids)
+      assert.deepEqual(shown.get('server-1'), asShown)
+      assert.deepEqual([...shown.keys()].sort(), ['server-1', 'server-2'])
+    }
+  },
+)

@@ -175,25 +175,38 @@ const inServerOrder: ListOptions<PortRow> = {
 export const serverPortRows = (db: Db, serverIds: string[]): Promise<PortRow[]> =>
   portRows.list(db, ofServers(serverIds), inServerOrder)
 
-/** A port as its server shows it: a row for each combination of its address, floating IP and security group, so that one statement reads all. */
-export interface ShownPort
-  extends Pick<PortRow, 'id' | 'device_id' | 'network_id' | 'mac_address' | 'status' | 'server_tag'> {
+/** What a server shows of a port: a row for each combination of its address, floating IP and security group, so that one statement reads all. */
+export interface ShownPortRow extends Pick<PortRow, 'id' | 'device_id' | 'mac_address'> {
   network_name: string
-  subnet_id: string | null
   ip_address: string | null
   floating_ip: string | null
-  group_id: string | null
   group_name: string | null
 }
 
-/** The same, with what servers show of them; the rows of a port stand together. */
-export async function shownServerPorts(db: Db, serverIds: string[]): Promise<ShownPort[]> {
-  if (serverIds.length === 0) return []
-  const s = statement(
+/** The same of a port as a whole. */
+export interface WholePortRow extends ShownPortRow, Pick<PortRow, 'network_id' | 'status' | 'server_tag'> {
+  subnet_id: string | null
+  group_id: string | null
+}
+
+const shownColumns = `p.id, p.device_id, p.mac_address, n.name as network_name, a.ip_address, f.floating_ip_address as floating_ip,
+      g.name as group_name`
+
+/** Ports of servers; those of a server, and the rows of a port, stand together and in order. */
+export const shownServerPorts = (db: Db, serverIds: string[]) =>
+  ofServerPorts<ShownPortRow>(db, shownColumns, serverIds)
+
+/** The same, with all that is known of them. */
+export const wholeServerPorts = (db: Db, serverIds: string[]) =>
+  ofServerPorts<WholePortRow>(
     db,
-    `select p.id, p.device_id, p.network_id, p.mac_address, p.status, p.server_tag, n.name as network_name,
-      a.subnet_id, a.ip_address, f.floating_ip_address as floating_ip, g.id as group_id, g.name as group_name`,
+    `${shownColumns}, p.network_id, p.status, p.server_tag, a.subnet_id, g.id as group_id`,
+    serverIds,
   )
+
+async function ofServerPorts<Row>(db: Db, columns: string, serverIds: string[]): Promise<Row[]> {
+  if (serverIds.length === 0) return []
+  const s = statement(db, `select ${columns}`)
   const ports = fromEach(s, { table: 'network_ports', as: 'p', column: 'device_id' }, serverIds)
   s.text += ` from ${ports.from}
       join network_networks n on n.id = p.network_id
@@ -202,8 +215,8 @@ export async function shownServerPorts(db: Db, serverIds: string[]): Promise<Sho
       left join network_port_security_groups pg on pg.port_id = p.id
       left join network_security_groups g on g.id = pg.security_group_id
     where ${ports.where} and p.server_index is not null
-    order by p.server_index, p.created_at, p.id, a.position, f.created_at, f.id, g.id`
-  return (await run<ShownPort>(db, s)).rows
+    order by ${ports.first}, p.server_index, p.created_at, p.id, a.position, f.created_at, f.id, g.id`
+  return (await run<Row>(db, s)).rows
 }
 
 /** The port that has an address in a network. */
