@@ -1,8 +1,9 @@
 /** A server's network as its guest is told of it: as a document at its start, and by its agent when it is to be as it was. */
+import { isIPv4 } from 'node:net'
 import type { Ctx } from '#kernel/context.ts'
 import { parseCidr } from './addresses.ts'
 import { networkRows } from './networks/store.ts'
-import { allocationsOf, type PortRow, serverPortRows } from './ports/store.ts'
+import { allocationsOf, dhcpDevice, type PortRow, portRows, serverPortRows } from './ports/store.ts'
 import { type SubnetRow, subnetRows } from './subnets/store.ts'
 
 interface Nic {
@@ -51,15 +52,32 @@ export async function networkData(ctx: Ctx, serverId: string): Promise<Record<st
 
 /** What each NIC of a server is to have, whether the guest asks for it by DHCP or not. */
 export async function nicSettings(ctx: Ctx, serverId: string) {
-  return (await nicsOf(ctx, serverId)).map(({ port, mtu, addresses }) => ({
+  const nics = await nicsOf(ctx, serverId)
+  const served = await dhcpAddresses(
+    ctx,
+    nics.map(({ port }) => port.network_id),
+  )
+  return nics.map(({ port, mtu, addresses }) => ({
     mac: port.mac_address,
     mtu,
     addresses: addresses.map(({ address, subnet }) => ({ address, prefix: parseCidr(subnet.cidr)!.prefix })),
     routes: addresses.flatMap(({ subnet }) => [
+      ...(served.has(subnet.id) ? [{ to: '169.254.169.254/32', via: served.get(subnet.id)! }] : []),
       ...subnet.host_routes.map(({ destination, nexthop }) => ({ to: destination, via: nexthop })),
       ...(subnet.gateway_ip === null ? [] : [{ to: 'default', via: subnet.gateway_ip }]),
     ]),
   }))
+}
+
+/** Where the metadata service is reached: at the address of DHCP in each subnet of IPv4 that has it. */
+async function dhcpAddresses(ctx: Ctx, networkIds: string[]): Promise<Map<string, string>> {
+  const ports = await portRows.list(ctx.db, { device_id: networkIds.map(dhcpDevice), device_owner: 'network:dhcp' })
+  const allocated = await allocationsOf(
+    ctx.db,
+    ports.map(port => port.id),
+  )
+  const found = [...allocated.values()].flat().filter(({ ip_address }) => isIPv4(ip_address))
+  return new Map(found.map(({ subnet_id, ip_address }) => [subnet_id, ip_address]))
 }
 
 function guestNetwork(id: string, link: string, networkId: string, address: string, subnet: SubnetRow) {

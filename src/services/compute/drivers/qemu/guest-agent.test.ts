@@ -80,12 +80,13 @@ test('the NICs of a guest get what they are to have by its own programs, and its
   ]
   const interfaces = macs.map(([name, mac]) => ({ name, 'hardware-address': mac }))
   let fails = false
+  const said = Buffer.from('a warning\nRTNETLINK answers: \u001bFile exists\n').toString('base64')
   using guest = await testAgent(asked => {
     const answers: Record<string, unknown> = {
       'guest-sync': asked.arguments.id,
       'guest-network-get-interfaces': interfaces,
       'guest-exec': { pid: 7 },
-      'guest-exec-status': { exited: true, exitcode: fails ? 2 : 0 },
+      'guest-exec-status': { exited: true, exitcode: fails ? 2 : 0, 'err-data': said },
     }
     return `${JSON.stringify({ return: answers[asked.execute] })}\n`
   })
@@ -108,14 +109,17 @@ test('the NICs of a guest get what they are to have by its own programs, and its
   assert.deepEqual(run, [
     'ip link set dev ens3 mtu 1400 up',
     'ip addr flush dev ens3 scope global',
-    'ip -4 addr add 10.0.0.5/24 dev ens3',
-    'ip -6 addr add fd00::5/64 dev ens3',
+    'ip -4 addr replace 10.0.0.5/24 dev ens3',
+    'ip -6 addr replace fd00::5/64 dev ens3',
     'ip -4 route replace 10.9.0.0/16 via 10.0.0.2 dev ens3',
     'ip -4 route replace default via 10.0.0.1 dev ens3',
   ])
   await assert.rejects(resetNetwork(systemClock(), booted, [nic('fa:16:3e:00:00:02')]), /sees no NIC/)
   fails = true
-  await assert.rejects(resetNetwork(systemClock(), booted, [nic('fa:16:3e:00:00:01')]), /ip link set .* failed/)
+  await assert.rejects(
+    resetNetwork(systemClock(), booted, [nic('fa:16:3e:00:00:01')]),
+    /ip link set .* failed: RTNETLINK answers: [?]File exists$/,
+  )
 })
 
 test('a program in a guest is waited for, and what it has printed is bounded', async () => {

@@ -141,7 +141,8 @@ function parsed(line: string): { return?: unknown; error?: unknown } | undefined
 
 const reasonOf = (error: unknown) => plain((error as { desc?: unknown }).desc ?? 'no reason given')
 
-const plain = (text: unknown) =>
+/** The guest's words as they may stand in a message: printable, and not many. */
+export const plain = (text: unknown) =>
   String(text)
     .replace(/[^\x20-\x7e]/g, '?')
     .slice(0, 200)

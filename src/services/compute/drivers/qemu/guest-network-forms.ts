@@ -32,7 +32,10 @@ export const unixNetwork: NetworkForm = {
     const commands = [
       ['link', 'set', 'dev', name, 'mtu', String(mtu), 'up'],
       ['addr', 'flush', 'dev', name, 'scope', 'global'],
-      ...addresses.map(({ address, prefix }) => [family(address), 'addr', 'add', `${address}/${prefix}`, 'dev', name]),
+      // A router may have told the guest the same address meanwhile.
+      ...addresses.map(({ address, prefix }) => [
+        ...[family(address), 'addr', 'replace', `${address}/${prefix}`, 'dev', name],
+      ]),
       ...routes.map(({ to, via }) => [family(via), 'route', 'replace', to, 'via', via, 'dev', name]),
     ]
     return commands.map(args => ({ args }))

@@ -2,7 +2,7 @@
 import { isIPv6 } from 'node:net'
 import type { Clock } from '#kernel/clock.ts'
 import { GuestError, type NicSettings } from '../driver.ts'
-import { askBooted, type Booted } from './guest-agent.ts'
+import { askBooted, type Booted, plain } from './guest-agent.ts'
 import { type NetworkForm, type SeenNic, unixNetwork, windowsNetwork } from './guest-network-forms.ts'
 import { runProgram } from './guest-programs.ts'
 import { imageProperty } from './record.ts'
@@ -18,10 +18,10 @@ export async function resetNetwork(clock: Clock, booted: Booted, nics: readonly 
     const there = seen.get(nic.mac.toLowerCase())
     if (!there) throw new GuestError(`The guest sees no NIC with the address ${nic.mac}.`)
     for (const { args, mayFail } of form.commands(there, nic)) {
-      const { code, errors } = await runProgram(clock, booted, { path: form.program, args, wait_ms: commandMs })
+      const { code, output, errors } = await runProgram(clock, booted, { path: form.program, args, wait_ms: commandMs })
       if (code === 0 || (mayFail && code !== null)) continue
-      const why = code === null ? `: ${errors}` : '.'
-      throw new GuestError(`In the guest, ${form.program} ${args.join(' ')} failed${why}`)
+      const why = plain((errors || output).trim().split('\n').at(-1)!)
+      throw new GuestError(`In the guest, ${form.program} ${args.join(' ')} failed${why && `: ${why}`}`)
     }
   }
 }
