@@ -60,6 +60,30 @@ async function filled(database: Database) {
   ])
 }
 
+onEachEngine('a row that is there already is left, or changed, and the transaction goes on', async database => {
+  await filled(database)
+  await database.transaction(async db => {
+    assert.equal(await things.insertNew(db, thing('a', { size: 9 })), false)
+    assert.equal(await things.insertNew(db, thing('e', { name: 'n-a' })), false, 'its name is taken')
+    assert.equal(await things.insertNew(db, thing('e')), true)
+    await things.put(db, ['id'], [thing('c', { labels: ['y'] }), thing('f')])
+  })
+  const found = await things.list(
+    database.root,
+    { id: ['a', 'c', 'e', 'f'] },
+    { orderBy: [{ column: 'id', direction: 'asc' }] },
+  )
+  assert.deepEqual(
+    found.map(({ id, size, labels }) => [id, size, labels]),
+    [
+      ['a', 3, ['x']],
+      ['c', 1, ['y']],
+      ['e', 1, ['x']],
+      ['f', 1, ['x']],
+    ],
+  )
+})
+
 onEachEngine('rows come back as they went in', async database => {
   await filled(database)
   assert.deepEqual(

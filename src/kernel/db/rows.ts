@@ -62,6 +62,10 @@ export interface Rows<Row> {
   /** Throws `UniqueViolation` when a constraint refuses it. */
   insert(db: Db, row: Row): Promise<void>
   insertMany(db: Db, rows: Row[]): Promise<void>
+  /** Inserts a row, unless a constraint says that it is there: says whether it did. A transaction goes on either way, as after `UniqueViolation` it does not. */
+  insertNew(db: Db, row: Row): Promise<boolean>
+  /** Inserts rows; of those that are there, by these columns of a constraint, the others are changed. */
+  put(db: Db, key: readonly (keyof Row & string)[], rows: readonly Row[]): Promise<void>
   /** Changes all rows that match and says how many. With the old values in `where` it is a compare-and-set. */
   update(db: Db, where: Where<Row>, patch: Partial<Row>): Promise<number>
   /** Deletes all rows that match and says how many. */
@@ -162,6 +166,22 @@ export function rows<Row extends object>(table: string, options: RowsOptions<Row
       for (let i = 0; i < list.length; i += 200) {
         const s = statement(db, `insert into ${from}`)
         addValues(s, list.slice(i, i + 200).map(encode))
+        await run(db, s)
+      }
+    },
+    async insertNew(db, row) {
+      const s = statement(db, `insert into ${from}`)
+      addValues(s, [encode(row)])
+      s.text += ' on conflict do nothing'
+      return Number((await run(db, s)).numAffectedRows) > 0
+    },
+    async put(db, key, list) {
+      for (const row of list) {
+        const s = statement(db, `insert into ${from}`)
+        addValues(s, [encode(row)])
+        const others = Object.keys(row).filter(column => !key.some(one => one === column))
+        const changed = others.map(column => `${quoted(column)} = excluded.${quoted(column)}`)
+        s.text += ` on conflict (${key.map(quoted).join(', ')}) do update set ${changed.join(', ')}`
         await run(db, s)
       }
     },

@@ -87,7 +87,7 @@ async function ensureRoles(ctx: Ctx): Promise<void> {
   for (const { name, implies } of builtInRoles) {
     if (!implies) continue
     const row = { prior_role_id: ids.get(name)!, implied_role_id: ids.get(implies)! }
-    if (!(await impliedRoles.find(ctx.db, row))) await impliedRoles.insert(ctx.db, row)
+    await impliedRoles.insertNew(ctx.db, row)
   }
 }
 
@@ -118,7 +118,7 @@ async function ensureAssignment(
   role_id: string,
 ): Promise<void> {
   const row: Assignment = { actor_type: 'user', actor_id, target_type, target_id, role_id, inherited: false }
-  if (!(await assignments.find(ctx.db, { ...row }))) await assignments.insert(ctx.db, row)
+  await assignments.insertNew(ctx.db, row)
 }
 
 async function ensureCatalog(ctx: Ctx, { region, endpoints: wanted }: FirstContents): Promise<void> {

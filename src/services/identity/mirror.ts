@@ -75,8 +75,9 @@ function idOf(domainId: string, kind: DirectoryEntryRow['kind'], localId: string
   return createHash('sha256').update(domainId).update(kind).update(localId).digest('hex')
 }
 
+/** Most are known, and it is cheaper to look. */
 async function noteEntry(ctx: Ctx, row: DirectoryEntryRow): Promise<void> {
-  if (!(await directoryEntries.find(ctx.db, { id: row.id }))) await directoryEntries.insert(ctx.db, row)
+  if (!(await directoryEntries.find(ctx.db, { id: row.id }))) await directoryEntries.insertNew(ctx.db, row)
 }
 
 type Copied = Pick<UserRow, 'id' | 'domain_id' | 'name' | 'enabled' | 'default_project_id' | 'extra'>

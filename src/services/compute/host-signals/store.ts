@@ -68,11 +68,19 @@ export async function putSignals<At extends object>(
 ): Promise<void> {
   const reported_at = new Date(ctx.clock.now()).toISOString()
   const own = at as Where<At & SaidSignal>
-  await table.remove(ctx.db, { ...own, name: Object.keys(said) })
-  const kept = Object.entries(said).flatMap(([name, value]) =>
-    value === null ? [] : { ...at, name, value, reported_at },
+  const [gone, kept] = [[] as string[], [] as (At & SaidSignal)[]]
+  for (const [name, value] of Object.entries(said)) {
+    if (value === null) gone.push(name)
+    else kept.push({ ...at, name, value, reported_at })
+  }
+  await table.remove(ctx.db, { ...own, name: gone })
+  const key = ['name', ...Object.keys(at)] as (keyof (At & SaidSignal) & string)[]
+  // Whoever says several at once takes them in one order.
+  await table.put(
+    ctx.db,
+    key,
+    kept.sort((a, b) => (a.name < b.name ? -1 : 1)),
   )
-  await table.insertMany(ctx.db, kept)
   if ((await table.count(ctx.db, own)) > mostSignals)
     throw new BadRequest(`There may be ${mostSignals} signals of one host or place: take some back with null.`)
 }

@@ -132,10 +132,8 @@ function asked(sent: Record<string, unknown>): [AnyResource, number][] {
 }
 
 async function set(ctx: Ctx, kind: QuotaRow['kind'], subject: string, limits: [AnyResource, number][]) {
-  for (const [resource, limit_value] of limits) {
-    const key = { kind, subject, resource }
-    if ((await quotas.update(ctx.db, key, { limit_value })) === 0) await quotas.insert(ctx.db, { ...key, limit_value })
-  }
+  const wanted = limits.map(([resource, limit_value]) => ({ kind, subject, resource, limit_value }))
+  await quotas.put(ctx.db, ['kind', 'subject', 'resource'], wanted)
 }
 
 const unlimited = Number.POSITIVE_INFINITY

@@ -1,6 +1,5 @@
 /** Guests that have to be destroyed on a host which could not be reached when their server went. */
 import type { Ctx } from '#kernel/context.ts'
-import { UniqueViolation } from '#kernel/db/database.ts'
 import { rows } from '#kernel/db/rows.ts'
 
 export interface CleanupRow {
@@ -19,13 +18,8 @@ const cleanups = rows<CleanupRow>('compute_host_cleanups')
 
 /** Twice is the same as once. */
 export async function rememberCleanup(ctx: Ctx, host: string, serverId: string): Promise<void> {
-  const row = { server_id: serverId, host }
-  if (await cleanups.find(ctx.db, row)) return
-  try {
-    await cleanups.insert(ctx.db, { ...row, created_at: new Date(ctx.clock.now()).toISOString() })
-  } catch (error) {
-    if (!(error instanceof UniqueViolation)) throw error
-  }
+  const created_at = new Date(ctx.clock.now()).toISOString()
+  await cleanups.insertNew(ctx.db, { server_id: serverId, host, created_at })
 }
 
 export async function forgetCleanup(ctx: Ctx, host: string, serverId: string): Promise<void> {

@@ -88,9 +88,7 @@ async function give(ctx: Ctx, grant: Grant): Promise<void> {
   await checkRoleDomain(ctx, grant)
   const assignment = { ...grant.row, role_id: grant.role!.id }
   await ctx.transaction(async tx => {
-    if (await assignments.find(tx.db, assignment)) return
-    await assignments.insert(tx.db, assignment)
-    await identityChanged(tx)
+    if (await assignments.insertNew(tx.db, assignment)) await identityChanged(tx)
   })
 }
 

@@ -126,8 +126,7 @@ function holding<Place extends object>({ id, path, what, rule, store, check, mis
         const place = placeIn(params)
         await check(ctx, place)
         await ctx.transaction(async tx => {
-          if (await store.find(tx.db, place)) throw conflict(`project_${rule}`, 'Duplicate entry')
-          await store.insert(tx.db, place)
+          if (!(await store.insertNew(tx.db, place))) throw conflict(`project_${rule}`, 'Duplicate entry')
           await identityChanged(tx)
         })
         return undefined

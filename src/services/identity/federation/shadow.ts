@@ -129,9 +129,7 @@ async function putGrants(change: Change, user_id: string, grants: readonly Grant
     }
   }
   for (const one of wanted) {
-    if (await assignments.find(tx.db, { ...one })) continue
-    await assignments.insert(tx.db, one)
-    await change.changed()
+    if (await assignments.insertNew(tx.db, one)) await change.changed()
   }
   if (!isAll) return
   const ofUser = { actor_type: 'user', actor_id: user_id, target_type: 'project' } as const

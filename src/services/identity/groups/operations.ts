@@ -97,9 +97,7 @@ export const addMember = operation({
   async handle(ctx, { params, target }) {
     await checkWritable(ctx, target['target.group.domain_id'])
     await ctx.transaction(async tx => {
-      if (await memberships.find(tx.db, params)) return
-      await memberships.insert(tx.db, params)
-      await identityChanged(tx)
+      if (await memberships.insertNew(tx.db, params)) await identityChanged(tx)
     })
     return undefined
   },

@@ -100,10 +100,8 @@ export async function revokeToken(
   expiresAt: number,
   { withDerived }: { withDerived: boolean },
 ): Promise<void> {
-  for (const audit_id of withDerived ? [auditId, derivedFrom(auditId)] : [auditId]) {
-    if (await revokedTokens.find(ctx.db, { audit_id })) continue
-    await revokedTokens.insert(ctx.db, { audit_id, expires_at: expiresAt })
-  }
+  for (const audit_id of withDerived ? [auditId, derivedFrom(auditId)] : [auditId])
+    await revokedTokens.insertNew(ctx.db, { audit_id, expires_at: expiresAt })
   await announce(ctx, { audit_id: auditId })
   if (withDerived) await announce(ctx, { audit_chain_id: auditId })
   await identityChanged(ctx)

@@ -57,7 +57,7 @@ const create = operation({
       if ((await withImplied(tx, [implied.id])).has(prior.id)) {
         throw new Conflict(`Role ${implied.id} already implies role ${prior.id}: they would imply each other.`)
       }
-      await impliedRoles.insert(tx.db, params)
+      await impliedRoles.insertNew(tx.db, params)
     })
     return reply(inference(ctx, prior, implied), { status: 201 })
   },

@@ -140,8 +140,7 @@ const update = operation({
       for (const [resource, value] of Object.entries(limits)) {
         const quota = value as number
         if (check_limit) await checkUsed(tx, project_id, resource as QuotaResource, quota)
-        await quotaRows.remove(tx.db, { project_id, resource })
-        await quotaRows.insert(tx.db, { project_id, resource, quota })
+        await quotaRows.put(tx.db, ['project_id', 'resource'], [{ project_id, resource, quota }])
       }
       return { quota: await quotasOf(tx, project_id) }
     })

@@ -90,6 +90,16 @@ onEachEngine(
   },
 )
 
+onEachEngine('of requests that come at once each is taken, and the last one counts', async database => {
+  await using s = await stage({ world: await newWorld(undefined, database) })
+  const { id } = await s.boot(s.demo)
+  const answers = await Promise.all(['nginx', 'vim', 'git'].map(name => s.put(id, packages(name, 'shared'))))
+  assert.deepEqual([...new Set(answers.map(answer => answer.status))], [202])
+  await s.env.sagas.idle()
+  const wanted = Object.entries(await s.states(id)).filter(([, state]) => state === 'installed')
+  assert.equal(wanted.length, 2, JSON.stringify(await s.software(id)))
+})
+
 test('what is no longer named is removed at the next run, and the next request forgets it', async () => {
   await using s = await stage({}, { os_distro: 'debian' })
   const { id } = await s.boot(s.demo)

@@ -1,6 +1,6 @@
 /** Servers' software in the database, beside the servers' own rows. */
 import type { Ctx } from '#kernel/context.ts'
-import type { Db } from '#kernel/db/database.ts'
+import { type Db, lock } from '#kernel/db/database.ts'
 import { rows } from '#kernel/db/rows.ts'
 import { cellDatabases, lastCellOf } from '../store-cells.ts'
 import { digestOf, type PackageRow, type SoftwareRequest, type SoftwareRow } from './software.ts'
@@ -41,6 +41,8 @@ export async function replaceSoftware(
   { driver, packages: wanted, manifest }: SoftwareRequest,
 ): Promise<void> {
   const db = await dbOf(ctx, id)
+  // Of two requests at once the second takes the place of the first.
+  await lock(db, ctx.database.engine, `compute/software/${id}`)
   const at = now(ctx)
   const sealed = manifest === null ? null : await ctx.services.identity.sealed(ctx, manifest)
   const before = await software.find(db, { server_id: id })
