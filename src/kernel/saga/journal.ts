@@ -59,6 +59,13 @@ export type SagaSummary = Pick<SagaRow, (typeof summary)[number]>
 const sagas = rows<SagaRow>('kernel_sagas', { json: ['input', 'identity', 'error'], bool: ['cancel'] })
 const steps = rows<StepRow>('kernel_saga_steps', { json: ['output'] })
 
+const newest = {
+  orderBy: [
+    { column: 'started_at' as const, direction: 'desc' as const },
+    { column: 'id' as const, direction: 'desc' as const },
+  ],
+}
+
 export const journal = {
   insert: (db: Db, row: SagaRow) => sagas.insert(db, row),
   get: (db: Db, id: string) => sagas.find(db, { id }),
@@ -88,17 +95,10 @@ export const journal = {
   cancel: (db: Db, subject: string) => sagas.update(db, { subject, state: ['running', 'unwinding'] }, { cancel: true }),
   /** The newest first. There may be thousands: what each was about, and why it failed, is read of one at a time. */
   ofSubject: (db: Db, subject: string | readonly string[]): Promise<SagaSummary[]> =>
-    sagas.pick(
-      db,
-      summary,
-      { subject },
-      {
-        orderBy: [
-          { column: 'started_at', direction: 'desc' },
-          { column: 'id', direction: 'desc' },
-        ],
-      },
-    ),
+    sagas.pick(db, summary, { subject }, newest),
+  /** What a request did to subjects, the newest first. */
+  ofSubjectAndRequest: (db: Db, subject: readonly string[], request_id: string) =>
+    sagas.list(db, { subject, request_id }, newest),
   /** By our id of a request, or by its caller's, which may be of several. */
   async ofRequest(db: Db, id: string): Promise<SagaRow[]> {
     return [...(await sagas.list(db, { request_id: id })), ...(await sagas.list(db, { global_request_id: id }))]

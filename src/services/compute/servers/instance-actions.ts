@@ -66,11 +66,8 @@ function view(row: SagaSummary, id: string) {
   }
 }
 
-async function actionsOf(ctx: Ctx, id: string): Promise<SagaSummary[]> {
-  return (await journal.ofSubject(ctx.db, [id, softwareSubject(id), ...workSubjects(id)])).filter(row =>
-    row.saga.startsWith(prefix),
-  )
-}
+const subjectsOf = (id: string) => [id, softwareSubject(id), ...workSubjects(id)]
+const isAction = ({ saga }: SagaSummary) => saga.startsWith(prefix)
 
 /** A step may come to nothing while its saga goes on: then its output says why, in words of the guest's (which are its owner's to read) or of a host's. */
 function resultOf(ctx: Ctx, { state, output }: StepRow): { result: 'Success' | 'Error'; details: string | null } {
@@ -122,7 +119,7 @@ export const instanceActionOperations: Operation[] = [
     }),
     response: Type.Object({ instanceActions: Type.Array(Type.Object(summary)), links: since('2.58', linksSchema) }),
     async handle(ctx, { target, query: asked, url }) {
-      const all = await actionsOf(ctx, target.id)
+      const all = (await journal.ofSubject(ctx.db, subjectsOf(target.id))).filter(isAction)
       if (!ctx.atLeast('2.58')) return { instanceActions: all.map(row => view(row, target.id)) }
       const page = paging(ctx, asked.limit)
       const at = asked.marker === undefined ? -1 : all.findIndex(row => row.request_id === asked.marker)
@@ -149,8 +146,8 @@ export const instanceActionOperations: Operation[] = [
     load: loadAny,
     response: Type.Object({ instanceAction: detail }),
     async handle(ctx, { target, params }) {
-      const found = (await actionsOf(ctx, target.id)).find(one => one.request_id === params.request_id)
-      const row = found && (await journal.get(ctx.db, found.id))
+      const ofRequest = await journal.ofSubjectAndRequest(ctx.db, subjectsOf(target.id), params.request_id)
+      const row = ofRequest.find(isAction)
       if (!row) throw new NotFound(`Action for request_id ${params.request_id} on instance ${target.id} not found`)
       const showEvents = ctx.atLeast('2.51') || ctx.can(eventRule)
       const events = showEvents ? eventsOf(ctx, target, row, await journal.steps(ctx.db, row.id)) : undefined
