@@ -185,12 +185,14 @@ export async function untilHealthy(
   { clock, everyMs }: { clock: Clock; everyMs: number } = { clock: cloud.env.clock, everyMs: 20 },
 ): Promise<void> {
   const { log, services } = cloud.env
-  for (const began = clock.monotonic(); ; await clock.sleep(everyMs)) {
+  // A look at ten thousand hosts takes its time, and they take theirs.
+  const [pauseMs, longestMs] = [everyMs + hosts.length / 10, 10_000 + hosts.length * 20]
+  for (const began = clock.monotonic(); ; await clock.sleep(pauseMs)) {
     const { status, parts } = await cloud.health()
     const zones = await services.compute.availabilityZones(cloud.ctx())
     const known = new Set(zones.flatMap(zone => zone.hosts))
     if (status === 'ok' && hosts.every(host => known.has(host))) return
-    if (clock.monotonic() - began > 10_000)
+    if (clock.monotonic() - began > longestMs)
       return log.warn({ parts, hosts: [...known] }, 'not every part of the cloud answers')
   }
 }

@@ -1,4 +1,5 @@
 /** What a host's compute agent does when called over the bus: `host.<name>.compute`. Versioned, idempotent. */
+import type { CallContext } from '#kernel/bus/bus.ts'
 import type {
   BackupOrder,
   ConsoleEndpoint,
@@ -99,13 +100,10 @@ export interface MachineState {
 /** What agents call on the control plane. */
 export interface ComputeControlMethods {
   /** Heartbeat with what the host is and can do; also the guests found there. `started` is true in an agent's first report. */
-  report(input: {
-    host: string
-    facts: HostFacts
-    guests: GuestState[]
-    started: boolean
-    machine: MachineState
-  }): Promise<null>
+  report(
+    input: { host: string; facts: HostFacts; guests: GuestState[]; started: boolean; machine: MachineState },
+    context: CallContext,
+  ): Promise<null>
   /** A guest changed its power state by itself. */
   guestEvent(input: { host: string; id: string; power_state: PowerState; reason: string }): Promise<null>
 }

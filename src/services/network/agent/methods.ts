@@ -1,4 +1,5 @@
 /** What a host's network agent does when called over the bus, and what it calls. Versioned, idempotent. */
+import type { CallContext } from '#kernel/bus/bus.ts'
 import type { ConvergeReport, HostNetworkState, LeaseSpec, PlaneFacts } from '../drivers/driver.ts'
 
 export const networkAgentVersion = 1
@@ -66,9 +67,9 @@ export const neighboursVersion = 2
 /** What agents call on the control plane. */
 export interface NetworkControlMethods {
   /** The host's desired state; null when it is still the one of the revision that the host has (`known`). */
-  hostState(input: { host: string; known: number | null }): Promise<HostNetworkState | null>
+  hostState(input: { host: string; known: number | null }, context: CallContext): Promise<HostNetworkState | null>
   /** The same without neighbours, and with nothing that the host has already. */
-  ownState(input: { host: string; known: number | null }): Promise<OwnState | null>
+  ownState(input: { host: string; known: number | null }, context: CallContext): Promise<OwnState | null>
   /** Those of a network or group, some at a time in the order of their ports' ids; `next` is what to ask for as `after`. */
   neighbours(input: { kind: NeighbourKind; id: string; after: string | null }): Promise<{
     revision: number
@@ -86,14 +87,17 @@ export interface NetworkControlMethods {
    * A sign of life, with what has changed since the last one. `started` is true in an agent's first. Answers the revision that the host
    * should have: an agent that has another one missed a call.
    */
-  report(input: {
-    host: string
-    facts: PlaneFacts
-    /** The plane makes nothing of neighbours. */
-    alone?: boolean
-    started: boolean
-    converged: HostReport | null
-  }): Promise<{ revision: number }>
+  report(
+    input: {
+      host: string
+      facts: PlaneFacts
+      /** The plane makes nothing of neighbours. */
+      alone?: boolean
+      started: boolean
+      converged: HostReport | null
+    },
+    context: CallContext,
+  ): Promise<{ revision: number }>
   /** A guest's request, known by its network and address alone. */
   metadata(input: {
     host: string
