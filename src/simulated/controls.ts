@@ -47,6 +47,8 @@ export type FaultEffect =
   | { kind: 'drop'; after?: boolean }
   /** Placement offers no host for what the project asks for. */
   | { kind: 'no-valid-host' }
+  /** Nobody is there to choose a host: new servers wait until the fault is removed, or ask again and do not meet it. */
+  | { kind: 'no-scheduler' }
   /** The work stays where it is until the fault is removed, the work's deadline passes, or a delete ends it. */
   | { kind: 'stuck' }
   /** The work fails with this message, and what was done of it is undone. */

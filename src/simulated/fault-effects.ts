@@ -5,6 +5,7 @@ import type { Around, Call } from '#kernel/http/dispatch.ts'
 import { reply } from '#kernel/operation.ts'
 import type { SagaProbe } from '#kernel/saga/run.ts'
 import type { Service } from '#kernel/service.ts'
+import { SchedulerAway } from '../services/compute/servers/placing.ts'
 import { overQuota as networkOverQuota } from '../services/network/errors.ts'
 import type { PlacementContract } from '../services/placement/contract.ts'
 import type { Calls } from './calls.ts'
@@ -73,7 +74,9 @@ export function effectsOf(faults: Faults, calls: Calls): Effects {
     const placement = contract as PlacementContract
     const candidates: PlacementContract['candidates'] = async (ctx, asked) => {
       const occasion = { projects: projectsOf(ctx), resources: names.of(ctx.requestId) }
-      return faults.due(['no-valid-host'], occasion).length > 0 ? [] : placement.candidates(ctx, asked)
+      const [hit] = faults.due(['no-valid-host', 'no-scheduler'], occasion)
+      if (hit?.kind === 'no-scheduler') throw new SchedulerAway()
+      return hit ? [] : placement.candidates(ctx, asked)
     }
     return { ...placement, candidates }
   }

@@ -17,7 +17,7 @@ const place = {
   times: Type.Optional(Type.Union([Type.Integer({ minimum: 1 }), Type.Literal('every')])),
 }
 
-const kinds = ['answer', 'over-quota', 'delay', 'drop', 'no-valid-host', 'stuck', 'error'] as const
+const kinds = ['answer', 'over-quota', 'delay', 'drop', 'no-valid-host', 'no-scheduler', 'stuck', 'error'] as const
 
 const effect = {
   kind: Type.Unsafe<(typeof kinds)[number]>({ type: 'string', enum: [...kinds] }),

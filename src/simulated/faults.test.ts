@@ -92,6 +92,23 @@ test('no valid host: the server is there, in ERROR, as when the cloud is full', 
   await client.untilStatus(await client.createServer('housed'), 'ACTIVE')
 })
 
+test('no scheduler: the server is in BUILD without a host until there is one, or until it is deleted', async () => {
+  await using cloud = await startCloud()
+  const client = await clientOf(cloud)
+  await cloud.clock.freeze()
+  const { id: fault } = await cloud.faults.add({ kind: 'no-scheduler', times: 'every' })
+  const [one, two] = [await client.createServer('one'), await client.createServer('two')]
+  await cloud.clock.advance(60)
+  for (const id of [one, two]) assert.equal((await client.server(id))['OS-EXT-STS:task_state'], 'scheduling')
+  assert.equal((await client.ask('DELETE', `/compute/v2.1/servers/${one}`)).status, 204)
+  await cloud.clock.advance(1)
+  assert.deepEqual(await client.servers(), ['two'])
+  await cloud.faults.remove(fault)
+  await cloud.clock.advance(10)
+  assert.equal((await client.server(two)).status, 'ACTIVE')
+  assert.deepEqual(await client.servers(), ['two'])
+})
+
 test('a stuck server stays in BUILD until the fault goes, or until it is deleted', async () => {
   await using cloud = await startCloud()
   const client = await clientOf(cloud)

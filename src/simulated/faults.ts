@@ -111,6 +111,7 @@ const about: Record<Fault['kind'], readonly ('requests' | 'work' | 'placement')[
   stuck: ['work'],
   error: ['work'],
   'no-valid-host': ['placement'],
+  'no-scheduler': ['placement'],
 }
 
 /** True for faults of work; all others are of requests, or of placement. */

@@ -1,6 +1,6 @@
 /** Chooses a host for each server of a request and claims its room there; or says why no host would do. */
 import type { Ctx } from '#kernel/context.ts'
-import { Conflict } from '#kernel/errors.ts'
+import { Conflict, Unavailable } from '#kernel/errors.ts'
 import type { Candidate, CandidateRequest, ConsumerSpec } from '../../placement/contract.ts'
 import { tellChoice } from '../choice-events.ts'
 import { computeConfig } from '../config.ts'
@@ -50,13 +50,23 @@ export type Wish = ScheduleRequest & MachineWishes & Pick<RequestSpec, 'bundle_i
 /** `away`: the scheduler was not there to choose. */
 export type Placing = { hosts: HostState[] } | { explanation: Explanation; away?: true }
 
+/** Nobody is there to choose: who can wait tries again later. */
+export class SchedulerAway extends Unavailable {
+  constructor() {
+    super('The scheduler does not answer at the moment. Please try again later.')
+  }
+}
+
 /** How many hosts are tried when the room of the best ones is taken at the same moment. */
 const alternates = 8
 
 /** Claims room for all of the servers, or for none. In a transaction. */
 export async function place(ctx: Ctx, request: PlacingRequest, serverIds: readonly string[]): Promise<Placing> {
   await tellChoice(ctx, 'start', request, serverIds)
-  const placing = await choose(ctx, request, serverIds)
+  const placing = await choose(ctx, request, serverIds).catch(async (error): Promise<Placing> => {
+    if (!(error instanceof SchedulerAway)) throw error
+    return { explanation: await explanationFor(ctx, request, undefined, []), away: true }
+  })
   if ('hosts' in placing) await tellChoice(ctx, 'end', request, serverIds)
   return placing
 }

@@ -8,7 +8,7 @@ import { computeConfig } from '../config.ts'
 import { tell } from '../events.ts'
 import { buildServer } from './create-saga.ts'
 import { type Explanation, noValidHost } from './explanation.ts'
-import { place } from './placing.ts'
+import { place, SchedulerAway } from './placing.ts'
 import type { ServerFault, ServerRow } from './server.ts'
 import { faultOf, faultOfSaga, releaseClaims } from './steps.ts'
 import { keepExplanation, listServers, requestSpecOf, updateServer } from './store.ts'
@@ -65,16 +65,16 @@ export async function placeBatch(ctx: Ctx, plan: PlanInput, ids: string[], signa
       const refusal = await ctx.transaction(tx => refusalOf(tx, plan, ids))
       return refusal ? { refusal } : {}
     } catch (error) {
-      if (error instanceof Fault) return { refusal: { reason: error.message } }
-      if (!(error instanceof SchedulerAway)) throw error
+      if (!(error instanceof SchedulerAway)) {
+        if (error instanceof Fault) return { refusal: { reason: error.message } }
+        throw error
+      }
     }
     await ctx.clock.sleep(Math.min(pauseMs, left), signal)
   }
 }
 
-/** Ends a transaction in which nobody was there to choose hosts. */
-class SchedulerAway extends Error {}
-
+/** Throws `SchedulerAway`: nothing of the transaction is to stay. */
 async function refusalOf(ctx: Ctx, plan: PlanInput, ids: string[]): Promise<Refusal | undefined> {
   const rows = (await waiting(ctx, ids)).filter(row => row.host === null)
   const [first] = rows
