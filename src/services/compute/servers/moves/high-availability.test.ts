@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { SagaProbe } from '#kernel/saga/run.ts'
+import { nextTurn } from '#kernel/turns.ts'
+import { hosts } from '../../hosts/store.ts'
 import { failingHosts } from '../fixtures/failing-hosts.ts'
 import { evacuatedSources } from './evacuate.ts'
 import { lostHosts, type Watch } from './high-availability.ts'
@@ -76,7 +78,11 @@ test('a host that is back before its server is built elsewhere keeps it', async 
   back = async () => {
     if (came) return
     came = true
+    const lastSeen = async () => (await hosts.find(s.ctx().db, { name: 'h1' }))!.last_seen
+    const before = await lastSeen()
     await s.addHost('h1')
+    // Back it is when it is heard of.
+    while ((await lastSeen()) === before) await nextTurn()
   }
   await s.pass(120)
   await s.env.sagas.idle()
