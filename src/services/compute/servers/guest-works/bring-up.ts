@@ -74,7 +74,11 @@ async function fetchBuild(
     return { bytes }
   } catch (error) {
     signal.throwIfAborted()
-    ctx.log.warn({ url, err: messageOf(error) }, "a build of guests' agents could not be fetched")
+    // The whole address may hold a secret.
+    ctx.log.warn(
+      { url: new URL(url).origin, version, err: messageOf(error) },
+      "a build of guests' agents could not be fetched",
+    )
     return { failed: `The file of the agent's build ${version} could not be had; the cloud's log says why.` }
   }
 }

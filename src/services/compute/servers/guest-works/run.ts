@@ -6,7 +6,7 @@ import type { ServerRow } from '../server.ts'
 import { type Failed, failureOf, guestReady, insideOf, isAwake } from '../software/inside.ts'
 import { hasAgent } from '../software/software.ts'
 import type { WholeInside } from '../software/tools/tool.ts'
-import { findServer, listServers } from '../store.ts'
+import { findServer, pickServers } from '../store.ts'
 import { bringUp } from './bring-up.ts'
 import { growsItsDisk } from './disk-config.ts'
 import { growRoot } from './grow-root.ts'
@@ -97,27 +97,32 @@ export async function endWorks(ctx: Ctx, { id, image }: ServerRow): Promise<void
 /** At a time, in the whole cloud: each holds its file in memory, and not all guests are to have a bad one at once. */
 const mostUpdates = 4
 
+const columns = ['id', 'project_id', 'user_id', 'vm_state', 'power_state'] as const
+
 /** Begins what waits for servers that run by now. */
 export const guestWorkRuns = reconciler({
   id: 'compute.guest_works',
   every: 5_000,
   async run(ctx) {
-    const waiting = await waitingWorks(ctx)
-    let updates = waiting.length > 0 ? await worksRunning(ctx, 'update_agent') : 0
+    const all = await waitingWorks(ctx)
+    let free = all.length === 0 ? 0 : mostUpdates - (await worksRunning(ctx, 'update_agent'))
+    const waiting = free > 0 ? all : all.filter(({ work }) => work !== 'update_agent')
     for (let i = 0; i < waiting.length; i += 500) {
       const some = waiting.slice(i, i + 500)
       const idle = { id: some.map(row => row.server_id), vm_state: ['active', 'resized'], task_state: null } as const
-      const servers = new Map((await listServers(ctx, idle)).filter(isAwake).map(server => [server.id, server]))
+      const servers = new Map((await pickServers(ctx, columns, idle, {})).filter(isAwake).map(row => [row.id, row]))
       for (const row of some) {
         const server = servers.get(row.server_id)
-        if (!server || (row.work === 'update_agent' && ++updates > mostUpdates)) continue
+        if (!server || (row.work === 'update_agent' && free-- <= 0)) continue
         await begin(ctx, server, row)
       }
     }
   },
 })
 
-async function begin(ctx: Ctx, { id, project_id, user_id }: ServerRow, row: GuestWorkRow): Promise<void> {
+type Owned = Pick<ServerRow, 'id' | 'project_id' | 'user_id'>
+
+async function begin(ctx: Ctx, { id, project_id, user_id }: Owned, row: GuestWorkRow): Promise<void> {
   const identity = { ...systemIdentity, project_id, user_id }
   const owner = createCtx(ctx, { requestId: `req-${ctx.ids.uuid()}`, identity })
   await owner.transaction(async tx => {

@@ -68,7 +68,7 @@ const isAway = (error: unknown) =>
   error instanceof GuestAway || isUnreachable(error) || (error instanceof Fault && error.type === 'GuestError')
 
 /** Whether the guest of a server that is not busy runs; after a resize it may be off. */
-export const isAwake = ({ vm_state, power_state }: ServerRow): boolean =>
+export const isAwake = ({ vm_state, power_state }: Pick<ServerRow, 'vm_state' | 'power_state'>): boolean =>
   vm_state === 'active' || (vm_state === 'resized' && power_state === powerStates.running)
 
 function requireAwake(server: ServerRow): void {
