@@ -59,7 +59,11 @@ export const windowsNetwork: NetworkForm = {
           ? netsh('ipv4', 'set', 'address', `name=${name}`, 'source=static', `address=${address}/${prefix}`, active)
           : netsh('ipv4', 'add', 'address', `name=${name}`, `address=${address}/${prefix}`, active),
       ),
-      ...addresses6.map(address => netsh('ipv6', 'delete', 'address', nic, `address=${address}`, active)),
+      // Those that it is to have as well: a router may have told it the same meanwhile.
+      ...[...new Set([...addresses6, ...six.map(({ address }) => address)])].map(address => ({
+        ...netsh('ipv6', 'delete', 'address', nic, `address=${address}`, active),
+        mayFail: true as const,
+      })),
       ...six.map(({ address, prefix }) => netsh('ipv6', 'add', 'address', nic, `address=${address}/${prefix}`, active)),
       ...routes.flatMap(({ to, via }) => {
         const all = is6(via) ? '::/0' : '0.0.0.0/0'
