@@ -32,3 +32,14 @@ onEachEngine(
     assert.deepEqual(await together(['ann', 'bob', 'cem', ...others]), ['3', '1', '2', '4'])
   },
 )
+
+onEachEngine('rows by a long list may have columns of any name', async database => {
+  const db = database.root
+  await sql`create table facts (key text primary key, value text not null, each text)`.execute(db)
+  await sql`insert into facts values ('colour', 'red', 'one')`.execute(db)
+  const s = statement(db, 'select key, value, each')
+  const keys = ['colour', ...Array.from({ length: 20 }, (_, i) => `other ${i}`)]
+  const found = fromEach(s, { table: 'facts', as: 'f', column: 'key' }, keys)
+  s.text += ` from ${found.from} where ${found.where}`
+  assert.deepEqual((await run(db, s)).rows, [{ key: 'colour', value: 'red', each: 'one' }])
+})

@@ -115,6 +115,21 @@ test('a part that is turned off is not there: no resource, no attribute, no alia
   assert.ok(!(await aliasesOf(cloud, demo)).includes('x-notes'))
 })
 
+onEachEngine('attributes are shown in a list of many servers as in one of few', async database => {
+  await using cloud = await cloudWith([sample], { world: await newWorld(systemClock(), database) })
+  const demo = await cloud.project('demo-1')
+  for (let i = 0; i < 10; i++) await cloud.boot(demo, { name: `s${i}`, 'x-notes:label': `label ${i}` })
+  const listed = await cloud.api<{ servers: Shown[] }>(
+    demo,
+    'GET',
+    '/servers/detail?sort_key=display_name&sort_dir=asc',
+  )
+  assert.deepEqual(
+    listed.body.servers?.map(one => one['x-notes:label']),
+    Array.from({ length: 10 }, (_, i) => `label ${i}`),
+  )
+})
+
 onEachEngine('values go with their server, also after the extension has gone; the archive has them', async database => {
   const world = await newWorld(systemClock(), database)
   const count = async () =>
