@@ -100,6 +100,7 @@ test('no scheduler: the server is in BUILD without a host until there is one, or
   const [one, two] = [await client.createServer('one'), await client.createServer('two')]
   await cloud.clock.advance(60)
   for (const id of [one, two]) assert.equal((await client.server(id))['OS-EXT-STS:task_state'], 'scheduling')
+  await cloud.assertions.require('sound')
   assert.equal((await client.ask('DELETE', `/compute/v2.1/servers/${one}`)).status, 204)
   await cloud.clock.advance(1)
   assert.deepEqual(await client.servers(), ['two'])

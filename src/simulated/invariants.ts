@@ -37,14 +37,19 @@ export const always: Record<string, string> = {
       union select consumer from compute_claimed_devices) held where consumer not in (select consumer from placement_allocations)`,
   'who is busy has a saga that is not done': `
     select id, vm_state, task_state from compute_servers s where (task_state is not null or vm_state = 'building')
-      and not exists (select 1 from kernel_sagas k where k.subject = s.id and k.state in ('running', 'unwinding'))`,
+      and not exists (select 1 from kernel_sagas k where k.subject in (s.id, s.reservation_id) and k.state in ('running', 'unwinding'))`,
   'ports of servers are those of servers that are there': `
     select id, device_id from network_ports where device_owner like 'compute:%' and device_id not in (select id from compute_servers)`,
   'each server has its mapping and its request': `
     select id from compute_servers where id not in (select server_id from compute_server_mappings)
       or id not in (select server_id from compute_request_specs)`,
+  'a server has a cell once it has a host, and a build request until it has a cell': `
+    select m.server_id, m.cell, s.host from compute_server_mappings m join compute_servers s on s.id = m.server_id
+      where (m.cell is null and s.host is not null)
+      or (m.cell is null) <> (m.server_id in (select server_id from compute_build_requests))`,
   'what belongs to a server goes with it': `
     select server_id from (select server_id from compute_server_mappings union select server_id from compute_request_specs
+      union select server_id from compute_build_requests
       union select server_id from compute_server_guest_data union select server_id from compute_server_tags
       union select server_id from compute_server_group_members union select server_id from compute_server_software
       union select server_id from compute_server_packages union select server_a from compute_links
