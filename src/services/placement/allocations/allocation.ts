@@ -55,15 +55,22 @@ export async function replaceAllocations(
 
 /** Servers of one request take the same of each host: one statement for all of them. */
 async function addDeltas(ctx: Ctx, deltas: readonly Delta[]): Promise<void> {
-  const alike = Map.groupBy(deltas, ({ resource_class, used }) => `${resource_class} ${used}`)
+  const byProvider = Map.groupBy(
+    deltas.filter(({ used }) => used !== 0),
+    ({ provider }) => provider,
+  )
+  const alike = Map.groupBy(byProvider, ([, own]) =>
+    own
+      .map(({ resource_class, used }) => `${resource_class} ${used}`)
+      .sort()
+      .join(),
+  )
   for (const same of alike.values()) {
-    const { resource_class, used } = same[0]!
-    if (used === 0) continue
+    const amounts = same[0]![1].map(({ resource_class, used }) => [resource_class, used] as const)
     await addUsed(
       ctx,
-      same.map(({ provider }) => provider),
-      resource_class,
-      used,
+      same.map(([provider]) => provider),
+      new Map(amounts),
     )
   }
 }

@@ -137,11 +137,13 @@ export async function deleteProvider(ctx: Ctx, uuid: string): Promise<void> {
   await providers.remove(ctx.db, { uuid })
 }
 
-/** So much more of a class is used of each of these providers. */
-export async function addUsed(ctx: Ctx, providers: string[], resource_class: string, amount: number): Promise<void> {
-  const s = statement(ctx.db, 'update placement_inventories set used = used + ')
-  s.text += placeholder(s, amount)
-  addWhere(s, matching(s, { resource_class, provider: providers }))
+/** So much more is used of each of these providers, by class. */
+export async function addUsed(ctx: Ctx, providers: string[], amounts: ReadonlyMap<string, number>): Promise<void> {
+  const s = statement(ctx.db, 'update placement_inventories set used = used + case resource_class')
+  for (const [name, amount] of amounts)
+    s.text += ` when ${placeholder(s, name)} then cast(${placeholder(s, amount)} as bigint)`
+  s.text += ' end'
+  addWhere(s, matching(s, { provider: providers, resource_class: [...amounts.keys()] }))
   await run(ctx.db, s)
 }
 
