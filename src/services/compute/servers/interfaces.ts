@@ -8,7 +8,7 @@ import { anySaga, type Saga, saga } from '#kernel/saga/saga.ts'
 import { type Static, Type } from '#kernel/schema/builders.ts'
 import { since } from '#kernel/schema/marks.ts'
 import type { NetworkRequest, ServerPort } from '../../network/contract.ts'
-import { hostAgent } from '../host-agent.ts'
+import { hostAgent, powerStates } from '../host-agent.ts'
 import { tellFailure } from '../resource-events.ts'
 import { loadServer } from './access.ts'
 import { actionSaga, beginAction, requireAllowed, requireHost } from './action.ts'
@@ -77,11 +77,13 @@ const endsGuest = ['deleting', 'rebuilding']
 async function takeBack(ctx: Ctx, { id, host, port_id }: Plugged): Promise<void> {
   const server = await findServer(ctx, id)
   if (server?.host !== host || isOff(server) || endsGuest.includes(server.task_state ?? '')) return
+  const agent = hostAgent(ctx, host)
   try {
-    await hostAgent(ctx, host).call('detachNic', { id, port_id }, callOptions(ctx, undefined))
+    await agent.call('detachNic', { id, port_id }, callOptions(ctx, undefined))
   } catch (error) {
-    // There is no guest to take it from.
     if (!(error instanceof Fault && error.type === 'GuestError')) throw error
+    // Perhaps there is no guest to take it from.
+    if ((await agent.call('state', { id }, callOptions(ctx, undefined))) !== powerStates.nostate) throw error
   }
 }
 

@@ -53,6 +53,18 @@ test('a port that the host could not attach, or did attach before it failed, is 
   }
 })
 
+test('a host that fails to take back what it attached is asked until it has', async () => {
+  await using s = await stage()
+  const [own] = s.nics()
+  s.cloud.drivers.h1!.inject({ method: 'attachNic', error: 'no space', afterwards: true })
+  s.cloud.drivers.h1!.inject({ method: 'detachNic', error: 'the guest holds it' })
+  const body = { interfaceAttachment: { net_id: s.cloud.network } }
+  assert.equal((await s.cloud.api(s.demo, 'POST', `/servers/${s.id}/os-interface`, body)).status, 500)
+  await s.cloud.env.sagas.idle()
+  assert.deepEqual(s.nics(), [own])
+  assert.equal((await s.cloud.held()).ports, 1)
+})
+
 test('who attaches a port that somebody else detaches at once is told that it is not there, which is no failure', async () => {
   let detach = async () => {}
   await using cloud = await serverCloud({
