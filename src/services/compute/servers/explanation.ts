@@ -100,6 +100,8 @@ export const explainServer = operation({
   }),
   async handle(ctx, { target }) {
     const found = await explanationOf(ctx, target.id)
+    if (!found && target.vm_state === 'building' && target.host === null)
+      throw new NotFound(`Instance ${target.id} is not placed yet: no host was looked for, or no scheduler is there.`)
     if (!found) throw new NotFound(`Instance ${target.id} was placed at the first try: there is nothing to explain.`)
     return { explanation: { at: found.at, ...found.report } }
   },

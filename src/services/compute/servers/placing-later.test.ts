@@ -37,6 +37,8 @@ onEachEngine('a server is there while the scheduler is away; deleted then, it is
     ['BUILD', 'scheduling', null],
   )
   assert.deepEqual(await mapped(cloud, deleted), [null, true])
+  const why = await cloud.api(admin, 'GET', `/servers/${deleted}/nephos-explain`)
+  assert.match(JSON.stringify(why.body), /is not placed yet/)
   type Cells = { cell_mappings: { name: string | null; servers: number }[] }
   const cells = await cloud.api<Cells>(admin, 'GET', '/os-cell-mappings')
   assert.deepEqual(cells.body.cell_mappings.at(-1), { name: null, servers: 3 })
