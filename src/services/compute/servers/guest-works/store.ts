@@ -19,9 +19,7 @@ const guestWorks = rows<GuestWorkRow>('compute_guest_works')
 /** Also when it is being done: then it is to be done again. */
 export async function addWork(ctx: Ctx, server_id: string, work: GuestWork): Promise<void> {
   const db = await lastCellOf(ctx, server_id)
-  if (!db) return
-  await guestWorks.remove(db, { server_id, work })
-  await guestWorks.insert(db, { server_id, work, status: 'waiting' })
+  if (db) await guestWorks.put(db, ['server_id', 'work'], [{ server_id, work, status: 'waiting' }])
 }
 
 /** False when it is not to be done any more, or somebody else was faster. */
@@ -57,8 +55,7 @@ export async function keepGuestAgent(ctx: Ctx, row: Omit<GuestAgentRow, 'updated
   await ctx.transaction(async tx => {
     const db = await lastCellOf(tx, row.server_id)
     if (!db || !(await findServer(tx, row.server_id))) return
-    await guestAgents.remove(db, { server_id: row.server_id })
-    await guestAgents.insert(db, { ...row, updated_at })
+    await guestAgents.put(db, ['server_id'], [{ ...row, updated_at }])
   })
 }
 
