@@ -1,5 +1,6 @@
 /** What goes wrong is told once: one event, one fault, one line of the log, all of the same request. */
 import assert from 'node:assert/strict'
+import { Readable } from 'node:stream'
 import { test } from 'node:test'
 import type { Notification } from '#kernel/events/notification.ts'
 import { keptLog } from '../../../../test/kept-log.ts'
@@ -83,4 +84,25 @@ test('each change of state is told where the configuration wants it', async () =
     ['active', 'active', null, 'pausing'],
     ['active', 'paused', 'pausing', null],
   ])
+})
+
+test('a snapshot whose bytes are not taken, which the image service tells nobody of', async () => {
+  await using s = await stage()
+  const server = await s.cloud.boot(s.demo)
+  const torn = async function* () {
+    yield 'the first bytes'
+    throw new Error('the disk of the host is torn')
+  }
+  Object.assign(s.cloud.drivers.h1!, { snapshot: async () => Readable.from(torn()) })
+  const errors: string[] = []
+  s.cloud.env.bus.subscribe('notifications.error', told => void errors.push((told as Notification).event_type))
+  const images: string[] = []
+  s.cloud.env.bus.subscribe('notifications.info', told => void images.push((told as Notification).event_type))
+  await s.cloud.api(s.demo, 'POST', `/servers/${server.id}/action`, { createImage: { name: 'copy' } })
+  await s.cloud.env.sagas.idle()
+  assert.deepEqual(errors, ['compute.instance.snapshot.error'])
+  assert.deepEqual(
+    images.filter(name => name.startsWith('image.')),
+    ['image.create', 'image.prepare', 'image.delete'],
+  )
 })
