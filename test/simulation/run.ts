@@ -41,8 +41,8 @@ export interface Outcome {
   failure?: Failure
 }
 
-/** A saga may wait so long for the last of several answers that are lost. */
-const restLimitMs = 3 * 3_600_000
+/** No saga may take longer than a move: it waits six hours for a host that sends a guest, and whose answer may be lost. */
+const restLimitMs = 8 * 3_600_000
 /** Longer than any reconciler waits that repairs what is left. */
 const restAtLeastMs = 11 * 60_000
 
