@@ -37,7 +37,8 @@ export const schedulerSection = Type.Object({
   }),
   collocation_weight: Type.Number({
     default: 0,
-    description: "Above 0 keeps a project's servers on hosts where it has some already, and off those of others.",
+    description:
+      "Above 0 keeps a project's servers on hosts where it has some already, and off those of others; more than the weights that spread, or these win.",
   }),
   modules: Type.Array(Type.String(), {
     default: [],

@@ -17,11 +17,11 @@ test('a flavor that names what its hosts have goes to the aggregate that says so
 })
 
 test('one pool is packed while another is spread', async () => {
-  const set = ['compute.scheduler.cpu_weight=0', 'compute.scheduler.disk_weight=0']
-  await using cloud = await serverCloud({ hosts: [...hosts, 'h5', 'h6'], set })
+  await using cloud = await serverCloud({ hosts: [...hosts, 'h5', 'h6'] })
   const [admin, demo] = [await cloud.admin(), await cloud.project('demo-1')]
   await aggregate(cloud, 'spread', hosts, { pool: 'spread' })
-  await aggregate(cloud, 'packed', ['h5', 'h6'], { pool: 'packed', ram_weight_multiplier: '-1' })
+  const packing = { ram_weight_multiplier: '-1', cpu_weight_multiplier: '-1', disk_weight_multiplier: '-1' }
+  await aggregate(cloud, 'packed', ['h5', 'h6'], { pool: 'packed', ...packing })
   const inPool = async (pool: string) => {
     const flavorRef = await newFlavor(cloud, admin, { 'aggregate_instance_extra_specs:pool': pool })
     return hostsOf(cloud, 4, demo, {}, { flavorRef })
