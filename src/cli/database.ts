@@ -1,4 +1,5 @@
 /** Opens the database that the configuration names, and the commands `db migrate` and `db check`. */
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { sql } from 'kysely'
 import { cloudConfig } from '#kernel/config/cloud-config.ts'
@@ -29,13 +30,21 @@ export async function openDatabase(config: { database_url: string }, file: strin
 
 export const databaseFile = 'nephos.db'
 
-/** The database of the cloud that is kept in a directory. */
-export function configured(dir: string): Promise<Database> {
-  return openDatabase(configOf(readSettings(dir, [])).of(cloudConfig), join(dir, databaseFile))
+const configIn = (dir: string) => configOf(readSettings(dir, [])).of(cloudConfig)
+
+/** The database of the cloud that is kept in a directory. Throws StartError where there is none: only `up` and `db migrate` make one. */
+export async function configured(dir: string): Promise<Database> {
+  const config = configIn(dir)
+  if (!config.database_url && !existsSync(join(dir, databaseFile))) {
+    throw new StartError(
+      `no database is kept in ${dir}: give the --data of the cloud; one that is --ephemeral keeps none`,
+    )
+  }
+  return openDatabase(config, join(dir, databaseFile))
 }
 
 export async function dbMigrate({ data }: { data: string }): Promise<number> {
-  await using database = await configured(data)
+  await using database = await openDatabase(configIn(data), join(data, databaseFile))
   const ran = await migrate(database, migrationSets)
   console.log(ran.length === 0 ? 'The database is up to date.' : `Ran ${ran.length} migrations: ${ran.join(', ')}`)
   return 0
