@@ -11,6 +11,8 @@ import { newWorld } from '../../src/services/compute/servers/fixtures/world.ts'
 
 const hosts = Array.from({ length: 8 }, (_, i) => `h${i}`)
 const unlimited = ['instances', 'cores', 'ram'].map(name => `compute.quota.${name}=-1`)
+/** Milliseconds between looks at the loop; what is measured has them in it. */
+const resolution = 20
 /** Of the calls to build a guest, one in so many fails. */
 const oneIn = 20
 
@@ -34,7 +36,7 @@ export async function manyTimes(dir: string, count: number): Promise<Many> {
   for (const driver of Object.values(cloud.drivers))
     for (let call = oneIn; call <= count / hosts.length; call += oneIn)
       driver.inject({ method: 'spawn', call, error, hit: () => void failed++ })
-  const loop = monitorEventLoopDelay({ resolution: 20 })
+  const loop = monitorEventLoopDelay({ resolution })
   loop.enable()
   await sleep(100)
   loop.reset()
@@ -47,5 +49,6 @@ export async function manyTimes(dir: string, count: number): Promise<Many> {
   const { body } = await cloud.api<{ servers: unknown[] }>(demo, 'GET', '/servers?status=ERROR')
   if (body.servers.length > 0) throw new Error(`${body.servers.length} servers are in ERROR`)
   rmSync(path, { force: true })
-  return { answered, active, failed, late: { p99: loop.percentile(99) / 1e6, max: loop.max / 1e6 } }
+  const late = (nanoseconds: number) => Math.max(0, nanoseconds / 1e6 - resolution)
+  return { answered, active, failed, late: { p99: late(loop.percentile(99)), max: late(loop.max) } }
 }

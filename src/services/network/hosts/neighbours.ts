@@ -10,7 +10,7 @@ type Asked<M extends keyof NetworkControlMethods> = Parameters<NetworkControlMet
 type Answered<M extends keyof NetworkControlMethods> = Awaited<ReturnType<NetworkControlMethods[M]>>
 
 /** Ports in an answer. */
-const pageSize = 2_000
+const pageSize = 500
 /** And bytes: users decide how much DHCP says of a port, and the bus takes 1 MB at most. */
 const pageBytes = 700_000
 /** More changes of a network or group are told by telling all of it. */

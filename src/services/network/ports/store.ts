@@ -204,8 +204,17 @@ export const wholeServerPorts = (db: Db, serverIds: string[]) =>
     serverIds,
   )
 
+/** Servers a statement: of a thousand, one would hold the process for as long as SQLite reads them from all over its file. */
+const serversAtOnce = 250
+
 async function ofServerPorts<Row>(db: Db, columns: string, serverIds: string[]): Promise<Row[]> {
-  if (serverIds.length === 0) return []
+  const found: Row[] = []
+  for (let at = 0; at < serverIds.length; at += serversAtOnce)
+    found.push(...(await someServerPorts<Row>(db, columns, serverIds.slice(at, at + serversAtOnce))))
+  return found
+}
+
+async function someServerPorts<Row>(db: Db, columns: string, serverIds: string[]): Promise<Row[]> {
   const s = statement(db, `select ${columns}`)
   const ports = fromEach(s, { table: 'network_ports', as: 'p', column: 'device_id' }, serverIds)
   s.text += ` from ${ports.from}
