@@ -1,8 +1,8 @@
 /** Stories of roots that grow to the flavor's disk by the agent in the guest: after a build, a resize and a rebuild, and through crashes. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { ProbePoint, SagaProbe } from '#kernel/saga/run.ts'
 import { onEachEngine } from '../../../../../test/engines.ts'
+import { survivesCrashes } from '../fixtures/guest-work-crashes.ts'
 import { type ServerCloudOptions, serverCloud, setProperties } from '../fixtures/server-cloud.ts'
 import { newWorld, nothingHeld, tiny } from '../fixtures/world.ts'
 
@@ -144,44 +144,10 @@ test('why a root could not grow stands in the list of actions, and the server is
 })
 
 test('a kill at every step of a growth is taken up by the next process; a delete wins at each', async () => {
-  const world = await newWorld()
-  let probe: SagaProbe = () => {}
-  const boot = () => stage({ world, sagaProbe: point => probe(point) })
-  let s = await boot()
-  const points: ProbePoint[] = []
-  probe = point => void (point.saga === 'compute.servers.grow_disk' && points.push(point))
-  const first = await s.boot(s.demo, auto)
-  await s.run()
-  assert.ok(points.length > 6)
-  for (const how of ['kill', 'delete'])
-    for (const { step, at } of points) {
-      const where = `${how} ${at} ${step}`
-      probe = () => {}
-      const { id } = await s.boot(s.demo, auto)
-      const reached = Promise.withResolvers<void>()
-      probe = async point => {
-        if (point.saga !== 'compute.servers.grow_disk' || point.step !== step || point.at !== at) return
-        if (how === 'delete') await s.api(s.demo, 'DELETE', `/servers/${id}`)
-        reached.resolve()
-        if (how === 'kill') await new Promise(() => {})
-      }
-      await Promise.race([s.run(), reached.promise])
-      await reached.promise
-      if (how === 'delete') {
-        await s.env.sagas.idle()
-        assert.equal((await s.api(s.demo, 'GET', `/servers/${id}`)).status, 404, where)
-        continue
-      }
-      await s.kill()
-      probe = () => {}
-      s = await boot()
-      await s.begin()
-      await s.env.sagas.idle()
-      await s.run()
-      assert.equal(s.root(id), 20, where)
-      await s.remove(s.demo, id)
-    }
-  await s.remove(s.demo, first.id)
-  assert.deepEqual(await s.held(), nothingHeld)
-  await s[Symbol.asyncDispose]()
+  await survivesCrashes({
+    saga: 'compute.servers.grow_disk',
+    stage,
+    wish: auto,
+    done: (s, id, where) => assert.equal(s.root(id), 20, where),
+  })
 })

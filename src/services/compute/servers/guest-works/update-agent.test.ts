@@ -7,9 +7,9 @@ import type { AddressInfo } from 'node:net'
 import { pipeline } from 'node:stream'
 import { test } from 'node:test'
 import { virtualClock } from '#kernel/clock.ts'
-import type { ProbePoint, SagaProbe } from '#kernel/saga/run.ts'
 import { onEachEngine } from '../../../../../test/engines.ts'
 import { isOlder } from '../../agent-builds/agent-build.ts'
+import { survivesCrashes } from '../fixtures/guest-work-crashes.ts'
 import { type ServerCloudOptions, serverCloud, setProperties } from '../fixtures/server-cloud.ts'
 import { newWorld, nothingHeld, tiny } from '../fixtures/world.ts'
 
@@ -282,45 +282,10 @@ test('versions are compared by their numbers', () => {
 
 test('a kill at every step of an update is taken up by the next process; a delete wins at each', async () => {
   await using web = await builds()
-  const world = await newWorld()
-  let probe: SagaProbe = () => {}
-  const boot = () => stage({ world, sagaProbe: point => probe(point) })
-  let s = await boot()
-  await s.make(web.of('2.0'))
-  const points: ProbePoint[] = []
-  probe = point => void (point.saga === 'compute.servers.update_agent' && points.push(point))
-  const first = await s.boot(s.demo)
-  await s.run()
-  assert.ok(points.length > 6)
-  for (const how of ['kill', 'delete'])
-    for (const { step, at } of points) {
-      const where = `${how} ${at} ${step}`
-      probe = () => {}
-      const { id } = await s.boot(s.demo)
-      const reached = Promise.withResolvers<void>()
-      probe = async point => {
-        if (point.saga !== 'compute.servers.update_agent' || point.step !== step || point.at !== at) return
-        if (how === 'delete') await s.api(s.demo, 'DELETE', `/servers/${id}`)
-        reached.resolve()
-        if (how === 'kill') await new Promise(() => {})
-      }
-      await Promise.race([s.run(), reached.promise])
-      await reached.promise
-      if (how === 'delete') {
-        await s.env.sagas.idle()
-        assert.equal((await s.api(s.demo, 'GET', `/servers/${id}`)).status, 404, where)
-        continue
-      }
-      await s.kill()
-      probe = () => {}
-      s = await boot()
-      await s.begin()
-      await s.env.sagas.idle()
-      await s.run()
-      assert.equal((await s.agent(id)).version, '2.0', where)
-      await s.remove(s.demo, id)
-    }
-  await s.remove(s.demo, first.id)
-  assert.deepEqual(await s.held(), nothingHeld)
-  await s[Symbol.asyncDispose]()
+  await survivesCrashes({
+    saga: 'compute.servers.update_agent',
+    stage,
+    prepare: s => s.make(web.of('2.0')),
+    done: async (s, id, where) => assert.equal((await s.agent(id)).version, '2.0', where),
+  })
 })
