@@ -5,6 +5,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { GuestError, type GuestSpec } from '../driver.ts'
+import { untilMeasured } from './disk-key.ts'
 import { booted, boots, type Host, openHost, skip, until } from './test-host.ts'
 
 const disk_key = 'a key that is told to nobody'
@@ -64,5 +65,29 @@ describe('QEMU driver with encrypted disks', { skip: skip ?? false }, () => {
     await assert.rejects(host.driver.start({ ...spec, disk_key: 'another' }), /QEMU did not start/)
     await host.driver.start(spec)
     await host.driver.destroy(spec.id)
+  })
+})
+
+describe('a file that QEMU encrypts', () => {
+  /** Fails so many times, then gives how often it was called. */
+  const failing = (times: number, message: string) => {
+    let calls = 0
+    const create = () =>
+      ++calls <= times ? Promise.reject(new GuestError(`qemu-img failed: ${message}`)) : Promise.resolve(calls)
+    return { create, calls: () => calls }
+  }
+
+  it('is made again while QEMU cannot measure the hash, a bounded number of times', async () => {
+    const unmeasured = 'disk.qcow2: Unable to get accurate CPU usage'
+    assert.equal(await untilMeasured(failing(3, unmeasured).create), 4)
+    const never = failing(Infinity, unmeasured)
+    await assert.rejects(untilMeasured(never.create), /accurate CPU usage/)
+    assert.equal(never.calls(), 10)
+  })
+
+  it('fails at once for any other reason', async () => {
+    const other = failing(1, 'disk.qcow2: Permission denied')
+    await assert.rejects(untilMeasured(other.create), /Permission denied/)
+    assert.equal(other.calls(), 1)
   })
 })

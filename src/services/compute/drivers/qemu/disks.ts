@@ -3,7 +3,7 @@ import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type DiskSpec, GuestError, type ImageSpec } from '../driver.ts'
 import type { DiskFile } from './command-line.ts'
-import { encryptedOptions, withKey } from './disk-key.ts'
+import { encryptedOptions, untilMeasured, withKey } from './disk-key.ts'
 import { give, type QemuHost } from './host.ts'
 import { qcow2VirtualSize } from './qcow2.ts'
 import { run } from './run.ts'
@@ -30,7 +30,7 @@ export async function createDisk(
   await withKey(host, key, secret => {
     const encrypted = key === undefined ? [] : [...secret, '-o', encryptedOptions]
     const args = ['create', '-q', '-f', 'qcow2', ...encrypted, ...backing, file, String(bytes)]
-    return run('qemu-img', args, { cwd: dir, signal })
+    return untilMeasured(() => run('qemu-img', args, { cwd: dir, signal }))
   })
   await give(host, join(dir, file), 0o600)
   const made = { id: disk.id, file, bytes, boot_index: disk.boot_index, bus: busOf(disk) }
