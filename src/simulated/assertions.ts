@@ -110,10 +110,8 @@ async function sound({ life, db }: Look): Promise<Found> {
   if (!busy) {
     const servers = await rowsOf<ServerSeen>(db, serversSeen)
     const ports = await rowsOf<PortSeen>(db, portsSeen)
-    for (const { name, driver, plane } of life.hosts) {
-      const carried = plane.applied?.ports.map(port => port.id) ?? []
-      problems.push(...agreement({ servers, ports }, { name, guests: driver.guests, carried }))
-    }
+    // One that is away learns what it should be when it is back.
+    for (const host of life.hosts) if (!host.away) problems.push(...agreement({ servers, ports }, host))
   }
   // What a host has to clean up when it is back is its server's in two places until then, on purpose.
   const waiting = new Set((await rowsOf<{ server_id: string }>(db, cleanups)).map(row => row.server_id))

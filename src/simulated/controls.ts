@@ -174,6 +174,14 @@ export interface Controls {
     /** Throws, saying what speaks against it, when one does not hold. */
     require(name: AssertionName, claim?: Omit<Claim, 'name'>): Promise<void>
   }
+  hosts: {
+    list(): Promise<Host[]>
+    show(name: string): Promise<Host>
+    /** The host is away from now on: its agent neither answers nor reports, and what it was doing is never done. Guests live on by default. */
+    leave(name: string, options?: { guests?: GuestsFate }): Promise<Host>
+    /** The host is back, was heard of, and knows what to carry. */
+    return(name: string): Promise<Host>
+  }
   /** Fills the cloud with hosts, projects and servers, through its own APIs. */
   fill(preset: Preset): Promise<Filled>
   /** The whole cloud as one file, an SQLite database: the state of all its services, its guests, the bytes of its images, and its time. */
@@ -182,6 +190,20 @@ export interface Controls {
   restore(snapshot: Uint8Array): Promise<void>
   /** Makes the cloud what it was when it was ready: nothing stays of what was made, of faults and of calls, and time is real again. */
   reset(): Promise<void>
+}
+
+/** Guests of a host that goes away live on, as when its agent or its network fails, or die, as when it loses its power. */
+export const guestsFates = ['live', 'die'] as const
+
+export type GuestsFate = (typeof guestsFates)[number]
+
+/** A simulated host. */
+export interface Host {
+  name: string
+  /** Nobody there answers, or says that it lives. */
+  away: boolean
+  /** How many there are, running or not. */
+  guests: number
 }
 
 /** What a client needs to log in, by the names that clients know. */

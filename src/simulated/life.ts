@@ -2,7 +2,6 @@
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
-import type { Readable } from 'node:stream'
 import { inProcessBus } from '#kernel/bus/in-process.ts'
 import { type Clock, endableClock, systemClock } from '#kernel/clock.ts'
 import type { Config } from '#kernel/config/load.ts'
@@ -15,17 +14,15 @@ import type { Log } from '#kernel/log.ts'
 import type { CheckSource } from '#kernel/policy/rule.ts'
 import type { SagaProbe } from '#kernel/saga/run.ts'
 import type { Service } from '#kernel/service.ts'
-import { sharedMachineState, startHost } from '../agent.ts'
+import { sharedMachineState } from '../agent.ts'
 import type { Passwords } from '../cli/data-dir.ts'
 import { databaseFile } from '../cli/database.ts'
 import { ensureTinyImage } from '../cli/tiny-image.ts'
 import { type Cloud, createCloud, migrationSets, untilHealthy } from '../cloud.ts'
 import { ensureFirstContents } from '../first-contents.ts'
 import { newDatabase } from '../new-database.ts'
-import { computeConfig } from '../services/compute/config.ts'
-import { type FakeDriver, type FakeGuest, fakeDriver } from '../services/compute/drivers/fake.ts'
-import { keptGuests } from '../services/compute/drivers/fake-guests.ts'
-import { type FakePlane, fakePlane } from '../services/network/drivers/fake.ts'
+import type { FakeGuest } from '../services/compute/drivers/fake.ts'
+import { type SimulatedHost, simulatedHost } from './host.ts'
 
 /** What every life of a cloud has in common. */
 export interface Place {
@@ -50,19 +47,17 @@ export interface Beginning {
   from: Uint8Array | 'kept' | 'nothing'
   /** Names of the hosts, with the guests that each has beside those that are kept. */
   hosts: Record<string, Record<string, FakeGuest>>
+  /** Names of those that are away. */
+  away?: readonly string[]
   passwords: Passwords
-}
-
-export interface SimulatedHost {
-  readonly name: string
-  readonly driver: FakeDriver
-  readonly plane: FakePlane
 }
 
 export interface Life {
   readonly cloud: Cloud
   readonly hosts: readonly SimulatedHost[]
   addHosts(names: readonly string[]): Promise<void>
+  /** A host that was away is back when it resolves. */
+  bringBack(host: SimulatedHost): Promise<void>
   /** Looks at the database, as a file has it, and at all else between two transactions. */
   between<T>(look: (database: Uint8Array) => T): Promise<T>
   /** Ends at once: what goes on is not waited for, and never ends. */
@@ -92,41 +87,28 @@ export async function beginLife(place: Place, beginning: Beginning): Promise<Lif
     ...{ config, database, bus, clock, ids, log, policyOverrides, services, around, sagaProbe },
   })
   cloud.servedAt(place.url)
-  const hosts: (SimulatedHost & AsyncDisposable)[] = []
-  const below = sharedMachineState(clock)
+  const hosts: SimulatedHost[] = []
+  const machine = sharedMachineState(clock)
 
-  async function addHost(name: string): Promise<void> {
-    const dir = join(place.dir, 'hosts', name)
-    if (place.kept && beginning.from !== 'kept') rmSync(dir, { recursive: true, force: true })
-    const kept = place.kept ? keptGuests(dir) : { guests: new Map<string, FakeGuest>(), changed() {} }
-    for (const [id, guest] of Object.entries(beginning.hosts[name] ?? {})) {
-      kept.guests.set(id, structuredClone(guest))
-      kept.changed(id)
-    }
-    const machine = config.of(computeConfig).simulated
-    const driver = fakeDriver({ clock, hostname: name, machine, ...kept })
-    const plane = fakePlane({ clock, alone: true })
-    const uploads = {
-      put: async (imageId: string, bytes: Readable, _signal: AbortSignal, base?: string) =>
-        void (await cloud.env.services.image.upload(cloud.ctx(), imageId, bytes, base)),
-    }
-    const images = {
-      open: (image: { id: string }, signal: AbortSignal) => cloud.env.services.image.open(cloud.env, image.id, signal),
-    }
-    const parts = { host: name, bus, clock, log, driver, plane, images, uploads, machine: below, ephemeral: false }
-    const agents = await startHost(parts)
-    hosts.push({ name, driver, plane, [Symbol.asyncDispose]: () => agents[Symbol.asyncDispose]() })
-  }
   async function addHosts(names: readonly string[]): Promise<void> {
-    for (const name of names) await addHost(name)
+    for (const name of names) {
+      const guests = beginning.hosts[name] ?? {}
+      const anew = beginning.from !== 'kept'
+      const dir = place.kept && { dir: join(place.dir, 'hosts', name) }
+      const host = simulatedHost({ ...{ name, cloud, bus, clock, log, machine, guests, anew }, ...dir })
+      hosts.push(host)
+      if (!beginning.away?.includes(name)) await host.arrive()
+    }
   }
   async function ready(): Promise<void> {
     const real = systemClock()
-    const names = hosts.map(host => host.name)
+    const there = hosts.filter(host => !host.away)
+    if (there.length === 0) return
+    const names = there.map(({ name }) => name)
     await untilHealthy(cloud, names, { clock: real, everyMs: askEveryMs })
     // Those of a snapshot have guests, and carry their ports only once they were told of them.
     const began = real.monotonic()
-    while (hosts.some(({ plane }) => !plane.applied) && real.monotonic() - began < longestStartMs)
+    while (there.some(host => !host.away && !host.ready) && real.monotonic() - began < longestStartMs)
       await real.sleep(askEveryMs)
   }
 
@@ -147,18 +129,22 @@ export async function beginLife(place: Place, beginning: Beginning): Promise<Lif
       await addHosts(names)
       await ready()
     },
+    async bringBack(host) {
+      await host.arrive()
+      await ready()
+    },
     between: look => database.root.connection().execute(async () => look(standing(connection.serialize()))),
     kill() {
       clock.end()
       log.level = 'silent'
       void cloud[Symbol.asyncDispose]().then(undefined, () => {})
-      for (const { driver } of hosts) void driver[Symbol.asyncDispose]()
+      for (const host of hosts) host.leave('live')
       void bus[Symbol.asyncDispose]()
       connection.close()
     },
     async end() {
       await cloud[Symbol.asyncDispose]()
-      for (const host of hosts.toReversed()) await host[Symbol.asyncDispose]()
+      for (const host of hosts.toReversed()) await host.end()
       await database[Symbol.asyncDispose]()
       await bus[Symbol.asyncDispose]()
     },

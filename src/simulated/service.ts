@@ -4,6 +4,7 @@ import { callOperations } from './call-operations.ts'
 import { clockOperations } from './clock-operations.ts'
 import { type Controls, controlsPath } from './controls.ts'
 import { faultOperations } from './fault-operations.ts'
+import { hostOperations } from './host-operations.ts'
 import { wholeOperations } from './whole-operations.ts'
 
 declare module '#kernel/context.ts' {
@@ -17,7 +18,10 @@ const faults: FaultShape = fault => ({
   body: { error: { code: fault.status, title: fault.title, message: fault.message } },
 })
 
-export const controlOperations = [...clockOperations, ...faultOperations, ...callOperations, ...wholeOperations]
+export const controlOperations = [
+  ...[...clockOperations, ...faultOperations, ...hostOperations],
+  ...[...callOperations, ...wholeOperations],
+]
 
 export function controlService(controls: Controls): Service {
   return service({

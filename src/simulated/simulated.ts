@@ -19,6 +19,7 @@ import type { Claim, Controls, Filled, Preset } from './controls.ts'
 import { effectsOf } from './fault-effects.ts'
 import { faultsAmong } from './faults.ts'
 import { openFront } from './front.ts'
+import { hostControls } from './host-controls.ts'
 import { keysIn } from './leftovers.ts'
 import { beginLife, type Life, type Place } from './life.ts'
 import { fillCloud } from './preset.ts'
@@ -148,6 +149,7 @@ export async function startSimulated(options: SimulatedOptions): Promise<Simulat
         for (const assertion of await check({ ...claim, name })) if (!assertion.holds) throw violated(assertion)
       },
     },
+    hosts: hostControls(present, inTurn),
     fill: preset => inTurn(() => fill(preset)),
     snapshot: () => inTurn(async () => fileOf(await snapshot())),
     restore: file => inTurn(() => restore(snapshotIn(file))),

@@ -15,6 +15,7 @@ const imagePrefix = 'image/'
 interface About {
   format: number
   hosts: Beginning['hosts']
+  away?: Beginning['away']
   passwords: Passwords
   time: Snapshot['time']
 }
@@ -28,6 +29,7 @@ const named = (value: TSchema) =>
 const aboutSchema = Type.Object({
   format: Type.Integer(),
   hosts: named(named(Type.Object({}))),
+  away: Type.Optional(Type.Array(Type.String())),
   passwords: Type.Object({ admin: Type.String(), demo: Type.String() }),
   time: Type.Optional(Type.Object({ now: Type.Number(), speed: Type.Number({ minimum: 0 }) })),
 })
@@ -37,7 +39,8 @@ export function fileOf({ beginning, images, time }: Snapshot): Uint8Array {
   if (typeof beginning.from !== 'string') file.deserialize(beginning.from)
   file.exec(`create table ${table} (name text primary key, content blob not null)`)
   const insert = file.prepare(`insert into ${table} (name, content) values (?, ?)`)
-  const about: About = { format, hosts: beginning.hosts, passwords: beginning.passwords, time }
+  const { hosts, away, passwords } = beginning
+  const about: About = { format, hosts, ...(away && { away }), passwords, time }
   insert.run('about', Buffer.from(JSON.stringify(about)))
   for (const [name, bytes] of images) insert.run(imagePrefix + name, bytes)
   return file.serialize()
@@ -65,11 +68,11 @@ function read(bytes: Uint8Array): Snapshot {
   if (problem) throw new BadRequest(`What the snapshot says of itself makes no sense: ${problem.message}`)
   const { integrity_check } = file.prepare('pragma integrity_check(1)').get() as { integrity_check: string }
   if (integrity_check !== 'ok') throw new BadRequest('The snapshot is damaged: take it anew.')
-  const { hosts, passwords, time } = about
+  const { hosts, away = [], passwords, time } = about
   const images = parts.filter(({ name }) => name.startsWith(imagePrefix))
   file.exec(`drop table ${table}`)
   return {
-    beginning: { from: file.serialize(), hosts, passwords },
+    beginning: { from: file.serialize(), hosts, away, passwords },
     images: new Map(images.map(({ name, content }) => [safe(name.slice(imagePrefix.length)), content])),
     time,
   }

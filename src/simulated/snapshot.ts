@@ -19,9 +19,10 @@ export function snapshotOf(
   time?: Snapshot['time'],
 ): Promise<Snapshot> {
   return life.between(database => {
-    const hosts = life.hosts.map(({ name, driver }) => [name, structuredClone(Object.fromEntries(driver.guests))])
+    const hosts = life.hosts.map(({ name, guests }) => [name, structuredClone(Object.fromEntries(guests))])
+    const away = life.hosts.filter(host => host.away).map(({ name }) => name)
     return {
-      beginning: { from: database, hosts: Object.fromEntries(hosts), passwords },
+      beginning: { from: database, hosts: Object.fromEntries(hosts), away, passwords },
       time,
       images: new Map(filesIn(imageFolder).map(name => [name, readFileSync(join(imageFolder, name))])),
     }

@@ -1,7 +1,8 @@
 /** A process of the cloud that can be killed at any instruction: what it waits for never comes, what it began stays as it is. */
 import type { DatabaseSync } from 'node:sqlite'
 import type { Dialect, Driver, QueryResult, SqliteDialect } from 'kysely'
-import type { Bus, Handler, Listener } from '../../src/kernel/bus/bus.ts'
+import type { Bus } from '../../src/kernel/bus/bus.ts'
+import { endableBus } from '../../src/kernel/bus/endable.ts'
 import { type Clock, endableClock } from '../../src/kernel/clock.ts'
 import { type Database, databaseOf } from '../../src/kernel/db/database.ts'
 
@@ -167,49 +168,8 @@ export function clockFor(clock: Clock, life: Life): Clock {
 
 /** The bus as one process sees it. */
 export function busFor(bus: Bus, clock: Clock, life: Life): Bus {
-  const held: AsyncDisposable[] = []
-  life.onDeath(() => {
-    for (const one of held) void one[Symbol.asyncDispose]()
-  })
-  const hold = <T extends AsyncDisposable>(one: T): T => {
-    held.push(one)
-    return one
-  }
-  const answering =
-    (handler: Handler): Handler =>
-    async (payload, context) => {
-      if (life.dead) return never
-      try {
-        const answer = await handler(payload, context)
-        return life.dead ? never : answer
-      } catch (error) {
-        if (life.dead) return never
-        throw error
-      }
-    }
-  const hearing =
-    (listener: Listener): Listener =>
-    (payload, subject) => {
-      if (!life.dead) return listener(payload, subject)
-    }
-  return {
-    clock,
-    serve: (subject, handler) => hold(bus.serve(subject, answering(handler))),
-    async call(subject, payload, options) {
-      if (life.dead) return never
-      try {
-        const answer = await bus.call(subject, payload, options)
-        return life.dead ? never : answer
-      } catch (error) {
-        if (life.dead) return never
-        throw error
-      }
-    },
-    publish(subject, payload) {
-      if (!life.dead) bus.publish(subject, payload)
-    },
-    subscribe: (pattern, listener) => hold(bus.subscribe(pattern, hearing(listener))),
-    flush: () => bus.flush(),
-    async [Symbol.asyncDispose]() {},
-  }
+  const own = endableBus(bus)
+  if (life.dead) own.end()
+  else life.onDeath(own.end)
+  return { ...own, clock }
 }

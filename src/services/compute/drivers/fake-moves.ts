@@ -35,7 +35,14 @@ interface Host {
 const expected = new Map<string, (sent: FakeGuest) => void>()
 let addresses = 0
 
-export function fakeMoves({ guests, call, existing, boot, useImages, changed }: Host): Moves {
+export function fakeMoves({
+  guests,
+  call,
+  existing,
+  boot,
+  useImages,
+  changed,
+}: Host): Moves & { expectNobody(): void } {
   /** Live migrations under way: what makes them end at once. */
   const under = new Map<string, { memory_mb: number; force: () => void; forced: Promise<void> }>()
   /** The address of each guest that is expected. */
@@ -54,6 +61,10 @@ export function fakeMoves({ guests, call, existing, boot, useImages, changed }: 
   }
 
   return {
+    expectNobody() {
+      for (const address of awaited.values()) expected.delete(address)
+      awaited.clear()
+    },
     reshape: (spec, { power_on, signal }) =>
       call(
         'reshape',

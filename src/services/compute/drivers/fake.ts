@@ -67,6 +67,8 @@ export interface FakeDriver extends VirtDriver {
   crashGuest(id: string, reason?: string): void
   /** The guest switches itself off. */
   powerOffGuest(id: string): void
+  /** The machine loses its power: guests in memory are off, and those that arrive are lost. Nobody is told. */
+  losePower(): void
   /** The guest prints to its serial console. */
   print(id: string, text: string): void
   /** The guest writes to one of its disks. */
@@ -160,7 +162,7 @@ export function fakeDriver(options: FakeDriverOptions): FakeDriver {
   const states = () =>
     [...guests].filter(([id]) => isGuestKey(id)).map(([id, guest]) => ({ id, power_state: guest.power_state }))
 
-  const moves = fakeMoves({ guests, call, existing, boot, useImages, changed })
+  const { expectNobody, ...moves } = fakeMoves({ guests, call, existing, boot, useImages, changed })
   const { keep: _, ...keeping } = kept
 
   return {
@@ -170,6 +172,13 @@ export function fakeDriver(options: FakeDriverOptions): FakeDriver {
     injected,
     crashGuest: (id, reason = 'crashed') => happen(id, powerStates.crashed, reason),
     powerOffGuest: id => happen(id, powerStates.shutdown, 'guest-shutdown'),
+    losePower() {
+      expectNobody()
+      for (const [id, guest] of guests) {
+        if (guest.power_state !== powerStates.suspended) guest.power_state = powerStates.shutdown
+        options.changed?.(id)
+      }
+    },
     print,
     write: (id, disk, text) => void existing(id).disks[disk]!.contents.push(text),
     facts: () => call('facts', undefined, () => hostFacts(options)),
