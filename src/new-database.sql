@@ -8,7 +8,7 @@ CREATE INDEX "kernel_sagas_state" on "kernel_sagas" ("state", "updated_at");
 
 CREATE INDEX "kernel_sagas_request" on "kernel_sagas" ("request_id");
 
-CREATE TABLE "kernel_saga_steps" ("saga_id" text not null, "seq" integer not null, "name" text not null, "state" text not null, "output" text, "started_at" text not null, "finished_at" text not null, "error" text, constraint "kernel_saga_steps_pk" primary key ("saga_id", "seq"));
+CREATE TABLE "kernel_saga_steps" ("saga_id" text not null, "seq" integer not null, "name" text not null, "state" text not null, "output" text, "started_at" text not null, "finished_at" text not null, "error" text, "undo_started_at" text, "undone_at" text, constraint "kernel_saga_steps_pk" primary key ("saga_id", "seq"));
 
 CREATE TABLE "kernel_events" ("seq" integer primary key autoincrement, "id" text not null unique, "type" text not null, "at" text not null, "request_id" text not null, "project_id" text, "user_id" text, "resource_id" text, "payload" text not null, tx bigint not null default 0, "global_request_id" text, "client_tag" text);
 
@@ -546,6 +546,7 @@ insert into "kernel_migrations" values
 ('kernel', '0002-events-by-request'),
 ('kernel', '0003-events-in-order'),
 ('kernel', '0004-facts-of-callers'),
+('kernel', '0005-undone-steps'),
 ('identity', '0001-initial'),
 ('identity', '0002-unknown-logins'),
 ('identity', '0003-trusts'),

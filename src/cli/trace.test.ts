@@ -8,7 +8,8 @@ import { pino } from 'pino'
 import { eventsOfRequest } from '#kernel/events/events.ts'
 import { onEachEngine } from '../../test/engines.ts'
 import { serverCloud } from '../services/compute/servers/fixtures/server-cloud.ts'
-import { newWorld } from '../services/compute/servers/fixtures/world.ts'
+import { volumeCloud } from '../services/compute/servers/fixtures/volume-cloud.ts'
+import { newWorld, tiny } from '../services/compute/servers/fixtures/world.ts'
 import { parseCommand } from './options.ts'
 import { whyLines } from './server-why.ts'
 import { logMoments, timelineOf } from './trace.ts'
@@ -34,6 +35,62 @@ onEachEngine('a request is told with its sagas, their steps and its events', asy
   )
   assert.deepEqual(await timelineOf(database.root, 'req-unknown'), [])
 })
+
+onEachEngine(
+  'a build that failed is told with the step that failed and each thing given back (S-037)',
+  async database => {
+    const fails = { step: 'wire ports on h1', message: 'the bridge is gone' }
+    await using cloud = await volumeCloud(database, {
+      sagaProbe({ step, at }) {
+        if (step === fails.step && at === 'acted') throw new Error(fails.message)
+      },
+    })
+    const demo = cloud.member
+    const root = { boot_index: 0, uuid: tiny, source_type: 'image', destination_type: 'local' }
+    const data = { boot_index: -1, uuid: await cloud.volume(), source_type: 'volume', destination_type: 'volume' }
+    const server = cloud.newServer({ block_device_mapping_v2: [root, data] })
+    const made = await cloud.api<{ server: { id: string } }>(demo, 'POST', '/servers', { server })
+    await cloud.env.sagas.idle()
+    const { id } = made.body.server
+    const request = made.headers['x-openstack-request-id']!
+    const texts = (await timelineOf(database.root, request)).map(moment =>
+      moment.text.replace(/ \(\d+ ms\)$| after \d+ ms/, ''),
+    )
+    assert.deepEqual(
+      texts.filter(text => !text.startsWith('event')),
+      [
+        `compute.servers.create of ${id} begins for user ${demo.user_id} of project ${demo.id}`,
+        ...['  claim volumes', '  claim ports', '  claim room'],
+        ...['  bind ports to h1', `  wire ports on h1 failed: ${fails.message}`],
+        '  undo bind ports to h1',
+        ...['  undo claim room', '  undo claim ports', '  undo claim volumes'],
+        `compute.servers.create failed: ${fails.message} (in "wire ports on h1")`,
+      ],
+    )
+    const held = await cloud.held()
+    assert.deepEqual([held.allocations, held.ports, held.addresses, held.attachments], [0, 0, 0, 0])
+
+    interface Shown {
+      instanceAction: { events: { event: string; result: string; details: string | null; traceback?: string | null }[] }
+    }
+    const eventsFor = async (who: { token: string }) =>
+      (await cloud.api<Shown>(who, 'GET', `/servers/${id}/os-instance-actions/${request}`)).body.instanceAction.events
+    const shown = await eventsFor(await cloud.admin())
+    assert.deepEqual(
+      shown.map(({ event, result, details }) => `${event}: ${result}${details ? `, ${details}` : ''}`),
+      [
+        ...['undo claim volumes: Success', 'undo claim ports: Success', 'undo claim room: Success'],
+        'undo bind ports to h1: Success',
+        `wire ports on h1: Error, ${fails.message}`,
+        ...['bind ports to h1: Success', 'claim room: Success', 'claim ports: Success', 'claim volumes: Success'],
+      ],
+    )
+    const wired = shown.find(({ event }) => event === fails.step)
+    assert.match(wired?.traceback ?? '', /Error: the bridge is gone/)
+    const own = (await eventsFor(demo)).find(({ event }) => event === fails.step)
+    assert.deepEqual([own?.result, own?.details, own?.traceback], ['Error', null, undefined])
+  },
+)
 
 const ours = 'req-11111111-2222-4333-8444-555555555555'
 

@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline'
 import type { Db } from '#kernel/db/database.ts'
 import { eventsOfRequest } from '#kernel/events/events.ts'
 import type { FactColumns } from '#kernel/request-facts.ts'
-import { journal, type SagaRow, type StepRow } from '#kernel/saga/journal.ts'
+import { failureOf, journal, type SagaRow, type StepRow } from '#kernel/saga/journal.ts'
 import { configured } from './database.ts'
 
 export interface Moment {
@@ -16,9 +16,16 @@ export interface Moment {
 
 const tookMs = (from: string, to: string) => `${Date.parse(to) - Date.parse(from)} ms`
 
-function stepMoment({ name, state, started_at, finished_at, error }: StepRow): Moment {
-  const how = state === 'done' ? '' : ` ${state}${error ? `: ${error}` : ''}`
+function stepMoment(step: StepRow): Moment {
+  const { name, started_at, finished_at } = step
+  const failure = failureOf(step)
+  const how = failure === undefined ? '' : ` failed: ${failure}`
   return { at: started_at, text: `  ${name}${how} (${tookMs(started_at, finished_at)})` }
+}
+
+function undoMoment({ name, undo_started_at, undone_at }: StepRow): Moment[] {
+  if (undo_started_at === null || undone_at === null) return []
+  return [{ at: undo_started_at, text: `  undo ${name} (${tookMs(undo_started_at, undone_at)})` }]
 }
 
 function sagaMoments({ saga, subject, state, user_id, project_id, started_at, updated_at, error }: SagaRow): Moment[] {
@@ -46,7 +53,9 @@ export async function timelineOf(db: Db, id: string): Promise<Moment[]> {
   }
   for (const saga of await journal.ofRequest(db, id)) {
     const [begun, ...rest] = sagaMoments(saga)
-    add(saga, saga.started_at, [begun!, ...(await journal.steps(db, saga.id)).map(stepMoment), ...rest])
+    const steps = await journal.steps(db, saga.id)
+    const undone = steps.toReversed().flatMap(undoMoment)
+    add(saga, saga.started_at, [begun!, ...steps.map(stepMoment), ...undone, ...rest])
   }
   for (const event of await eventsOfRequest(db, id)) {
     const { at, type, resource_id } = event

@@ -96,4 +96,11 @@ export const kernelMigrations: Migration[] = [
       }
     },
   },
+  {
+    name: '0005-undone-steps',
+    async up(db) {
+      for (const column of ['undo_started_at', 'undone_at'])
+        await db.schema.alterTable('kernel_saga_steps').addColumn(column, 'text').execute()
+    },
+  },
 ]

@@ -6,6 +6,7 @@ import { loggedFacts } from '../log.ts'
 import { factsIn } from '../request-facts.ts'
 import { nextTurn } from '../turns.ts'
 import { byRevision, journalNote, journalStart, revisionOf } from './begin.ts'
+import { undoingClaims } from './claims.ts'
 import { journal, type SagaRow, type SagaState } from './journal.ts'
 import { execute, type Outcome, type SagaProbe } from './run.ts'
 import { DeadlineExceeded, type Saga, SagaCancelled, type SagaError } from './saga.ts'
@@ -123,7 +124,11 @@ export function createSagas(env: () => Env, definitions: readonly Saga[], probe:
       row.error = outcome.error
       const delay = undoRetryDelays[Math.min(attempt, undoRetryDelays.length - 1)]!
       log.error(
-        { saga: row.saga, saga_id: id, step: outcome.step, err: outcome.cause, retry_ms: delay },
+        {
+          ...loggedFacts(ctx),
+          ...{ saga: row.saga, saga_id: id, subject: row.subject },
+          ...{ step: outcome.step, err: outcome.cause, retry_ms: delay },
+        },
         'undo failed; it will be tried again',
       )
       metrics.sagaStep({ saga: row.saga, step: outcome.step, outcome: 'undo_failed' }, 0)
@@ -140,7 +145,7 @@ export function createSagas(env: () => Env, definitions: readonly Saga[], probe:
     error: SagaError | null,
   ): Promise<void> {
     await ctx.transaction(async tx => {
-      if (state === 'failed' && error) await definition.failed?.(tx, row.input, error)
+      if (state === 'failed' && error) await definition.failed?.(tx, row.input, error, undoingClaims(tx, row))
       await journal.update(tx.db, row.id, { state, error, updated_at: new Date(ctx.clock.now()).toISOString() })
     })
   }

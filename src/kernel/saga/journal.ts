@@ -27,13 +27,24 @@ export interface SagaRow extends FactColumns {
 
 export interface StepRow {
   saga_id: string
+  /** From 0; below it is what was claimed before the saga began, journaled only when it was given back. */
   seq: number
   name: string
+  /** `failed`: it did not come to its end; what it did is not undone yet, or there is nothing to undo. */
   state: 'done' | 'undone' | 'failed'
   output: unknown
   started_at: string
   finished_at: string
+  /** Why the saga failed here: in this step, or in what it came to. No step after it has begun. */
   error: string | null
+  undo_started_at: string | null
+  undone_at: string | null
+}
+
+/** Why a step came to nothing. Its saga may have gone on all the same: then its output says so. */
+export function failureOf({ error, output }: Pick<StepRow, 'error' | 'output'>): string | undefined {
+  const { failed } = (output ?? {}) as { failed?: unknown }
+  return error ?? (typeof failed === 'string' ? failed : undefined)
 }
 
 declare module '../db/database.ts' {

@@ -1,6 +1,6 @@
 /** One pass over a saga: forward through its steps, from the journal where they are done; backward through the undos when one fails. */
 import type { Ctx } from '../context.ts'
-import { outsideTransaction } from '../db/database.ts'
+import { type Db, outsideTransaction } from '../db/database.ts'
 import { DatabaseOutage } from '../db/outage.ts'
 import { messageOf } from '../errors.ts'
 import { journal, type SagaRow, type StepRow } from './journal.ts'
@@ -44,6 +44,15 @@ interface Undo {
   run: () => Promise<void>
 }
 
+/** Where a saga is. */
+interface Position {
+  seq: number
+  step: string
+  startedAt: string
+  /** The step is in the journal. */
+  journaled: boolean
+}
+
 /** Ends a replay that only gathers the undos of what was done. */
 class EndOfJournal extends Error {}
 
@@ -51,7 +60,7 @@ class EndOfJournal extends Error {}
 export async function execute(pass: Pass): Promise<Outcome> {
   const { ctx, row, definition, abort, stopping } = pass
   const undos: Undo[] = []
-  const position = { step: undefined as string | undefined }
+  const position: { at: Position | undefined } = { at: undefined }
   // A saga that was already unwinding only replays its journal, to find the undos again.
   const replayOnly = row.state === 'unwinding'
   try {
@@ -63,9 +72,9 @@ export async function execute(pass: Pass): Promise<Outcome> {
       const cause = abort.signal.aborted ? abort.signal.reason : error
       // No failure of the saga's: the journal says where to go on once it can be written.
       if (cause instanceof DatabaseOutage) throw cause
-      row.error = errorOf(cause, position.step)
+      row.error = errorOf(cause, position.at?.step)
       row.state = 'unwinding'
-      await journal.update(ctx.database.root, row.id, { state: 'unwinding', error: row.error, updated_at: now(ctx) })
+      await journalFailure(ctx, row, position.at, row.error)
     } else if (!(error instanceof EndOfJournal)) ctx.log.error({ err: error, saga: row.saga }, 'replay ended early')
   }
   const error = row.error ?? errorOf(new Error('unwound'), undefined)
@@ -81,6 +90,23 @@ export async function execute(pass: Pass): Promise<Outcome> {
   }
   return { kind: 'undone', error }
 }
+
+/** From then on the saga only unwinds. */
+async function journalFailure(ctx: Ctx, row: SagaRow, at: Position | undefined, error: SagaError): Promise<void> {
+  const finished_at = now(ctx)
+  await ctx.transaction(async ({ db }) => {
+    await journal.update(db, row.id, { state: 'unwinding', error, updated_at: finished_at })
+    if (!at) return
+    if (at.journaled) return void (await journal.updateStep(db, row.id, at.seq, { error: error.message }))
+    await journal.addStep(db, { ...newStep(row, at, finished_at), error: error.message })
+  })
+}
+
+/** That of a step which failed, unless the caller says otherwise. */
+const newStep = (row: SagaRow, { seq, step, startedAt }: Position, finished_at: string): StepRow => ({
+  ...{ saga_id: row.id, seq, name: step, state: 'failed', output: null, error: null },
+  ...{ started_at: startedAt, finished_at, undo_started_at: null, undone_at: null },
+})
 
 const now = (ctx: Ctx) => new Date(ctx.clock.now()).toISOString()
 
@@ -101,110 +127,103 @@ function errorOf(error: unknown, step: string | undefined): SagaError {
 function runOf(
   { ctx, row, steps, abort, probe }: Pass,
   undos: Undo[],
-  position: { step: string | undefined },
+  position: { at: Position | undefined },
   replayOnly: boolean,
 ): SagaRun {
   let seq = 0
 
-  function next(name: string): { seq: number; done: StepRow | undefined } {
+  /** The next step, with its row when an earlier pass came to it. */
+  function next(name: string): { at: Position; known: StepRow | undefined } {
     const number = seq++
-    const journaled = steps.find(s => s.seq === number && s.state !== 'failed')
-    if (journaled && journaled.name !== name) {
+    const known = steps.find(s => s.seq === number)
+    if (known && known.name !== name) {
       throw new Error(
-        `step ${number} of ${row.saga}@${row.revision} was "${journaled.name}" and is now "${name}": give the saga a new revision`,
+        `step ${number} of ${row.saga}@${row.revision} was "${known.name}" and is now "${name}": give the saga a new revision`,
       )
     }
-    position.step = name
-    return { seq: number, done: journaled }
+    const at = { seq: number, step: name, startedAt: now(ctx), journaled: known !== undefined }
+    position.at = at
+    return { at, known }
   }
 
-  /** Called before a step that is not in the journal. */
+  /** Called before a step that is not in the journal as one to go on from. */
   function mayRun(): void {
     if (replayOnly) throw new EndOfJournal()
     abort.signal.throwIfAborted()
   }
 
-  const at = (place: ProbePoint['at'], step: string, seq: number) =>
+  const reached = (place: ProbePoint['at'], { step, seq }: Position) =>
     probe({ saga: row.saga, subject: row.subject, step, seq, at: place, ctx, signal: abort.signal })
 
-  function markUndone(number: number) {
-    return journal.updateStep(ctx.database.root, row.id, number, { state: 'undone', finished_at: now(ctx) })
+  function markUndone(db: Db, seq: number, undo_started_at: string) {
+    return journal.updateStep(db, row.id, seq, { state: 'undone', undo_started_at, undone_at: now(ctx) })
   }
 
-  function stepRow(number: number, name: string, output: unknown, startedAt: string): StepRow {
-    return {
-      saga_id: row.id,
-      seq: number,
-      name,
-      state: 'done',
-      output: output ?? null,
-      started_at: startedAt,
-      finished_at: now(ctx),
-      error: null,
-    }
-  }
+  const doneRow = (at: Position, output: unknown): StepRow => ({
+    ...newStep(row, at, now(ctx)),
+    ...{ state: 'done', output: output ?? null },
+  })
 
   return {
     id: row.id,
     ctx,
     signal: abort.signal,
     async step(name, act, undo) {
-      const { seq: number, done } = next(name)
-      let output = (done?.output ?? undefined) as Awaited<ReturnType<typeof act>> | undefined
+      const { at, known } = next(name)
+      let output = (known?.output ?? undefined) as Awaited<ReturnType<typeof act>> | undefined
       // Registered before it runs: what a step did before it failed, or before a crash, has to be undone as well.
-      if (undo && done?.state !== 'undone') {
+      if (undo && known?.state !== 'undone') {
         undos.push({
           name,
           run: async () => {
-            await at('undo', name, number)
+            const startedAt = now(ctx)
+            await reached('undo', at)
             await undo(output)
-            if (done || output !== undefined) await markUndone(number)
+            await markUndone(ctx.database.root, at.seq, startedAt)
           },
         })
       }
-      if (done) return done.output as Awaited<ReturnType<typeof act>>
+      if (known && known.error === null) return known.output as Awaited<ReturnType<typeof act>>
       mayRun()
-      const startedAt = now(ctx)
       const began = ctx.clock.monotonic()
-      await at('before', name, number)
+      await reached('before', at)
       const result = await act(abort.signal)
-      await at('acted', name, number)
-      await journal.addStep(ctx.database.root, stepRow(number, name, result, startedAt))
+      await reached('acted', at)
+      await journal.addStep(ctx.database.root, doneRow(at, result))
+      at.journaled = true
       measure(ctx, row, name, 'done', began)
       output = result
-      await at('journaled', name, number)
+      await reached('journaled', at)
       return result
     },
     async record(name, act, undo) {
-      const { seq: number, done } = next(name)
+      const { at, known } = next(name)
       const remember = (output: Awaited<ReturnType<typeof act>>) => {
         if (!undo) return
         undos.push({
           name,
           run: () =>
             ctx.transaction(async tx => {
+              const startedAt = now(ctx)
               await undo(tx, output)
-              await journal.updateStep(tx.db, row.id, number, { state: 'undone', finished_at: now(ctx) })
+              await markUndone(tx.db, at.seq, startedAt)
             }),
         })
       }
-      if (done) {
-        const output = done.output as Awaited<ReturnType<typeof act>>
-        if (done.state === 'done') remember(output)
-        return output
-      }
+      if (known?.state === 'done') remember(known.output as Awaited<ReturnType<typeof act>>)
+      if (known && known.error === null) return known.output as Awaited<ReturnType<typeof act>>
       mayRun()
-      const startedAt = now(ctx)
       const began = ctx.clock.monotonic()
-      await at('before', name, number)
+      await reached('before', at)
       const output = await ctx.transaction(async tx => {
         const result = await act(tx)
-        await journal.addStep(tx.db, stepRow(number, name, result, startedAt))
+        await journal.addStep(tx.db, doneRow(at, result))
         return result
       })
+      at.journaled = true
       measure(ctx, row, name, 'done', began)
       remember(output)
-      await at('journaled', name, number)
+      await reached('journaled', at)
       return output
     },
   }

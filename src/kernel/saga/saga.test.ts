@@ -204,6 +204,79 @@ test('a database that cannot be written holds a saga up wherever it is, and fail
   assert.equal(waits.length, 3, 'each of the three was waited out')
 })
 
+test('the journal keeps the step that failed, why, and every undo, of what was claimed before the first too', async () => {
+  for (const at of ['before', 'acted', 'journaled'] as const) {
+    const { cloud, definition, first } = await stage(point => {
+      if (point.step === 'make d' && point.at === at) throw new Error('injected')
+    })
+    await using _cloud = cloud
+    definition.failed = async (_ctx, _input, _error, undo) => {
+      await undo('claim x', async () => {})
+      await undo('claim y', async () => 0)
+    }
+    const id = await first.sagas.start(first.ctx(), definition, { server: 'server' }, 'server')
+    await first.sagas.idle()
+    assert.deepEqual(
+      (await journal.steps(first.ctx().db, id)).map(step => [
+        step.name,
+        step.state,
+        step.error,
+        step.undone_at !== null,
+      ]),
+      [
+        ['claim x', 'undone', null, true],
+        ['make a', 'undone', null, true],
+        ['make b', 'undone', null, true],
+        ['note c', 'done', null, false],
+        ['make d', 'undone', 'injected', true],
+      ],
+    )
+  }
+})
+
+test('what comes of a step may fail: the journal says so with it, and after a crash nothing is undone twice', async () => {
+  let crash = true
+  const undone: string[] = []
+  const cloud = await testCloud()
+  await using _cloud = cloud
+  const definition = saga<object>('test.claim', { revision: 1, deadline: 60_000 }, async s => {
+    const found = await s.record(
+      'claim',
+      async () => 'nothing free',
+      async (_ctx, output) => void undone.push(output),
+    )
+    await s.step(
+      'wait',
+      async () => {},
+      async () => void undone.push('wait'),
+    )
+    throw new Error(found)
+  })
+  const engine = () =>
+    createSagas(
+      () => cloud.env,
+      [anySaga(definition)],
+      point => (point.at === 'undo' && crash ? killed() : undefined),
+    )
+  const ctx = cloud.ctx()
+  const id = await engine().start(ctx, definition, {}, 'server')
+  const steps = async () => (await journal.steps(ctx.db, id)).map(step => [step.name, step.state, step.error])
+  while ((await journal.get(ctx.db, id))!.state !== 'unwinding') await new Promise(resolve => setImmediate(resolve))
+  assert.deepEqual(await steps(), [
+    ['claim', 'done', null],
+    ['wait', 'done', 'nothing free'],
+  ])
+  crash = false
+  const second = engine()
+  await second.recover()
+  await second.idle()
+  assert.deepEqual(await steps(), [
+    ['claim', 'undone', null],
+    ['wait', 'undone', 'nothing free'],
+  ])
+  assert.deepEqual(undone, ['wait', 'nothing free'])
+})
+
 test('an undo that fails is tried again until it works', async () => {
   let failures = 2
   const { cloud, world, definition, first } = await stage(point => {

@@ -26,9 +26,15 @@ export interface SagaOptions<Input> {
   revision: number
   /** Milliseconds from start until it is given up and undone. */
   deadline: number
-  /** Runs in the transaction that ends a saga which was undone: puts the subject in its error state. */
-  failed?: (ctx: Ctx, input: Input, error: SagaError) => Promise<void>
+  /** Runs in the transaction that ends a saga which was undone: puts the subject in its error state, and gives back what it began with. */
+  failed?: (ctx: Ctx, input: Input, error: SagaError, undo: UndoClaim) => Promise<void>
 }
+
+/**
+ * Gives back something that was claimed in the transaction that began the saga. The journal has it as a first step, and as undone, so that
+ * who reads it sees what was claimed and that it is free; nothing is written when `act` says that there was none (0).
+ */
+export type UndoClaim = (name: string, act: () => Promise<unknown>) => Promise<void>
 
 /** Why a saga failed, as journaled. */
 export interface SagaError {

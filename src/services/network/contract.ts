@@ -102,8 +102,8 @@ export interface NetworkContract {
   unbindPorts(ctx: Ctx, serverId: string): Promise<void>
   /** Waits until the host has wired the server's bound ports, and says how the guest attaches to them. Not in a transaction. */
   wire(ctx: Ctx, serverId: string, host: string, signal: AbortSignal): Promise<NicSpec[]>
-  /** Deletes the ports that compute made and frees those that a user made. */
-  releasePorts(ctx: Ctx, serverId: string): Promise<void>
+  /** Deletes the ports that compute made and frees those that a user made; says how many there were. */
+  releasePorts(ctx: Ctx, serverId: string): Promise<number>
   /** Deletes or frees one port of a server. */
   releasePort(ctx: Ctx, serverId: string, portId: string): Promise<void>
   /** Ids of all servers that ports say they belong to. */

@@ -84,8 +84,12 @@ async function setHost(ctx: Ctx, serverId: string, host: string): Promise<void> 
   })
 }
 
-export async function releasePorts(ctx: Ctx, serverId: string): Promise<void> {
-  await ctx.transaction(async tx => release(tx, await serverPortRows(tx, [serverId])))
+export function releasePorts(ctx: Ctx, serverId: string): Promise<number> {
+  return ctx.transaction(async tx => {
+    const ports = await serverPortRows(tx, [serverId])
+    await release(tx, ports)
+    return ports.length
+  })
 }
 
 export async function releasePort(ctx: Ctx, serverId: string, portId: string): Promise<void> {

@@ -15,7 +15,7 @@ export const orphanClaims = reconciler({
 })
 
 /** The holders were read before the servers: a server that is not there now was deleted, or never was. */
-async function free(ctx: Ctx, what: string, holders: string[], release: (ctx: Ctx, id: string) => Promise<void>) {
+async function free(ctx: Ctx, what: string, holders: string[], release: (ctx: Ctx, id: string) => Promise<unknown>) {
   const servers = await existing(ctx, holders)
   for (const id of holders) {
     if (servers.has(id)) continue

@@ -149,14 +149,13 @@ export function actionSaga<Body>(spec: {
     {
       revision: 1,
       deadline: actionDeadlineMs + longCallsMs,
-      async failed(ctx, input, error) {
+      async failed(ctx, input, error, undo) {
         const { server_id, task } = input
         // What it had to make way for has set its own task.
-        if (error.cancelled) {
-          if ((await findServer(ctx, server_id))?.task_state === 'soft-deleting') await spec.undone?.(ctx, input, error)
-          return
-        }
-        await spec.undone?.(ctx, input, error)
+        const goes = error.cancelled && (await findServer(ctx, server_id))?.task_state !== 'soft-deleting'
+        const { undone } = spec
+        if (undone && !goes) await undo('begin', () => undone(ctx, input, error))
+        if (error.cancelled) return
         const fault = faultOfSaga(ctx, error)
         await updateServer(ctx, server_id, { task_state: null, fault }, { task_state: task })
         await tell(ctx, server_id, `${event}.error`, { ...told?.(input.body), fault: faultFacts(error) })

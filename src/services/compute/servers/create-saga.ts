@@ -32,10 +32,10 @@ export const createSaga = saga<CreateInput>(
   {
     revision: 1,
     deadline: 30 * 60_000,
-    async failed(ctx, { server_id }, error) {
+    async failed(ctx, { server_id }, error, undo) {
       // The delete that ended it takes care of the rest.
       if (error.cancelled) return
-      await releaseClaims(ctx, server_id)
+      await releaseClaims(ctx, server_id, undo)
       const fault = faultOfSaga(ctx, error, `Build of instance ${server_id} aborted: `)
       const gone = { host: null, node: null, task_state: null, power_state: powerStates.nostate }
       // Its guest is gone, also when all was done and only the saga's end failed.

@@ -3,7 +3,7 @@ import type { Ctx } from '#kernel/context.ts'
 import { BadRequest, NotFound } from '#kernel/errors.ts'
 import { type Operation, operation } from '#kernel/operation.ts'
 import { admin, projectReaderOrAdmin, rule } from '#kernel/policy/rule.ts'
-import { journal, type SagaRow, type SagaSummary, type StepRow } from '#kernel/saga/journal.ts'
+import { failureOf, journal, type SagaRow, type SagaSummary, type StepRow } from '#kernel/saga/journal.ts'
 import { type Static, Type } from '#kernel/schema/builders.ts'
 import { since } from '#kernel/schema/marks.ts'
 import { isAdmin, linksSchema, naiveTime, pageQuery, paging, query } from '../dialect.ts'
@@ -69,37 +69,38 @@ function view(row: SagaSummary, id: string) {
 const subjectsOf = (id: string) => [id, softwareSubject(id), ...workSubjects(id)]
 const isAction = ({ saga }: SagaSummary) => saga.startsWith(prefix)
 
-/** A step may come to nothing while its saga goes on: then its output says why, in words of the guest's (which are its owner's to read) or of a host's. */
-function resultOf(ctx: Ctx, { state, output }: StepRow): { result: 'Success' | 'Error'; details: string | null } {
-  const { failed, of_guest } = (output ?? {}) as { failed?: unknown; of_guest?: true }
-  if (state === 'done' && typeof failed !== 'string') return { result: 'Success', details: null }
-  const readable = typeof failed === 'string' && (of_guest === true || ctx.can(detailRule))
-  return { result: 'Error', details: readable ? failed : null }
+/** The failure of a step whose saga went on may be told in words of the guest's, which are its owner's to read; others are for admins. */
+function resultOf(ctx: Ctx, step: StepRow): { result: 'Success' | 'Error'; details: string | null } {
+  const failure = failureOf(step)
+  if (failure === undefined) return { result: 'Success', details: null }
+  const { of_guest } = (step.output ?? {}) as { of_guest?: true }
+  return { result: 'Error', details: of_guest === true || ctx.can(detailRule) ? failure : null }
 }
 
 /** From 2.51 on everyone sees the events; what went wrong inside is for admins. */
 function eventsOf(ctx: Ctx, server: ServerRow, row: SagaRow, steps: StepRow[]): Static<typeof event>[] {
   const host = server.host ?? (row.input as { host?: string }).host ?? null
-  const where = { hostId: server.host === null ? '' : hostIdOf(server), ...(ctx.can(eventRule) && { host }) }
-  const events: Static<typeof event>[] = steps.map(step => ({
-    event: step.name,
-    start_time: naiveTime(step.started_at),
-    finish_time: naiveTime(step.finished_at),
-    ...resultOf(ctx, step),
-    ...where,
-    ...(ctx.can(eventRule) && { traceback: step.error }),
-  }))
+  const told = (name: string, from: string, to: string, details: string | null | undefined) => ({
+    event: name,
+    start_time: naiveTime(from),
+    finish_time: naiveTime(to),
+    hostId: server.host === null ? '' : hostIdOf(server),
+    ...(ctx.can(eventRule) && { host, traceback: details ?? null }),
+  })
   const failed = row.error
-  if (failed) {
+  const events: Static<typeof event>[] = steps.map(step => ({
+    ...told(step.name, step.started_at, step.finished_at, step.error === null ? null : failed?.details),
+    ...resultOf(ctx, step),
+  }))
+  if (failed && !steps.some(step => step.error !== null)) {
     events.push({
-      event: failed.step ?? row.saga.slice(prefix.length),
-      start_time: naiveTime(row.updated_at),
-      finish_time: naiveTime(row.updated_at),
-      result: 'Error',
-      ...where,
-      ...(ctx.can(eventRule) && { traceback: failed.details }),
-      details: ctx.can(detailRule) ? failed.message : null,
+      ...told(failed.step ?? row.saga.slice(prefix.length), row.updated_at, row.updated_at, failed.details),
+      ...{ result: 'Error', details: ctx.can(detailRule) ? failed.message : null },
     })
+  }
+  for (const { name, undo_started_at, undone_at } of steps.toReversed()) {
+    if (undo_started_at === null || undone_at === null) continue
+    events.push({ ...told(`undo ${name}`, undo_started_at, undone_at, null), result: 'Success', details: null })
   }
   return events.reverse()
 }

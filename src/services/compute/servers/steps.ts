@@ -3,7 +3,7 @@ import { CallTimeout, NoResponder } from '#kernel/bus/bus.ts'
 import { UnsupportedVersion } from '#kernel/bus/methods.ts'
 import type { Ctx } from '#kernel/context.ts'
 import { Fault, messageOf } from '#kernel/errors.ts'
-import type { SagaError } from '#kernel/saga/saga.ts'
+import type { SagaError, UndoClaim } from '#kernel/saga/saga.ts'
 import { computeConfig } from '../config.ts'
 import type { GuestSpec, Keep } from '../drivers/driver.ts'
 import { hostAgent } from '../host-agent.ts'
@@ -77,11 +77,15 @@ export async function destroyGuest(ctx: Ctx, host: string, id: string, keep?: Ke
 }
 
 /** Frees what a server holds of the network, of volumes and of its host's room. */
-export async function releaseClaims(ctx: Ctx, id: string): Promise<void> {
+export async function releaseClaims(
+  ctx: Ctx,
+  id: string,
+  undo: UndoClaim = async (_name, act) => void (await act()),
+): Promise<void> {
   // In the order in which they are claimed.
-  await releaseRoom(ctx, id)
-  await ctx.services.network.releasePorts(ctx, id)
-  await releaseVolumes(ctx, id)
+  await undo('claim room', () => releaseRoom(ctx, id))
+  await undo('claim ports', () => ctx.services.network.releasePorts(ctx, id))
+  await undo('claim volumes', () => releaseVolumes(ctx, id))
 }
 
 /** Names of errors whose message was written for users. */

@@ -71,12 +71,13 @@ export async function completeVolumes(ctx: Ctx, id: string): Promise<void> {
     await volumeService(ctx).complete(ctx, attachment_id, device_name)
 }
 
-/** The server has no volumes any more; those that were to go with it go. In a transaction. */
-export async function releaseVolumes(ctx: Ctx, id: string): Promise<void> {
+/** The server has no volumes any more; those that were to go with it go. Says how many it had. In a transaction. */
+export async function releaseVolumes(ctx: Ctx, id: string): Promise<number> {
   const devices = await volumesOf(ctx, id)
   await removeDevices(ctx, id)
   await ctx.services.volume?.release(ctx, id)
   for (const { volume_id } of devices.filter(one => one.delete_on_termination)) await removeVolume(ctx, volume_id)
+  return devices.length
 }
 
 /** A volume that cannot go now, for a snapshot of it or another server, stays: the deletion of its server does not wait for that. */

@@ -47,8 +47,8 @@ const evacuateSaga = saga<ActionInput<EvacuateBody>>(
   {
     revision: 1,
     deadline: steps.transferMs,
-    async failed(ctx, input, error) {
-      await steps.moveFailed(['rebuild.error'], ['rebuilding'], 'failed')(ctx, input, error)
+    async failed(ctx, input, error, undo) {
+      await steps.moveFailed(['rebuild.error'], ['rebuilding'], 'failed')(ctx, input, error, undo)
       await forgetAdminPassword(ctx, input.server_id)
     },
   },

@@ -1,6 +1,6 @@
 /** Steps that moves share: on their hosts, and in the server's row. */
 import type { Ctx } from '#kernel/context.ts'
-import type { SagaError } from '#kernel/saga/saga.ts'
+import type { SagaError, UndoClaim } from '#kernel/saga/saga.ts'
 import { tellTaskError } from '../../choice-events.ts'
 import type { GuestSpec } from '../../drivers/driver.ts'
 import { faultFacts, tellAll } from '../../events.ts'
@@ -74,14 +74,21 @@ export function settledOn(move: MoveRow, where: 'source' | 'target', zone: strin
 
 /** Ends a move that was undone: the server is free again, with its own amounts of the quota. */
 export function moveFailed(events: readonly string[], tasks: readonly TaskState[], cancelled: MoveStatus = 'error') {
-  return async (ctx: Ctx, { server_id, body }: ActionInput<MoveBody>, error: SagaError): Promise<void> => {
+  return async (
+    ctx: Ctx,
+    { server_id, body }: ActionInput<MoveBody>,
+    error: SagaError,
+    undo: UndoClaim,
+  ): Promise<void> => {
     const server = await serverToUndo(ctx, server_id)
     // A delete needs to know of the move, and ends it.
     if (!server) return
-    await updateMove(ctx, body.move, { status: error.cancelled ? cancelled : 'error' })
     const fault = faultOf(ctx, toldMessage(error), error.details)
     const patch = { task_state: null, ...amountsOf(server.image, server.flavor), ...(!error.cancelled && { fault }) }
-    await updateServer(ctx, server_id, patch, { task_state: tasks })
+    await undo('begin', async () => {
+      await updateMove(ctx, body.move, { status: error.cancelled ? cancelled : 'error' })
+      await updateServer(ctx, server_id, patch, { task_state: tasks })
+    })
     const task = events.includes('rebuild.error') ? 'rebuild_server' : 'migrate_server'
     if (error.name === 'NoValidHost') await tellTaskError(ctx, task, server_id, faultFacts(error))
     await tellAll(ctx, server_id, events, { fault: faultFacts(error) })
