@@ -147,6 +147,7 @@ test('a kill at every step of a growth is taken up by the next process; a delete
   await survivesCrashes({
     saga: 'compute.servers.grow_disk',
     stage,
+    run: s => s.run(),
     wish: auto,
     done: (s, id, where) => assert.equal(s.root(id), 20, where),
   })

@@ -285,6 +285,7 @@ test('a kill at every step of an update is taken up by the next process; a delet
   await survivesCrashes({
     saga: 'compute.servers.update_agent',
     stage,
+    run: s => s.run(),
     prepare: s => s.make(web.of('2.0')),
     done: async (s, id, where) => assert.equal((await s.agent(id)).version, '2.0', where),
   })

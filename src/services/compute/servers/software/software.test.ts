@@ -3,8 +3,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { virtualClock } from '#kernel/clock.ts'
 import { beginning } from '#kernel/events/events.ts'
-import type { ProbePoint, SagaProbe } from '#kernel/saga/run.ts'
 import { onEachEngine } from '../../../../../test/engines.ts'
+import { survivesCrashes } from '../fixtures/guest-work-crashes.ts'
 import { type ServerCloudOptions, serverCloud, setProperties } from '../fixtures/server-cloud.ts'
 import { newWorld, nothingHeld, tiny } from '../fixtures/world.ts'
 
@@ -291,67 +291,18 @@ test('a newer request takes the place of a run that goes on', async () => {
   )
 })
 
-/** Clouds on one world, the next after the last was killed. */
-async function crashing() {
-  const world = await newWorld()
-  let probe: SagaProbe = () => {}
-  const boot = () => stage({ world, sagaProbe: point => probe(point) })
-  let s = await boot()
-  return {
-    get s() {
-      return s
-    },
-    setProbe: (next: SagaProbe) => {
-      probe = next
-    },
-    async restart() {
-      await s.kill()
-      probe = () => {}
-      s = await boot()
-      await s.begin()
+test('a kill at every step of a run is taken up by the next process; a delete wins at each', async () => {
+  const wanted = packages('nginx', 'vim')
+  await survivesCrashes({
+    saga: 'compute.servers.software',
+    stage,
+    async run(s, id) {
+      await s.put(id, wanted)
       await s.env.sagas.idle()
     },
-    [Symbol.asyncDispose]: () => s[Symbol.asyncDispose](),
-  }
-}
-
-const wanted = packages('nginx', 'vim')
-
-test('a kill at every step of a run is taken up by the next process; a delete wins at each', async () => {
-  await using c = await crashing()
-  const points: ProbePoint[] = []
-  c.setProbe(point => void (point.saga === 'compute.servers.software' && points.push(point)))
-  const first = await c.s.boot(c.s.demo)
-  await c.s.put(first.id, wanted)
-  await c.s.env.sagas.idle()
-  assert.ok(points.length > 12)
-  for (const how of ['kill', 'delete'])
-    for (const { step, at } of points) {
-      const where = `${how} ${at} ${step}`
-      c.setProbe(() => {})
-      const { id } = await c.s.boot(c.s.demo)
-      const reached = Promise.withResolvers<void>()
-      c.setProbe(async point => {
-        if (point.saga !== 'compute.servers.software' || point.step !== step || point.at !== at) return
-        if (how === 'delete') await c.s.api(c.s.demo, 'DELETE', `/servers/${id}`)
-        reached.resolve()
-        if (how === 'kill') await new Promise(() => {})
-      })
-      await Promise.race([c.s.put(id, wanted), reached.promise])
-      await reached.promise
-      if (how === 'delete') {
-        await c.s.env.sagas.idle()
-        assert.equal((await c.s.api(c.s.demo, 'GET', `/servers/${id}`)).status, 404, where)
-        continue
-      }
-      await c.restart()
-      assert.deepEqual(
-        [(await c.s.software(id)).status, await c.s.states(id)],
-        ['done', { nginx: 'installed', vim: 'installed' }],
-        where,
-      )
-      await c.s.remove(c.s.demo, id)
-    }
-  await c.s.remove(c.s.demo, first.id)
-  assert.deepEqual(await c.s.held(), nothingHeld)
+    async done(s, id, where) {
+      const { status } = await s.software(id)
+      assert.deepEqual([status, await s.states(id)], ['done', { nginx: 'installed', vim: 'installed' }], where)
+    },
+  })
 })
