@@ -49,7 +49,7 @@ export async function growRoot(inside: Inside): Promise<Grown> {
 
 async function rootOf(inside: Inside): Promise<Root | { failed: string }> {
   const end = await inside.run('df', ['-P', '-T', '/'], { env })
-  const [, device, type, blocks] = /^(\S{1,64}) +([\w.-]{1,32}) +(\d{1,15}) .* \/$/m.exec(end.output) ?? []
+  const [, device, type, blocks] = /^([\x21-\x7e]{1,64}) +([\w.-]{1,32}) +(\d{1,15}) .* \/$/m.exec(end.output) ?? []
   if (end.code !== 0 || device === undefined) return { failed: reasonOf('df', end) }
   return { device, type: type!, bytes: Number(blocks) * 1024 }
 }

@@ -168,8 +168,8 @@ test('a Windows is given a package, which its installer installs', async () => {
   await s.run()
   assert.equal((await s.agent(id)).version, '110.0.2')
   assert.deepEqual(s.guest(id).software!.ran.slice(1), [
-    ['msiexec.exe', '/i', 'C:\\Windows\\Temp\\nephos-agent.msi', '/qn', '/norestart'],
-    ['cmd.exe', '/d', '/c', 'del', '/q', 'C:\\Windows\\Temp\\nephos-agent.msi'],
+    ['msiexec.exe', '/i', 'C:\\Windows\\nephos-agent.msi', '/qn', '/norestart'],
+    ['cmd.exe', '/d', '/c', 'del', '/q', 'C:\\Windows\\nephos-agent.msi'],
   ])
 })
 

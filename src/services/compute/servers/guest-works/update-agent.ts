@@ -36,7 +36,8 @@ const unix: Form = {
   remove: ['rm', ['-rf', unixFolder]],
 }
 
-const windowsFile = 'C:\\Windows\\Temp\\nephos-agent.msi'
+/** Where only administrators write: whoever has made a file in a folder that all may write to could change what is installed. */
+const windowsFile = 'C:\\Windows\\nephos-agent.msi'
 
 /** A package of the system's own installer. */
 const windows: Form = {

@@ -8,7 +8,15 @@ import { body } from '../../dialect.ts'
 import { loadServer } from '../access.ts'
 import { requireAllowed } from '../action.ts'
 import { beginRun } from './run.ts'
-import { checkedRequest, hasAgent, noAgent, softwareDrivers, softwareRequest, softwareRule } from './software.ts'
+import {
+  checkedRequest,
+  hasAgent,
+  noAgent,
+  packageStates,
+  softwareDrivers,
+  softwareRequest,
+  softwareRule,
+} from './software.ts'
 import { packagesOf, replaceSoftware, softwareOf } from './store.ts'
 
 const path = '/v2.1/servers/{server_id}/os-software'
@@ -27,7 +35,7 @@ const shown = Type.Object({
     Type.Object({
       name: Type.String(),
       wanted_version: nullable,
-      state: oneOf(['wanted', 'installed', 'failed', 'removed']),
+      state: oneOf(packageStates),
       /** What the guest has. */
       version: nullable,
       message: nullable,

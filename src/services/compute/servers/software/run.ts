@@ -6,7 +6,7 @@ import { faultFacts, tell } from '../../events.ts'
 import { toldMessage } from '../steps.ts'
 import { listServers } from '../store.ts'
 import { type Failed, failureOf, guestReady, insideOf } from './inside.ts'
-import { type PackageRow, type PackageState, type SoftwareDriver, softwareSubject } from './software.ts'
+import { hasGone, type PackageRow, type SoftwareDriver, softwareSubject } from './software.ts'
 import {
   failWanted,
   packagesOf,
@@ -114,7 +114,7 @@ async function planned(ctx: Ctx, id: string): Promise<Plan> {
   return {
     driver: row.driver,
     packages: rows.filter(one => one.wanted).map(one => ({ name: one.name, version: one.wanted_version })),
-    leaving: rows.filter(one => !one.wanted && one.state !== 'removed').map(one => one.name),
+    leaving: rows.filter(one => !one.wanted && !hasGone(one)).map(one => one.name),
   }
 }
 
@@ -128,8 +128,8 @@ async function carriedOut(
   try {
     const manifest = await manifestOf(ctx, id)
     const outcome = await tools[driver].act(insideOf(ctx, id, system, signal), task, { packages, leaving, manifest })
-    if (task.package !== undefined) await updatePackage(ctx, id, task.package, patchOf(task, outcome))
-    return 'failed' in outcome ? { ...outcome, of_guest: true } : outcome
+    if (task.package !== undefined) await keepOutcome(ctx, id, task.package, task, outcome)
+    return 'failed' in outcome ? { ...outcome, of_guest: true } : { version: outcome.version }
   } catch (error) {
     return failureOf(error)
   }
@@ -140,10 +140,14 @@ async function manifestOf(ctx: Ctx, id: string): Promise<string | null> {
   return sealed === null ? null : ctx.services.identity.unsealed(ctx, sealed)
 }
 
-function patchOf({ version: asked }: Task, outcome: Outcome): Partial<PackageRow> {
-  if ('failed' in outcome) return { state: 'failed', message: outcome.failed }
-  const state: PackageState = asked === undefined ? 'removed' : 'installed'
-  return { state, version: outcome.version, message: null }
+async function keepOutcome(ctx: Ctx, id: string, name: string, task: Task, outcome: Outcome): Promise<void> {
+  if ('failed' in outcome) return updatePackage(ctx, id, name, { state: 'failed', message: outcome.failed })
+  const { version } = outcome
+  if (task.version !== undefined) return updatePackage(ctx, id, name, { state: 'installed', version, message: null })
+  const before = (await packagesOf(ctx, id)).find(row => row.name === name)
+  // A step that runs again after a crash finds what it has removed gone.
+  const wasThere = outcome.had !== undefined || before?.version != null || before?.state === 'removed'
+  await updatePackage(ctx, id, name, { state: wasThere ? 'removed' : 'absent', version, message: null })
 }
 
 /** Begins a run in the caller's transaction; one that goes on makes way. */

@@ -90,6 +90,19 @@ onEachEngine(
   },
 )
 
+onEachEngine('a version that is none is not taken for one, whatever a guest says', async database => {
+  await using s = await stage({ world: await newWorld(undefined, database) })
+  const { id } = await s.boot(s.demo)
+  await s.put(id, packages('git', 'nginx', 'vim'))
+  await s.env.sagas.idle()
+  Object.assign(s.guest(id).software!.installed, { git: '1.0\u0000', nginx: '9'.repeat(1000) })
+  await s.put(id, packages('git', 'nginx', 'vim'))
+  await s.env.sagas.idle()
+  assert.deepEqual(await s.states(id), { git: 'failed', nginx: 'failed', vim: 'installed' })
+  const [git] = (await s.software(id)).packages
+  assert.deepEqual([git!.version, git!.message], ['1.0', 'What the guest has of it is no version.'])
+})
+
 onEachEngine('of requests that come at once each is taken, and the last one counts', async database => {
   await using s = await stage({ world: await newWorld(undefined, database) })
   const { id } = await s.boot(s.demo)
@@ -128,6 +141,23 @@ test('what is no longer named is removed at the next run, and the next request f
   assert.deepEqual(await s.states(id), { vim: 'installed' })
   const installs = s.guest(id).software!.ran.filter(command => command.includes('install'))
   assert.equal(installs.length, 3, 'what is there is not installed again')
+})
+
+test('what was never in the guest is absent when it is no longer named, and not removed', async () => {
+  await using s = await stage()
+  const { id } = await s.boot(s.demo)
+  await s.put(id, packages('no-such-thing', 'nginx'))
+  await s.env.sagas.idle()
+  s.guest(id).software!.installed.vim = '1.0'
+  await s.put(id, packages('vim', 'no-such-thing'))
+  await s.env.sagas.idle()
+  assert.deepEqual(await s.states(id), { nginx: 'removed', 'no-such-thing': 'failed', vim: 'installed' })
+  await s.put(id, packages())
+  await s.env.sagas.idle()
+  assert.deepEqual(await s.states(id), { 'no-such-thing': 'absent', vim: 'removed' })
+  await s.put(id, packages())
+  await s.env.sagas.idle()
+  assert.deepEqual(await s.states(id), {}, 'the next request forgets both')
 })
 
 test('Puppet is told the node: its manifest, what is to be there, and what is to go', async () => {
@@ -222,6 +252,21 @@ test('requests are checked, and only an owner makes them', async () => {
   assert.deepEqual([answer.status, JSON.stringify(answer.body).includes('hw_qemu_guest_agent')], [400, true])
 })
 
+test('of what earlier requests named, only so much may still have to go', async () => {
+  await using s = await stage()
+  const { id } = await s.boot(s.demo)
+  s.drivers.h1!.inject({ method: 'guestSystem', call: 'every', error: 'The agent of the guest does not answer.' })
+  const hundred = (letter: string) => packages(...Array.from({ length: 100 }, (_, i) => `${letter}${i}`))
+  for (const letter of 'abcd') assert.equal((await s.put(id, hundred(letter))).status, 202)
+  const refused = await s.put(id, hundred('e'))
+  assert.equal(refused.status, 409)
+  assert.match(JSON.stringify(refused.body), /400 packages of earlier requests would still have to go/)
+  assert.equal((await s.put(id, hundred('a'))).status, 202)
+  assert.equal((await s.software(id)).packages.length, 400)
+  await s.remove(s.demo, id)
+  assert.deepEqual(await s.held(), nothingHeld)
+})
+
 test('an agent that never answers ends the run, and the log says so', async () => {
   const clock = virtualClock()
   await using s = await stage({ world: await newWorld(clock) })
@@ -285,10 +330,7 @@ test('a newer request takes the place of a run that goes on', async () => {
   await began.promise
   await s.put(id, packages('vim'))
   await s.env.sagas.idle()
-  assert.deepEqual(
-    [(await s.software(id)).status, await s.states(id)],
-    ['done', { nginx: 'removed', vim: 'installed' }],
-  )
+  assert.deepEqual([(await s.software(id)).status, await s.states(id)], ['done', { nginx: 'absent', vim: 'installed' }])
 })
 
 test('a kill at every step of a run is taken up by the next process; a delete wins at each', async () => {

@@ -29,7 +29,12 @@ export interface SoftwareRow {
   updated_at: string
 }
 
-export type PackageState = 'wanted' | 'installed' | 'failed' | 'removed'
+/** `absent`: it was to go, and nobody has ever seen it in the guest. */
+export const packageStates = ['wanted', 'installed', 'failed', 'removed', 'absent'] as const
+export type PackageState = (typeof packageStates)[number]
+
+/** Nothing is left to do of what was to go. */
+export const hasGone = ({ state }: PackageRow): boolean => state === 'removed' || state === 'absent'
 
 export interface PackageRow {
   server_id: string

@@ -2,8 +2,9 @@
 import type { Ctx } from '#kernel/context.ts'
 import { type Db, lock } from '#kernel/db/database.ts'
 import { rows } from '#kernel/db/rows.ts'
+import { Conflict } from '#kernel/errors.ts'
 import { cellDatabases, lastCellOf } from '../store-cells.ts'
-import { digestOf, type PackageRow, type SoftwareRequest, type SoftwareRow } from './software.ts'
+import { digestOf, hasGone, type PackageRow, type SoftwareRequest, type SoftwareRow } from './software.ts'
 
 declare module '#kernel/db/database.ts' {
   interface Tables {
@@ -34,6 +35,9 @@ export async function packagesOf(ctx: Ctx, id: string): Promise<PackageRow[]> {
   return db ? packages.list(db, { server_id: id }, byName) : []
 }
 
+/** Packages that are to go, each a step of a run: as many as three requests name. */
+const mostLeaving = 300
+
 /** A new request in place of the one before: what it does not name any more is to go. Its manifest is kept sealed. */
 export async function replaceSoftware(
   ctx: Ctx,
@@ -56,10 +60,13 @@ export async function replaceSoftware(
     const had = known.get(name)
     return newPackage(id, { name, version, at, had: had?.version ?? null })
   })
-  // What nobody ever saw in the guest need not be looked for there.
   const leaving = [...known.values()]
-    .filter(row => row.state !== 'removed' && !wanted.some(({ name }) => name === row.name))
+    .filter(row => !hasGone(row) && !wanted.some(({ name }) => name === row.name))
     .map(row => ({ ...row, wanted: false, message: null, updated_at: at }))
+  if (leaving.length > mostLeaving)
+    throw new Conflict(
+      `${leaving.length} packages of earlier requests would still have to go, and at most ${mostLeaving} may: name some of them, or wait until they are gone.`,
+    )
   await packages.remove(db, { server_id: id })
   await packages.insertMany(db, [...asked, ...leaving])
 }

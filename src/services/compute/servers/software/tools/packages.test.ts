@@ -41,7 +41,7 @@ test('each system has its own words for a package that comes, in a version, and 
     assert.deepEqual(await coming.act({ package: 'vim', version }), { version }, system)
     assert.equal(coming.ran[1], install)
     const going = guestOf(system, [there, ''])
-    assert.deepEqual(await going.act({ package: 'vim' }), { version: null }, system)
+    assert.deepEqual(await going.act({ package: 'vim' }), { version: null, had: version }, system)
     assert.equal(going.ran[1], remove)
   }
 })

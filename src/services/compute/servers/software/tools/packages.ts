@@ -79,11 +79,17 @@ const changeMinutes = 15
 const run = (inside: Inside, { path, args, env }: Command, minutes = 1): Promise<ProgramEnd> =>
   inside.run(path, args, { minutes, ...(env && { env }) })
 
+/** What a guest says is not yet one. */
+const isVersion = /^[\x21-\x7e]{1,128}$/
+
 async function found(inside: Inside, manager: PackageProgram, name: string): Promise<Outcome> {
   const query = manager.query(name)
   const end = await run(inside, query)
   if (end.code === null) return { failed: reasonOf(query.path, end) }
-  return { version: (end.code === 0 && manager.versionIn(end.output, name)) || null }
+  const version = (end.code === 0 && manager.versionIn(end.output, name)) || null
+  return version === null || isVersion.test(version)
+    ? { version }
+    : { failed: 'What the guest has of it is no version.' }
 }
 
 /** What the guest has of a package. */
@@ -104,7 +110,9 @@ async function changed(
   if ('failed' in before || isDone(before.version)) return before
   const end = await run(inside, command, changeMinutes)
   const after = await found(inside, manager, name)
-  return 'failed' in after || isDone(after.version) ? after : { failed: reasonOf(command.path, end) }
+  if ('failed' in after) return after
+  if (!isDone(after.version)) return { failed: reasonOf(command.path, end) }
+  return { ...after, ...(before.version !== null && { had: before.version }) }
 }
 
 export const installed = (inside: Inside, name: string, asked: string | null): Promise<Outcome> =>

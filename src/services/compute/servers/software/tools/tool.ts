@@ -21,8 +21,8 @@ export interface Task {
   optional?: true
 }
 
-/** What came of it: the package's version in the guest (null: it is not there), or why it failed. */
-export type Outcome = { version: string | null } | { failed: string }
+/** What came of it: the package's version in the guest (null: it is not there) and the one it had before, where it was changed; or why it failed. */
+export type Outcome = { version: string | null; had?: string } | { failed: string }
 
 /** The guest as tools have it. Programs are vectors of arguments, never lines for a shell. */
 export interface Inside {
