@@ -43,6 +43,18 @@ export function sleepOn(clock: Pick<Clock, 'after'>, ms: number, signal?: AbortS
   })
 }
 
+/** What the work gives, or rejects with what `late` makes after `ms` milliseconds; the work goes on then, and nobody hears of it. */
+export async function inTime<T>(
+  clock: Pick<Clock, 'after'>,
+  ms: number,
+  work: Promise<T>,
+  late: () => Error,
+): Promise<T> {
+  const gaveUp = Promise.withResolvers<never>()
+  using _timer = clock.after(ms, () => gaveUp.reject(late()))
+  return await Promise.race([work, gaveUp.promise])
+}
+
 export function systemClock(): Clock {
   const clock: Clock = {
     now: () => Date.now(),

@@ -89,6 +89,11 @@ export interface Ctx extends Env, RequestFacts {
    * transaction changes, such as a counter: they are then locked for the shortest time and last, so that none waits for another in a circle.
    */
   beforeCommit(key: string, fn: (ctx: Ctx) => Promise<void>): Promise<void>
+  /**
+   * What somebody answers who may take long, such as a program of others: no transaction stays open for it. An open one is undone, `ask` runs,
+   * and the transaction runs anew with the answer in this place; what it says is then as old as that. `ask` may not use the database of its caller.
+   */
+  outside<T>(ask: () => Promise<T>): Promise<T>
   /** Whether the caller may do what the rule guards. Without a target, it is the caller's own project and user. */
   can(rule: Rule, target?: Target): boolean
   /** Like `can`, but throws `Forbidden`. */
@@ -154,6 +159,29 @@ export function systemCtx(env: Env, options: { requestId?: string } = {}): Ctx {
 interface CommitHooks {
   before: Map<string, (ctx: Ctx) => Promise<void>>
   after: (() => void)[]
+  /** The next answer of `outside` in the order in which the transaction asks; asks and begins the transaction anew where there is none yet. */
+  answer<T>(ask: () => Promise<T>): Promise<T>
+}
+
+/** Ends a transaction until the answer is there. */
+class Unanswered extends Error {
+  readonly ask: () => Promise<unknown>
+  constructor(ask: () => Promise<unknown>) {
+    super('a transaction is begun anew once what it asks is answered')
+    this.ask = ask
+  }
+}
+
+function newHooks(answers: readonly unknown[]): CommitHooks {
+  let asked = 0
+  return {
+    before: new Map(),
+    after: [],
+    async answer(ask) {
+      if (asked === answers.length) throw new Unanswered(ask)
+      return answers[asked++] as never
+    },
+  }
 }
 
 /** What was committed stays: a hook that fails may not make its request fail. */
@@ -226,8 +254,9 @@ function build(
     atLeast: v => version >= ordinal(v),
     async transaction(fn) {
       if (commitHooks) return fn(ctx)
-      for (let left = deadlockRetries; ; left--) {
-        const hooks: CommitHooks = { before: new Map(), after: [] }
+      const answers: unknown[] = []
+      for (let left = deadlockRetries; ; ) {
+        const hooks = newHooks(answers)
         try {
           const result = await env.database.transaction(async tx => {
             const inside = build(env, options, tx, hooks, log)
@@ -238,7 +267,8 @@ function build(
           for (const hook of hooks.after) runAfterCommit(log, hook)
           return result
         } catch (error) {
-          if (left === 0 || !isDeadlock(error)) throw error
+          if (error instanceof Unanswered) answers.push(await error.ask())
+          else if (left-- === 0 || !isDeadlock(error)) throw error
         }
       }
     },
@@ -247,6 +277,7 @@ function build(
       if (!commitHooks) await fn(ctx)
       else if (!commitHooks.before.has(key)) commitHooks.before.set(key, fn)
     },
+    outside: ask => (commitHooks ? commitHooks.answer(ask) : ask()),
     can: (rule, target = subject) => env.policy.allows(rule.name, identity, target),
     enforce(rule, target = subject) {
       if (!env.policy.allows(rule.name, identity, target)) {

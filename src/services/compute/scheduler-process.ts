@@ -1,8 +1,8 @@
 /** A scheduler in a process of its own: it is told of a request and the hosts that passed the cloud's filters, and answers with names. */
-import { type Bus, NoResponder } from '#kernel/bus/bus.ts'
+import { type Bus, CallTimeout, NoResponder } from '#kernel/bus/bus.ts'
 import { client, serveMethods } from '#kernel/bus/methods.ts'
 import { decide } from './scheduler/decide.ts'
-import { type Choice, type Driver, DriverAway } from './scheduler/extensions.ts'
+import { type Choice, choiceMs, type Driver, DriverAway } from './scheduler/extensions.ts'
 import type { HostState, ScheduleRequest, SchedulerOptions } from './scheduler/scheduler.ts'
 
 type Methods = {
@@ -13,23 +13,21 @@ const subject = 'compute.scheduler'
 const version = 1
 /** A message to it stays small, however many hosts there are. */
 const mostHosts = 200
-/** A request's transaction waits for it. */
-const timeoutMs = 5000
 
 /** Cells and devices stay: the cloud has fitted them, and only one process may give them out. */
 const plainHost = ({ numa: _, ...host }: HostState): HostState => host
 const plainRequest = ({ topology: _, devices: _devices, ...request }: ScheduleRequest): ScheduleRequest => request
 
-/** Asks the process that serves; its failures and silence are thrown, and that there is none as `DriverAway`. */
+/** Asks the process that serves; its failures are thrown, and that there is none or that it is silent as `DriverAway`. */
 export function remoteDriver(bus: Bus): Driver {
-  const calls = client<Methods>(bus, subject, { timeoutMs, version })
+  const calls = client<Methods>(bus, subject, { timeoutMs: choiceMs, version })
   return {
     most: mostHosts,
     async choose(request, hosts, { keep }) {
       try {
         return await calls.call('choose', { request: plainRequest(request), hosts: hosts.map(plainHost), keep })
       } catch (error) {
-        throw error instanceof NoResponder ? new DriverAway(error.message) : error
+        throw error instanceof NoResponder || error instanceof CallTimeout ? new DriverAway(error.message) : error
       }
     },
   }

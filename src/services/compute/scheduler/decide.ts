@@ -10,10 +10,12 @@ import {
   schedule,
 } from './scheduler.ts'
 
+export type Deciding = SchedulerOptions & { driver?: Driver | undefined }
+
 export async function decide(
   request: ScheduleRequest,
   hosts: readonly HostState[],
-  options: SchedulerOptions & { driver?: Driver | undefined },
+  options: Deciding,
 ): Promise<Schedule> {
   const { driver, keep } = options
   if (!driver) return schedule(request, hosts, options)

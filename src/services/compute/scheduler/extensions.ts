@@ -17,7 +17,10 @@ export interface Driver {
   choose(request: ScheduleRequest, hosts: readonly HostState[], options: { keep: number }): Choice | Promise<Choice>
 }
 
-/** A driver that is somewhere else is not there: nothing was chosen, and later something may be. */
+/** How long a driver may take for one server. */
+export const choiceMs = 5000
+
+/** A driver that is somewhere else is not there, or it is late: nothing was chosen, and later something may be. */
 export class DriverAway extends Error {
   override readonly name = 'DriverAway'
 }

@@ -1,5 +1,13 @@
 /** Chooses hosts for several alike servers of one request. Each decision sees what the ones before took; of hosts only what changed is looked at anew. */
-import { type HostState, passing, type ScheduleRequest, type SchedulerOptions, take } from './scheduler.ts'
+import { type Deciding, decide } from './decide.ts'
+import {
+  type HostState,
+  passing,
+  type Schedule,
+  type ScheduleRequest,
+  type SchedulerOptions,
+  take,
+} from './scheduler.ts'
 import { bestOf } from './weighers.ts'
 
 /**
@@ -30,6 +38,26 @@ export function chooseSeveral(
     else if (isFull || passes([host]).length === 0) passed = passed.filter(one => one !== host)
   }
   return chosen
+}
+
+/** The same by a driver, with what it says of each server; when it finds no host for one, those after it are not asked for. */
+export async function decideSeveral(
+  asked: ScheduleRequest,
+  known: readonly HostState[],
+  options: Deciding,
+  count: number,
+): Promise<Schedule[]> {
+  const request = ownRequest(asked)
+  const hosts = known.map(host => ({ ...host }))
+  const decided: Schedule[] = []
+  while (decided.length < count) {
+    const one = await decide(request, hosts, options)
+    decided.push(one)
+    const [host] = one.best
+    if (!host) break
+    take(host, request)
+  }
+  return decided
 }
 
 const hasRoom = (host: HostState, { vcpus, ram_mb, disk_gb }: ScheduleRequest) =>

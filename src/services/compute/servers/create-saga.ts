@@ -53,7 +53,9 @@ export const createSaga = saga<CreateInput>(
       const failed = await buildOn(s, id, host)
       if (failed === undefined) break
       await s.step(`clean up ${host}`, () => destroyGuest(s.ctx, host, id))
-      host = await s.record(`choose instead of ${host}`, ctx => chooseAgain(ctx, id, tried, failed, attempts))
+      host = await s.record(`choose instead of ${host}`, ctx =>
+        chooseAgain(ctx, id, { tried, failed, attempts, signal: s.signal }),
+      )
     }
     await s.record(
       'activate',
@@ -131,25 +133,31 @@ async function attempt<T>(signal: AbortSignal, work: () => Promise<T>): Promise<
 async function chooseAgain(
   ctx: Ctx,
   id: string,
-  tried: string[],
-  failure: string,
-  most = ctx.config.of(computeConfig).schedule_attempts,
+  {
+    tried,
+    failed,
+    attempts,
+    signal,
+  }: { tried: string[]; failed: string; attempts: number | undefined; signal: AbortSignal },
 ): Promise<string> {
+  const { schedule_attempts, build_timeout_seconds } = ctx.config.of(computeConfig)
+  const most = attempts ?? schedule_attempts
   const server = await existingServer(ctx, id)
   const spec = await requestSpecOf(ctx, id)
   if (tried.length >= most || !spec) {
     throw new NoValidHost(
-      `Exceeded maximum number of retries. Exceeded max scheduling attempts ${most} for instance ${id}. Last exception: ${failure}`,
+      `Exceeded maximum number of retries. Exceeded max scheduling attempts ${most} for instance ${id}. Last exception: ${failed}`,
     )
   }
   await ctx.services.network.unbindPorts(ctx, id)
   await releaseRoom(ctx, id)
   const { flavor, image, project_id, user_id } = server
-  const placing = await place(ctx, { flavor, image, spec, project_id, user_id, ignore: tried }, [id])
+  const patience = { ms: build_timeout_seconds * 1000, signal }
+  const placing = await place(ctx, { flavor, image, spec, project_id, user_id, ignore: tried, patience }, [id])
   if (!('hosts' in placing)) {
     await keepExplanation(ctx, id, placing.explanation)
     throw new NoValidHost(
-      `No valid host was found. Exhausted all hosts available for retrying build failures for instance ${id}. Last exception: ${failure}`,
+      `No valid host was found. Exhausted all hosts available for retrying build failures for instance ${id}. Last exception: ${failed}`,
     )
   }
   const { host, node, zone } = placing.hosts[0]!

@@ -15,7 +15,7 @@ import { buildServer } from './create-saga.ts'
 import { type CreateBody, createRequest } from './create-schema.ts'
 import { newDiskKey } from './encryption.ts'
 import { noValidHost } from './explanation.ts'
-import { place } from './placing.ts'
+import { place, SchedulerAway } from './placing.ts'
 import { placeLater } from './placing-later.ts'
 import { beginPlan } from './plan.ts'
 import { admitted } from './quota.ts'
@@ -127,6 +127,7 @@ async function placeServers(ctx: Ctx, asked: BuildRequest, project: string, rows
     await writeUnplaced(ctx, asked, rows)
     return placeLater(ctx, rows)
   }
+  if ('away' in placing) throw new SchedulerAway()
   if (!('hosts' in placing) && isAllOrNothing(spec)) throw new Conflict(noValidHost(ctx, placing.explanation).message)
   for (const [index, row] of rows.entries()) {
     if (!('hosts' in placing)) {

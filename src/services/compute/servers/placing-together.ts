@@ -5,7 +5,7 @@ import type { Candidate, ConsumerSpec } from '../../placement/contract.ts'
 import { recheck } from '../hosts/steps.ts'
 import { hosts as hostRows } from '../hosts/store.ts'
 import { releaseRoom } from '../rooms/steps.ts'
-import type { decide } from '../scheduler/decide.ts'
+import type { Deciding } from '../scheduler/decide.ts'
 import { type HostState, passing, type ScheduleRequest } from '../scheduler/scheduler.ts'
 import { chooseSeveral } from '../scheduler/several.ts'
 import type { MachineWishes } from './machine.ts'
@@ -13,7 +13,7 @@ import { claimedAmounts } from './resources.ts'
 
 interface Choice {
   wish: ScheduleRequest & MachineWishes
-  options: Parameters<typeof decide>[2]
+  options: Deciding
   hosts: HostState[]
   candidates: readonly Candidate[]
 }

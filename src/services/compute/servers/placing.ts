@@ -10,11 +10,18 @@ import { linkWishes } from '../links/steps.ts'
 import { holdHosts } from '../links/store.ts'
 import { placeSignals } from '../places/store.ts'
 import { claimRoom, releaseRoom } from '../rooms/steps.ts'
-import { decide } from '../scheduler/decide.ts'
+import type { Deciding } from '../scheduler/decide.ts'
 import { type Extensions, noExtensions } from '../scheduler/extensions.ts'
 import { loadFilters } from '../scheduler/filters.ts'
 import { queryOf } from '../scheduler/json-filter.ts'
-import { type HostState, type Refused, type Schedule, type ScheduleRequest, take } from '../scheduler/scheduler.ts'
+import {
+  type HostState,
+  type Refused,
+  type Schedule,
+  type ScheduleRequest,
+  schedule,
+  take,
+} from '../scheduler/scheduler.ts'
 import { asksForSignals } from '../scheduler/signals-filter.ts'
 import { loadWeights } from '../scheduler/weighers.ts'
 import { schedulerParts, schedulerSettings } from '../scheduler-modules.ts'
@@ -23,6 +30,7 @@ import { groupOf } from '../server-groups/store.ts'
 import { type Explanation, explanationFor } from './explanation.ts'
 import { type MachineWishes, machineWishes } from './machine.ts'
 import { nearnessFor } from './nearness.ts'
+import { drivenChoices, type Patience } from './placing-driven.ts'
 import { areOpenTo, claimTogether } from './placing-together.ts'
 import { candidateRequest, claimedAmounts } from './resources.ts'
 import type { RequestSpec, ServerFlavor, ServerImage } from './server.ts'
@@ -43,6 +51,8 @@ export interface PlacingRequest {
   elsewhere?: readonly Elsewhere[]
   project_id: string
   user_id: string
+  /** Of those who can wait for a scheduler that is away; else that is said at once. */
+  patience?: Patience
 }
 
 export type Wish = ScheduleRequest & MachineWishes & Pick<RequestSpec, 'bundle_id'>
@@ -79,7 +89,7 @@ export async function wouldGet(ctx: Ctx, request: PlacingRequest, id: string): P
   const wish = await scheduleRequest(ctx, request, wishes, [id])
   const candidates = asked ? await candidatesOf(ctx, asked) : []
   const hosts = await hostsForScheduling(ctx, candidates, await aroundHosts(ctx, request, wish, options))
-  const { best } = await bestOf(ctx, wish, roomBeside(hosts, wish, request.elsewhere ?? []), options)
+  const { best } = await choicesOf(ctx, wish, options)(roomBeside(hosts, wish, request.elsewhere ?? []), 1)
   return best[0]
 }
 
@@ -142,14 +152,15 @@ async function claimAll(
 ): Promise<Placing> {
   const candidates = asked ? await candidatesOf(ctx, asked) : []
   let hosts = await hostsForScheduling(ctx, candidates, await aroundHosts(ctx, request, wish, options))
+  const choices = choicesOf(ctx, wish, options, request.patience)
   const consumers = serverIds.map(id => consumerOf(request, id))
   const together = await claimTogether(ctx, { options, wish, hosts, candidates }, consumers)
   if (together) return { hosts: together }
   const chosen: HostState[] = []
-  for (const consumer of consumers) {
+  for (const [at, consumer] of consumers.entries()) {
     const lacking: Refused[] = []
     for (;;) {
-      const { best, refused, away } = await bestOf(ctx, wish, hosts, options)
+      const { best, refused, away } = await choices(hosts, consumers.length - at)
       const host = await claimFirst(ctx, consumer, wish, best, candidates, lacking)
       if (host) {
         take(host, wish)
@@ -170,13 +181,15 @@ async function claimAll(
   return { hosts: chosen }
 }
 
-/** The best hosts, made sure of: what is remembered of a host does not say that it is up. When none of them will do, all are looked at. */
-async function bestOf(ctx: Ctx, wish: ScheduleRequest, hosts: HostState[], options: Deciding): Promise<Schedule> {
-  const first = await decide(wish, hosts, options)
-  if (first.away) return first
-  const { best } = first
-  const sure = await decide(wish, await recheck(ctx, best), options)
-  return sure.best.length > 0 ? sure : decide(wish, await recheck(ctx, hosts), options)
+/** The best hosts for one server after another, made sure of: what is remembered of a host does not say that it is up. */
+function choicesOf(ctx: Ctx, wish: ScheduleRequest, options: Deciding, patience?: Patience) {
+  const { driver } = options
+  if (driver) return drivenChoices(ctx, { wish, options: { ...options, driver }, patience })
+  return async (hosts: HostState[], _count: number): Promise<Schedule> => {
+    const sure = schedule(wish, await recheck(ctx, schedule(wish, hosts, options).best), options)
+    // When none of them will do, all are looked at.
+    return sure.best.length > 0 ? sure : schedule(wish, await recheck(ctx, hosts), options)
+  }
 }
 
 /** Of each host one: it may have several ways to give what is asked for. */
@@ -210,8 +223,6 @@ export async function claimFirst(
   }
   return undefined
 }
-
-export type Deciding = Parameters<typeof decide>[2]
 
 /** A host that was named is taken whatever the filters say, and without a choice. */
 export function schedulerOptions(ctx: Ctx, forced = false): Deciding {

@@ -9,6 +9,7 @@ import { holdHosts } from '../../links/store.ts'
 import { releaseRoom } from '../../rooms/steps.ts'
 import { type BundleLink, type BundleServer, chooseBundle } from '../../scheduler/bundle.ts'
 import { type Lack, lackOf } from '../../scheduler/bundle-limits.ts'
+import type { Deciding } from '../../scheduler/decide.ts'
 import { type Network, type Spot, uplinkOfPlace } from '../../scheduler/links.ts'
 import { placePrefix } from '../../scheduler/places.ts'
 import { type HostState, passing, type Refused } from '../../scheduler/scheduler.ts'
@@ -20,7 +21,6 @@ import {
   candidatesOf,
   claimFirst,
   consumerOf,
-  type Deciding,
   type PlacingRequest,
   scheduleRequest,
   schedulerOptions,

@@ -30,8 +30,11 @@ export interface Wish {
   status: MoveStatus
 }
 
+/** A server that has a host loses nothing by waiting a little for a scheduler that is away. */
+export const patienceMs = 60_000
+
 /** In a transaction. A refusal is kept for those who ask why, and changes nothing else. */
-async function claim(ctx: Ctx, moveId: string, wish: Wish): Promise<Claimed> {
+async function claim(ctx: Ctx, moveId: string, wish: Wish, signal: AbortSignal): Promise<Claimed> {
   const move = await existingMove(ctx, moveId)
   const server = await existingServer(ctx, move.server_id)
   const spec = await requestSpecOf(ctx, server.id)
@@ -39,7 +42,8 @@ async function claim(ctx: Ctx, moveId: string, wish: Wish): Promise<Claimed> {
   await handOverRoom(ctx, server.id, consumer(server, moveId, 'MIGRATION'))
   const { image, project_id, user_id } = server
   const unfit = await unfitHosts(ctx, server, wish)
-  const request = { flavor: move.new_flavor, image, project_id, user_id, ignore: [], unfit }
+  const patience = { ms: patienceMs, signal }
+  const request = { flavor: move.new_flavor, image, project_id, user_id, ignore: [], unfit, patience }
   const forced = wish.forced ? { forced: true } : {}
   const placing = await place(ctx, { ...request, ...forced, spec: { ...spec, requested_host: wish.to } }, [server.id])
   if (!('hosts' in placing)) {
@@ -127,7 +131,7 @@ export async function claimTarget(
     'claim',
     async tx => {
       await stillBusy(tx, id, busy)
-      const claimed = await claim(tx, body.move, wish(tx))
+      const claimed = await claim(tx, body.move, wish(tx), s.signal)
       if (!('refused' in claimed)) await tellMove(tx, body.move, busy)
       return claimed
     },

@@ -20,7 +20,7 @@ import { place } from '../placing.ts'
 import type { ServerRow } from '../server.ts'
 import { buildMs, callOptions, destroyGuest, existingServer, faultOf, serverToUndo, toldMessage } from '../steps.ts'
 import { findServer, keepExplanation, requestSpecOf, updateRequestSpec, updateServer } from '../store.ts'
-import { type Claimed, granted, requireChange } from './claim.ts'
+import { type Claimed, granted, patienceMs, requireChange } from './claim.ts'
 import { requireKnownHost } from './resize.ts'
 import * as steps from './steps.ts'
 import { beginTidy } from './tidy.ts'
@@ -52,7 +52,7 @@ const unshelveSaga = saga<ActionInput<UnshelveBody>>(
     const claimed = body.offloaded
       ? await s.record(
           'claim',
-          tx => claimRoom(tx, id, body.to),
+          tx => claimRoom(tx, id, body.to, s.signal),
           (tx, output) => unclaim(tx, id, output),
         )
       : { host: home, node: '', zone: '' }
@@ -108,11 +108,13 @@ const unshelveSaga = saga<ActionInput<UnshelveBody>>(
   },
 )
 
-async function claimRoom(ctx: Ctx, id: string, to: string | null): Promise<Claimed> {
+async function claimRoom(ctx: Ctx, id: string, to: string | null, signal: AbortSignal): Promise<Claimed> {
   const { flavor, image, project_id, user_id } = await existingServer(ctx, id)
   const spec = await requestSpecOf(ctx, id)
   if (!spec) return { refused: `Nothing is known of what was asked for with instance ${id}.` }
-  const request = { flavor, image, project_id, user_id, ignore: [], spec: { ...spec, requested_host: to } }
+  const wanted = { ...spec, requested_host: to }
+  const patience = { ms: patienceMs, signal }
+  const request = { flavor, image, project_id, user_id, ignore: [], spec: wanted, patience }
   const placing = await place(ctx, request, [id])
   if ('hosts' in placing) {
     const { host, node, zone } = placing.hosts[0]!
