@@ -29,7 +29,10 @@ export interface Bus extends AsyncDisposable {
   readonly clock: Clock
   /** Where several serve a subject, one of them gets a call. Disposing takes no new calls and waits for the running ones. */
   serve(subject: string, handler: Handler): AsyncDisposable
-  /** Throws `NoResponder` at once when nobody serves the subject, `CallTimeout`, or the handler's error. */
+  /**
+   * Throws `NoResponder` at once when nobody serves the subject, `CallTimeout`, or the handler's error. Between machines a call is sent again
+   * until its answer is there: whoever takes the place of a process that died at it does it anew.
+   */
   call(subject: string, payload: unknown, options: CallOptions): Promise<unknown>
   publish(subject: string, payload: unknown): void
   /** `*` stands for one word, a last `>` for one or more. */

@@ -5,10 +5,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { connect } from '@nats-io/transport-node'
-import { systemClock } from '../clock.ts'
+import { systemClock, virtualClock } from '../clock.ts'
 import { silentLog } from '../log.ts'
 import { busContract } from './bus.contract.ts'
-import { CallTimeout } from './bus.ts'
+import { CallTimeout, NoResponder } from './bus.ts'
 import { natsBinary, startNats, stopNats } from './fixtures/nats-server.ts'
 import { natsBus } from './nats.ts'
 
@@ -65,6 +65,58 @@ if (!given && !natsBinary) {
     await far.flush()
     assert.equal(await near.call('forged', {}, { timeoutMs: 20_000 }), 'true')
     await stranger.close()
+  })
+
+  test('NATS: long work is done once, or anew by a process that took the place of one that died; nobody waits long for one that is gone', async () => {
+    const time = virtualClock()
+    await using near = await natsBus({ servers: address() }, time, silentLog())
+    const options = { timeoutMs: 6 * 3_600_000 }
+    const [release, begun] = [Promise.withResolvers<string>(), [] as string[]]
+    const host = async (name: string, work: () => unknown) => {
+      const bus = await natsBus({ servers: address() }, clock, silentLog())
+      bus.serve('move', () => {
+        begun.push(name)
+        return work()
+      })
+      bus.serve('hello', () => name)
+      await bus.flush()
+      return bus
+    }
+    /** What was sent has arrived, and what came of it is back. */
+    const settled = () => near.call('hello', null, options).catch(String)
+    const first = await host('first', () => release.promise)
+    const moved = near.call('move', {}, options)
+    for (let minutes = 0; minutes < 3; minutes++) {
+      await settled()
+      await time.advance(60_000)
+    }
+    await settled()
+    assert.deepEqual(begun, ['first'])
+    // It dies without an answer.
+    await first[Symbol.asyncDispose]()
+    await time.advance(60_000)
+    await settled()
+    const second = await host('second', () => 'moved')
+    await time.advance(5_000)
+    assert.equal(await moved, 'moved')
+    assert.deepEqual(begun, ['first', 'second'])
+
+    const third = await host('third', () => release.promise)
+    await second[Symbol.asyncDispose]()
+    let failed: unknown
+    const lost = near.call('move', {}, options).catch(error => {
+      failed = error
+    })
+    await settled()
+    await third[Symbol.asyncDispose]()
+    let seconds = 0
+    for (; failed === undefined && seconds < 600; seconds += 5) {
+      await time.advance(5_000)
+      await settled()
+    }
+    await lost
+    assert.ok(failed instanceof NoResponder)
+    assert.ok(seconds >= 180 && seconds < 300, `${seconds}`)
   })
 
   test('NATS: an unreachable server says so', async () => {

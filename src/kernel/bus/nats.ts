@@ -10,7 +10,7 @@ import {
   type Subscription,
   type TlsOptions,
 } from '@nats-io/transport-node'
-import type { Clock } from '../clock.ts'
+import type { Clock, Timer } from '../clock.ts'
 import { messageOf } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { factsOf, type RequestFacts } from '../request-facts.ts'
@@ -39,6 +39,11 @@ export interface NatsOptions {
 
 /** Callers publish the reply subject of a call here when they no longer wait for it. */
 const cancelSubject = '_nephos.cancel'
+/** A call is sent again so often while its answer is awaited: who is at it goes on, who did it answers again, and who lost it does it now. */
+const againMs = 60_000
+/** The same when nobody was there to take it again, and for how long: it may be done still while its host is cut off. */
+const missedAgainMs = 5_000
+const mostMissedMs = 120_000
 /** Timers of two processes are not exact to the millisecond. */
 const answererPatienceMs = 10
 const keptAnswers = 256
@@ -94,7 +99,7 @@ async function watch(connection: NatsConnection, link: Link, log: Log): Promise<
 
 function busOver(connection: NatsConnection, link: Link, clock: Clock, log: Log, sealed: Seal): Bus {
   const inbox = createInbox()
-  const waiting = new Map<string, { subject: string; pending: PendingCall; send(): void }>()
+  const waiting = new Map<string, { pending: PendingCall; send(): void; missed(): void }>()
   const running = new Map<string, AbortController>()
   /** The last answers, for callers that lost their connection before they came. */
   const answered = new Map<string, string>()
@@ -133,7 +138,7 @@ function busOver(connection: NatsConnection, link: Link, clock: Clock, log: Log,
       const call = waiting.get(message.subject)
       if (!call) return
       if (error) call.pending.fail(error)
-      else if (message.headers?.code === 503) call.pending.fail(new NoResponder(call.subject))
+      else if (message.headers?.code === 503) call.missed()
       else {
         const text = heard(message)
         if (text !== undefined) call.pending.answer(text)
@@ -211,24 +216,44 @@ function busOver(connection: NatsConnection, link: Link, clock: Clock, log: Log,
       checkSubject(subject)
       const text = encode(payload, limit())
       const reply = `${inbox}.${calls++}`
+      let again: Timer | undefined
       try {
         const answered = await awaitAnswer(clock, subject, options, pending => {
           const until = clock.monotonic() + options.timeoutMs
+          let sends = 0
+          /** Since when nobody is there. */
+          let missing: number | undefined
+          const sendIn = (ms: number) => {
+            again?.cancel()
+            again = clock.after(ms, () => {
+              if (ms === againMs) missing = undefined
+              send()
+            })
+          }
           const send = () => {
+            sendIn(againMs)
+            // Without a connection it waits for one: that costs time within the caller's patience, but fails no work.
+            if (!link.up || connection.isClosed()) return
+            sends++
             // Rounded up: who answers must not give up before who asks.
             const left = Math.ceil(until - clock.monotonic())
             const frame = writeFrame(text, left + answererPatienceMs, options.request)
-            if (!connection.isClosed()) connection.publish(subject, write(frame, subject, reply), { reply })
+            connection.publish(subject, write(frame, subject, reply), { reply })
           }
-          waiting.set(reply, { subject, pending, send })
-          // Without a connection it waits for one: that costs time within the caller's patience, but fails no work.
-          if (link.up) send()
+          const missed = () => {
+            missing ??= clock.monotonic()
+            if (sends === 1 || clock.monotonic() - missing >= mostMissedMs) pending.fail(new NoResponder(subject))
+            else sendIn(missedAgainMs)
+          }
+          waiting.set(reply, { pending, send, missed })
+          send()
           return () => {
             if (!connection.isClosed() && link.up) connection.publish(cancelSubject, write(reply, cancelSubject))
           }
         })
         return resultOf(answered)
       } finally {
+        again?.cancel()
         waiting.delete(reply)
       }
     },
