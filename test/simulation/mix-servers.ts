@@ -60,6 +60,8 @@ type Body = Record<string, unknown>
 export const actions: Record<string, (world: Scene, account: Account) => Body | null | undefined> = {
   'os-start': () => null,
   'os-stop': () => null,
+  'power-off': () => null,
+  'power-on': () => null,
   pause: () => null,
   unpause: () => null,
   suspend: () => null,

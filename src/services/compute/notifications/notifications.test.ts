@@ -84,6 +84,8 @@ test('every action tells of its start and its end', async () => {
   const story: [unknown, string[]][] = [
     [{ 'os-stop': null }, phases('power_off')],
     [{ 'os-start': null }, phases('power_on')],
+    [{ 'power-off': null }, phases('power_off')],
+    [{ 'power-on': null }, phases('power_on')],
     [{ pause: null }, phases('pause')],
     [{ unpause: null }, phases('unpause')],
     [{ suspend: null }, phases('suspend')],

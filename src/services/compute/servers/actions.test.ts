@@ -52,6 +52,43 @@ test('stop and start, pause and unpause, suspend and resume go there and back', 
   }
 })
 
+test('power-off and power-on are stop and start under names of their own, in all that tells of them', async () => {
+  await using s = await stage()
+  const held = await s.cloud.allocated(s.server.id)
+  assert.deepEqual(Object.keys(held), ['h1'])
+  assert.equal((await s.act({ 'power-off': null }, s.demo, '2.1')).status, 202)
+  const off = await s.cloud.show(s.demo, s.server.id)
+  assert.deepEqual([off.status, off['OS-EXT-STS:task_state'], s.guest()?.power_state], ['SHUTOFF', null, 4])
+  assert.deepEqual([await s.cloud.allocated(s.server.id), await s.cloud.portHosts(s.server.id)], [held, ['h1']])
+  const again = await s.act({ 'power-off': null })
+  assert.equal(again.status, 409)
+  assert.match(JSON.stringify(again.body), /Cannot 'power-off' instance [0-9a-f-]{36} while it is in vm_state stopped/)
+  assert.equal((await s.act({ 'power-on': null })).status, 202)
+  assert.deepEqual([await s.status(), s.guest()?.power_state], ['ACTIVE', powerStates.running])
+  await s.act({ 'os-stop': null })
+  assert.equal((await s.act({ 'power-on': null })).status, 202)
+  const { body } = await s.cloud.api<{ instanceActions: { action: string; message: string | null }[] }>(
+    s.demo,
+    'GET',
+    `${s.path}/os-instance-actions`,
+  )
+  assert.deepEqual(
+    body.instanceActions.map(({ action, message }) => [action, message]).toReversed(),
+    ['create', 'power-off', 'power-on', 'stop', 'power-on'].map(name => [name, null]),
+  )
+})
+
+test('who may stop and start a server may power it off and on, unless a policy of its own says otherwise', async () => {
+  await using s = await stage()
+  const statusOf = async (action: string) => (await s.act({ [action]: null })).status
+  s.cloud.env.policy.override({ 'os_compute_api:servers:stop': 'rule:context_is_admin' })
+  assert.deepEqual([await statusOf('os-stop'), await statusOf('power-off')], [403, 403])
+  s.cloud.env.policy.override({ 'nephos:servers:power_off': 'rule:context_is_admin' })
+  assert.deepEqual([await statusOf('power-off'), await statusOf('os-stop')], [403, 202])
+  s.cloud.env.policy.override({ 'nephos:servers:power_on': '!' })
+  assert.deepEqual([await statusOf('power-on'), await statusOf('os-start')], [403, 202])
+})
+
 test('an action that the state does not allow is a 409 in upstream’s words', async () => {
   await using s = await stage()
   const answer = await s.act({ 'os-start': null })

@@ -20,6 +20,14 @@ crashStories({
     ends: 'ACTIVE',
     fails: 'SHUTOFF',
   },
+  'power-off': { saga: 'power-off', begin: act({ 'power-off': null }), ends: 'SHUTOFF', fails: 'ACTIVE' },
+  'power-on': {
+    saga: 'power-on',
+    prepare: [{ 'power-off': null }],
+    begin: act({ 'power-on': null }),
+    ends: 'ACTIVE',
+    fails: 'SHUTOFF',
+  },
   unpause: {
     saga: 'unpause',
     prepare: [{ pause: null }],

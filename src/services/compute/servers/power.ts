@@ -1,10 +1,11 @@
-/** Power actions: start, stop, pause, unpause, suspend, resume. */
+/** Power actions: start and stop (also as power-on and power-off), pause, unpause, suspend, resume. */
 import type { Ctx } from '#kernel/context.ts'
 import { projectMemberOrAdmin, rule } from '#kernel/policy/rule.ts'
+import type { SagaRun } from '#kernel/saga/saga.ts'
 import { Type } from '#kernel/schema/builders.ts'
 import { computeConfig } from '../config.ts'
 import { hostAgent, powerStates } from '../host-agent.ts'
-import { type ServerAction, serverAction } from './action.ts'
+import { type ActionInput, type ServerAction, serverAction } from './action.ts'
 import { currentSpec, isUnreachable, serverToUndo } from './steps.ts'
 
 /** Nova ignores what these actions are given. */
@@ -16,37 +17,66 @@ const callOptions = (ctx: Ctx, signal: AbortSignal, waitMs = 60_000) => ({
   deadline: ctx.clock.now() + waitMs,
 })
 
-export const start = serverAction({
-  name: 'start',
-  key: 'os-start',
-  summary: 'Start a server',
-  policy: rule('os_compute_api:servers:start', projectMemberOrAdmin),
+const startServer = rule('os_compute_api:servers:start', projectMemberOrAdmin)
+const stopServer = rule('os_compute_api:servers:stop', projectMemberOrAdmin)
+
+const starting = {
   body: anything,
   event: 'power_on',
-  async run(s, { server_id, host }) {
+  async run(s: SagaRun, { server_id, host }: ActionInput<unknown>) {
     await s.step('start guest', async signal => {
       const spec = await currentSpec(s.ctx, server_id, host, signal)
       await hostAgent(s.ctx, host).call('start', { spec }, callOptions(s.ctx, signal, 300_000))
     })
-    return { vm_state: 'active', power_state: powerStates.running }
+    return { vm_state: 'active', power_state: powerStates.running } as const
   },
-})
+}
 
-export const stop = serverAction({
-  name: 'stop',
-  key: 'os-stop',
-  summary: 'Stop a server',
-  policy: rule('os_compute_api:servers:stop', projectMemberOrAdmin),
+const stopping = {
   body: anything,
   event: 'power_off',
-  async run(s, { server_id, host }) {
+  async run(s: SagaRun, { server_id, host }: ActionInput<unknown>) {
     await s.step('stop guest', async signal => {
       const grace_seconds = s.ctx.config.of(computeConfig).stop_grace_seconds
       const options = callOptions(s.ctx, signal, (grace_seconds + 60) * 1000)
       await hostAgent(s.ctx, host).call('stop', { id: server_id, grace_seconds }, options)
     })
-    return { vm_state: 'stopped', power_state: powerStates.shutdown }
+    return { vm_state: 'stopped', power_state: powerStates.shutdown } as const
   },
+}
+
+export const start = serverAction({
+  ...starting,
+  name: 'start',
+  key: 'os-start',
+  summary: 'Start a server',
+  policy: startServer,
+})
+
+export const stop = serverAction({
+  ...stopping,
+  name: 'stop',
+  key: 'os-stop',
+  summary: 'Stop a server',
+  policy: stopServer,
+})
+
+/** `start` by the name that says what it does. Not upstream's. */
+export const powerOn = serverAction({
+  ...starting,
+  name: 'power-on',
+  key: 'power-on',
+  summary: 'Power on a server that is off',
+  policy: rule('nephos:servers:power_on', `rule:${startServer.name}`),
+})
+
+/** `stop` by the name that says what it does: the server stays on its host, with all that it has there. Not upstream's. */
+export const powerOff = serverAction({
+  ...stopping,
+  name: 'power-off',
+  key: 'power-off',
+  summary: 'Power off a server, which keeps its place on its host',
+  policy: rule('nephos:servers:power_off', `rule:${stopServer.name}`),
 })
 
 export const pause = serverAction({
@@ -129,4 +159,4 @@ export const resume = serverAction({
   },
 })
 
-export const powerActions: ServerAction[] = [start, stop, pause, unpause, suspend, resume]
+export const powerActions: ServerAction[] = [start, stop, powerOn, powerOff, pause, unpause, suspend, resume]

@@ -31,9 +31,14 @@ const withVolumes: VmState[] = [
 ]
 const powerTasks: TaskState[] = ['rebooting', 'rebooting_hard', 'pausing', 'unpausing', 'suspending', 'resuming']
 
+const start = { from: ['stopped'], task: 'powering-on' } as const
+const stop = { from: ['active', 'error'], task: 'powering-off' } as const
+
 const table = {
-  start: { from: ['stopped'], task: 'powering-on' },
-  stop: { from: ['active', 'error'], task: 'powering-off' },
+  start,
+  stop,
+  'power-on': start,
+  'power-off': stop,
   pause: { from: ['active'], task: 'pausing' },
   unpause: { from: ['paused'], task: 'unpausing' },
   suspend: { from: ['active'], task: 'suspending' },
