@@ -23,7 +23,14 @@ import { machineWishes } from './machine.ts'
 import { levelsOf } from './nearness.ts'
 import { checkContents } from './quota.ts'
 import type { GuestDataRow, RequestSpec, ServerFlavor, ServerImage } from './server.ts'
-import { checkedRequest, hasAgent, noAgent, type SoftwareRequest, softwareRule } from './software/software.ts'
+import {
+  checkedRequest,
+  hasAgent,
+  noAgent,
+  refusedRequest,
+  type SoftwareRequest,
+  softwareRule,
+} from './software/software.ts'
 
 export const forcedHost = rule('os_compute_api:servers:create:forced_host', admin)
 export const requestedDestination = rule('compute:servers:create:requested_destination', admin)
@@ -114,11 +121,12 @@ export async function buildRequest(ctx: Ctx, body: CreateBody, project: string):
 }
 
 function softwareAsked(ctx: Ctx, server: ServerBody, image: ServerImage | null): SoftwareRequest | undefined {
-  const asked = server['os-software:request']
+  const field = 'os-software:request'
+  const asked = server[field]
   if (asked === undefined) return undefined
   ctx.enforce(softwareRule)
-  if (!hasAgent(image)) throw new BadRequest(noAgent)
-  return checkedRequest(asked)
+  if (!hasAgent(image)) throw refusedRequest(field, noAgent)
+  return checkedRequest(field, asked)
 }
 
 function countsOf(server: ServerBody): { min_count: number; max_count: number } {

@@ -3,6 +3,7 @@ import { Type } from '#kernel/schema/builders.ts'
 import { since, until } from '#kernel/schema/marks.ts'
 import { linksSchema as links } from '../dialect.ts'
 import { showsAttributes } from '../extensions/extensions.ts'
+import { shownRequest } from './software/software.ts'
 
 const text = Type.String()
 const nullableText = Type.Union([Type.String(), Type.Null()])
@@ -93,6 +94,12 @@ export const serverSchema = Type.Object(
     pinned_availability_zone: since('2.96', nullableText),
     scheduler_hints: since('2.100', Type.Record(text, Type.Array(text))),
   },
+  { additionalProperties: false, ...showsAttributes },
+)
+
+/** Of a server that is shown alone. */
+export const singleSchema = Type.Object(
+  { ...serverSchema.properties, 'os-software:request': Type.Optional(shownRequest) },
   { additionalProperties: false, ...showsAttributes },
 )
 

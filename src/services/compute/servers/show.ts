@@ -4,7 +4,7 @@ import { projectReaderOrAdmin, rule } from '#kernel/policy/rule.ts'
 import type { Static } from '#kernel/schema/builders.ts'
 import { Type } from '#kernel/schema/builders.ts'
 import { loadServer } from './access.ts'
-import { serverSchema } from './server-schema.ts'
+import { singleSchema } from './server-schema.ts'
 import { singleView } from './view.ts'
 
 export const showServer = operation({
@@ -14,8 +14,8 @@ export const showServer = operation({
   summary: 'Show a server',
   policy: rule('os_compute_api:servers:show', projectReaderOrAdmin),
   load: loadServer,
-  response: Type.Object({ server: serverSchema }),
+  response: Type.Object({ server: singleSchema }),
   async handle(ctx, { target }) {
-    return { server: (await singleView(ctx, target)) as Static<typeof serverSchema> }
+    return { server: (await singleView(ctx, target)) as Static<typeof singleSchema> }
   },
 })

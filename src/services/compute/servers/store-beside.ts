@@ -2,32 +2,65 @@
 import type { Ctx } from '#kernel/context.ts'
 import { fromEach, run, statement } from '#kernel/db/statement.ts'
 import type { RequestSpec } from './server.ts'
+import type { ShownRequest } from './software/software.ts'
 import { cellDatabases } from './store-cells.ts'
 
 export interface InCell {
   tags: Map<string, string[]>
   volumes: Map<string, { id: string; delete_on_termination: boolean }[]>
+  software: Map<string, ShownRequest>
 }
 
-/** Tags in alphabetical order and attached volumes in that of their devices, by server. */
-export async function besideInCells(ctx: Ctx, ids: readonly string[]): Promise<InCell> {
-  const found: InCell = { tags: new Map(), volumes: new Map() }
+type Held = { server_id: string; name: string; position: number | null; goes: number | null; driver?: null }
+type Wanted = Pick<ShownRequest, 'driver'> & {
+  server_id: string
+  /** Null: no package is asked for. */
+  name: string | null
+  version: string | null
+  digest: string | null
+}
+
+/** Tags in alphabetical order, attached volumes in that of their devices and, where asked for, which software is wanted, by server. */
+export async function besideInCells(
+  ctx: Ctx,
+  ids: readonly string[],
+  { software }: { software: boolean },
+): Promise<InCell> {
+  const found: InCell = { tags: new Map(), volumes: new Map(), software: new Map() }
   if (ids.length === 0) return found
   for (const db of cellDatabases(ctx.cells)) {
-    const s = statement(db, 'select server_id, tag as name, null as position, null as goes')
+    const more = software ? ', null as driver, null as version, null as digest' : ''
+    const s = statement(db, `select server_id, tag as name, null as position, null as goes${more}`)
     const tagged = fromEach(s, { table: 'compute_server_tags', as: 't', column: 'server_id' }, ids)
     s.text += ` from ${tagged.from} where ${tagged.where}`
-    s.text += ' union all select server_id, volume_id, position, delete_on_termination'
+    s.text += ` union all select server_id, volume_id, position, delete_on_termination${more}`
     const devices = fromEach(s, { table: 'compute_block_devices', as: 'd', column: 'server_id' }, ids)
     s.text += ` from ${devices.from} where ${devices.where}`
-    s.text += " and kind = 'volume' and volume_id is not null and attachment_id is not null order by 3, 2"
-    type Beside = { server_id: string; name: string; position: number | null; goes: number | null }
-    for (const { server_id, name, position, goes } of (await run<Beside>(db, s)).rows) {
-      if (position === null) add(found.tags, server_id, name)
-      else add(found.volumes, server_id, { id: name, delete_on_termination: goes !== 0 })
+    s.text += " and kind = 'volume' and volume_id is not null and attachment_id is not null"
+    if (software) {
+      const asked = fromEach(s, { table: 'compute_server_software', as: 's', column: 'server_id' }, ids)
+      s.text += ' union all select s.server_id, p.name, null, null, s.driver, p.wanted_version, s.manifest_sha256'
+      s.text += ` from ${asked.from} left join compute_server_packages p on p.server_id = s.server_id and p.wanted = 1`
+      s.text += ` where ${asked.where}`
+    }
+    s.text += ' order by 3, 2'
+    for (const row of (await run<Held | Wanted>(db, s)).rows) {
+      if (row.driver) addWanted(found.software, row)
+      else if (row.position === null) add(found.tags, row.server_id, row.name)
+      else add(found.volumes, row.server_id, { id: row.name, delete_on_termination: row.goes !== 0 })
     }
   }
   return found
+}
+
+function addWanted(requests: InCell['software'], { server_id, driver, name, version, digest }: Wanted): void {
+  const request = requests.get(server_id) ?? {
+    driver,
+    packages: [],
+    ...(digest !== null && { manifest_sha256: digest }),
+  }
+  if (name !== null) request.packages.push({ name, ...(version !== null && { version }) })
+  requests.set(server_id, request)
 }
 
 export interface InAll {

@@ -10,6 +10,7 @@ import { type HostRow, isUp } from '../hosts/host.ts'
 import { hosts } from '../hosts/store.ts'
 import { shownProperties } from './image-properties.ts'
 import { type GuestDataRow, type ServerFault, type ServerRow, statusOf } from './server.ts'
+import { showSoftware } from './software/software.ts'
 import { besideInAll, besideInCells, type InAll, type InCell } from './store-beside.ts'
 import { guestDataOfMany } from './store-guest-data.ts'
 
@@ -148,7 +149,7 @@ async function around(ctx: Ctx, servers: readonly ShownServer[], single: boolean
   }
   return {
     ports: await ctx.services.network.shownPorts(ctx, ids),
-    inCell: await besideInCells(ctx, ids),
+    inCell: await besideInCells(ctx, ids, { software: single && ctx.can(showSoftware) }),
     guestData: may.seeExtended && ctx.atLeast('2.3') ? await guestDataOfMany(ctx, ids) : new Map(),
     // Groups are shown from 2.71 on, of single servers; what was asked for from 2.96 on.
     inAll: await besideInAll(ctx, ctx.atLeast(single ? '2.71' : '2.96') ? ids : []),
@@ -170,11 +171,16 @@ async function hostStatuses(ctx: Ctx, servers: readonly ShownServer[]): Promise<
   return new Map(found.map(host => [host.name, isUp(ctx, host) ? statusOfHost(host) : 'DOWN']))
 }
 
-/** A server as it is shown alone: with its groups. */
+/** A server as it is shown alone: with its groups, and the software that was asked for. */
 export async function singleView(ctx: Ctx, server: ServerRow) {
   const known = await around(ctx, [server], true)
   const server_groups = known.inAll.groups.get(server.id) ?? []
-  return { ...detailedView(ctx, server, known), server_groups, ...known.attributes?.get(server.id) }
+  return {
+    ...detailedView(ctx, server, known),
+    server_groups,
+    'os-software:request': known.inCell.software.get(server.id),
+    ...known.attributes?.get(server.id),
+  }
 }
 
 export async function detailedViews(ctx: Ctx, servers: readonly ShownServer[]) {
@@ -188,8 +194,8 @@ const shownSince275 = /^(OS-EXT-|OS-SRV-USG:|os-extended-volumes:|(config_drive|
 
 /** A server in the answer to a change of it. */
 export async function changedView(ctx: Ctx, server: ServerRow) {
-  // What the guest is told is shown with the server alone.
-  const { 'OS-EXT-SRV-ATTR:user_data': _, ...full } = await singleView(ctx, server)
+  // What the guest is told, and is to have, is shown with the server alone.
+  const { 'OS-EXT-SRV-ATTR:user_data': _, 'os-software:request': __, ...full } = await singleView(ctx, server)
   if (ctx.atLeast('2.75')) return full
   const addresses = Object.entries(full.addresses).map(([network, its]) => [
     network,

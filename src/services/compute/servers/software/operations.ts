@@ -2,7 +2,6 @@
 import type { Ctx } from '#kernel/context.ts'
 import { Conflict } from '#kernel/errors.ts'
 import { type Operation, operation, reply } from '#kernel/operation.ts'
-import { projectReaderOrAdmin, rule } from '#kernel/policy/rule.ts'
 import { type Static, Type } from '#kernel/schema/builders.ts'
 import { body } from '../../dialect.ts'
 import { loadServer } from '../access.ts'
@@ -13,6 +12,7 @@ import {
   hasAgent,
   noAgent,
   packageStates,
+  showSoftware,
   softwareDrivers,
   softwareRequest,
   softwareRule,
@@ -61,7 +61,7 @@ const show = operation({
   method: 'GET',
   path,
   summary: 'Show which software a server is to have, and what came of it',
-  policy: rule('nephos:software:show', projectReaderOrAdmin),
+  policy: showSoftware,
   load: loadServer,
   response: body('software', shown),
   handle: (ctx, { target }) => view(ctx, target.id),
@@ -79,7 +79,7 @@ const update = operation({
   status: 202,
   response: body('software', shown),
   async handle(ctx, { target, body: { software } }) {
-    const request = checkedRequest(software)
+    const request = checkedRequest('software', software)
     requireAllowed(ctx, target, 'software')
     if (!hasAgent(target.image)) throw new Conflict(noAgent)
     await ctx.transaction(async tx => {

@@ -103,6 +103,59 @@ onEachEngine('a version that is none is not taken for one, whatever a guest says
   assert.deepEqual([git!.version, git!.message], ['1.0', 'What the guest has of it is no version.'])
 })
 
+onEachEngine(
+  'a server shows which software it is to have, in the words in which it may be asked for',
+  async database => {
+    await using s = await stage({ world: await newWorld(undefined, database) })
+    const shown = async (id: string) => (await s.show(s.demo, id, '2.1'))['os-software:request']
+    const plain = await s.boot(s.demo)
+    assert.ok(!('os-software:request' in plain))
+    const asked = { driver: 'packages', packages: ['vim', { name: 'nginx', version: '1.2' }] }
+    const { id } = await s.boot(s.demo, { 'os-software:request': asked })
+    const first = { driver: 'packages', packages: [{ name: 'nginx', version: '1.2' }, { name: 'vim' }] }
+    assert.deepEqual(await shown(id), first)
+    await s.run()
+    assert.deepEqual(await shown(id), first, 'what came of it is shown by os-software')
+    assert.equal((await s.put(id, first)).status, 202, 'it may be sent again as it is shown')
+
+    const manifest = 'a secret'
+    await s.put(id, { driver: 'puppet', packages: ['git'], manifest })
+    const manifest_sha256 = (await s.software(id)).manifest_sha256
+    const second = { driver: 'puppet', packages: [{ name: 'git' }], manifest_sha256 }
+    assert.deepEqual(await shown(id), second, 'what is to go is not asked for')
+    await s.put(id, { driver: 'puppet', manifest })
+    assert.deepEqual(await shown(id), { ...second, packages: [] })
+
+    const path = `/servers/${id}`
+    for (const [method, where, body] of [
+      ['GET', '/servers/detail'],
+      ['PUT', path, { server: { name: 'other' } }],
+      ['POST', `${path}/action`, { rebuild: { imageRef: tiny } }],
+    ] as const) {
+      const answer = await s.api(s.demo, method, where, body)
+      assert.ok(answer.status < 300, `${method} ${where}: ${answer.status}`)
+      assert.ok(!JSON.stringify(answer.body).includes('os-software'), `${method} ${where}`)
+    }
+    await s.env.sagas.idle()
+    s.env.policy.override({ 'nephos:software:show': 'rule:context_is_admin' })
+    assert.equal(await shown(id), undefined)
+    assert.ok((await s.show(await s.admin(), id))['os-software:request'])
+    await s.remove(s.demo, id)
+  },
+)
+
+test('a server with software is shown with as many statements as one without', async () => {
+  await using s = await stage({ set: ['identity.cache_trust_ms=60000'] })
+  const cost = async (id: string) => {
+    await s.show(s.demo, id)
+    const before = s.env.database.statements()
+    await s.show(s.demo, id)
+    return s.env.database.statements() - before
+  }
+  const [plain, asked] = [await s.boot(s.demo), await s.boot(s.demo, { 'os-software:request': packages('vim') })]
+  assert.deepEqual([await cost(plain.id), await cost(asked.id)], [4, 4])
+})
+
 onEachEngine('of requests that come at once each is taken, and the last one counts', async database => {
   await using s = await stage({ world: await newWorld(undefined, database) })
   const { id } = await s.boot(s.demo)
@@ -248,8 +301,19 @@ test('requests are checked, and only an owner makes them', async () => {
   assert.equal((await s.put(id, packages('vim'))).status, 409)
   await setProperties(s, { hw_qemu_guest_agent: 'no' })
   const server = s.newServer({ 'os-software:request': packages('vim') })
-  const answer = await s.api(s.demo, 'POST', '/servers', { server })
-  assert.deepEqual([answer.status, JSON.stringify(answer.body).includes('hw_qemu_guest_agent')], [400, true])
+  const message = async (asked: object) => {
+    const { status, body } = await s.api(s.demo, 'POST', '/servers', { server: { ...server, ...asked } })
+    assert.equal(status, 400)
+    return (body as unknown as { badRequest: { message: string } }).badRequest.message
+  }
+  const field = 'Invalid input for field/attribute os-software:request. '
+  assert.equal(
+    await message({}),
+    `${field}Its image promises no agent in the guest: the property hw_qemu_guest_agent has to be yes.`,
+  )
+  await setProperties(s, { hw_qemu_guest_agent: 'yes' })
+  const twice = { 'os-software:request': packages('vim', 'vim') }
+  assert.equal(await message(twice), `${field}Package vim is asked for twice.`)
 })
 
 test('of what earlier requests named, only so much may still have to go', async () => {

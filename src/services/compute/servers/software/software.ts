@@ -1,13 +1,16 @@
 /** The software that a server is to have: the request of its owner, and what is known of each package. */
 import { createHash } from 'node:crypto'
 import { BadRequest } from '#kernel/errors.ts'
-import { projectMemberOrAdmin, rule } from '#kernel/policy/rule.ts'
+import { projectMemberOrAdmin, projectReaderOrAdmin, rule } from '#kernel/policy/rule.ts'
 import { type Static, Type } from '#kernel/schema/builders.ts'
 import { booleanOf } from '../../dialect.ts'
 import type { ServerImage } from '../server.ts'
 
 /** Who may ask for software, also while creating a server. */
 export const softwareRule = rule('nephos:software:update', projectMemberOrAdmin)
+
+/** Who may see what is asked for, also with a server that is shown alone. */
+export const showSoftware = rule('nephos:software:show', projectReaderOrAdmin)
 
 export const softwareDrivers = ['packages', 'puppet', 'chef'] as const
 export type SoftwareDriver = (typeof softwareDrivers)[number]
@@ -83,16 +86,36 @@ export const softwareRequest = Type.Object(
   { additionalProperties: false },
 )
 
-/** Throws what schemas cannot say. */
-export function checkedRequest({ driver, packages = [], manifest }: Static<typeof softwareRequest>): SoftwareRequest {
+/** A request as it is shown with its server: one that may be sent again, but for the manifest. Packages are in the order of their names. */
+export const shownRequest = Type.Object(
+  {
+    driver: softwareRequest.properties.driver,
+    packages: Type.Array(
+      Type.Object({ name: Type.String(), version: Type.Optional(Type.String()) }, { additionalProperties: false }),
+    ),
+    manifest_sha256: Type.Optional(Type.String()),
+  },
+  { additionalProperties: false },
+)
+export type ShownRequest = Static<typeof shownRequest>
+
+/** The 400 of a request for software that came as this field. */
+export const refusedRequest = (field: string, why: string) =>
+  new BadRequest(`Invalid input for field/attribute ${field}. ${why}`)
+
+/** Throws what schemas cannot say of a request that came as this field. */
+export function checkedRequest(
+  field: string,
+  { driver, packages = [], manifest }: Static<typeof softwareRequest>,
+): SoftwareRequest {
   const wanted = packages.map(one => ({ version: null, ...(typeof one === 'string' ? { name: one } : one) }))
   const twice = wanted.find(({ name }, i) => wanted.findIndex(one => one.name === name) !== i)
-  if (twice) throw new BadRequest(`Package ${twice.name} is asked for twice.`)
+  if (twice) throw refusedRequest(field, `Package ${twice.name} is asked for twice.`)
   if (driver === 'packages' && manifest !== undefined)
-    throw new BadRequest('The driver packages takes no manifest: name the packages, or ask for puppet or chef.')
+    throw refusedRequest(field, 'The driver packages takes no manifest: name the packages, or ask for puppet or chef.')
   if (driver !== 'packages' && manifest === undefined)
-    throw new BadRequest(`The driver ${driver} needs a manifest: ${manifestOf[driver]}.`)
-  if (driver === 'chef' && !isObject(manifest!)) throw new BadRequest(`The manifest is not ${manifestOf.chef}.`)
+    throw refusedRequest(field, `The driver ${driver} needs a manifest: ${manifestOf[driver]}.`)
+  if (driver === 'chef' && !isObject(manifest!)) throw refusedRequest(field, `The manifest is not ${manifestOf.chef}.`)
   return { driver, packages: wanted, manifest: manifest ?? null }
 }
 
