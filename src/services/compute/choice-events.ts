@@ -11,7 +11,7 @@ import { membersOf, serverGroups } from './server-groups/store.ts'
 import { type MachineWishes, machineWishes } from './servers/machine.ts'
 import type { PlacingRequest } from './servers/placing.ts'
 import type { RequestSpec, ServerFlavor, ServerImage, VmState } from './servers/server.ts'
-import { requestSpecOf } from './servers/store.ts'
+import { requestSpecOf } from './servers/store-asked.ts'
 import { findServer } from './servers/store-servers.ts'
 
 /** What was asked of the scheduler. */

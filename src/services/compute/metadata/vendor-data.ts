@@ -4,7 +4,7 @@ import { type Ctx, perCloud } from '#kernel/context.ts'
 import { messageOf, Unavailable } from '#kernel/errors.ts'
 import { type Outside, sendTo } from '#kernel/http/outside.ts'
 import { computeConfig } from '../config.ts'
-import { requestSpecOf } from '../servers/store.ts'
+import { requestSpecOf } from '../servers/store-asked.ts'
 import type { GuestFacts } from './facts.ts'
 
 type Json = Record<string, unknown>

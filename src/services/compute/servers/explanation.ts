@@ -10,7 +10,7 @@ import type { Refused } from '../scheduler/scheduler.ts'
 import { loadServer } from './access.ts'
 import type { RequestSpec, ServerFault, ServerFlavor } from './server.ts'
 import { faultOf } from './steps.ts'
-import { explanationOf } from './store.ts'
+import { explanationOf } from './store-asked.ts'
 
 export interface Explanation {
   asked: {

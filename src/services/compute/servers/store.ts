@@ -3,47 +3,25 @@ import { sql } from 'kysely'
 import type { Ctx } from '#kernel/context.ts'
 import { archive, archived } from '#kernel/db/archive.ts'
 import type { Db } from '#kernel/db/database.ts'
-import { type ListOptions, rows, type Where } from '#kernel/db/rows.ts'
+import type { ListOptions, Where } from '#kernel/db/rows.ts'
 import { computeConfig } from '../config.ts'
 import { tell } from '../events.ts'
 import { attributesOf } from '../extensions/steps.ts'
 import { insertValues } from '../extensions/store.ts'
 import { leaveBundle } from '../links/store.ts'
 import { leaveGroups } from '../server-groups/store.ts'
-import type { Explanation } from './explanation.ts'
 import { systemsWithBuild, worksOfNew } from './guest-works/new-guest.ts'
 import { addWork, removeWorks } from './guest-works/store.ts'
 import type { GuestDataRow, RequestSpec, ServerRow, TaskState, VmState } from './server.ts'
 import { hasAgent, type SoftwareRequest } from './software/software.ts'
 import { removeSoftware, replaceSoftware } from './software/store.ts'
+import { explanations, requestSpecs } from './store-asked.ts'
 import { removeBuildRequest } from './store-build-requests.ts'
 import { cellDatabases, databaseOf, lastCellOf, mappings } from './store-cells.ts'
 import { findServer, guestData, servers } from './store-servers.ts'
 import { tags, tagsOf } from './store-tags.ts'
 
 export { findServer, guestDataOf } from './store-servers.ts'
-
-interface RequestSpecRow {
-  server_id: string
-  spec: RequestSpec
-}
-
-interface ExplanationRow {
-  server_id: string
-  at: string
-  report: Explanation
-}
-
-declare module '#kernel/db/database.ts' {
-  interface Tables {
-    compute_request_specs: RequestSpecRow
-    compute_server_explanations: ExplanationRow
-  }
-}
-
-const requestSpecs = rows<RequestSpecRow>('compute_request_specs', { json: ['spec'], alike: ['spec'] })
-
-const explanations = rows<ExplanationRow>('compute_server_explanations', { json: ['report'] })
 
 export interface NewServer {
   row: ServerRow
@@ -246,14 +224,6 @@ export async function usageOf(ctx: Ctx, project: string | readonly string[], use
   return usage
 }
 
-export async function requestSpecOf(ctx: Ctx, id: string): Promise<RequestSpec | undefined> {
-  return (await requestSpecs.find(ctx.db, { server_id: id }))?.spec
-}
-
-export async function updateRequestSpec(ctx: Ctx, id: string, spec: RequestSpec): Promise<void> {
-  await requestSpecs.update(ctx.db, { server_id: id }, { spec })
-}
-
 /** A server that is to be on another host than it is, and counts as being there. */
 export interface Elsewhere {
   server: Pick<ServerRow, 'id' | 'vcpus' | 'memory_mb' | 'disk_gb'>
@@ -290,16 +260,6 @@ export async function siblingsOf(ctx: Ctx, ids: readonly string[]): Promise<stri
   const row = ids[0] === undefined ? undefined : await findServer(ctx, ids[0])
   if (!row) return []
   return (await listServers(ctx, { reservation_id: row.reservation_id })).map(({ id }) => id)
-}
-
-/** Keeps why a server could not be placed; the newest explanation counts. */
-export async function keepExplanation(ctx: Ctx, id: string, report: Explanation): Promise<void> {
-  await explanations.remove(ctx.db, { server_id: id })
-  await explanations.insert(ctx.db, { server_id: id, at: new Date(ctx.clock.now()).toISOString(), report })
-}
-
-export function explanationOf(ctx: Ctx, id: string): Promise<ExplanationRow | undefined> {
-  return explanations.find(ctx.db, { server_id: id })
 }
 
 /** Servers that are gone, newest first, as they were at their end: a page of them, unless `limit` says how many. */

@@ -11,7 +11,8 @@ import { loadServer } from './access.ts'
 import { accessIp, diskConfig, hostname, keptIp } from './create-schema.ts'
 import type { ServerRow } from './server.ts'
 import { changedSchema } from './server-schema.ts'
-import { requestSpecOf, updateRequestSpec, updateServer as updateRow } from './store.ts'
+import { updateServer as updateRow } from './store.ts'
+import { requestSpecOf, updateRequestSpec } from './store-asked.ts'
 import { changedView } from './view.ts'
 
 export const updateServer = operation({

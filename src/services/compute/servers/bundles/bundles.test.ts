@@ -9,6 +9,7 @@ import { connect } from '../../links/steps.ts'
 import { holdHosts, removeBundle } from '../../links/store.ts'
 import { newFlavor } from '../fixtures/choosing.ts'
 import { newWorld, nothingHeld } from '../fixtures/world.ts'
+import { requestSpecOf } from '../store-asked.ts'
 import { type Asked, bundleCloud, liveMigrate, mesh } from './fixtures/bundle-cloud.ts'
 
 /** Rows that no sound cloud has. */
@@ -329,4 +330,25 @@ onEachEngine('a bundle that is deleted while a server of it moves leaves nothing
   await Promise.all([deleting, moving])
   assert.deepEqual(await contradictions(database), [])
   assert.deepEqual(await cloud.uplinks(), {})
+})
+
+onEachEngine('servers of a bundle that is deleted are as if they had been asked for alone', async database => {
+  await using cloud = await bundleCloud({ world: await newWorld(undefined, database) })
+  const { demo } = cloud
+  const servers = ['a', 'b'].map(name => cloud.server(name))
+  const { body } = await cloud.bundle(demo, { servers, links: mesh(['a', 'b'], { max_hops: 2 }) })
+  await cloud.env.sagas.idle()
+  const { id, servers: made } = body.bundle
+  const specs = () => Promise.all(made.map(one => requestSpecOf(cloud.ctx(), one.id)))
+  const before = await specs()
+  assert.deepEqual(
+    before.map(spec => spec?.bundle_id),
+    [id, id],
+  )
+  assert.equal((await cloud.api(demo, 'DELETE', `/os-bundles/${id}`)).status, 204)
+  const alone = before.map(spec => {
+    const { bundle_id: _, ...rest } = spec!
+    return rest
+  })
+  assert.deepEqual(await specs(), alone)
 })

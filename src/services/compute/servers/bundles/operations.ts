@@ -10,6 +10,7 @@ import { hopsOf } from '../../links/steps.ts'
 import { type BundleRow, bundles, links, removeBundle } from '../../links/store.ts'
 import { statusOf } from '../server.ts'
 import { listServers } from '../store.ts'
+import { forgetBundle } from '../store-asked.ts'
 import { tryOut } from '../trial.ts'
 import { type BundleBody, bundleRequest, createBundle, reasonOf, tryBundle } from './create.ts'
 
@@ -134,7 +135,13 @@ const remove = operation({
   load,
   status: 204,
   async handle(ctx, { target }) {
-    await ctx.transaction(tx => removeBundle(tx, target.id))
+    await ctx.transaction(async tx => {
+      await removeBundle(tx, target.id)
+      await forgetBundle(
+        tx,
+        target.servers.map(({ id }) => id),
+      )
+    })
   },
 })
 

@@ -6,7 +6,8 @@ import { hostWith, type Loaded, loadOf } from '../host-load.ts'
 import { unfitHosts } from '../moves/claim.ts'
 import { wouldGet } from '../placing.ts'
 import type { ServerRow } from '../server.ts'
-import { type Elsewhere, listServers, requestSpecOf } from '../store.ts'
+import { type Elsewhere, listServers } from '../store.ts'
+import { requestSpecOf } from '../store-asked.ts'
 
 export interface BalanceWish {
   /** In percent: how far the fullest host may be from the emptiest. */
