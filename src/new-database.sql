@@ -505,7 +505,7 @@ CREATE INDEX "compute_fencings_host" on "compute_fencings" ("host", "created_at"
 
 CREATE INDEX "compute_servers_list" on "compute_servers" ("project_id", "created_at", "id", "vm_state", "display_name");
 
-CREATE TABLE "compute_server_software" ("server_id" text primary key, "driver" text not null, "manifest" text, "manifest_sha256" text, "status" text not null, "run" text, "message" text, "created_at" text not null, "updated_at" text not null);
+CREATE TABLE "compute_server_software" ("server_id" text primary key, "driver" text not null, "manifest" text, "manifest_sha256" text, "status" text not null, "run" text, "message" text, "created_at" text not null, "updated_at" text not null, "silences" integer default 0 not null, "silent_at" text, "ask_at" text);
 
 CREATE INDEX "compute_server_software_status" on "compute_server_software" ("status");
 
@@ -525,7 +525,7 @@ CREATE INDEX "compute_links_bundle" on "compute_links" ("bundle_id");
 
 CREATE INDEX "compute_link_ends_consumer" on "compute_link_ends" ("consumer");
 
-CREATE TABLE "compute_guest_works" ("server_id" text not null, "work" text not null, "status" text not null, constraint "compute_guest_works_key" primary key ("server_id", "work"));
+CREATE TABLE "compute_guest_works" ("server_id" text not null, "work" text not null, "status" text not null, "silences" integer default 0 not null, "silent_at" text, "ask_at" text, constraint "compute_guest_works_key" primary key ("server_id", "work"));
 
 CREATE INDEX "compute_guest_works_status" on "compute_guest_works" ("status");
 
@@ -599,6 +599,7 @@ insert into "kernel_migrations" values
 ('compute', '0023-build-requests'),
 ('compute', '0024-extension-values'),
 ('compute', '0025-agent-builds'),
+('compute', '0026-silent-agents'),
 ('event', '0001-webhooks');
 
 insert into "identity_generation" values

@@ -61,6 +61,7 @@ import { guestWorks } from './migrations/0022-guest-works.ts'
 import { buildRequestsTable } from './migrations/0023-build-requests.ts'
 import { extensionValues } from './migrations/0024-extension-values.ts'
 import { agentBuilds } from './migrations/0025-agent-builds.ts'
+import { silentAgents } from './migrations/0026-silent-agents.ts'
 import { networkOperationsOfCompute } from './network-proxies/networks.ts'
 import { securityGroupOperations } from './network-proxies/security-groups.ts'
 import { computeNotifications } from './notifications/notification.ts'
@@ -183,6 +184,7 @@ export const computeService: Service = service({
     buildRequestsTable,
     extensionValues,
     agentBuilds,
+    silentAgents,
   ],
   config: computeConfig,
   configured: config => extended(computeService, config),

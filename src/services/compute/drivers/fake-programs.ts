@@ -21,7 +21,8 @@ const sysprep = 'C:\\Windows\\System32\\Sysprep\\sysprep.exe'
 /** A guest whose image promises an agent. Its system is what the image says; the name of a package that no repository has begins with `no-such`. */
 function withAgent(guest: FakeGuest): FakeSoftware {
   if (!hasAgent(guest)) throw new GuestError('Guest agent is not enabled for the instance')
-  if (guest.power_state !== powerStates.running) throw new GuestError('The agent of the guest does not answer.')
+  if (guest.power_state !== powerStates.running || guest.agentIsDown)
+    throw new GuestError('The agent of the guest does not answer.')
   guest.software ??= { ran: [], installed: {}, files: {}, root_gb: 1, agent_version: '1.0' }
   return guest.software
 }

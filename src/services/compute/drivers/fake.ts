@@ -35,6 +35,8 @@ export interface FakeGuest {
   passwords?: Record<string, string>
   /** What the agent in the guest was told, where its image promises one. */
   agent?: string[]
+  /** It answers nobody. */
+  agentIsDown?: boolean
   /** What was made of its software. */
   software?: FakeSoftware
   /** Of a guest that is aside: it runs on another host already. */

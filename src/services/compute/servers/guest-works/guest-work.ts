@@ -1,13 +1,15 @@
 /** What the cloud itself has to do in guests, by their agents, as soon as they run. */
 
+import type { Silence } from '../software/silence.ts'
+
 export const works = ['grow_disk', 'update_agent'] as const
 export type GuestWork = (typeof works)[number]
 
 /** There for as long as it is to be done. */
-export interface GuestWorkRow {
+export interface GuestWorkRow extends Silence {
   server_id: string
   work: GuestWork
-  /** `waiting`: for the server to be active. */
+  /** `waiting`: for the server to be active, or for its agent. */
   status: 'waiting' | 'running'
 }
 

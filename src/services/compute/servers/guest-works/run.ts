@@ -3,16 +3,16 @@ import { type Ctx, createCtx, systemIdentity } from '#kernel/context.ts'
 import { reconciler } from '#kernel/reconcile.ts'
 import { anySaga, type Saga, saga } from '#kernel/saga/saga.ts'
 import type { ServerRow } from '../server.ts'
-import { type Failed, failureOf, guestReady, insideOf, isAwake } from '../software/inside.ts'
+import { type Failed, failureOf, guestReady, insideOf } from '../software/inside.ts'
 import { hasAgent } from '../software/software.ts'
 import type { WholeInside } from '../software/tools/tool.ts'
-import { findServer, pickServers } from '../store.ts'
+import { findServer } from '../store.ts'
 import { bringUp } from './bring-up.ts'
 import { growsItsDisk } from './disk-config.ts'
 import { growRoot } from './grow-root.ts'
-import { type GuestWork, type GuestWorkRow, workSubject, workSubjects } from './guest-work.ts'
+import { type GuestWork, workSubject, workSubjects } from './guest-work.ts'
 import { systemsWithBuild, worksOfNew } from './new-guest.ts'
-import { addWork, changeWork, forgetWorks, waitingWorks, worksRunning } from './store.ts'
+import { addWork, beginWork, type DueWork, dueWorks, endWork, forgetWorks, worksRunning } from './store.ts'
 
 interface WorkInput {
   server_id: string
@@ -33,7 +33,6 @@ class WorkFailed extends Error {
 type Act = (inside: WholeInside, about: { ctx: Ctx; id: string; signal: AbortSignal }) => Promise<Outcome>
 
 function workSaga(work: GuestWork, step: string, act: Act): Saga<WorkInput> {
-  const running = (server_id: string): GuestWorkRow => ({ server_id, work, status: 'running' })
   return saga<WorkInput>(
     `compute.servers.${work}`,
     {
@@ -41,7 +40,7 @@ function workSaga(work: GuestWork, step: string, act: Act): Saga<WorkInput> {
       deadline: deadlineMs,
       async failed(ctx, { server_id }, error) {
         // It is to be done again, or the server goes.
-        if (!error.cancelled) await changeWork(ctx, running(server_id), 'done')
+        if (!error.cancelled && error.name !== 'WorkFailed') await endWork(ctx, { server_id, work }, 'done')
       },
     },
     async (s, { server_id }) => {
@@ -58,9 +57,10 @@ function workSaga(work: GuestWork, step: string, act: Act): Saga<WorkInput> {
                 return failureOf(error)
               }
             })
-      const asleep = 'away' in outcome && outcome.away === 'asleep'
-      await s.record('settle', ctx => changeWork(ctx, running(server_id), asleep ? 'waiting' : 'done'))
-      if ('failed' in outcome && !asleep) throw new WorkFailed(`Not done: ${step}.`)
+      const away = 'away' in outcome ? outcome.away : undefined
+      const how = away === 'asleep' || away === 'lost' ? away : 'done'
+      await s.record('settle', ctx => endWork(ctx, { server_id, work }, how))
+      if ('failed' in outcome && how !== 'asleep') throw new WorkFailed(`Not done: ${step}.`)
     },
   )
 }
@@ -97,36 +97,25 @@ export async function endWorks(ctx: Ctx, { id, image }: ServerRow): Promise<void
 /** At a time, in the whole cloud: each holds its file in memory, and not all guests are to have a bad one at once. */
 const mostUpdates = 4
 
-const columns = ['id', 'project_id', 'user_id', 'vm_state', 'power_state'] as const
+const mostBegun = 500
 
-/** Begins what waits for servers that run by now. */
+/** Begins what waits for servers that run by now, or for agents that were silent. */
 export const guestWorkRuns = reconciler({
   id: 'compute.guest_works',
   every: 5_000,
   async run(ctx) {
-    const all = await waitingWorks(ctx)
-    let free = all.length === 0 ? 0 : mostUpdates - (await worksRunning(ctx, 'update_agent'))
-    const waiting = free > 0 ? all : all.filter(({ work }) => work !== 'update_agent')
-    for (let i = 0; i < waiting.length; i += 500) {
-      const some = waiting.slice(i, i + 500)
-      const idle = { id: some.map(row => row.server_id), vm_state: ['active', 'resized'], task_state: null } as const
-      const servers = new Map((await pickServers(ctx, columns, idle, {})).filter(isAwake).map(row => [row.id, row]))
-      for (const row of some) {
-        const server = servers.get(row.server_id)
-        if (!server || (row.work === 'update_agent' && free-- <= 0)) continue
-        await begin(ctx, server, row)
-      }
-    }
+    for (const due of await dueWorks(ctx, 'grow_disk', mostBegun)) await begin(ctx, due)
+    const free = mostUpdates - (await worksRunning(ctx, 'update_agent'))
+    if (free > 0) for (const due of await dueWorks(ctx, 'update_agent', free)) await begin(ctx, due)
   },
 })
 
-type Owned = Pick<ServerRow, 'id' | 'project_id' | 'user_id'>
-
-async function begin(ctx: Ctx, { id, project_id, user_id }: Owned, row: GuestWorkRow): Promise<void> {
+async function begin(ctx: Ctx, due: DueWork): Promise<void> {
+  const { id, project_id, user_id, work } = due
   const identity = { ...systemIdentity, project_id, user_id }
   const owner = createCtx(ctx, { requestId: `req-${ctx.ids.uuid()}`, identity })
   await owner.transaction(async tx => {
-    if (!(await changeWork(tx, row, 'running'))) return
-    await tx.sagas.start(tx, sagas[row.work], { server_id: id }, workSubject(id, row.work))
+    if (!(await beginWork(tx, due))) return
+    await tx.sagas.start(tx, sagas[work], { server_id: id }, workSubject(id, work))
   })
 }

@@ -228,6 +228,37 @@ test('an update that did not bring what it promised is told, with what there is'
   assert.equal(message, 'the update ended with 0. The agent is of version 2.0 still.')
 })
 
+test('an agent that was silent is asked again after pauses that grow, and when its server is started again', async () => {
+  await using web = await builds()
+  const clock = virtualClock()
+  await using s = await stage({ world: await newWorld(clock) })
+  const { id } = await s.boot(s.demo)
+  s.guest(id).agentIsDown = true
+  await s.make(web.of('2.0'))
+  const asked: [minute: number, times: number][] = []
+  for (const minutes of [18, 10, 36]) {
+    for (let minute = 0; minute < minutes; minute += 2) {
+      await s.reconcile('compute.agent_builds')
+      await s.reconcile('compute.guest_works')
+      await clock.advance(2 * 60_000)
+    }
+    asked.push([(asked.at(-1)?.[0] ?? 0) + minutes, (await s.actions(id)).length])
+  }
+  assert.deepEqual(asked, [
+    [18, 1],
+    [28, 2],
+    [64, 3],
+  ])
+  const { version, message } = await s.agent(id)
+  assert.deepEqual([version, message], [null, null])
+  s.guest(id).agentIsDown = false
+  await s.act(id, { reboot: { type: 'HARD' } })
+  await s.run()
+  assert.equal((await s.agent(id)).version, '2.0')
+  await s.remove(s.demo, id)
+  assert.deepEqual(await s.held(), nothingHeld)
+})
+
 test('four guests at a time are brought up to a build', async () => {
   await using web = await builds()
   await using s = await stage({ vcpus: 64 })

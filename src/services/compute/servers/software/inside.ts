@@ -12,14 +12,16 @@ import type { WholeInside } from './tools/tool.ts'
 const patienceMs = 10 * 60_000
 const betweenMs = 2_000
 
-/** There is nobody to ask in the guest, for now or for good. */
+/** `asleep`: until the server runs. `lost`: the agent was waited for in vain, and may be there later. `none`: there is no agent. */
+type Away = 'asleep' | 'lost' | 'none'
+
+/** There is nobody to ask in the guest. */
 class GuestAway extends Error {
   override readonly name = 'GuestAway'
-  /** It will be there again by itself, once the server runs. */
-  readonly asleep: boolean
-  constructor(message: string, asleep = false) {
+  readonly away: Away
+  constructor(message: string, away: Away) {
     super(message)
-    this.asleep = asleep
+    this.away = away
   }
 }
 
@@ -27,13 +29,13 @@ class GuestAway extends Error {
 export interface Failed {
   failed: string
   of_guest: true
-  away?: 'asleep' | 'lost'
+  away?: Away
 }
 
 /** That nobody was there; any other error is thrown. */
 export function failureOf(error: unknown): Failed {
   if (!(error instanceof GuestAway)) throw error
-  return { failed: error.message, of_guest: true, away: error.asleep ? 'asleep' : 'lost' }
+  return { failed: error.message, of_guest: true, away: error.away }
 }
 
 type Agent = ReturnType<typeof hostAgent>
@@ -52,13 +54,13 @@ async function patiently<T>(
     const server = await existingServer(ctx, id)
     requireAwake(server)
     try {
-      if (server.host === null) throw new GuestAway('The server has no host.')
+      if (server.host === null) throw new GuestAway('The server has no host.', 'lost')
       return await work(hostAgent(ctx, server.host), callOptions(ctx, signal, workMs + 120_000))
     } catch (error) {
       signal.throwIfAborted()
       if (!isAway(error)) throw error
       if (ctx.clock.now() >= until)
-        throw new GuestAway(isUnreachable(error) ? 'The host does not answer.' : messageOf(error))
+        throw new GuestAway(isUnreachable(error) ? 'The host does not answer.' : messageOf(error), 'lost')
     }
     await ctx.clock.sleep(betweenMs, signal)
   }
@@ -68,13 +70,13 @@ const isAway = (error: unknown) =>
   error instanceof GuestAway || isUnreachable(error) || (error instanceof Fault && error.type === 'GuestError')
 
 /** Whether the guest of a server that is not busy runs; after a resize it may be off. */
-export const isAwake = ({ vm_state, power_state }: Pick<ServerRow, 'vm_state' | 'power_state'>): boolean =>
+const isAwake = ({ vm_state, power_state }: Pick<ServerRow, 'vm_state' | 'power_state'>): boolean =>
   vm_state === 'active' || (vm_state === 'resized' && power_state === powerStates.running)
 
 function requireAwake(server: ServerRow): void {
-  if (!hasAgent(server.image)) throw new GuestAway(noAgent)
+  if (!hasAgent(server.image)) throw new GuestAway(noAgent, 'none')
   if (server.task_state === null && !isAwake(server))
-    throw new GuestAway('The server is not active: the run goes on when it is.', true)
+    throw new GuestAway('The server is not active: the run goes on when it is.', 'asleep')
 }
 
 /** Waits for the guest's agent, which may still boot, and for what its user data does; then says the ID of its system. */

@@ -4,18 +4,10 @@ import { reconciler } from '#kernel/reconcile.ts'
 import { type SagaError, saga } from '#kernel/saga/saga.ts'
 import { faultFacts, tell } from '../../events.ts'
 import { toldMessage } from '../steps.ts'
-import { listServers } from '../store.ts'
 import { type Failed, failureOf, guestReady, insideOf } from './inside.ts'
+import { notSilent, silentAgain } from './silence.ts'
 import { hasGone, type PackageRow, type SoftwareDriver, softwareSubject } from './software.ts'
-import {
-  failWanted,
-  packagesOf,
-  softwareOf,
-  updatePackage,
-  updateSoftware,
-  waitingForRuns,
-  wantAllAgain,
-} from './store.ts'
+import { dueRuns, failWanted, packagesOf, softwareOf, updatePackage, updateSoftware, wantAllAgain } from './store.ts'
 import type { NodeDefinition, Outcome, Task } from './tools/tool.ts'
 import { tools } from './tools/tools.ts'
 
@@ -50,7 +42,12 @@ export const softwareSaga = saga<RunInput>(
       // A newer request, a rebuild or a delete has taken its place.
       if (error.cancelled) return
       const message = told(error)
-      if (!(await updateSoftware(ctx, server_id, { status: 'failed', ...(message && { message }) }, { run }))) return
+      const failed = {
+        status: 'failed',
+        ...(message && { message }),
+        ...(error.name !== 'SoftwareFailed' && notSilent),
+      } as const
+      if (!(await updateSoftware(ctx, server_id, failed, { run }))) return
       await failUntried(ctx, server_id, message ?? 'It was not tried.')
       await tell(ctx, server_id, 'software.error', { fault: faultFacts(error) })
     },
@@ -74,13 +71,15 @@ export const softwareSaga = saga<RunInput>(
     }
     await s.record('settle', async ctx => {
       if (away?.away === 'asleep') {
-        await updateSoftware(ctx, id, { status: 'waiting', message: away.failed }, { run })
+        await updateSoftware(ctx, id, { status: 'waiting', message: away.failed, ...notSilent }, { run })
         return
       }
       const whole = failures.find(({ task }) => task?.package === undefined)
       const message = whole?.failed ?? null
       const status = failures.length > 0 ? 'failed' : 'done'
-      if (!(await updateSoftware(ctx, id, { status, message }, { run }))) return
+      const silence =
+        away?.away === 'lost' ? silentAgain(ctx.clock.now(), (await softwareOf(ctx, id)) ?? notSilent) : notSilent
+      if (!(await updateSoftware(ctx, id, { status, message, ...silence }, { run }))) return
       if (away) await failUntried(ctx, id, away.failed)
       if (failures.length === 0) await tell(ctx, id, 'software.end')
     })
@@ -168,21 +167,19 @@ export async function beginAnew(ctx: Ctx, id: string): Promise<void> {
 /** Ends what goes on in a server's guest. */
 export const endRun = (ctx: Ctx, id: string): Promise<void> => ctx.sagas.cancel(ctx, softwareSubject(id))
 
-/** Begins runs of servers that have become active: built, built anew, or started again. */
+/** Begins runs of servers that have become active: built, built anew, or started again; and again those whose agent was silent. */
 export const softwareRuns = reconciler({
   id: 'compute.software',
   every: 5_000,
   async run(ctx) {
-    const ids = await waitingForRuns(ctx)
-    for (let i = 0; i < ids.length; i += 500) {
-      const active = { id: ids.slice(i, i + 500), vm_state: 'active', task_state: null } as const
-      for (const { id, project_id, user_id } of await listServers(ctx, active)) {
-        const identity = { ...systemIdentity, project_id, user_id }
-        const owner = createCtx(ctx, { requestId: `req-${ctx.ids.uuid()}`, identity })
-        await owner.transaction(async tx => {
-          if ((await softwareOf(tx, id))?.status === 'waiting') await beginRun(tx, id)
-        })
-      }
+    for (const { id, project_id, user_id, run, has_news } of await dueRuns(ctx)) {
+      const identity = { ...systemIdentity, project_id, user_id }
+      const owner = createCtx(ctx, { requestId: `req-${ctx.ids.uuid()}`, identity })
+      await owner.transaction(async tx => {
+        // A newer request has begun its own.
+        if (await updateSoftware(tx, id, has_news ? notSilent : {}, { run, status: ['waiting', 'failed'] }))
+          await beginRun(tx, id)
+      })
     }
   },
 })

@@ -347,6 +347,33 @@ test('an agent that never answers ends the run, and the log says so', async () =
   assert.deepEqual([waited.result, waited.details], ['Error', 'The agent of the guest does not answer.'])
 })
 
+for (const [when, happens] of [
+  ['some minutes later', { minutes: 10 }],
+  ['when its server is started again', { action: { reboot: { type: 'SOFT' } } }],
+] as const) {
+  test(`an agent that was silent is asked again ${when}`, async () => {
+    const clock = virtualClock()
+    await using s = await stage({ world: await newWorld(clock) })
+    const { id } = await s.boot(s.demo)
+    s.guest(id).agentIsDown = true
+    await s.put(id, packages('nginx'))
+    for (let minute = 0; minute < 12; minute++) await clock.advance(60_000)
+    await s.run()
+    assert.deepEqual([(await s.software(id)).status, await s.states(id)], ['failed', { nginx: 'failed' }])
+    s.guest(id).agentIsDown = false
+    await s.run()
+    assert.equal((await s.software(id)).status, 'failed', 'not at once')
+    if ('minutes' in happens) await clock.advance(happens.minutes * 60_000)
+    else await s.api(s.demo, 'POST', `/servers/${id}/action`, happens.action)
+    await s.env.sagas.idle()
+    await s.run()
+    const { status, message } = await s.software(id)
+    assert.deepEqual([status, message, await s.states(id)], ['done', null, { nginx: 'installed' }])
+    await s.run()
+    assert.deepEqual(s.guest(id).software!.ran.filter(([path, verb]) => path === 'apk' && verb === 'add').length, 1)
+  })
+}
+
 test('a run that a stop interrupts goes on when the server runs again', async () => {
   await using s = await stage()
   const { id } = await s.boot(s.demo)

@@ -5,6 +5,7 @@ import { projectMemberOrAdmin, projectReaderOrAdmin, rule } from '#kernel/policy
 import { type Static, Type } from '#kernel/schema/builders.ts'
 import { booleanOf } from '../../dialect.ts'
 import type { ServerImage } from '../server.ts'
+import type { Silence } from './silence.ts'
 
 /** Who may ask for software, also while creating a server. */
 export const softwareRule = rule('nephos:software:update', projectMemberOrAdmin)
@@ -18,7 +19,7 @@ export type SoftwareDriver = (typeof softwareDrivers)[number]
 /** `waiting`: a run begins as soon as the server is active. */
 export type SoftwareStatus = 'waiting' | 'running' | 'done' | 'failed'
 
-export interface SoftwareRow {
+export interface SoftwareRow extends Silence {
   server_id: string
   driver: SoftwareDriver
   /** Sealed: it may hold secrets. */

@@ -1,9 +1,12 @@
 /** Servers' software in the database, beside the servers' own rows. */
+import { type SqlBool, sql } from 'kysely'
 import type { Ctx } from '#kernel/context.ts'
 import { type Db, lock } from '#kernel/db/database.ts'
-import { rows } from '#kernel/db/rows.ts'
+import { rows, type Where } from '#kernel/db/rows.ts'
 import { Conflict } from '#kernel/errors.ts'
+import { powerStates } from '../../host-agent.ts'
 import { cellDatabases, lastCellOf } from '../store-cells.ts'
+import { notSilent } from './silence.ts'
 import { digestOf, hasGone, type PackageRow, type SoftwareRequest, type SoftwareRow } from './software.ts'
 
 declare module '#kernel/db/database.ts' {
@@ -55,6 +58,7 @@ export async function replaceSoftware(
   await software.insert(db, {
     ...{ server_id: id, driver, manifest: sealed, manifest_sha256: manifest === null ? null : digestOf(manifest) },
     ...{ status: 'waiting', run: null, message: null, created_at: before?.created_at ?? at, updated_at: at },
+    ...notSilent,
   })
   const asked = wanted.map(({ name, version }) => {
     const had = known.get(name)
@@ -87,7 +91,7 @@ export async function updateSoftware(
   ctx: Ctx,
   id: string,
   patch: Partial<SoftwareRow>,
-  expected: Partial<SoftwareRow> = {},
+  expected: Where<SoftwareRow> = {},
 ): Promise<boolean> {
   const db = await lastCellOf(ctx, id)
   if (!db) return false
@@ -107,18 +111,43 @@ export async function failWanted(ctx: Ctx, id: string, names: readonly string[],
 /** A guest that was made anew has nothing of it: all is wanted again, once it runs. */
 export async function wantAllAgain(ctx: Ctx, id: string): Promise<boolean> {
   const db = await lastCellOf(ctx, id)
-  if (!db || !(await updateSoftware(ctx, id, { status: 'waiting', run: null, message: null }))) return false
+  if (!db || !(await updateSoftware(ctx, id, { status: 'waiting', run: null, message: null, ...notSilent })))
+    return false
   await packages.remove(db, { server_id: id, wanted: false })
   await packages.update(db, { server_id: id }, { state: 'wanted', version: null, message: null, updated_at: now(ctx) })
   return true
 }
 
-/** Servers whose run waits until they are active. */
-export async function waitingForRuns(ctx: Ctx): Promise<string[]> {
+/** Of a server (`s`) that runs and is at rest, and something that waits for its agent (`w`): whether that is asked now. */
+export const mayBeAsked = (now: string) => sql<SqlBool>`
+  s.task_state is null and (s.vm_state = 'active' or (s.vm_state = 'resized' and s.power_state = ${powerStates.running}))
+  and (w.silent_at is null or w.ask_at <= ${now} or s.updated_at > w.silent_at)`
+
+/** Whose agent was silent before what has happened to the server. */
+export const hasNews = sql<number | boolean>`coalesce(s.updated_at > w.silent_at, false)`
+
+export interface DueRun {
+  id: string
+  project_id: string
+  user_id: string
+  /** Of the row as it was found. */
+  run: string | null
+  has_news: boolean
+}
+
+/** Runs that wait until their server is active, or for an agent that was silent. */
+export async function dueRuns(ctx: Ctx): Promise<DueRun[]> {
   const found = await Promise.all(
-    cellDatabases(ctx.cells).map(db => software.pick(db, ['server_id'], { status: 'waiting' })),
+    cellDatabases(ctx.cells).map(db =>
+      sql<Omit<DueRun, 'has_news'> & { has_news: number | boolean }>`
+        select s.id, s.project_id, s.user_id, w.run, ${hasNews} as has_news
+        from compute_server_software w join compute_servers s on s.id = w.server_id
+        where (w.status = 'waiting' or w.silent_at is not null) and w.status <> 'running' and ${mayBeAsked(now(ctx))}`.execute(
+        db,
+      ),
+    ),
   )
-  return found.flat().map(row => row.server_id)
+  return found.flatMap(({ rows }) => rows.map(row => ({ ...row, has_news: Boolean(row.has_news) })))
 }
 
 export async function removeSoftware(db: Db, id: string): Promise<void> {
