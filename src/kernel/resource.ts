@@ -172,9 +172,11 @@ export function resource<Row extends StandardRow>(spec: ResourceSpec<Row>): Reso
   }
 
   /** Events in Neutron's words. What is done at once has a start and an end all the same: what was asked for, and what came of it. */
-  async function tell(ctx: Ctx, verb: string, id: string, asked: object, became: object): Promise<void> {
-    await ctx.events.emit(ctx, `${member}.${verb}.start`, id, { ...asked })
-    await ctx.events.emit(ctx, `${member}.${verb}.end`, id, { ...became })
+  function told(verb: string, resource_id: string, asked: object, became: object) {
+    return [
+      { type: `${member}.${verb}.start`, resource_id, payload: { ...asked } },
+      { type: `${member}.${verb}.end`, resource_id, payload: { ...became } },
+    ]
   }
 
   const list = operation({
@@ -240,8 +242,8 @@ export function resource<Row extends StandardRow>(spec: ResourceSpec<Row>): Reso
         const made: Row[] = []
         for (const value of values) made.push(await hooks.create(tx, value))
         const shown = await view(tx, made)
-        for (const [i, { id }] of made.entries())
-          await tell(tx, 'create', id, { [member]: items[i] }, { [member]: shown[i] })
+        const tellings = made.map(({ id }, i) => told('create', id, { [member]: items[i] }, { [member]: shown[i] }))
+        await tx.events.emitAll(tx, tellings.flat())
         return bulk ? { [collection]: shown } : { [member]: shown[0] }
       })
     },
@@ -268,7 +270,7 @@ export function resource<Row extends StandardRow>(spec: ResourceSpec<Row>): Reso
           ? await hooks.update(tx, row, patch)
           : await touch(tx, store, row, columnsOf<Row>(attributes, patch))
         const [shown] = await view(tx, [changed])
-        await tell(tx, 'update', row.id, { id: row.id, [member]: sent }, { [member]: shown })
+        await tx.events.emitAll(tx, told('update', row.id, { id: row.id, [member]: sent }, { [member]: shown }))
         return { [member]: shown }
       })
     },
@@ -286,7 +288,7 @@ export function resource<Row extends StandardRow>(spec: ResourceSpec<Row>): Reso
         checkRevision(row, headers['if-match'])
         await hooks.remove(tx, row)
         const its = { [`${member}_id`]: row.id }
-        await tell(tx, 'delete', row.id, its, its)
+        await tx.events.emitAll(tx, told('delete', row.id, its, its))
       })
       return reply(undefined, { status: 204 })
     },

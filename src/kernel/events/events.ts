@@ -63,6 +63,8 @@ export interface Reading {
 
 export interface Events {
   emit(ctx: Ctx, type: string, resourceId: string | null, payload: Record<string, unknown>): Promise<void>
+  /** Events in their order, with one statement. */
+  emitAll(ctx: Ctx, told: readonly Pick<Event, 'type' | 'resource_id' | 'payload'>[]): Promise<void>
   /** Events after a place in the log, oldest first. */
   since(ctx: Ctx, after: Position, reading: Reading): Promise<LoggedEvent[]>
   /** Events before a place in the log (or the last ones), newest first. */
@@ -96,23 +98,20 @@ export async function expireEvents(db: Db, before: string): Promise<number> {
 /** `renderers` are those of the services. */
 export function createEvents(renderers: readonly Renderer[], configured: Format): Events {
   const notifications = (event: Event, format = configured) => notificationsOf(renderers, event, format)
+  const emitAll: Events['emitAll'] = async (ctx, told) => {
+    const at = new Date(ctx.clock.now()).toISOString()
+    const caller = { project_id: ctx.identity.project_id ?? null, user_id: ctx.identity.user_id || null }
+    const events = told.map(({ type, resource_id, payload }): Event => {
+      return { id: ctx.ids.uuid(), type, at, ...factColumns(ctx), ...caller, resource_id, payload }
+    })
+    await table.insertMany(ctx.db, events)
+    for (const event of events) ctx.afterCommit(() => announce(ctx.bus, event, notifications(event)))
+  }
   return {
     notifications,
     notification: (event, format) => notificationOf(renderers, event, format),
-    async emit(ctx, type, resourceId, payload) {
-      const event: Event = {
-        id: ctx.ids.uuid(),
-        type,
-        at: new Date(ctx.clock.now()).toISOString(),
-        ...factColumns(ctx),
-        project_id: ctx.identity.project_id ?? null,
-        user_id: ctx.identity.user_id || null,
-        resource_id: resourceId,
-        payload,
-      }
-      await table.insert(ctx.db, event)
-      ctx.afterCommit(() => announce(ctx.bus, event, notifications(event)))
-    },
+    emit: (ctx, type, resource_id, payload) => emitAll(ctx, [{ type, resource_id, payload }]),
+    emitAll,
     since: (ctx, after, reading) => read(ctx, reading, 'asc', after),
     before: (ctx, place, reading) => read(ctx, reading, 'desc', place),
   }
