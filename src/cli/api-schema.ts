@@ -5,21 +5,16 @@ import type { Service } from '#kernel/service.ts'
 import { StartError } from './data-dir.ts'
 import { servicesOf } from './settings.ts'
 
-/** Exit code 1 when routes have no schema; they are named, and the document has the others. */
-export async function apiSchema({
-  service: type,
-  version,
-  data,
-}: {
-  service: string
-  version: string | undefined
-  data: string
-}): Promise<number> {
-  const services = await servicesOf(data)
+/** Exit code 1 when routes have no schema; they are named, and the document has the others. `known`: the services of a data directory. */
+export async function apiSchema(
+  { service: type, version, data }: { service: string; version: string | undefined; data: string },
+  known: (data: string) => Promise<Service[]> = servicesOf,
+): Promise<number> {
+  const services = await known(data)
   const service = services.find(one => one.type === type)
   if (!service) throw new StartError(`there is no service ${type}: say ${services.map(one => one.type).join(', ')}`)
   const asked = version === undefined ? undefined : versionOf(service, version)
-  process.stdout.write(`${JSON.stringify(openapi(service, asked), null, 2)}\n`)
+  console.log(JSON.stringify(openapi(service, asked), null, 2))
   const missing = service.operations.flatMap(one => undeclared(one).map(which => `  ${one.id}: ${which}`))
   if (missing.length === 0) return 0
   console.error(`${missing.length} routes have no schema of their own:\n${missing.join('\n')}`)

@@ -60,6 +60,8 @@ export interface ResourceSpec<Row extends StandardRow> extends ListSpec<Row> {
 export interface Resource<Row extends StandardRow> {
   spec: ResourceSpec<Row>
   operations: Operation[]
+  /** Of one of them. */
+  answer: TSchema
   /** Of a list of them. */
   listAnswer: TSchema
   rules: { create: Rule; show: Rule; update: Rule; delete: Rule }
@@ -304,6 +306,7 @@ export function resource<Row extends StandardRow>(spec: ResourceSpec<Row>): Reso
       ...(without.has('update') ? [] : [update]),
       ...(without.has('delete') ? [] : [remove]),
     ],
+    answer,
     listAnswer,
     rules,
     allRules: [...Object.values(rules), ...attributeRules.values()],

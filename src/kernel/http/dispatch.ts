@@ -240,7 +240,11 @@ function send(reply: FastifyReply, operation: Operation, answer: unknown, versio
 function checkAnswer(operation: Operation, answer: unknown, version: number): void {
   const body = answer instanceof Reply ? answer.body : answer
   const status = answer instanceof Reply ? (answer.status ?? 200) : 200
-  if (!operation.response || body === undefined || body === null || body instanceof Readable || status >= 300) return
+  if (body === undefined || body === null || body instanceof Readable || status >= 300) return
+  if (!operation.response) {
+    if (operation.answers || operation.raw || body === '') return
+    throw new Error(`answer of ${operation.id} has no schema: say its response, or what it answers`)
+  }
   const copy = JSON.parse(JSON.stringify(body))
   prune(copy, operation.response, version)
   const sent = JSON.parse(JSON.stringify(copy))

@@ -71,8 +71,8 @@ export interface ResourceSpec<Row extends StoredRow> {
 
 export interface Resource<Row extends StoredRow> {
   operations: Operation[]
-  /** Of a list of them. */
-  listAnswer: TSchema
+  /** Of one of them. */
+  answer: TSchema
   rules: { get: Rule; list: Rule; create: Rule; update: Rule; delete: Rule }
   /** The row, or `NotFound`. */
   find(ctx: Ctx, id: string): Promise<Row>
@@ -286,7 +286,7 @@ export function resource<Row extends StoredRow>(spec: ResourceSpec<Row>): Resour
     },
   })
 
-  return { operations: [list, show, create, update, remove], listAnswer, rules, find }
+  return { operations: [list, show, create, update, remove], answer, rules, find }
 }
 
 function unchangeable(name: string): BadRequest | Forbidden {

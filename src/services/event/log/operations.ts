@@ -45,6 +45,7 @@ const stream = operation({
   method: 'GET',
   path: '/v1/events/stream',
   summary: 'Follow events as they come (server-sent events)',
+  answers: streamType,
   policy: readEvents,
   query: Type.Object({ after: place, types: Type.Optional(typesText), format: Type.Optional(format) }),
   async handle(ctx, { query, headers, signal, method }) {
@@ -76,6 +77,7 @@ const feed = operation({
   method: 'GET',
   path: '/v1/feed',
   summary: 'Read events as an Atom feed, newest first',
+  answers: atomType,
   policy: readEvents,
   query: Type.Object({ before: place, types: Type.Optional(typesText) }),
   async handle(ctx, { query: { before, types } }) {

@@ -134,6 +134,7 @@ const create = operation({
   method: 'POST',
   path,
   summary: 'Create an application credential',
+  response: oneOf('application_credential', Type.Object({ ...answer.properties, secret: Type.String() })),
   policy: identityRule('create_application_credential', owner, ['project']),
   status: 201,
   request: Type.Object({

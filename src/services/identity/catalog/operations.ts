@@ -74,6 +74,7 @@ export const putRegion = operation({
   method: 'PUT',
   path: '/v3/regions/{id}',
   summary: 'Create a region with an id of your choice',
+  response: regionResource.answer,
   policy: regionResource.rules.create,
   request: Type.Object({
     region: Type.Object({

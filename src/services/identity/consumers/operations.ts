@@ -4,6 +4,7 @@ import type { Ctx } from '#kernel/context.ts'
 import { BadRequest, Forbidden, NotFound, Unauthorized } from '#kernel/errors.ts'
 import { operation, reply } from '#kernel/operation.ts'
 import { Type } from '#kernel/schema/builders.ts'
+import { oneOf } from '../answers.ts'
 import { rolesInScope } from '../assignments/assignment.ts'
 import { identityConfig } from '../config.ts'
 import { encrypted } from '../credentials/credential.ts'
@@ -53,12 +54,14 @@ export const consumerResource = resource<ConsumerRow>({
   },
 })
 
+const form = 'application/x-www-form-urlencoded'
+
 /** A key and its secret in the form of OAuth1's answers. */
 function answer(id: string, secret: string, expiresAt: number | null) {
   const end = expiresAt === null ? '' : `&oauth_expires_at=${isoMicros(expiresAt)}`
   return reply(`oauth_token=${id}&oauth_token_secret=${secret}${end}`, {
     status: 201,
-    headers: { 'content-type': 'application/x-www-form-urlencoded' },
+    headers: { 'content-type': form },
   })
 }
 
@@ -69,6 +72,8 @@ const createRequestToken = operation({
   method: 'POST',
   path: '/v3/OS-OAUTH1/request_token',
   summary: 'Ask, as a consumer, for a way to a project',
+  answers: form,
+  status: 201,
   takes: 'nothing',
   policy: 'public',
   async handle(ctx, request) {
@@ -123,6 +128,7 @@ const authorizeRequestToken = operation({
   method: 'PUT',
   path: '/v3/OS-OAUTH1/authorize/{request_token_id}',
   summary: 'Let a consumer act for you with some of your roles',
+  response: oneOf('token', Type.Object({ oauth_verifier: Type.String() })),
   policy: identityRule('authorize_request_token', adminRequired, ['project']),
   request: Type.Object({
     roles: Type.Array(
@@ -154,6 +160,8 @@ const createAccessToken = operation({
   method: 'POST',
   path: '/v3/OS-OAUTH1/access_token',
   summary: 'Fetch, as a consumer, what a user said yes to',
+  answers: form,
+  status: 201,
   takes: 'nothing',
   policy: 'public',
   async handle(ctx, request) {

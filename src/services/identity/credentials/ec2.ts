@@ -48,6 +48,7 @@ const create = operation({
   method: 'POST',
   path,
   summary: 'Create an EC2 credential',
+  response: oneOf('credential', answer),
   policy: identityRule('ec2_create_credential', member, systemOrProject),
   request: Type.Object({ tenant_id: Type.String({ minLength: 1, maxLength: 64 }) }),
   status: 201,

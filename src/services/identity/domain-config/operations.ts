@@ -105,6 +105,7 @@ function operationsAt({ id, path, of }: (typeof levels)[number]): Operation[] {
       method: 'PATCH',
       path,
       summary: `Change the configuration of ${of}`,
+      response: oneOf('config', configAnswer),
       policy: update,
       request,
       load,
@@ -152,6 +153,7 @@ const put = operation({
   method: 'PUT',
   path: '/v3/domains/{domain_id}/config',
   summary: 'Set the configuration of a domain',
+  response: oneOf('config', configAnswer),
   policy: create,
   request,
   load: async (ctx, { params }) => {

@@ -136,6 +136,7 @@ function issuing(more: { id: string; path: `/${string}`; summary: string; wrap(c
     method: 'POST',
     policy: 'public',
     request,
+    answers: 'text/xml',
     async handle(ctx, { body: { auth } }) {
       const { token } = auth.identity
       const told = await assertionFor(ctx, { token: token.id, provider: auth.scope.service_provider.id })

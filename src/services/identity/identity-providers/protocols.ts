@@ -54,6 +54,7 @@ const create = operation({
   method: 'PUT',
   path,
   summary: 'Add a protocol to an identity provider',
+  response: oneOf('protocol', answer),
   policy: rule('create_protocol', adminRequired),
   request: Type.Object(
     {
@@ -92,6 +93,7 @@ const update = operation({
   method: 'PATCH',
   path,
   summary: 'Change a protocol of an identity provider',
+  response: oneOf('protocol', answer),
   policy: rule('update_protocol', adminRequired),
   request: Type.Object(
     {

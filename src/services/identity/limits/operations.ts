@@ -128,6 +128,7 @@ const create = operation({
   method: 'POST',
   path,
   summary: 'Create limits',
+  response: Type.Object({ limits: Type.Array(answer) }),
   policy: identityRule('create_limits', adminRequired, systemOrProject),
   request: Type.Object({ limits: Type.Array(asked, { minItems: 1, maxItems: 1000 }) }, { additionalProperties: false }),
   status: 201,
@@ -164,6 +165,7 @@ const update = operation({
   method: 'PATCH',
   path: `${path}/{limit_id}`,
   summary: 'Change a limit',
+  response: oneOf('limit', answer),
   policy: identityRule('update_limit', adminRequired, systemOrProject),
   request: Type.Object(
     {

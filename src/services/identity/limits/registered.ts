@@ -103,6 +103,7 @@ const create = operation({
   method: 'POST',
   path,
   summary: 'Create registered limits',
+  response: Type.Object({ registered_limits: Type.Array(answer) }),
   policy: identityRule('create_registered_limits', adminRequired, systemOrProject),
   request: Type.Object(
     {
@@ -135,6 +136,7 @@ const update = operation({
   method: 'PATCH',
   path: `${path}/{registered_limit_id}`,
   summary: 'Change a registered limit that no other is in place of',
+  response: oneOf('registered_limit', answer),
   policy: identityRule('update_registered_limit', adminRequired, systemOrProject),
   request: Type.Object(
     { registered_limit: Type.Partial(Type.Object(attributes, { additionalProperties: false })) },

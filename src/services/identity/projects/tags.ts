@@ -54,6 +54,7 @@ const replace = operation({
   method: 'PUT',
   path: '/v3/projects/{project_id}/tags',
   summary: 'Replace the tags of a project',
+  response: listOf('tags', Type.String()),
   policy: identityRule('update_project_tags', manager, allScopes),
   request: Type.Object({ tags: Type.Array(tagSchema, { maxItems: 80, uniqueItems: true }) }),
   load,

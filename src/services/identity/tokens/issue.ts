@@ -12,7 +12,7 @@ import { demandOf, isMet } from './demand.ts'
 import { needsMore, projectNeedsMore } from './factors.ts'
 import { type Facts, grantedFacts } from './facts.ts'
 import { type AuthIdentity, type Proof, prove } from './methods.ts'
-import { kept, mint, rootOf } from './mint.ts'
+import { kept, mint, rootOf, tokenAnswer } from './mint.ts'
 import { type AskedScope, unscoped, type Wanted, wantedScope } from './scope.ts'
 
 const text = Type.String({ maxLength: 4096 })
@@ -123,6 +123,8 @@ export const issueToken = operation({
   method: 'POST',
   path: '/v3/auth/tokens',
   summary: 'Authenticate and issue a token',
+  response: tokenAnswer,
+  status: 201,
   policy: 'public',
   request,
   async handle(ctx, { body, query, headers, method, url, source }) {

@@ -1,11 +1,16 @@
 /** Making a token of facts. */
 import type { Ctx } from '#kernel/context.ts'
 import { Unauthorized } from '#kernel/errors.ts'
+import { Type } from '#kernel/schema/builders.ts'
+import { oneOf } from '../answers.ts'
 import { identityConfig } from '../config.ts'
 import { tokenBody } from './body.ts'
 import { demandOf, isMet } from './demand.ts'
 import type { Facts } from './facts.ts'
 import { type Claims, fineness, newAuditId, writeToken } from './token.ts'
+
+/** A token as it is shown. */
+export const tokenAnswer = oneOf('token', Type.Record(Type.String(), Type.Unknown()))
 
 /** Of answers that hold a token: they are for the one who asked, and nobody keeps them on the way. */
 export const kept = { 'cache-control': 'no-store', vary: 'X-Auth-Token' }

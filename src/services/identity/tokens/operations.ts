@@ -3,14 +3,14 @@ import type { Ctx } from '#kernel/context.ts'
 import { Forbidden, NotFound } from '#kernel/errors.ts'
 import { operation, reply } from '#kernel/operation.ts'
 import { Type } from '#kernel/schema/builders.ts'
-import { listOf, oneOf, texts } from '../answers.ts'
+import { listOf, texts } from '../answers.ts'
 import { catalogFor } from '../catalog/catalog.ts'
 import { identityConfig } from '../config.ts'
 import { isYes, linkTo } from '../listing.ts'
 import { adminOrSystemReader, allScopes, identityRule } from '../policy.ts'
 import { revokeToken } from '../revocations/revocation.ts'
 import { tokenBody } from './body.ts'
-import { kept } from './mint.ts'
+import { kept, tokenAnswer } from './mint.ts'
 import { checkToken } from './validate.ts'
 
 const subject = 'user_id:%(target.token.user_id)s'
@@ -33,7 +33,7 @@ export const showToken = operation({
   method: 'GET',
   path: '/v3/auth/tokens',
   summary: 'Validate a token and show it',
-  response: oneOf('token', Type.Record(Type.String(), Type.Unknown())),
+  response: tokenAnswer,
   policy: validatePolicy,
   query: Type.Object({ allow_expired: Type.Optional(Type.String()), nocatalog: Type.Optional(Type.String()) }),
   load: (ctx, { headers, query }) => {

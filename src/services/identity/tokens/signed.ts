@@ -11,7 +11,7 @@ import { allScopes, identityRule } from '../policy.ts'
 import { freshGeneration } from '../revocations/revocation.ts'
 import { trusts } from '../trusts/store.ts'
 import { grantedFacts } from './facts.ts'
-import { kept, mint } from './mint.ts'
+import { kept, mint, tokenAnswer } from './mint.ts'
 
 interface Signed {
   access?: string
@@ -124,6 +124,7 @@ export const ec2Tokens = operation({
   method: 'POST',
   path: '/v3/ec2tokens',
   summary: 'Issue a token for a request signed with an EC2 credential',
+  response: tokenAnswer,
   policy: identityRule('ec2tokens_validate', 'rule:service_or_admin', allScopes),
   request,
   async handle(ctx, { body }) {
@@ -137,6 +138,7 @@ export const s3Tokens = operation({
   method: 'POST',
   path: '/v3/s3tokens',
   summary: 'Describe the bearer of a request to an object store signed with an EC2 credential',
+  response: tokenAnswer,
   policy: identityRule('s3tokens_validate', 'rule:service_or_admin', allScopes),
   request,
   handle: async (ctx, { body }) => reply((await tokenFor(ctx, body, checkS3)).body, { headers: kept }),

@@ -154,6 +154,7 @@ export const createTrust = operation({
   method: 'POST',
   path: '/v3/OS-TRUST/trusts',
   summary: 'Create a trust',
+  response: oneOf('trust', answer),
   policy: create,
   request,
   status: 201,

@@ -34,6 +34,12 @@ const id = Type.Optional(Type.Union([Type.String({ maxLength: 36 }), Type.Null()
 const body = Type.Object({ subnet_id: id, port_id: id })
 type Body = Static<typeof body>
 
+const text = Type.String()
+const interfaceAnswer = Type.Object({
+  ...{ id: text, tenant_id: text, project_id: text, port_id: text, network_id: text },
+  ...{ subnet_id: Type.Optional(text), subnet_ids: Type.Array(text) },
+})
+
 /** What adding and removing answers. */
 function answer(router: RouterRow, port: PortRow, subnetIds: string[]) {
   return {
@@ -60,6 +66,7 @@ export const addInterface = operation({
   method: 'PUT',
   path: '/v2.0/routers/{id}/add_router_interface',
   summary: 'Add an interface to a router',
+  response: interfaceAnswer,
   policy: 'authenticated',
   request: body,
   async handle(ctx, { params, body: sent }) {
@@ -128,6 +135,7 @@ export const removeInterface = operation({
   method: 'PUT',
   path: '/v2.0/routers/{id}/remove_router_interface',
   summary: 'Remove an interface from a router',
+  response: interfaceAnswer,
   policy: 'authenticated',
   request: body,
   async handle(ctx, { params, body: sent }) {
@@ -178,6 +186,7 @@ function routesOperation(verb: 'add' | 'remove', guard: Rule, change: (had: Rout
     summary: verb === 'add' ? 'Add routes to a router' : 'Remove routes from a router',
     policy: 'authenticated',
     request: Type.Object({ router: Type.Object({ routes: Type.Unknown() }) }),
+    response: routers.answer,
     async handle(ctx, { params, body: sent }) {
       return ctx.transaction(async tx => {
         const router = await routers.loadFor(tx, guard, params.id)

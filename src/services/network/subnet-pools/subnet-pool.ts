@@ -168,6 +168,7 @@ function prefixOperation(
     summary: verb === 'add' ? 'Add prefixes to a subnet pool' : 'Remove prefixes from a subnet pool',
     policy: 'authenticated',
     request: Type.Object({ prefixes: Type.Unknown() }),
+    response: Type.Object({ prefixes: Type.Array(Type.String()) }),
     async handle(ctx, { params, body }) {
       return ctx.transaction(async tx => {
         const pool = await subnetPools.loadFor(tx, guards[verb], params.id)
