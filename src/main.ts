@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import type { Command } from './cli/command.ts'
 import { parseCommand, UsageError } from './cli/options.ts'
+import { toItsEnd } from './cli/to-its-end.ts'
 
 function version(): string {
   return JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version
@@ -69,7 +70,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 })
 
 try {
-  process.exitCode = await run(parseCommand(process.argv.slice(2)))
+  process.exitCode = await toItsEnd(run(parseCommand(process.argv.slice(2))))
 } catch (error) {
   if (error instanceof UsageError) {
     console.error(`nephos: ${error.message} (nephos --help lists everything)`)
