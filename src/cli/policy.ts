@@ -52,7 +52,10 @@ export function listLines(rules: readonly RuleDescription[]): string[] {
 
 /** A file that changes nothing: every rule with its default, commented out. */
 export function sampleLines(rules: readonly RuleDescription[], guards: Map<string, string[]>): string[] {
-  const head = '# Who may do what. Every rule with its default: remove the # in front of one to change it.'
+  const head = [
+    '# Who may do what. Every rule with its default: remove the # in front of one to change it.',
+    '# It is read at a start, as policy.yaml in the data directory.',
+  ]
   const body = rules
     .filter(rule => rule.default !== undefined)
     .flatMap(({ name, description, default: check, scopes, deprecated }) => [
@@ -62,7 +65,7 @@ export function sampleLines(rules: readonly RuleDescription[], guards: Map<strin
       ...(deprecated ? [`# Called ${deprecated.name} before ${deprecated.since}; that name is still obeyed.`] : []),
       `#${JSON.stringify(name)}: ${JSON.stringify(check)}`,
     ])
-  return [head, ...body]
+  return [...head, ...body]
 }
 
 /** Roles with those that they imply in a new cloud. */

@@ -4,7 +4,11 @@ import { choicesOf, type Schema, type Section, settingsOf } from './section.ts'
 
 /** A YAML file with every setting, its description and its default, all commented out: it changes nothing. */
 export function sampleConfig(sections: readonly Section[]): string {
-  const head = ['# Nephos. Every setting with its default: remove the # in front of one to change it.', '']
+  const head = [
+    '# Nephos. Every setting with its default: remove the # in front of one to change it.',
+    '# It is read at a start, as nephos.yaml in the data directory.',
+    '',
+  ]
   const body = sections.flatMap(section => [
     ...wrapped((section.schema as Schema).description ?? '', '# '),
     `${section.name}:`,

@@ -49,7 +49,7 @@ function valuesFor(ctx: Ctx, { alias, attributes = {} }: Extension): Values {
     async list(name, { limit, marker } = {}) {
       own(name)
       const most = ctx.config.of(computeConfig).max_page
-      const page = { limit: Math.min(limit ?? most, most), ...(marker !== undefined && { marker }) }
+      const page = { limit: Math.max(1, Math.min(limit ?? most, most)), ...(marker !== undefined && { marker }) }
       const found = await listValues(ctx, { name, project_id: ctx.identity.project_id ?? '', ...page })
       return found.map(({ server_id, value }) => ({ server_id, value }))
     },

@@ -207,6 +207,8 @@ test('a create hook changes what is asked, within what may be asked; one that fa
       },
       async show(ctx, servers) {
         if (servers.some(one => one.name === 'odd')) throw new Error('cannot say')
+        if (servers.some(one => one.name === 'text')) return Object.fromEntries(servers.map(one => [one.id, { 'x-test:size': 'four' }]))
+        if (servers.some(one => one.name === 'big')) return Object.fromEntries(servers.map(one => [one.id, { 'x-test:size': 4n }]))
         return Object.fromEntries(servers.map(one => [one.id, { 'x-test:size': 10 * one.attributes['x-test:size'], status: 'HACKED' }]))
       },
     }`,
@@ -217,8 +219,14 @@ test('a create hook changes what is asked, within what may be asked; one that fa
   const made = await cloud.boot(demo, { name: 'four' })
   assert.deepEqual([made.metadata, made['x-test:size'], made.status], [{ by: demo.user_id }, 40, 'ACTIVE'])
   assert.equal((await cloud.boot(demo, { name: 'undefined' }))['x-test:size'], 0)
-  const odd = await cloud.boot(demo, { name: 'odd' })
-  assert.equal(odd['x-test:size'], 3, 'what is kept, when the hook fails')
+  for (const name of ['odd', 'text', 'big']) {
+    const shown = await cloud.boot(demo, { name })
+    assert.equal(
+      shown['x-test:size'],
+      name.length,
+      'what is kept, when the hook fails or says what the schema does not have',
+    )
+  }
   assert.ok(lines.some(line => line.msg === 'the show hook of an extension failed' && line.extension === 'x-test'))
 
   const create = (name: string, more = {}) =>

@@ -1,6 +1,7 @@
 /** What servers ask of the extensions: what they make of a request, which attributes it brings, and what of a server they show. */
 import type { Ctx } from '#kernel/context.ts'
 import { Fault, messageOf, Unavailable } from '#kernel/errors.ts'
+import type { TSchema } from '#kernel/schema/builders.ts'
 import { problemOf } from '#kernel/schema/validate.ts'
 import { computeConfig } from '../config.ts'
 import { contextOf } from './context.ts'
@@ -100,9 +101,21 @@ async function addShown(ctx: Ctx, extension: Extension, { attributes, servers, s
     attributes: owned(shown.get(id)!),
   }))
   try {
-    const said: Shown = (await hooked(ctx, extension, own => hooks.show!(own, told))) ?? {}
-    for (const [id, fields] of Object.entries(said)) if (shown.has(id)) Object.assign(shown.get(id)!, owned(fields))
+    const said = (await hooked(ctx, extension, own => hooks.show!(own, told))) ?? {}
+    // As it will be written: what cannot be is found here.
+    const plain = Object.entries(JSON.parse(JSON.stringify(said)) as Shown).filter(([id]) => shown.has(id))
+    const more = plain.map(([id, fields]) => [shown.get(id)!, owned(fields)] as const)
+    for (const [, fields] of more) requireFitting(attributes, fields)
+    for (const [server, fields] of more) Object.assign(server, fields)
   } catch (error) {
     ctx.log.warn({ err: error, extension: extension.alias }, 'the show hook of an extension failed')
+  }
+}
+
+/** Throws for a value that the attribute's schema does not have. */
+function requireFitting(attributes: Loaded['attributes'], fields: Record<string, unknown>): void {
+  for (const [name, value] of Object.entries(fields)) {
+    const problem = value === null ? undefined : problemOf(attributes.get(name)!.attribute.schema as TSchema, value)
+    if (problem) throw new Error(`it shows ${name}: ${problem.message}`)
   }
 }
