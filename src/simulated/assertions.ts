@@ -60,6 +60,9 @@ const cleanups = 'select server_id from compute_host_cleanups'
 const inError = `select id, coalesce(cast(fault as text), 'it is in ERROR') why from compute_servers where vm_state = 'error'
   union all select id, 'it was killed' from image_images where status = 'killed'`
 
+/** By a host that is away: once it is back. */
+const wired = 'ports of a server on a host are wired'
+
 /** Servers may be set to ERROR by hand, and a client may take its time over an upload. */
 const notOurs = ['an error says why', 'no upload goes on']
 
@@ -102,13 +105,16 @@ async function rowsOf<Row>(db: Db, query: string): Promise<Row[]> {
 /** What must hold of every cloud; of one at rest, that its hosts agree with its database as well. */
 async function sound({ life, db }: Look): Promise<Found> {
   const busy = (await rowsOf(db, unfinished)).length > 0
+  const servers = await rowsOf<ServerSeen>(db, serversSeen)
+  const away = life.hosts.filter(host => host.away).map(({ name }) => name)
+  const unseen = new Set(servers.filter(({ host }) => host !== null && away.includes(host)).map(({ id }) => id))
   const problems = []
   for (const [invariant, query] of Object.entries({ ...always, ...(!busy && atRest) })) {
     if (notOurs.includes(invariant)) continue
-    for (const row of await rowsOf<Record<string, unknown>>(db, query)) problems.push(problemOf(invariant, row))
+    for (const row of await rowsOf<Record<string, unknown>>(db, query))
+      if (invariant !== wired || !unseen.has(String(row.device_id))) problems.push(problemOf(invariant, row))
   }
   if (!busy) {
-    const servers = await rowsOf<ServerSeen>(db, serversSeen)
     const ports = await rowsOf<PortSeen>(db, portsSeen)
     // One that is away learns what it should be when it is back.
     for (const host of life.hosts) if (!host.away) problems.push(...agreement({ servers, ports }, host))

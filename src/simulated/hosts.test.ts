@@ -1,8 +1,8 @@
 /** Hosts of a simulated cloud that go away, with their guests or without, and come back. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { TestCloud } from './controls.ts'
-import { type Client, clientOf } from './fixtures/client.ts'
+import type { Fault, TestCloud } from './controls.ts'
+import { type Client, clientOf, type ServerView } from './fixtures/client.ts'
 import { startCloud } from './start-cloud.ts'
 
 interface ServiceView {
@@ -16,21 +16,26 @@ async function statesOf(client: Client): Promise<Record<string, string>> {
 }
 
 /** A cloud of three hosts in frozen time, and two servers: one on host-1, one elsewhere. */
-async function story() {
-  const cloud = await startCloud({ hosts: 3 })
+async function story(settings: string[] = []) {
+  const cloud = await startCloud({ hosts: 3, settings })
   const admin = await clientOf(cloud, 'admin')
   await cloud.clock.freeze()
-  async function serverOn(host: string): Promise<string> {
+  async function serverOn(host: string, more: object = {}): Promise<string> {
     const { server } = await admin.serverBody(`on-${host}`)
-    const networks = 'none'
-    const body = { server: { ...server, networks, availability_zone: `nova:${host}` } }
+    const body = { server: { ...server, host, ...more } }
     const answer = await admin.ask<{ server: { id: string } }>('POST', '/compute/v2.1/servers', body)
     assert.equal(answer.status, 202, JSON.stringify(answer.body))
     await admin.untilStatus(answer.body.server.id, 'ACTIVE')
     return answer.body.server.id
   }
-  return { cloud, admin, serverOn, [Symbol.asyncDispose]: () => cloud.stop() }
+  /** Until a fault has hit. */
+  async function met({ id }: Fault): Promise<void> {
+    while ((await cloud.faults.show(id)).hits === 0) await new Promise(setImmediate)
+  }
+  return { cloud, admin, serverOn, met, [Symbol.asyncDispose]: () => cloud.stop() }
 }
+
+const hostIn = (server: ServerView) => server['OS-EXT-SRV-ATTR:host'] ?? ''
 
 const sound = (cloud: TestCloud) => cloud.assertions.require('sound')
 
@@ -79,18 +84,61 @@ test('what a host was doing when it left is never done: another host takes the s
   const { server } = await admin.serverBody('meanwhile')
   const answer = await admin.ask<{ server: { id: string } }>('POST', '/compute/v2.1/servers', { server })
   const { id } = answer.body.server
-  while ((await cloud.faults.show(stuck.id)).hits === 0) await new Promise(setImmediate)
-  const host = ((await admin.server(id)) as unknown as Record<string, string>)['OS-EXT-SRV-ATTR:host']!
+  await s.met(stuck)
+  const host = hostIn(await admin.server(id))
   await cloud.hosts.leave(host, { guests: 'die' })
   await cloud.faults.remove(stuck.id)
   assert.ok((await cloud.clock.runUntilIdle()).idle)
-  const after = (await admin.server(id)) as unknown as Record<string, string>
+  const after = await admin.server(id)
   assert.equal(after.status, 'ACTIVE')
-  assert.notEqual(after['OS-EXT-SRV-ATTR:host'], host)
+  assert.notEqual(hostIn(after), host)
   await sound(cloud)
   await cloud.hosts.return(host)
   await cloud.clock.advance(60)
   assert.equal((await cloud.hosts.show(host)).guests, 0)
+  await sound(cloud)
+})
+
+test('the time that is moved while a host is away is lived through: its marked servers come back elsewhere, the others stay', async () => {
+  await using s = await story(['compute.high_availability.after_seconds=60'])
+  const { cloud, admin } = s
+  const marked = await s.serverOn('host-1', { metadata: { HA_Enabled: 'True' } })
+  const plain = await s.serverOn('host-1')
+  await cloud.hosts.leave('host-1', { guests: 'die' })
+  await cloud.clock.advance(150)
+  const [back, stayed] = [await admin.server(marked), await admin.server(plain)]
+  assert.deepEqual([back.status, stayed.status], ['ACTIVE', 'ACTIVE'])
+  assert.notEqual(hostIn(back), 'host-1')
+  assert.equal(hostIn(stayed), 'host-1')
+  await sound(cloud)
+  await cloud.hosts.return('host-1')
+  await cloud.clock.advance(130)
+  assert.deepEqual(await cloud.hosts.show('host-1'), { name: 'host-1', away: false, guests: 1 })
+  assert.equal((await admin.server(plain)).status, 'SHUTOFF')
+  await sound(cloud)
+})
+
+test('an evacuation whose target goes away, too, leaves the server where it was; nothing contradicts that meanwhile', async () => {
+  await using s = await story()
+  const { cloud, admin } = s
+  const id = await s.serverOn('host-1')
+  await cloud.hosts.leave('host-1')
+  await cloud.clock.advance(90)
+  const stuck = await cloud.faults.add({ kind: 'stuck', work: 'compute.servers.evacuate', step: 'spawn on *' })
+  await admin.ask('POST', `/compute/v2.1/servers/${id}/action`, { evacuate: { host: 'host-2' } })
+  await s.met(stuck)
+  await cloud.hosts.leave('host-2', { guests: 'die' })
+  await cloud.faults.remove(stuck.id)
+  assert.ok((await cloud.clock.runUntilIdle()).idle)
+  await cloud.hosts.return('host-2')
+  assert.deepEqual([(await admin.server(id)).status, hostIn(await admin.server(id))], ['ACTIVE', 'host-1'])
+  await sound(cloud)
+  await cloud.hosts.return('host-1')
+  await cloud.clock.advance(60)
+  assert.deepEqual(
+    (await cloud.hosts.list()).map(({ guests }) => guests),
+    [1, 0, 0],
+  )
   await sound(cloud)
 })
 

@@ -67,7 +67,7 @@ export async function startSimulated(options: SimulatedOptions): Promise<Simulat
   /** What was there when the cloud was ready. */
   let before: ReadonlySet<string> = new Set()
   const traffic = { all: 0, open: 0 }
-  const clock = steeredClock(systemClock(), () => settled(life?.cloud, traffic))
+  const clock = steeredClock(systemClock(), () => settled(life, traffic))
   const calls = callLog(clock, systemClock())
   const faults = faultsAmong(
     services.flatMap(s => s.operations.map(one => one.id)),
@@ -206,11 +206,13 @@ export async function startSimulated(options: SimulatedOptions): Promise<Simulat
 }
 
 /** Waits until only time can bring more, and says what waits for it. */
-async function settled(cloud: Cloud | undefined, traffic: { all: number; open: number }): Promise<Rest> {
+async function settled(life: Life | undefined, traffic: { all: number; open: number }): Promise<Rest> {
+  const cloud = life?.cloud
   let working = cloud !== undefined
   void cloud?.env.sagas.idle().then(() => {
     working = false
   })
   await untilQuiet(() => traffic.all - traffic.open + (cloud?.env.database.statements() ?? 0))
-  return { working, answering: traffic.open > 0 }
+  const watched = life?.hosts.some(host => host.away) === true
+  return { working, answering: traffic.open > 0, watched }
 }

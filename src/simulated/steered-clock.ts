@@ -8,6 +8,8 @@ export interface Rest {
   working: boolean
   /** A request does. */
   answering: boolean
+  /** A host is away, and the cloud is to find out. */
+  watched: boolean
 }
 
 export interface SteeredClock extends Clock {
@@ -33,6 +35,8 @@ const longestWaitMs = 2 ** 31 - 1
  * done once a leap. A day is then 144 leaps in place of tens of thousands of timers.
  */
 const leapMs = 10 * 60_000
+/** Hosts that are away are looked for every few seconds, and what was not seen in between does not count. */
+const watchedLeapMs = 10_000
 
 /** `settled` resolves when all that can be done at this instant has been done. */
 export function steeredClock(base: Clock, settled: () => Promise<Rest>): SteeredClock {
@@ -136,12 +140,13 @@ export function steeredClock(base: Clock, settled: () => Promise<Rest>): Steered
     advance: ms =>
       move(async stopped => {
         const target = at + ms
-        let { working, answering } = await settled()
+        let { working, answering, watched } = await settled()
         while (!stopped()) {
           const next = first(target)
           if (!next) break
-          const leap = working || answering ? next.at : Math.max(next.at, Math.min(target, at + leapMs))
-          ;({ working, answering } = await fire(leap))
+          const most = watched ? watchedLeapMs : leapMs
+          const leap = working || answering ? next.at : Math.max(next.at, Math.min(target, at + most))
+          ;({ working, answering, watched } = await fire(leap))
         }
         if (!stopped()) at = target
       }),
