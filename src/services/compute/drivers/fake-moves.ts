@@ -22,6 +22,11 @@ type Moves = Pick<
   | 'forceMigration'
 >
 
+interface Expecting extends Moves {
+  /** A guest that is sent does not arrive any more: of one, or of all. */
+  expectNobody(only?: string): void
+}
+
 interface Host {
   guests: Map<string, FakeGuest>
   call<T>(method: FakeMethod, id: string | undefined, work: () => T, signal?: AbortSignal): Promise<T>
@@ -35,14 +40,7 @@ interface Host {
 const expected = new Map<string, (sent: FakeGuest) => void>()
 let addresses = 0
 
-export function fakeMoves({
-  guests,
-  call,
-  existing,
-  boot,
-  useImages,
-  changed,
-}: Host): Moves & { expectNobody(): void } {
+export function fakeMoves({ guests, call, existing, boot, useImages, changed }: Host): Expecting {
   /** Live migrations under way: what makes them end at once. */
   const under = new Map<string, { memory_mb: number; force: () => void; forced: Promise<void> }>()
   /** The address of each guest that is expected. */
@@ -61,9 +59,12 @@ export function fakeMoves({
   }
 
   return {
-    expectNobody() {
-      for (const address of awaited.values()) expected.delete(address)
-      awaited.clear()
+    expectNobody(only) {
+      for (const [id, address] of awaited) {
+        if (only !== undefined && id !== only) continue
+        expected.delete(address)
+        awaited.delete(id)
+      }
     },
     reshape: (spec, { power_on, signal }) =>
       call(

@@ -95,6 +95,7 @@ export function fakeDriver(options: FakeDriverOptions): FakeDriver {
 
   function remove(id: string, keep?: Keep): void {
     interrupt(id)
+    expectNobody(id)
     const guest = guests.get(id)
     if (keep && guest) kept.keep(id, guest, keep)
     guests.delete(id)

@@ -4,7 +4,14 @@ import { act, crashStories } from '../fixtures/crash-stories.ts'
 const resize = { resize: { flavorRef: '84' } }
 
 crashStories({
-  resize: { saga: 'resize', begin: act(resize), ends: 'VERIFY_RESIZE', fails: 'ACTIVE', undone: true },
+  resize: {
+    saga: 'resize',
+    begin: act(resize),
+    ends: 'VERIFY_RESIZE',
+    fails: 'ACTIVE',
+    undone: true,
+    goes: ['target'],
+  },
   migrate: {
     saga: 'migrate',
     begin: act({ migrate: null }),

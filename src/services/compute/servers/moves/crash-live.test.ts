@@ -21,6 +21,7 @@ crashStories({
     fails: 'ACTIVE',
     undone: true,
     admin: true,
+    goes: ['target', 'source'],
   },
   evacuation: {
     saga: 'evacuate',
@@ -30,5 +31,6 @@ crashStories({
     fails: 'ACTIVE',
     undone: true,
     admin: true,
+    goes: ['target'],
   },
 })

@@ -6,7 +6,7 @@ import { hostAgent, powerStates } from '../../host-agent.ts'
 import { holdAgain, releaseHeld } from '../../rooms/steps.ts'
 import type { ActionInput } from '../action.ts'
 import { guestSpec } from '../guest-spec.ts'
-import { callOptions, existingServer, serverToUndo } from '../steps.ts'
+import { callOptions, existingServer, isUnreachable, serverToUndo } from '../steps.ts'
 import { updateServer } from '../store.ts'
 import { type Busy, bindToTarget, claimTarget, consumer, requireChange, type Wish } from './claim.ts'
 import type { MoveBody, MoveRow } from './move.ts'
@@ -76,19 +76,29 @@ export const liveSaga = saga<ActionInput<LiveBody>>(
   },
 )
 
-/** A guest that has arrived already goes back as it came; what began to come is removed. */
+/**
+ * A guest that has arrived already goes back as it came; what began to come is removed. Where the guest is for certain is asked of one host, if
+ * the other does not answer: only one that may have it alone is waited for.
+ */
 async function migrateBack(ctx: Ctx, move: MoveRow, target: string): Promise<void> {
   const { server_id: id, source_host: source } = move
   if (!(await serverToUndo(ctx, id))) return
   const at = (host: string) => hostAgent(ctx, host).call('state', { id }, callOptions(ctx, undefined))
-  const arrived = (await at(target)) !== powerStates.nostate
-  const left = (await at(source)) === powerStates.nostate
-  if (arrived && left) {
-    const { signal } = new AbortController()
-    const spec = await guestSpec(ctx, await existingServer(ctx, id), [], source, signal, move.uuid)
-    await hostAgent(ctx, source).call('dropAside', { id }, callOptions(ctx, undefined))
-    const to = await hostAgent(ctx, source).call('prepareIncoming', { spec }, callOptions(ctx, undefined))
-    await hostAgent(ctx, target).call('migrateLive', { id, to }, callOptions(ctx, undefined, steps.transferMs))
-  }
+  const came = await at(target).then(
+    state => state !== powerStates.nostate,
+    error => {
+      if (isUnreachable(error)) return true
+      throw error
+    },
+  )
+  if (came && (await at(source)) === powerStates.nostate) await sendBack(ctx, move, target)
   await steps.leaveTarget(ctx, move, target)
+}
+
+async function sendBack(ctx: Ctx, { server_id: id, source_host: source, uuid }: MoveRow, from: string): Promise<void> {
+  const { signal } = new AbortController()
+  const spec = await guestSpec(ctx, await existingServer(ctx, id), [], source, signal, uuid)
+  await hostAgent(ctx, source).call('dropAside', { id }, callOptions(ctx, undefined))
+  const to = await hostAgent(ctx, source).call('prepareIncoming', { spec }, callOptions(ctx, undefined))
+  await hostAgent(ctx, from).call('migrateLive', { id, to }, callOptions(ctx, undefined, steps.transferMs))
 }
