@@ -22,6 +22,8 @@ export interface AdminApi {
   placement<T>(path: string): Promise<Answer<T>>
   /** Network; `path` is below `/v2.0`. */
   network<T>(path: string): Promise<Answer<T>>
+  /** Events; `path` is below `/v1`. */
+  event<T>(path: string): Promise<Answer<T>>
 }
 
 /** What was asked for. Throws StartError with the cloud's words when it refused. */
@@ -72,6 +74,7 @@ export async function adminApi(data: string): Promise<AdminApi> {
     compute: (path, change) => ask('compute', `/compute/v2.1${path}`, change),
     placement: path => ask('placement', `/placement${path}`),
     network: path => ask('network', `/network/v2.0${path}`),
+    event: path => ask('event', `/event/v1${path}`),
   }
 }
 

@@ -32,15 +32,18 @@ export const databaseFile = 'nephos.db'
 
 const configIn = (dir: string) => configOf(readSettings(dir, [])).of(cloudConfig)
 
+/** False for a directory whose cloud is `--ephemeral`, or that has none. */
+export const keepsDatabase = (dir: string): boolean =>
+  Boolean(configIn(dir).database_url) || existsSync(join(dir, databaseFile))
+
 /** The database of the cloud that is kept in a directory. Throws StartError where there is none: only `up` and `db migrate` make one. */
 export async function configured(dir: string): Promise<Database> {
-  const config = configIn(dir)
-  if (!config.database_url && !existsSync(join(dir, databaseFile))) {
+  if (!keepsDatabase(dir)) {
     throw new StartError(
       `no database is kept in ${dir}: give the --data of the cloud; one that is --ephemeral keeps none`,
     )
   }
-  return openDatabase(config, join(dir, databaseFile))
+  return openDatabase(configIn(dir), join(dir, databaseFile))
 }
 
 export async function dbMigrate({ data }: { data: string }): Promise<number> {

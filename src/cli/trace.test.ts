@@ -5,7 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { pino } from 'pino'
+import type { Database } from '#kernel/db/database.ts'
 import { eventsOfRequest } from '#kernel/events/events.ts'
+import { type RequestRecord, recordOf } from '#kernel/request-record.ts'
 import { onEachEngine } from '../../test/engines.ts'
 import { serverCloud } from '../services/compute/servers/fixtures/server-cloud.ts'
 import { volumeCloud } from '../services/compute/servers/fixtures/volume-cloud.ts'
@@ -14,13 +16,15 @@ import { parseCommand } from './options.ts'
 import { whyLines } from './server-why.ts'
 import { logMoments, timelineOf } from './trace.ts'
 
+const told = async ({ root }: Database, id: string) => timelineOf(await recordOf(root, id), id)
+
 onEachEngine('a request is told with its sagas, their steps and its events', async database => {
   await using cloud = await serverCloud({ world: await newWorld(undefined, database) })
   const demo = await cloud.project('p1')
   const made = await cloud.api<{ server: { id: string } }>(demo, 'POST', '/servers', { server: cloud.newServer() })
   await cloud.env.sagas.idle()
   const { id } = made.body.server
-  const timeline = await timelineOf(database.root, made.headers['x-openstack-request-id']!)
+  const timeline = await told(database, made.headers['x-openstack-request-id']!)
   const texts = timeline.map(moment => moment.text)
   assert.ok(texts.includes(`compute.servers.create of ${id} begins for user ${demo.user_id} of project ${demo.id}`))
   assert.ok(
@@ -33,7 +37,7 @@ onEachEngine('a request is told with its sagas, their steps and its events', asy
     timeline.map(moment => moment.at),
     timeline.map(moment => moment.at).toSorted(),
   )
-  assert.deepEqual(await timelineOf(database.root, 'req-unknown'), [])
+  assert.deepEqual(await told(database, 'req-unknown'), [])
 })
 
 onEachEngine(
@@ -53,9 +57,7 @@ onEachEngine(
     await cloud.env.sagas.idle()
     const { id } = made.body.server
     const request = made.headers['x-openstack-request-id']!
-    const texts = (await timelineOf(database.root, request)).map(moment =>
-      moment.text.replace(/ \(\d+ ms\)$| after \d+ ms/, ''),
-    )
+    const texts = (await told(database, request)).map(moment => moment.text.replace(/ \(\d+ ms\)$| after \d+ ms/, ''))
     assert.deepEqual(
       texts.filter(text => !text.startsWith('event')),
       [
@@ -92,6 +94,22 @@ onEachEngine(
   },
 )
 
+test('who may read all events is told the same by the API, and nobody else', async () => {
+  await using cloud = await serverCloud()
+  const demo = await cloud.project('p1')
+  const made = await cloud.api(demo, 'POST', '/servers', { server: cloud.newServer({ name: 'secret-name' }) })
+  await cloud.env.sagas.idle()
+  const request = made.headers['x-openstack-request-id']!
+  const ask = (token: string, id: string) =>
+    cloud.request<{ request: RequestRecord }>('GET', `/event/v1/requests/${id}`, { token })
+  const admin = await cloud.login('admin')
+  const { status, body } = await ask(admin, request)
+  assert.equal(status, 200)
+  assert.deepEqual(timelineOf(body.request, request), await told(cloud.env.database, request))
+  assert.doesNotMatch(JSON.stringify(body), /secret-name/)
+  assert.deepEqual([(await ask(demo.token, request)).status, (await ask(admin, 'req-none')).status], [403, 404])
+})
+
 const ours = 'req-11111111-2222-4333-8444-555555555555'
 
 onEachEngine('what a caller says of its requests goes with all that they begin (S-271)', async database => {
@@ -113,10 +131,10 @@ onEachEngine('what a caller says of its requests goes with all that they begin (
   const [spawned] = lines.map(line => JSON.parse(line)).filter(line => line.method === 'spawn')
   assert.partialDeepStrictEqual(spawned, facts)
 
-  const timeline = (await timelineOf(database.root, ours)).map(moment => moment.text)
+  const timeline = (await told(database, ours)).map(moment => moment.text)
   assert.equal(timeline[0], `request ${own}: part of ${ours}, client tag nightly/42`)
   assert.ok(timeline.includes(`[${own.slice(0, 12)}] event compute.instance.create.end of ${id}`))
-  assert.equal((await timelineOf(database.root, own)).length, timeline.length)
+  assert.equal((await told(database, own)).length, timeline.length)
 
   const answer = await cloud.request<{ events: Record<string, unknown>[] }>(
     'GET',

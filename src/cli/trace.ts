@@ -2,11 +2,11 @@
 import { createReadStream, existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import type { Db } from '#kernel/db/database.ts'
-import { eventsOfRequest } from '#kernel/events/events.ts'
 import type { FactColumns } from '#kernel/request-facts.ts'
-import { failureOf, journal, type SagaRow, type StepRow } from '#kernel/saga/journal.ts'
-import { configured } from './database.ts'
+import { type RequestRecord, recordOf, type StepRecord, type WorkRecord } from '#kernel/request-record.ts'
+import { adminApi, answered } from './admin-api.ts'
+import { readRunFile } from './data-dir.ts'
+import { configured, keepsDatabase } from './database.ts'
 
 export interface Moment {
   /** ISO 8601. */
@@ -16,24 +16,28 @@ export interface Moment {
 
 const tookMs = (from: string, to: string) => `${Date.parse(to) - Date.parse(from)} ms`
 
-function stepMoment(step: StepRow): Moment {
-  const { name, started_at, finished_at } = step
-  const failure = failureOf(step)
-  const how = failure === undefined ? '' : ` failed: ${failure}`
+function stepMoment({ name, started_at, finished_at, failure }: StepRecord): Moment {
+  const how = failure === null ? '' : ` failed: ${failure}`
   return { at: started_at, text: `  ${name}${how} (${tookMs(started_at, finished_at)})` }
 }
 
-function undoMoment({ name, undo_started_at, undone_at }: StepRow): Moment[] {
+function undoMoment({ name, undo_started_at, undone_at }: StepRecord): Moment[] {
   if (undo_started_at === null || undone_at === null) return []
   return [{ at: undo_started_at, text: `  undo ${name} (${tookMs(undo_started_at, undone_at)})` }]
 }
 
-function sagaMoments({ saga, subject, state, user_id, project_id, started_at, updated_at, error }: SagaRow): Moment[] {
+function workMoments({ name, subject, state, user_id, project_id, steps, ...work }: WorkRecord): Moment[] {
+  const { started_at, updated_at, failure, failed_step } = work
   const who = user_id ? ` for user ${user_id}${project_id ? ` of project ${project_id}` : ''}` : ''
-  const begun = { at: started_at, text: `${saga} of ${subject} begins${who}` }
-  if (state === 'running' || state === 'unwinding') return [begun, { at: updated_at, text: `${saga} is ${state}` }]
-  const why = error ? `: ${error.message}${error.step ? ` (in "${error.step}")` : ''}` : ''
-  return [begun, { at: updated_at, text: `${saga} ${state} after ${tookMs(started_at, updated_at)}${why}` }]
+  const why = failure === null ? '' : `: ${failure}${failed_step ? ` (in "${failed_step}")` : ''}`
+  const goesOn = state === 'running' || state === 'unwinding'
+  const now = goesOn ? `is ${state}` : `${state} after ${tookMs(started_at, updated_at)}${why}`
+  return [
+    { at: started_at, text: `${name} of ${subject} begins${who}` },
+    ...steps.map(stepMoment),
+    ...steps.toReversed().flatMap(undoMoment),
+    { at: updated_at, text: `${name} ${now}` },
+  ]
 }
 
 /** A caller's id may be that of several requests: then each moment says of which it is. */
@@ -42,7 +46,7 @@ const markedBy =
   ({ at, text }: Moment): Moment => ({ at, text: own === asked ? text : `[${String(own).slice(0, 12)}] ${text}` })
 
 /** Everything that is known of a request, or of all that a caller sent under an id of its own, in the order of time. */
-export async function timelineOf(db: Db, id: string): Promise<Moment[]> {
+export function timelineOf({ works, events }: RequestRecord, id: string): Moment[] {
   const moments: Moment[] = []
   const callers = new Map<string, Moment>()
   const add = (row: FactColumns, at: string, more: Moment[]) => {
@@ -51,13 +55,8 @@ export async function timelineOf(db: Db, id: string): Promise<Moment[]> {
     if (told && (!known || at < known.at)) callers.set(row.request_id, { at, text: told })
     moments.push(...more.map(markedBy(id, row.request_id)))
   }
-  for (const saga of await journal.ofRequest(db, id)) {
-    const [begun, ...rest] = sagaMoments(saga)
-    const steps = await journal.steps(db, saga.id)
-    const undone = steps.toReversed().flatMap(undoMoment)
-    add(saga, saga.started_at, [begun!, ...steps.map(stepMoment), ...undone, ...rest])
-  }
-  for (const event of await eventsOfRequest(db, id)) {
+  for (const work of works) add(work, work.started_at, workMoments(work))
+  for (const event of events) {
     const { at, type, resource_id } = event
     add(event, at, [{ at, text: `event ${type}${resource_id ? ` of ${resource_id}` : ''}` }])
   }
@@ -105,11 +104,22 @@ function parsed(line: string): Record<string, unknown> | undefined {
 
 const inOrder = (moments: Moment[]) => moments.sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0))
 
+/** Of a cloud that is kept the database says it, whether the cloud runs or not; of one that is not, the cloud itself. */
+async function recordIn(data: string, request: string): Promise<RequestRecord> {
+  if (keepsDatabase(data) || !readRunFile(data)) {
+    await using database = await configured(data)
+    return await recordOf(database.root, request)
+  }
+  const api = await adminApi(data)
+  const answer = await api.event<{ request: RequestRecord }>(`/requests/${encodeURIComponent(request)}`)
+  return answer.status === 404 ? { works: [], events: [] } : answered(answer).request
+}
+
 /** Exit code 1 when nothing is known of the request. */
 export async function trace({ data, request }: { data: string; request: string }): Promise<number> {
-  await using database = await configured(data)
+  const record = await recordIn(data, request)
   const logged = await logMoments(join(data, 'nephos.log'), request)
-  const timeline = inOrder([...(await timelineOf(database.root, request)), ...logged])
+  const timeline = inOrder([...timelineOf(record, request), ...logged])
   const [first] = timeline
   if (!first) {
     console.error(

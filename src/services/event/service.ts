@@ -5,6 +5,7 @@ import { eventFaults } from './faults.ts'
 import { logOperations } from './log/operations.ts'
 import { webhooks } from './migrations/0001-webhooks.ts'
 import { servicePath } from './paths.ts'
+import { showRequest } from './requests/show.ts'
 import { listVersions } from './versions.ts'
 import { deliveries, followEvents } from './webhooks/deliveries.ts'
 import { hub } from './webhooks/hub.ts'
@@ -14,7 +15,7 @@ export const eventService = service({
   type: 'event',
   name: 'nephos',
   path: servicePath,
-  operations: [listVersions, ...logOperations, ...webhookOperations, hub],
+  operations: [listVersions, ...logOperations, showRequest, ...webhookOperations, hub],
   faults: eventFaults,
   reconcilers: [deliveries],
   migrations: [webhooks],
