@@ -25,6 +25,10 @@ export async function zoneAvailable(ctx: Ctx, name: string): Promise<boolean> {
   return (await hosts.pick(ctx.db, ['id'], { disabled: false }, options)).length > 0
 }
 
+export async function zoneOfHost(ctx: Ctx, host: string): Promise<string> {
+  return zoneOf(host, await allAggregates(ctx.db), ctx.config.of(computeConfig).default_availability_zone)
+}
+
 export interface Zone {
   name: string
   /** True when one of its hosts is enabled. */

@@ -8,7 +8,7 @@ import { computeConfig } from '../config.ts'
 import { integerOf, isTrue } from '../dialect.ts'
 import { attributesAsked } from '../extensions/steps.ts'
 import { flavorFor } from '../flavors/store.ts'
-import { hostNamed, zoneAvailable } from '../hosts/hosts.ts'
+import { hostNamed, zoneAvailable, zoneOfHost } from '../hosts/hosts.ts'
 import { keypairs } from '../keypairs/store.ts'
 import { checkKeys } from '../metadata-keys.ts'
 import { requireLevels } from '../places/place.ts'
@@ -171,11 +171,11 @@ async function zoneAndHost(ctx: Ctx, server: ServerBody): Promise<{ zone: string
     )
   }
   const host = forced ?? requested ?? null
-  if (host !== null && !(await hostNamed(ctx, host))) {
-    throw new BadRequest(`Compute host ${host} could not be found.`)
-  }
-  // A host that was named decides the zone as well.
-  if (!zone || host !== null) return { zone: null, host }
+  const row = host === null ? undefined : await hostNamed(ctx, host)
+  if (host !== null && !row) throw new BadRequest(`Compute host ${host} could not be found.`)
+  if (!zone) return { zone: null, host }
+  // A host that was named is taken in whatever zone it is; the server stays in one that was named with it, if that is the host's.
+  if (row) return { zone: (await zoneOfHost(ctx, row.name)) === zone ? zone : null, host }
   if (!(await zoneAvailable(ctx, zone))) {
     throw new BadRequest('The requested availability zone is not available')
   }

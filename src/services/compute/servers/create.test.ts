@@ -236,6 +236,28 @@ test('an administrator names the host', async () => {
   assert.deepEqual([answer.status, answer.body.badRequest?.message], [400, 'Compute host none could not be found.'])
 })
 
+test('a zone that is named with the host stays the server’s: it moves nowhere else', async () => {
+  await using s = await stage({ hosts: ['h1', 'h2'] })
+  const { body } = await s.cloud.api<{ aggregate: { id: number } }>(s.admin, 'POST', '/os-aggregates', {
+    aggregate: { name: 'rack', availability_zone: 'az1' },
+  })
+  await s.cloud.api(s.admin, 'POST', `/os-aggregates/${body.aggregate.id}/action`, { add_host: { host: 'h1' } })
+  const pinned = await s.cloud.boot(s.admin, { availability_zone: 'az1:h1' })
+  const [free, astray] = [
+    await s.cloud.boot(s.admin, { host: 'h1' }),
+    await s.cloud.boot(s.admin, { availability_zone: 'nova:h1' }),
+  ]
+  const moved: unknown[] = []
+  for (const { id } of [pinned, free, astray]) {
+    await s.cloud.api(s.admin, 'POST', `/servers/${id}/action`, {
+      'os-migrateLive': { host: 'h2', block_migration: 'auto' },
+    })
+    await s.cloud.env.sagas.idle()
+    moved.push((await s.cloud.show(s.admin, id))['OS-EXT-SRV-ATTR:host'])
+  }
+  assert.deepEqual(moved, ['h1', 'h2', 'h2'], 'a zone that the host is not in is not the server’s')
+})
+
 const full = new GuestError('No space left on the host.', { retryElsewhere: true })
 
 test('a host that cannot build it is cleaned up, and another one builds it', async () => {

@@ -10,7 +10,7 @@ import { tellTaskError } from '../../choice-events.ts'
 import { name } from '../../dialect.ts'
 import { faultFacts, tell } from '../../events.ts'
 import { hostAgent, powerStates } from '../../host-agent.ts'
-import { zoneAvailable, zones } from '../../hosts/hosts.ts'
+import { zoneAvailable, zoneOfHost } from '../../hosts/hosts.ts'
 import { releaseRoom } from '../../rooms/steps.ts'
 import { type ActionInput, actionOperation, claimTask, requireAllowed, type ServerAction } from '../action.ts'
 import { noValidHost } from '../explanation.ts'
@@ -183,8 +183,7 @@ async function checkWish(ctx: Ctx, server: ServerRow, zone: string | null | unde
   if (to !== null) {
     ctx.enforce(unshelveTo, { project_id: server.project_id, user_id: server.user_id })
     await requireKnownHost(ctx, to)
-    const zoneOfHost = (await zones(ctx)).find(known => known.hosts.some(host => host.name === to))
-    if (pinned !== null && zoneOfHost?.name !== pinned) {
+    if (pinned !== null && (await zoneOfHost(ctx, to)) !== pinned) {
       throw new Conflict(`Host "${to}" is not in the availability zone "${pinned}".`)
     }
   }
