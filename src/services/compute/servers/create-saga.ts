@@ -11,7 +11,16 @@ import { releaseRoom } from '../rooms/steps.ts'
 import { NoValidHost } from './explanation.ts'
 import { guestSpec } from './guest-spec.ts'
 import { place } from './placing.ts'
-import { buildMs, destroyGuest, existingServer, faultOfSaga, mayRetryElsewhere, releaseClaims } from './steps.ts'
+import {
+  buildMs,
+  destroyGuest,
+  existingServer,
+  faultOfSaga,
+  mayRetryElsewhere,
+  releaseClaims,
+  requireChange,
+  serverToUndo,
+} from './steps.ts'
 import { updateServer } from './store.ts'
 import { keepExplanation, requestSpecOf } from './store-asked.ts'
 import { forgetAdminPassword } from './store-guest-data.ts'
@@ -35,12 +44,13 @@ export const createSaga = saga<CreateInput>(
     deadline: 30 * 60_000,
     async failed(ctx, { server_id }, error, undo) {
       // The delete that ended it takes care of the rest.
-      if (error.cancelled) return
+      const server = await serverToUndo(ctx, server_id)
+      if (error.cancelled || !server) return
       await releaseClaims(ctx, server_id, undo)
       const fault = faultOfSaga(ctx, error, `Build of instance ${server_id} aborted: `)
       const gone = { host: null, node: null, task_state: null, power_state: powerStates.nostate }
       // Its guest is gone, also when all was done and only the saga's end failed.
-      const from = { vm_state: ['building', 'active'] } as const
+      const from = { vm_state: ['building', 'active'], task_state: server.task_state } as const
       await updateServer(ctx, server_id, { vm_state: 'error', launched_at: null, ...gone, fault }, from)
       await forgetAdminPassword(ctx, server_id)
       if (error.name === 'NoValidHost') await tellTaskError(ctx, 'build_instances', server_id, faultFacts(error))
@@ -162,11 +172,7 @@ async function chooseAgain(
     )
   }
   const { host, node, zone } = placing.hosts[0]!
-  await updateServer(
-    ctx,
-    id,
-    { host, node, availability_zone: zone, task_state: 'scheduling' },
-    { vm_state: 'building' },
-  )
+  const there = { host, node, availability_zone: zone, task_state: 'scheduling' } as const
+  requireChange(await updateServer(ctx, id, there, { vm_state: 'building', task_state: buildTasks }), id)
   return host
 }

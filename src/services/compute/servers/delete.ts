@@ -92,10 +92,8 @@ async function filesToKeep(ctx: Ctx, { id, launched_at }: ServerRow): Promise<Ke
 
 export async function beginDelete(ctx: Ctx, server: ServerRow): Promise<void> {
   await ctx.transaction(async tx => {
-    const now = await findServer(tx, server.id)
-    // It goes already, or is gone: that is what was asked for.
-    if (!now || now.task_state === 'deleting') return
-    await updateServer(tx, server.id, { task_state: 'deleting' })
+    const now = await claimDelete(tx, server.id)
+    if (!now) return
     await tx.sagas.cancel(tx, server.id)
     await endRun(tx, server.id)
     await endWorks(tx, now)
@@ -105,6 +103,17 @@ export async function beginDelete(ctx: Ctx, server: ServerRow): Promise<void> {
     const input = { server_id: server.id, ...(kept && { kept }) }
     await tx.sagas.start(tx, kept ? { ...deleteSaga, deadline: keepingDeadlineMs } : deleteSaga, input, server.id)
   })
+}
+
+/** The server as it was; undefined when it goes already, or is gone: that is what was asked for. */
+async function claimDelete(ctx: Ctx, id: string): Promise<ServerRow | undefined> {
+  for (;;) {
+    const now = await findServer(ctx, id)
+    if (!now || now.task_state === 'deleting') return undefined
+    const { task_state } = now
+    // Whoever changes it at this moment is through then.
+    if (await updateServer(ctx, id, { task_state: 'deleting' }, { task_state })) return now
+  }
 }
 
 export const deleteServer = operation({

@@ -6,6 +6,7 @@ import type { SagaError, SagaRun } from '#kernel/saga/saga.ts'
 import { tellTaskError } from '../choice-events.ts'
 import { computeConfig } from '../config.ts'
 import { tell } from '../events.ts'
+import { releaseRoom } from '../rooms/steps.ts'
 import { buildServer } from './create-saga.ts'
 import { type Explanation, noValidHost } from './explanation.ts'
 import { place, SchedulerAway } from './placing.ts'
@@ -46,8 +47,9 @@ export function batchesOf({ server_ids, batch }: PlanInput): [name: string, ids:
 }
 
 /** Those of the servers that nothing builds yet, and nobody deletes. */
-const waiting = (ctx: Ctx, ids: string[]) =>
-  listServers(ctx, { id: ids, vm_state: 'building', task_state: 'scheduling' }, byIndex)
+const waiting = (ctx: Ctx, ids: string[]) => listServers(ctx, { id: ids, ...unplaced }, byIndex)
+
+const unplaced = { vm_state: 'building', task_state: 'scheduling' } as const
 
 export const byIndex = { orderBy: [{ column: 'launch_index' as const, direction: 'asc' as const }] }
 
@@ -94,7 +96,11 @@ async function refusalOf(ctx: Ctx, plan: PlanInput, ids: string[]): Promise<Refu
   for (const [i, row] of rows.entries()) {
     const { host, node, zone } = placing.hosts[i]!
     const placed = { host, node, availability_zone: zone }
-    await updateServer(ctx, row.id, placed)
+    if (!(await updateServer(ctx, row.id, placed, { ...unplaced, host: null }))) {
+      // Its delete did not see what was claimed here.
+      await releaseRoom(ctx, row.id)
+      continue
+    }
     await tell(ctx, { ...row, ...placed }, 'create.start')
     const owner = { server_id: row.id, hostname: row.hostname, project_id, availability_zone: zone }
     await ctx.services.network.claimPorts(ctx, owner, networks, security_groups)
@@ -128,10 +134,11 @@ export async function refuse(s: SagaRun, plan: PlanInput, refusal: Refusal): Pro
 }
 
 async function giveUp(ctx: Ctx, row: ServerRow, fault: ServerFault): Promise<void> {
+  const patch = { vm_state: 'error', task_state: null, host: null, node: null, fault } as const
+  // Its delete cleans up.
+  if (!(await updateServer(ctx, row.id, patch, unplaced))) return
   await releaseClaims(ctx, row.id)
   await settle(ctx, [row.id], cell0)
-  const patch = { vm_state: 'error', task_state: null, host: null, node: null, fault } as const
-  await updateServer(ctx, row.id, patch)
   if (row.host === null) await tell(ctx, row, 'create.start')
   const { message, details } = fault
   const told = { exception: 'NoValidHost', message, step: 'choose a host', details }

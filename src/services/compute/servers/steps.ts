@@ -2,7 +2,7 @@
 import { CallTimeout, NoResponder } from '#kernel/bus/bus.ts'
 import { UnsupportedVersion } from '#kernel/bus/methods.ts'
 import type { Ctx } from '#kernel/context.ts'
-import { Fault, messageOf } from '#kernel/errors.ts'
+import { Conflict, Fault, messageOf } from '#kernel/errors.ts'
 import type { SagaError, UndoClaim } from '#kernel/saga/saga.ts'
 import { computeConfig } from '../config.ts'
 import type { GuestSpec, Keep } from '../drivers/driver.ts'
@@ -28,6 +28,11 @@ export async function existingServer(ctx: Ctx, id: string): Promise<ServerRow> {
 export async function serverToUndo(ctx: Ctx, id: string): Promise<ServerRow | undefined> {
   const server = await findServer(ctx, id)
   return server?.task_state === 'deleting' ? undefined : server
+}
+
+/** Throws when a saga's server is not busy with it any more: someone deletes it, or reset its state. */
+export function requireChange(changed: boolean, id: string): void {
+  if (!changed) throw new Conflict(`Instance ${id} is busy with something else now.`)
 }
 
 /** How long a host may take to make a guest, with the disks that it has to fetch and to convert. */

@@ -1,6 +1,5 @@
 /** Chooses a server's target and claims room there: the move holds what the server has at its source, the server what it gets. */
 import type { Ctx } from '#kernel/context.ts'
-import { Conflict } from '#kernel/errors.ts'
 import type { SagaRun } from '#kernel/saga/saga.ts'
 import { tellAll } from '../../events.ts'
 import type { HostRow } from '../../hosts/host.ts'
@@ -11,7 +10,7 @@ import { NoValidHost, noValidHost } from '../explanation.ts'
 import { hasFixedDevice } from '../machine.ts'
 import { place } from '../placing.ts'
 import type { ServerRow, TaskState } from '../server.ts'
-import { existingServer } from '../steps.ts'
+import { existingServer, requireChange } from '../steps.ts'
 import { updateServer } from '../store.ts'
 import { keepExplanation, requestSpecOf } from '../store-asked.ts'
 import type { MoveBody, MoveRow, MoveStatus } from './move.ts'
@@ -168,9 +167,4 @@ async function tellMove(ctx: Ctx, moveId: string, { tell: events = [] }: Busy): 
 
 async function stillBusy(ctx: Ctx, id: string, { with: tasks, next }: Busy): Promise<void> {
   requireChange(await updateServer(ctx, id, next ? { task_state: next } : {}, { task_state: tasks }), id)
-}
-
-/** Throws when a saga's server is not busy with it any more: someone reset its state. */
-export function requireChange(changed: boolean, id: string): void {
-  if (!changed) throw new Conflict(`Instance ${id} is busy with something else now.`)
 }

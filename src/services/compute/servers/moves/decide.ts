@@ -21,9 +21,9 @@ import {
 } from '../action.ts'
 import { amountsOf } from '../resources.ts'
 import type { ServerRow } from '../server.ts'
-import { destroyGuest, existingServer, isUnreachable, serverToUndo } from '../steps.ts'
+import { destroyGuest, existingServer, isUnreachable, requireChange, serverToUndo } from '../steps.ts'
 import { findServer, updateServer } from '../store.ts'
-import { consumer, requireChange } from './claim.ts'
+import { consumer } from './claim.ts'
 import type { MoveBody, MoveRow } from './move.ts'
 import * as steps from './steps.ts'
 import { existingMove, moveIn, moves, updateMove } from './store.ts'
@@ -32,13 +32,14 @@ import { beginTidy } from './tidy.ts'
 const deadlineMs = 60 * 60_000
 const notResized = () => new BadRequest('Instance has not been resized.')
 
-/** In a transaction: the old guest's room is free, and its disks go soon. */
+/** In a transaction: the old guest's room is free, and its disks go soon. Nothing is done when somebody was faster. */
 export async function confirmMove(ctx: Ctx, server: ServerRow, move: MoveRow): Promise<void> {
+  const vm_state = server.power_state === powerStates.shutdown ? 'stopped' : 'active'
+  const settled = { vm_state, ...amountsOf(server.image, server.flavor) } as const
+  if (!(await updateServer(ctx, server.id, settled, { vm_state: 'resized', task_state: null }))) return
   await recordAction(ctx, 'confirmResize', server.id)
   await tell(ctx, server, 'resize.confirm.start')
   await releaseRoom(ctx, move.uuid)
-  const vm_state = server.power_state === powerStates.shutdown ? 'stopped' : 'active'
-  await updateServer(ctx, server.id, { vm_state, ...amountsOf(server.image, server.flavor) }, { vm_state: 'resized' })
   await updateMove(ctx, move.uuid, { status: 'confirmed' })
   await tell(ctx, server.id, 'resize.confirm.end')
   await beginTidy(ctx, { server_id: server.id, host: move.source_host })

@@ -18,10 +18,19 @@ import { guestSpec } from '../guest-spec.ts'
 import { shelvedImage } from '../image-of-server.ts'
 import { place } from '../placing.ts'
 import type { ServerRow } from '../server.ts'
-import { buildMs, callOptions, destroyGuest, existingServer, faultOf, serverToUndo, toldMessage } from '../steps.ts'
+import {
+  buildMs,
+  callOptions,
+  destroyGuest,
+  existingServer,
+  faultOf,
+  requireChange,
+  serverToUndo,
+  toldMessage,
+} from '../steps.ts'
 import { findServer, updateServer } from '../store.ts'
 import { keepExplanation, requestSpecOf, updateRequestSpec } from '../store-asked.ts'
-import { type Claimed, granted, patienceMs, requireChange } from './claim.ts'
+import { type Claimed, granted, patienceMs } from './claim.ts'
 import { requireKnownHost } from './resize.ts'
 import * as steps from './steps.ts'
 import { beginTidy } from './tidy.ts'

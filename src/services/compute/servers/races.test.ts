@@ -1,0 +1,86 @@
+/** What is asked for at the same instant: one of them wins, and nothing is left of the other. */
+import assert from 'node:assert/strict'
+import { sql } from 'kysely'
+import { onEachEngine } from '../../../../test/engines.ts'
+import { type ServerCloud, serverCloud } from './fixtures/server-cloud.ts'
+import { newWorld, nothingHeld } from './fixtures/world.ts'
+import { confirmResized } from './moves/decide.ts'
+import { updateMove } from './moves/store.ts'
+import { updateServer } from './store.ts'
+
+/** The others go as far as they come while a transaction is open: with SQLite they wait for it. */
+const aMoment = (cloud: ServerCloud) => cloud.env.clock.sleep(300)
+
+async function sagasOf({ world }: ServerCloud, subject: string): Promise<string[]> {
+  const found = await sql<{ saga: string }>`select saga from kernel_sagas where subject = ${subject}`.execute(
+    world.database.root,
+  )
+  return found.rows.map(({ saga }) => saga).sort()
+}
+
+onEachEngine('a server that is deleted many times at once is deleted once', async database => {
+  await using cloud = await serverCloud({ world: await newWorld(undefined, database) })
+  const demo = await cloud.project('p1')
+  const { id } = await cloud.boot(demo)
+  const answers = await Promise.all(Array.from({ length: 6 }, () => cloud.api(demo, 'DELETE', `/servers/${id}`)))
+  assert.ok(
+    answers.every(({ status }) => status === 204 || status === 404),
+    JSON.stringify(answers),
+  )
+  await cloud.env.sagas.idle()
+  assert.deepEqual(await sagasOf(cloud, id), ['compute.servers.create', 'compute.servers.delete'])
+  assert.deepEqual(await cloud.held(), nothingHeld)
+})
+
+onEachEngine('a server that is deleted while its plan is placed leaves no room and no ports', async database => {
+  const world = await newWorld(undefined, database)
+  await using cloud = await serverCloud({ world, set: ['compute.plans.batch=2'] })
+  const demo = await cloud.project('p1')
+  const { placement } = cloud.env.services
+  const { claimMany } = placement
+  const [placing, deleted] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  placement.claimMany = async (...args) => {
+    placing.resolve()
+    await deleted.promise
+    await claimMany.apply(placement, args)
+  }
+  const first = await cloud.ask(demo, { min_count: 3 })
+  await placing.promise
+  const going = cloud.api(demo, 'DELETE', `/servers/${first}`)
+  await aMoment(cloud)
+  deleted.resolve()
+  assert.equal((await going).status, 204)
+  await cloud.env.sagas.idle()
+  const { servers, ports, guests, allocations } = await cloud.held()
+  assert.deepEqual([servers, ports, guests], [2, 2, 2])
+  assert.equal(allocations, 2 * 3)
+})
+
+onEachEngine('a resize that is reverted at the instant at which it would be confirmed is reverted', async database => {
+  const world = await newWorld(undefined, database)
+  await using cloud = await serverCloud({ world, hosts: ['h1', 'h2'] })
+  const [demo, admin] = [await cloud.project('p1'), await cloud.admin()]
+  const { id } = await cloud.boot(demo)
+  await cloud.api(admin, 'POST', `/servers/${id}/action`, { migrate: null })
+  await cloud.env.sagas.idle()
+  const [move] = await cloud.openMoves(id)
+  const before = await cloud.allocated(move!.uuid)
+  const [begun, end] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  const reverting = cloud.ctx().transaction(async tx => {
+    await updateServer(tx, id, { task_state: 'resize_reverting' }, { vm_state: 'resized', task_state: null })
+    await updateMove(tx, move!.uuid, { status: 'reverting' })
+    begun.resolve()
+    await end.promise
+  })
+  await begun.promise
+  const confirming = confirmResized(cloud.ctx(), move!.uuid, id)
+  await aMoment(cloud)
+  end.resolve()
+  await Promise.all([reverting, confirming])
+  assert.equal((await cloud.row(id)).vm_state, 'resized')
+  assert.deepEqual(
+    (await cloud.openMoves(id)).map(({ status }) => status),
+    ['reverting'],
+  )
+  assert.deepEqual(await cloud.allocated(move!.uuid), before)
+})
