@@ -52,7 +52,8 @@ export const always: Record<string, string> = {
       union select server_id from compute_build_requests
       union select server_id from compute_server_guest_data union select server_id from compute_server_tags
       union select server_id from compute_server_group_members union select server_id from compute_server_software
-      union select server_id from compute_server_packages union select server_a from compute_links
+      union select server_id from compute_server_packages union select server_id from compute_guest_works
+      union select server_id from compute_guest_agents union select server_a from compute_links
       union select server_b from compute_links) belongings where server_id not in (select id from compute_servers)`,
   'a floating IP leads to a port that is there': `
     select id from network_floating_ips where fixed_port_id is not null and fixed_port_id not in (select id from network_ports)`,

@@ -33,6 +33,8 @@ export async function openBrowser({ inside }: Pick<Stage, 'inside'>) {
   const [file, argv] = inside('/usr/bin/chromium', flags)
   const child = spawn(file, argv, {
     stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'],
+    // One that is killed removes nothing of its own.
+    env: { ...process.env, TMPDIR: profile },
   })
   const out = child.stdio[3] as Writable
   const into = child.stdio[4] as Readable
