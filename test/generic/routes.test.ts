@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { sql } from 'kysely'
+import { virtualClock } from '../../src/kernel/clock.ts'
 import { serverCloud } from '../../src/services/compute/servers/fixtures/server-cloud.ts'
+import { newWorld } from '../../src/services/compute/servers/fixtures/world.ts'
 import { addressed, belongings } from '../attacks/belongings.ts'
 import { installation } from '../attacks/installation.ts'
 import { extended, headersAt, nobody, surface } from '../attacks/surface.ts'
@@ -11,7 +13,8 @@ import { extended, headersAt, nobody, surface } from '../attacks/surface.ts'
 const making = ['network.auto_allocated_topology.show', 'network.security_groups.list']
 
 test('no GET changes anything', async () => {
-  await using cloud = await serverCloud({ set: extended })
+  // Nothing happens by itself: no host reports, nothing is looked at again.
+  await using cloud = await serverCloud({ world: await newWorld(virtualClock()), set: extended })
   const owner = await cloud.project('owner')
   const ids = await installation(cloud, await belongings(cloud, owner), owner)
   const admin = await cloud.admin()
