@@ -1,10 +1,8 @@
-/** Hosts as the scheduler sees them: remembered in the process, since reading ten thousand rows would be all that a decision does. And what operators change of one. */
-import { type Ctx, perCloud } from '#kernel/context.ts'
+/** Hosts as the scheduler sees them, and what operators change of one. */
+import type { Ctx } from '#kernel/context.ts'
 import { NotFound } from '#kernel/errors.ts'
 import type { Candidate } from '../../placement/contract.ts'
-import { type AggregateRow, zoneKey } from '../aggregates/aggregate.ts'
-import { aggregateHosts, aggregates } from '../aggregates/store.ts'
-import { computeConfig } from '../config.ts'
+import type { AggregateRow } from '../aggregates/aggregate.ts'
 import type { Signals } from '../host-signals/store.ts'
 import { placesIn } from '../places/place.ts'
 import type { PlaceSignalRow } from '../places/store.ts'
@@ -13,8 +11,9 @@ import { takenOf } from '../rooms/store.ts'
 import type { Fit, FitHost } from '../scheduler/fit.ts'
 import type { HostState } from '../scheduler/scheduler.ts'
 import type { Load, Loads } from '../servers/store-loads.ts'
-import { type HostRow, isUp } from './host.ts'
-import { cpuCounts, fitHost, type OfferedCell, offeredCells } from './numa.ts'
+import type { HostRow } from './host.ts'
+import { aggregatesSay, hostsNow, knownHosts } from './known.ts'
+import { fitHost, type OfferedCell, offeredCells } from './numa.ts'
 import { cellProviderId, deviceProviderId, keepProvider, pageClass } from './provider.ts'
 import { hosts } from './store.ts'
 
@@ -31,17 +30,6 @@ export interface Around {
   numa?: boolean
 }
 
-/** What was read of a provider when it had this generation. */
-interface Known {
-  generation: number
-  /** Undefined for a provider that is no host. */
-  row: HostRow | undefined
-  /** Ids of the host's aggregates. */
-  aggregates: Set<number>
-}
-
-const memoryOf = perCloud(() => new Map<string, Known>())
-
 /**
  * The hosts of candidates, as they were when their providers' generations last changed: facts, `disabled` and aggregates change it. Not so
  * their reports, so each counts as up: `recheck` those that are to be used.
@@ -51,34 +39,36 @@ export async function hostsForScheduling(
   candidates: readonly Candidate[],
   { loads = new Map(), signals = new Map(), placeSignals = [], numa = false }: Around = {},
 ): Promise<HostState[]> {
-  const memory = memoryOf(ctx)
-  const changed = candidates.filter(({ root, generation }) => memory.get(root)?.generation !== generation)
-  await read(
-    ctx,
-    changed.map(({ root, generation }) => [root, generation]),
-  )
-  const { hosts: ratios, default_availability_zone: fallback } = ctx.config.of(computeConfig)
-  const groups = await aggregatesInOrder(ctx)
+  const known = await knownHosts(ctx, candidates)
+  const said = await aggregatesSay(ctx)
+  const taken = numa
+    ? await takenOf(
+        ctx,
+        known.flatMap(one => one?.state.host ?? []),
+      )
+    : undefined
   const found: HostState[] = []
-  const taken = numa ? await takenOf(ctx, namesOf(candidates, memory)) : undefined
-  for (const { root, used } of candidates) {
-    const known = memory.get(root)
-    if (!known?.row) continue
-    const { memory_mb, disk_gb } = known.row.facts
-    // For weighing: placement alone says whether something fits.
-    const { shared, dedicated } = cpuCounts(ctx, known.row.facts)
-    const free_vcpus = shared * ratios.cpu_allocation_ratio + dedicated - (used.VCPU ?? 0) - (used.PCPU ?? 0)
-    const free_ram_mb = (memory_mb - ratios.reserved_memory_mb) * ratios.ram_allocation_ratio - (used.MEMORY_MB ?? 0)
-    const free_disk_gb = disk_gb * ratios.disk_allocation_ratio - (used.DISK_GB ?? 0)
-    const { name } = known.row
-    const its = groupsOf(known, groups)
-    const moving = {
-      ...{ up: true, free_vcpus, free_ram_mb, free_disk_gb },
-      ...(loads.get(name) ?? idle),
-      signals: signalsOf(signals.get(name) ?? silent, placeSignals, its),
-      numa: taken && fitHost(ctx, known.row.facts, taken.get(name)),
-    }
-    found.push(stateOf(known.row, its, fallback, moving))
+  for (let i = 0; i < candidates.length; i++) {
+    const one = known[i]
+    if (!one) continue
+    const { state, facts } = one
+    const { used } = candidates[i]!
+    const load = loads.get(state.host) ?? idle
+    const its = said(one)
+    found.push({
+      ...state,
+      up: true,
+      zone: its.state.zone,
+      aggregate_metadata: its.state.aggregate_metadata,
+      free_vcpus: state.free_vcpus - (used.VCPU ?? 0) - (used.PCPU ?? 0),
+      free_ram_mb: state.free_ram_mb - (used.MEMORY_MB ?? 0),
+      free_disk_gb: state.free_disk_gb - (used.DISK_GB ?? 0),
+      servers: load.servers,
+      own_servers: load.own_servers,
+      io_ops: load.io_ops,
+      signals: signalsOf(signals.get(state.host) ?? silent, placeSignals, its.groups),
+      numa: taken && fitHost(ctx, facts, taken.get(state.host)),
+    })
   }
   return found
 }
@@ -90,9 +80,6 @@ function signalsOf(own: HostState['signals'], ofPlaces: readonly PlaceSignalRow[
   const there = ofPlaces.filter(({ level, place }) => places.get(level) === place)
   return { ...Object.fromEntries(there.map(({ name, value }) => [name, value])), ...own }
 }
-
-const namesOf = (candidates: readonly Candidate[], memory: ReadonlyMap<string, Known>) =>
-  candidates.flatMap(({ root }) => memory.get(root)?.row?.name ?? [])
 
 /** What of a host's cells, CPUs and devices is free now. */
 export async function freeNow(ctx: Ctx, name: string): Promise<FitHost> {
@@ -133,74 +120,19 @@ export function amountsOfFit(
 
 /** Reads anew all of the hosts but their room and load, in place; those that are gone are left out. */
 export async function recheck(ctx: Ctx, states: readonly HostState[]): Promise<HostState[]> {
-  const memory = memoryOf(ctx)
-  await read(
+  if (states.length === 0) return []
+  const now = await hostsNow(
     ctx,
-    states.map(({ provider }) => [provider, memory.get(provider)?.generation ?? -1]),
+    states.map(({ provider }) => provider),
   )
-  const { default_availability_zone: fallback } = ctx.config.of(computeConfig)
-  const groups = await aggregatesInOrder(ctx)
+  const said = await aggregatesSay(ctx)
   return states.flatMap(state => {
-    const known = memory.get(state.provider)
-    if (!known?.row) return []
-    const now = { ...state, up: isUp(ctx, known.row) }
-    return Object.assign(state, stateOf(known.row, groupsOf(known, groups), fallback, now))
+    const known = now.get(state.provider)
+    if (!known) return []
+    const { free_vcpus, free_ram_mb, free_disk_gb, servers, own_servers, io_ops, signals, numa } = state
+    const moving = { free_vcpus, free_ram_mb, free_disk_gb, servers, own_servers, io_ops, signals, numa }
+    return Object.assign(state, known.state, said(known).state, moving)
   })
-}
-
-async function read(ctx: Ctx, providers: readonly (readonly [uuid: string, generation: number])[]): Promise<void> {
-  if (providers.length === 0) return
-  const memory = memoryOf(ctx)
-  const found = await hosts.list(ctx.db, { provider_uuid: providers.map(([uuid]) => uuid) })
-  const members = await aggregateHosts.list(ctx.db, { host: found.map(row => row.name) })
-  const rows = new Map(found.map(row => [row.provider_uuid, row]))
-  const membersOf = Map.groupBy(members, member => member.host)
-  for (const [uuid, generation] of providers) {
-    const row = rows.get(uuid)
-    const ids = (row && membersOf.get(row.name)) ?? []
-    memory.set(uuid, { generation, row, aggregates: new Set(ids.map(member => member.aggregate_id)) })
-  }
-}
-
-/** Oldest first: where several say something of a host, the oldest counts. */
-const aggregatesInOrder = (ctx: Ctx): Promise<AggregateRow[]> =>
-  aggregates.list(ctx.db, {}, { orderBy: [{ column: 'id', direction: 'asc' }] })
-
-const none: readonly AggregateRow[] = []
-const groupsOf = ({ aggregates: ids }: Known, groups: readonly AggregateRow[]) =>
-  ids.size === 0 ? none : groups.filter(group => ids.has(group.id))
-
-type Moving = Load & Pick<HostState, 'up' | 'free_vcpus' | 'free_ram_mb' | 'free_disk_gb' | 'signals' | 'numa'>
-
-function stateOf(row: HostRow, groups: readonly AggregateRow[], fallback: string, moving: Moving): HostState {
-  const aggregate_metadata: Record<string, string[]> = {}
-  for (const { metadata } of groups)
-    for (const [key, value] of Object.entries(metadata))
-      aggregate_metadata[key] = [...(aggregate_metadata[key] ?? []), value]
-  const { facts } = row
-  return {
-    host: row.name,
-    node: facts.hypervisor_hostname,
-    provider: row.provider_uuid,
-    zone: aggregate_metadata[zoneKey]?.[0] ?? fallback,
-    dedicated_to: row.dedicated_to,
-    enabled: !row.disabled,
-    disabled_reason: row.disabled_reason,
-    up: moving.up,
-    arch: facts.cpu_info.arch,
-    hypervisor_type: facts.hypervisor_type,
-    hypervisor_version: facts.hypervisor_version,
-    ip: row.machine.address,
-    free_vcpus: moving.free_vcpus,
-    free_ram_mb: moving.free_ram_mb,
-    free_disk_gb: moving.free_disk_gb,
-    servers: moving.servers,
-    own_servers: moving.own_servers,
-    io_ops: moving.io_ops,
-    signals: moving.signals,
-    numa: moving.numa,
-    aggregate_metadata,
-  }
 }
 
 export type HostChange = Partial<Pick<HostRow, 'disabled' | 'disabled_reason' | 'forced_down'>>
