@@ -84,7 +84,7 @@ import { guestWorkRuns } from './servers/guest-works/run.ts'
 import { oldMaintenances } from './servers/maintenance/old.ts'
 import { evacuatedSources } from './servers/moves/evacuate.ts'
 import { highAvailability } from './servers/moves/high-availability.ts'
-import { lostAsides, orphanMoves, unconfirmedResizes } from './servers/moves/reconcilers.ts'
+import { lostAsides, oldMoves, orphanMoves, unconfirmedResizes } from './servers/moves/reconcilers.ts'
 import { shelvedOffloads } from './servers/moves/shelve.ts'
 import { serverOperations, serverRules, serverSagas } from './servers/operations.ts'
 import { shareOperations } from './servers/shares.ts'
@@ -142,6 +142,7 @@ export const computeService: Service = service({
   reconcilers: [
     hostCleanups,
     orphanClaims,
+    oldMoves,
     orphanMoves,
     lostAsides,
     evacuatedSources,

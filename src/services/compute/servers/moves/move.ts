@@ -17,14 +17,9 @@ export const openStatuses = [
   'done',
 ] as const
 
-export type MoveStatus =
-  | (typeof openStatuses)[number]
-  | 'confirmed'
-  | 'reverted'
-  | 'completed'
-  | 'cancelled'
-  | 'failed'
-  | 'error'
+export const endedStatuses = ['confirmed', 'reverted', 'completed', 'cancelled', 'failed', 'error'] as const
+
+export type MoveStatus = (typeof openStatuses)[number] | (typeof endedStatuses)[number]
 
 export interface MoveRow {
   /** As the API names it. */

@@ -1,6 +1,7 @@
 /** What goes on with moves by itself: resizes that nobody decides, room that no move holds any more, disks that were left aside. */
 import type { Ctx } from '#kernel/context.ts'
 import { messageOf } from '#kernel/errors.ts'
+import { keptSince } from '#kernel/housekeeping.ts'
 import { reconciler } from '#kernel/reconcile.ts'
 import { journal } from '#kernel/saga/journal.ts'
 import { computeConfig } from '../../config.ts'
@@ -9,7 +10,7 @@ import { findServer, updateServer } from '../store.ts'
 import { pendingCleanups } from '../store-cleanups.ts'
 import { confirmResized } from './decide.ts'
 import { openStatuses } from './move.ts'
-import { moves, openMoves } from './store.ts'
+import { forgetMoves, moves, openMoves } from './store.ts'
 import { beginTidy } from './tidy.ts'
 
 /** Confirms resizes that have waited for longer than the configuration has patience. */
@@ -43,6 +44,12 @@ export const orphanMoves = reconciler({
       })
     }
   },
+})
+
+export const oldMoves = reconciler({
+  id: 'compute.old-moves',
+  every: 3_600_000,
+  run: ctx => forgetMoves(ctx, keptSince(ctx)),
 })
 
 /** Removes what is aside of servers that stayed on their hosts, where that could not be done at once. */

@@ -2,7 +2,7 @@
 import type { Ctx } from '#kernel/context.ts'
 import { rows } from '#kernel/db/rows.ts'
 import { numberFlavors } from '../../flavors/store-numbers.ts'
-import { type MoveRow, type MoveStatus, openStatuses } from './move.ts'
+import { endedStatuses, type MoveRow, type MoveStatus, openStatuses } from './move.ts'
 
 declare module '#kernel/db/database.ts' {
   interface Tables {
@@ -39,4 +39,14 @@ export function openMoves(ctx: Ctx, server_id: string): Promise<MoveRow[]> {
 export async function moveIn(ctx: Ctx, server_id: string, status: readonly MoveStatus[]): Promise<MoveRow | undefined> {
   const newest = { orderBy: [{ column: 'id' as const, direction: 'desc' as const }], limit: 1 }
   return (await moves.list(ctx.db, { server_id, status }, newest))[0]
+}
+
+/** Removes moves that ended before a time (ISO 8601), some hundreds at once. */
+export async function forgetMoves(ctx: Ctx, before: string): Promise<void> {
+  const old = { status: endedStatuses, updated_at: { op: '<', value: before } } as const
+  for (;;) {
+    const ids = (await moves.pick(ctx.db, ['id'], old, { limit: 500 })).map(row => row.id)
+    await moves.remove(ctx.db, { id: ids })
+    if (ids.length < 500) return
+  }
 }
