@@ -5,7 +5,7 @@ import { type Operation, operation } from '#kernel/operation.ts'
 import { admin, rule } from '#kernel/policy/rule.ts'
 import { Type } from '#kernel/schema/builders.ts'
 import { body, integerId, query } from '../dialect.ts'
-import type { AgentBuildRow } from './agent-build.ts'
+import { type AgentBuildRow, isFor } from './agent-build.ts'
 import { agentBuilds, newAgentBuilds } from './store.ts'
 
 const ruleOf = (verb: string) => rule(`os_compute_api:os-agents:${verb}`, admin)
@@ -54,15 +54,17 @@ const create = operation({
   response: body('agent', Type.Object({ ...shown, ...shownKind })),
   async handle(ctx, { body: { agent } }) {
     const { hypervisor, os, architecture } = agent
+    const exists = () =>
+      new Conflict(`Agent-build with hypervisor ${hypervisor} os ${os} architecture ${architecture} exists.`)
     try {
       return await ctx.transaction(async tx => {
+        if ((await agentBuilds.list(tx.db)).some(build => isFor(build, agent))) throw exists()
         await newAgentBuilds.insert(tx.db, { ...agent, offered: false })
         return { agent: view((await agentBuilds.find(tx.db, { hypervisor, os, architecture }))!) }
       })
     } catch (error) {
       if (!(error instanceof UniqueViolation)) throw error
-      const told = `Agent-build with hypervisor ${hypervisor} os ${os} architecture ${architecture} exists.`
-      throw new Conflict(told)
+      throw exists()
     }
   },
 })

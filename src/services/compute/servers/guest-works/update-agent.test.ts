@@ -143,6 +143,19 @@ test('a guest that is new gets the build that there is, one that is off when it 
   assert.equal((await s.agent(id)).version, '2.0')
 })
 
+test('a server on the shelf, which is on no host, gets the build that came meanwhile', async () => {
+  await using web = await builds()
+  await using s = await stage()
+  const { id } = await s.boot(s.demo)
+  await s.act(id, { shelve: null })
+  assert.equal((await s.show(s.demo, id)).status, 'SHELVED_OFFLOADED')
+  await s.make(web.of('2.0'))
+  await s.run()
+  await s.act(id, { unshelve: null })
+  await s.run()
+  assert.equal((await s.agent(id)).version, '2.0')
+})
+
 test('one that is as new, or of another kind, is left as it is', async () => {
   await using web = await builds()
   await using s = await stage()
@@ -282,6 +295,7 @@ test("builds are an admin's; one is of each kind of guest", async () => {
   const again = await s.make(build)
   assert.equal(again.status, 409)
   assert.match(JSON.stringify(again.body), /Agent-build with hypervisor fake os linux architecture x86_64 exists/)
+  assert.equal((await s.make(web.of('3', { hypervisor: 'Fake' }))).status, 409, 'the same words for guests')
   for (const wrong of [{ url: 'file:///etc/passwd' }, { md5hash: 'abc' }, { version: 'newest' }, { os: '' }])
     assert.equal((await s.make(web.of('3', { hypervisor: 'xen', ...wrong }))).status, 400, JSON.stringify(wrong))
   assert.equal((await s.make(web.of('3'), s.demo)).status, 403)
