@@ -7,7 +7,7 @@ import { factsIn } from '../request-facts.ts'
 import { nextTurn } from '../turns.ts'
 import { byRevision, journalNote, journalStart, revisionOf } from './begin.ts'
 import { undoingClaims } from './claims.ts'
-import { journal, type SagaRow, type SagaState } from './journal.ts'
+import { journal, type SagaRow, type SagaState, type UnfinishedSaga } from './journal.ts'
 import { execute, type Outcome, type SagaProbe } from './run.ts'
 import { DeadlineExceeded, type Saga, SagaCancelled, type SagaError } from './saga.ts'
 
@@ -30,7 +30,7 @@ export interface Sagas extends AsyncDisposable {
 }
 
 interface Live {
-  row: SagaRow
+  row: UnfinishedSaga
   abort: AbortController
   done: Promise<void>
 }
@@ -54,7 +54,7 @@ export function createSagas(env: () => Env, definitions: readonly Saga[], probe:
     return createCtx(env(), { ...factsIn(row), identity: row.identity as unknown as Identity })
   }
 
-  function launch(row: SagaRow): void {
+  function launch(row: UnfinishedSaga): void {
     if (stopping || live.has(row.id) || strangers.has(row.id)) return
     const abort = new AbortController()
     // Not in the turn of the request that began it: its answer goes out first.

@@ -67,8 +67,18 @@ const summary = [
 ] as const
 export type SagaSummary = Pick<SagaRow, (typeof summary)[number]>
 
+const unfinished = ['id', 'saga', 'subject', 'started_at', 'cancel'] as const
+export type UnfinishedSaga = Pick<SagaRow, (typeof unfinished)[number]>
+
 const sagas = rows<SagaRow>('kernel_sagas', { json: ['input', 'identity', 'error'], bool: ['cancel'] })
 const steps = rows<StepRow>('kernel_saga_steps', { json: ['output'] })
+
+const oldest = {
+  orderBy: [
+    { column: 'started_at' as const, direction: 'asc' as const },
+    { column: 'id' as const, direction: 'asc' as const },
+  ],
+}
 
 const newest = {
   orderBy: [
@@ -81,28 +91,11 @@ export const journal = {
   insert: (db: Db, row: SagaRow) => sagas.insert(db, row),
   get: (db: Db, id: string) => sagas.find(db, { id }),
   update: (db: Db, id: string, patch: Partial<SagaRow>) => sagas.update(db, { id }, patch),
-  unfinished: (db: Db) =>
-    sagas.list(
-      db,
-      { state: ['running', 'unwinding'] },
-      {
-        orderBy: [
-          { column: 'started_at', direction: 'asc' },
-          { column: 'id', direction: 'asc' },
-        ],
-      },
-    ),
-  unfinishedOf: (db: Db, subject: string) =>
-    sagas.list(
-      db,
-      { subject, state: ['running', 'unwinding'] },
-      {
-        orderBy: [
-          { column: 'started_at', direction: 'asc' },
-          { column: 'id', direction: 'asc' },
-        ],
-      },
-    ),
+  /** Looked for often, and what they are about may be long: that is read by who runs them. */
+  unfinished: (db: Db): Promise<UnfinishedSaga[]> =>
+    sagas.pick(db, unfinished, { state: ['running', 'unwinding'] }, oldest),
+  unfinishedOf: (db: Db, subject: string): Promise<UnfinishedSaga[]> =>
+    sagas.pick(db, unfinished, { subject, state: ['running', 'unwinding'] }, oldest),
   cancel: (db: Db, subject: string) => sagas.update(db, { subject, state: ['running', 'unwinding'] }, { cancel: true }),
   /** The newest first. There may be thousands: what each was about, and why it failed, is read of one at a time. */
   ofSubject: (db: Db, subject: string | readonly string[]): Promise<SagaSummary[]> =>

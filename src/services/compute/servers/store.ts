@@ -156,7 +156,7 @@ export function pickServers<K extends keyof ServerRow>(
   ctx: Ctx,
   columns: readonly K[],
   where: Where<ServerRow>,
-  options: ListOptions<ServerRow>,
+  options: ListOptions<ServerRow> = {},
 ): Promise<Pick<ServerRow, K>[]> {
   const all = [...new Set([...columns, ...(options.orderBy ?? []).map(({ column }) => column)])]
   return ofCells<Pick<ServerRow, K>>(ctx, options, db => servers.pick(db, all as K[], where, options))
@@ -238,7 +238,7 @@ export async function hostsOfServers(
 ): Promise<Record<string, number>> {
   const to = new Map(elsewhere.map(one => [one.server.id, one.host]))
   const counts: Record<string, number> = {}
-  for (const { id, host: now } of await listServers(ctx, { id: ids })) {
+  for (const { id, host: now } of await pickServers(ctx, ['id', 'host'], { id: ids })) {
     const host = to.get(id) ?? now
     if (host !== null) counts[host] = (counts[host] ?? 0) + 1
   }
@@ -259,7 +259,7 @@ export async function statesOfServers(ctx: Ctx, ids: readonly string[]): Promise
 export async function siblingsOf(ctx: Ctx, ids: readonly string[]): Promise<string[]> {
   const row = ids[0] === undefined ? undefined : await findServer(ctx, ids[0])
   if (!row) return []
-  return (await listServers(ctx, { reservation_id: row.reservation_id })).map(({ id }) => id)
+  return (await pickServers(ctx, ['id'], { reservation_id: row.reservation_id })).map(({ id }) => id)
 }
 
 /** Servers that are gone, newest first, as they were at their end: a page of them, unless `limit` says how many. */

@@ -78,21 +78,21 @@ export async function unfitHosts(
   server: ServerRow,
   { needs, sameHost }: Pick<Wish, 'needs' | 'sameHost'>,
 ): Promise<Record<string, string>> {
-  const unfit: Record<string, string> = {}
+  const unfit: Record<string, string> = sameHost || server.host === null ? {} : { [server.host]: 'it is there already' }
+  // All of them are many.
+  if (!needs) return unfit
+  const fixed = needs === 'live_migrate' && hasFixedDevice(ctx, server) ? 'the server has a PCI device' : undefined
   const rows = await hosts.list(ctx.db)
   const source = rows.find(row => row.name === server.host)
-  const fixed = needs === 'live_migrate' && hasFixedDevice(ctx, server) ? 'the server has a PCI device' : undefined
   for (const row of rows) {
-    const why = row.name === server.host ? atHome(sameHost) : (fixed ?? away(row, source, needs))
+    const why = row === source ? undefined : (fixed ?? away(row, source, needs))
     if (why) unfit[row.name] = why
   }
   return unfit
 }
 
-const atHome = (sameHost: boolean | undefined) => (sameHost ? undefined : 'it is there already')
-
-function away(row: HostRow, source: HostRow | undefined, needs: Wish['needs']): string | undefined {
-  if (!needs || !source) return undefined
+function away(row: HostRow, source: HostRow | undefined, needs: 'migrate' | 'live_migrate'): string | undefined {
+  if (!source) return undefined
   if (!source.facts.capabilities[needs]) return `host ${source.name} cannot send guests (${needs})`
   if (!row.facts.capabilities[needs]) return `it cannot take guests of other hosts (${needs})`
   if (row.facts.hypervisor_type !== source.facts.hypervisor_type)
