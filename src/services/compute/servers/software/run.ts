@@ -8,6 +8,7 @@ import { type Failed, failureOf, guestReady, insideOf } from './inside.ts'
 import { notSilent, silentAgain } from './silence.ts'
 import { hasGone, type PackageRow, type SoftwareDriver, softwareSubject } from './software.ts'
 import { dueRuns, failWanted, packagesOf, softwareOf, updatePackage, updateSoftware, wantAllAgain } from './store.ts'
+import { manifestFolder } from './tools/manifests.ts'
 import type { NodeDefinition, Outcome, Task } from './tools/tool.ts'
 import { tools } from './tools/tools.ts'
 
@@ -55,7 +56,7 @@ export const softwareSaga = saga<RunInput>(
   async (s, { server_id: id, run }) => {
     const plan = await s.record('read the request', ctx => planned(ctx, id))
     const tasks = tools[plan.driver].tasks(plan)
-    const agent = await s.step('wait for the guest', signal => guestReady(s.ctx, id, signal))
+    const agent = await s.step('wait for the guest', signal => cleanGuest(s.ctx, id, signal))
     const failures: { task: Task | null; failed: string }[] = []
     let away = 'failed' in agent ? agent : undefined
     if (away) failures.push({ task: null, failed: away.failed })
@@ -114,6 +115,18 @@ async function planned(ctx: Ctx, id: string): Promise<Plan> {
     driver: row.driver,
     packages: rows.filter(one => one.wanted).map(one => ({ name: one.name, version: one.wanted_version })),
     leaving: rows.filter(one => !one.wanted && !hasGone(one)).map(one => one.name),
+  }
+}
+
+/** A guest that is ready, without what a run before may have left there: one that made way for this one removed nothing. */
+async function cleanGuest(ctx: Ctx, id: string, signal: AbortSignal): ReturnType<typeof guestReady> {
+  const ready = await guestReady(ctx, id, signal)
+  if ('failed' in ready) return ready
+  try {
+    await insideOf(ctx, id, ready.system, signal).run('rm', ['-rf', manifestFolder])
+    return ready
+  } catch (error) {
+    return failureOf(error)
   }
 }
 

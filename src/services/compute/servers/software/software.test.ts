@@ -230,7 +230,7 @@ test('Puppet is told the node: its manifest, what is to be there, and what is to
   )
   guests.inject({
     method: 'runInGuest',
-    call: 4,
+    call: 5,
     hit: () => {
       definition = Object.values(s.guest(id).software!.files)[0]!
     },
@@ -422,6 +422,21 @@ test('a newer request takes the place of a run that goes on', async () => {
   await s.put(id, packages('vim'))
   await s.env.sagas.idle()
   assert.deepEqual([(await s.software(id)).status, await s.states(id)], ['done', { nginx: 'absent', vim: 'installed' }])
+})
+
+test('the manifest of a run that makes way does not stay in the guest', async () => {
+  await using s = await stage()
+  const { id } = await s.boot(s.demo)
+  const applying = Promise.withResolvers<void>()
+  await s.put(id, { driver: 'puppet', manifest: 'notice(1)' })
+  await s.env.sagas.idle()
+  // It waits for cloud-init, clears up, looks for puppet and makes the folder before.
+  s.drivers.h1!.inject({ method: 'runInGuest', call: 5, delayMs: 3_600_000, hit: applying.resolve })
+  await s.put(id, { driver: 'puppet', manifest: "file { '/etc/secret': content => 'theirs' }" })
+  await applying.promise
+  await s.put(id, packages('vim'))
+  await s.env.sagas.idle()
+  assert.deepEqual([(await s.software(id)).status, s.guest(id).software!.files], ['done', {}])
 })
 
 test('a kill at every step of a run is taken up by the next process; a delete wins at each', async () => {

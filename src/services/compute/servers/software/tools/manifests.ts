@@ -14,8 +14,8 @@ interface ManifestTool {
   well: number[]
 }
 
-/** Only root looks into it. */
-const folder = '/var/lib/nephos-software'
+/** Only root looks into it, and nothing lies there but while it is applied. */
+export const manifestFolder = '/var/lib/nephos-software'
 const applyMinutes = 30
 
 /** What the manifest does not declare itself, declared after it. Names and versions have no quotes. */
@@ -64,9 +64,9 @@ async function bootstrapped(inside: Inside, tool: ManifestTool): Promise<Outcome
 }
 
 async function applied(inside: Inside, tool: ManifestTool, node: NodeDefinition): Promise<Outcome> {
-  const made = await inside.run('mkdir', ['-p', '-m', '700', folder])
+  const made = await inside.run('mkdir', ['-p', '-m', '700', manifestFolder])
   if (made.code !== 0) return { failed: reasonOf('mkdir', made) }
-  const path = `${folder}/${tool.file}`
+  const path = `${manifestFolder}/${tool.file}`
   try {
     await inside.write(path, tool.definition(node))
     const end = await inside.run(tool.program, tool.args(path), { minutes: applyMinutes })
