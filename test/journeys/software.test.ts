@@ -67,7 +67,7 @@ test('a guest gets the packages of its request, each an event, and loses what is
   const second = await software.ended(5 * minutes)
   const stays = [
     ['nginx', 'installed', '1.0-r0'],
-    ['no-such-thing', 'removed', null],
+    ['no-such-thing', 'absent', null],
     ['vim', 'failed', '9.0-r1'],
   ]
   assert.deepEqual(second.states, stays, 'this Puppet removes nothing')

@@ -91,7 +91,7 @@ test('a Debian guest installs and removes what its owner asks for, each an event
   assert.deepEqual(second.states, [
     ['goodbye', 'removed', null],
     ['hello', 'installed', '2.0'],
-    ['nothing.here', 'removed', null],
+    ['nothing.here', 'absent', null],
   ])
   assert.equal((await stage.json<{ status: string }>(['server', 'show', software.id])).status, 'ACTIVE')
   await stage.os(['server', 'delete', '--wait', software.id])
