@@ -1,11 +1,10 @@
 /** A resource in the network API's dialect: five operations from one attribute map, bulk create, filters, sorting, paging, revisions, tags. */
 import type { Ctx } from './context.ts'
-import { lock } from './db/database.ts'
-import type { Rows, Where } from './db/rows.ts'
-import { Forbidden, NotFound } from './errors.ts'
+import type { Rows } from './db/rows.ts'
 import { type Operation, operation, reply } from './operation.ts'
 import type { Target } from './policy/credentials.ts'
 import { type Rule, rule } from './policy/rule.ts'
+import { accessTo, seesAll } from './resource-access.ts'
 import {
   type Attributes,
   answerOf,
@@ -16,7 +15,7 @@ import {
   standardAttributes,
   updateValues,
 } from './resource-attributes.ts'
-import { type ListSpec, listRows, type Query, selectFields, visibleTo } from './resource-list.ts'
+import { type ListSpec, listRows, type Query, selectFields } from './resource-list.ts'
 import { type TSchema, Type } from './schema/builders.ts'
 import { checkRevision, columnsOf, type StandardRow, touch } from './standard-row.ts'
 
@@ -76,14 +75,6 @@ export interface Resource<Row extends StandardRow> {
   make(ctx: Ctx, body: Record<string, unknown>): Promise<Row>
 }
 
-/** Who works on any project's resources. */
-export const seesAll = (ctx: Ctx) =>
-  ctx.identity.roles.includes('admin') || ctx.identity.is_admin === true || ctx.identity.roles.includes('service')
-
-export function disallowed(name: string): Forbidden {
-  return new Forbidden(`rule:${name} is disallowed by policy`, { type: 'PolicyNotAuthorized' })
-}
-
 export function resource<Row extends StandardRow>(spec: ResourceSpec<Row>): Resource<Row> {
   const { member, collection, store, hooks } = spec
   const attributes: Attributes = { ...standardAttributes, ...spec.attributes }
@@ -93,7 +84,6 @@ export function resource<Row extends StandardRow>(spec: ResourceSpec<Row>): Reso
     update: rule(`update_${member}`, spec.policy.update),
     delete: rule(`delete_${member}`, spec.policy.delete),
   }
-  const attributeRules = rulesOfAttributes(member, spec.attributes)
   const one = answerOf(attributes)
   const answer: TSchema = Type.Object({ [member]: one })
   const links = Type.Array(Type.Object({ rel: Type.String(), href: Type.String() }))
@@ -102,76 +92,8 @@ export function resource<Row extends StandardRow>(spec: ResourceSpec<Row>): Reso
     [`${collection}_links`]: Type.Optional(links),
   })
   const [made, changed] = [bodyOf(attributes, 'create'), bodyOf(attributes, 'update')]
-
-  /** Of rows that were read to be shown: what policy was asked about they need not be asked for again. */
-  const targetsSeen = new WeakMap<Row, Target>()
-
-  const notFound = (id: string) => new NotFound(spec.notFound.message(id), { type: spec.notFound.type })
-
-  async function targetsOf(ctx: Ctx, items: readonly object[]): Promise<Target[]> {
-    const extra = items.length > 0 ? await hooks.target?.(ctx, items) : undefined
-    return items.map((item, i) => ({ ...item, ...extra?.[i] }))
-  }
-
-  function enforce(ctx: Ctx, guard: Rule, target: Target): void {
-    if (!ctx.can(guard, target)) throw disallowed(guard.name)
-  }
-
-  /** What a caller sees of others' things, it may still not change: to it they are not there. */
-  function enforceOnRow(ctx: Ctx, guard: Rule, { row, target }: { row: Row; target: Target }): void {
-    if (row.project_id !== ctx.identity.project_id && !ctx.can(guard, target))
-      throw new NotFound('The resource could not be found.', { type: 'HTTPNotFound' })
-    enforce(ctx, guard, target)
-  }
-
-  /** The rules of the attributes that the caller set itself. */
-  function enforceAttributes(ctx: Ctx, verb: 'create' | 'update', names: string[], target: Target): void {
-    for (const name of names) {
-      const guard = attributeRules.get(`${verb}:${name}`)
-      if (guard && !ctx.can(guard, target))
-        throw new Forbidden(`(rule:${rules[verb].name} and rule:${guard.name}) is disallowed by policy`, {
-          type: 'PolicyNotAuthorized',
-        })
-    }
-  }
-
-  async function loadWithTarget(ctx: Ctx, id: string): Promise<{ row: Row; target: Target }> {
-    const [row] = await store.list(ctx.db, { id } as Where<Row>, {
-      limit: 1,
-      ...(seesAll(ctx) ? {} : { also: eb => visibleTo(ctx, spec, eb) }),
-    })
-    if (!row) throw notFound(id)
-    const [target] = await targetsOf(ctx, [row])
-    if (!ctx.can(rules.show, target!)) throw notFound(id)
-    return { row, target: target! }
-  }
-
-  const load = async (ctx: Ctx, id: string) => (await loadWithTarget(ctx, id)).row
-
-  async function lockAndLoad(ctx: Ctx, guard: Rule, id: string): Promise<{ row: Row; target: Target }> {
-    await lock(ctx.db, ctx.database.engine, `${collection}:${id}`)
-    const found = await loadWithTarget(ctx, id)
-    enforceOnRow(ctx, guard, found)
-    return found
-  }
-
-  async function view(ctx: Ctx, rows: Row[]): Promise<Record<string, unknown>[]> {
-    const seen = rows.map(row => targetsSeen.get(row))
-    const targets = seen.every(target => target !== undefined) ? seen : await targetsOf(ctx, rows)
-    const added = rows.length > 0 ? await hooks.view?.(ctx, rows, targets) : undefined
-    return rows.map((row, i) => {
-      const out: Record<string, unknown> = {}
-      for (const [name, attribute] of Object.entries(attributes)) {
-        if (attribute.visible === false) continue
-        const guard = attributeRules.get(`get:${name}`)
-        if (guard && !ctx.can(guard, targets[i]!)) continue
-        const own = attribute.column === false ? undefined : row[(attribute.column ?? name) as keyof Row]
-        const value = added && Object.hasOwn(added[i]!, name) ? added[i]![name] : own
-        if (value !== undefined) out[name] = value
-      }
-      return out
-    })
-  }
+  const access = accessTo(spec, attributes, rules)
+  const { attributeRules, view, targetsOf, enforceAttributes, load, loadWithTarget, lockAndLoad } = access
 
   /** Events in Neutron's words. What is done at once has a start and an end all the same: what was asked for, and what came of it. */
   function told(verb: string, resource_id: string, asked: object, became: object) {
@@ -192,7 +114,7 @@ export function resource<Row extends StandardRow>(spec: ResourceSpec<Row>): Reso
       await hooks.beforeList?.(ctx)
       const permitted = async (rows: Row[]) => {
         const targets = await targetsOf(ctx, rows)
-        for (const [i, row] of rows.entries()) targetsSeen.set(row, targets[i]!)
+        for (const [i, row] of rows.entries()) access.seen(row, targets[i]!)
         return rows.filter((_, i) => ctx.can(rules.show, targets[i]!))
       }
       const hidden = (name: string) => {
@@ -213,7 +135,7 @@ export function resource<Row extends StandardRow>(spec: ResourceSpec<Row>): Reso
     response: answer,
     async handle(ctx, { params, query }) {
       const { row, target } = await loadWithTarget(ctx, params.id)
-      targetsSeen.set(row, target)
+      access.seen(row, target)
       const [item] = await view(ctx, [row])
       return { [member]: selectFields(item!, query as Query) }
     },
@@ -235,7 +157,7 @@ export function resource<Row extends StandardRow>(spec: ResourceSpec<Row>): Reso
       return ctx.transaction(async tx => {
         const targets = await targetsOf(tx, values)
         for (const [i, target] of targets.entries()) {
-          enforce(tx, rules.create, target)
+          access.enforce(tx, rules.create, target)
           const sent = items[i] as Record<string, unknown>
           const set = Object.keys(sent).filter(name => values[i]![name] !== attributes[name]!.default)
           enforceAttributes(tx, 'create', set, target)
@@ -319,14 +241,4 @@ export function resource<Row extends StandardRow>(spec: ResourceSpec<Row>): Reso
       return hooks.create(ctx, values)
     },
   }
-}
-
-function rulesOfAttributes(member: string, attributes: Attributes): Map<string, Rule> {
-  const found = new Map<string, Rule>()
-  for (const [name, { create, update, visible }] of Object.entries(attributes)) {
-    if (typeof create === 'string') found.set(`create:${name}`, rule(`create_${member}:${name}`, create))
-    if (typeof update === 'string') found.set(`update:${name}`, rule(`update_${member}:${name}`, update))
-    if (typeof visible === 'string') found.set(`get:${name}`, rule(`get_${member}:${name}`, visible))
-  }
-  return found
 }

@@ -2,7 +2,7 @@
 import type { Ctx } from '#kernel/context.ts'
 import type { AnyBuilder } from '#kernel/db/rows.ts'
 import { BadRequest, Fault, NotFound, OverQuota } from '#kernel/errors.ts'
-import { seesAll } from '#kernel/resource.ts'
+import { seesAll } from '#kernel/resource-access.ts'
 import type { ComputeFloatingIp, ComputeSecurityGroup } from './contract.ts'
 import { floatingIps as floatingIpResource } from './floating-ips/floating-ip.ts'
 import { type FloatingIpRow, floatingIpRows } from './floating-ips/store.ts'

@@ -1,7 +1,7 @@
 /** Security groups and floating IPs in the words of compute's API, which had its own before networks were a service. */
 import type { Ctx } from '#kernel/context.ts'
 import { BadRequest, Conflict, Fault, NotFound } from '#kernel/errors.ts'
-import { seesAll } from '#kernel/resource.ts'
+import { seesAll } from '#kernel/resource-access.ts'
 import type { ComputeSecurityGroup } from './contract.ts'
 import { updateFloatingIp } from './floating-ips/floating-ip.ts'
 import { disassociate } from './floating-ips/steps.ts'

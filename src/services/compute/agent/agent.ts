@@ -1,12 +1,11 @@
 /** The compute half of a host's agent: does what the control plane says through the virt driver, and reports what is there. */
 import type { Readable } from 'node:stream'
-import { type Bus, type CallContext, NoResponder, subjectWord } from '#kernel/bus/bus.ts'
+import { type Bus, type CallContext, subjectWord } from '#kernel/bus/bus.ts'
 import { client, serveMethods } from '#kernel/bus/methods.ts'
 import type { Clock } from '#kernel/clock.ts'
 import { Fault, messageOf } from '#kernel/errors.ts'
 import { type Log, loggedFacts } from '#kernel/log.ts'
 import { type Backup, GuestError, type GuestEvent, type VirtDriver } from '../drivers/driver.ts'
-import { machineState } from './machine.ts'
 import {
   type ComputeAgentMethods,
   type ComputeControlMethods,
@@ -18,6 +17,7 @@ import {
 } from './methods.ts'
 import { type AboutGuest, ordersTaken, questions } from './order.ts'
 import { perGuest } from './per-guest.ts'
+import { reportEveryMs, reporter } from './reporter.ts'
 
 /** Where a host puts the bytes of a new image. */
 export interface SnapshotSink {
@@ -35,11 +35,8 @@ export interface ComputeAgentOptions {
   machine?: () => MachineState
 }
 
-const reportEveryMs = 10_000
 /** After a change that we made ourselves: more may come, and one report tells all. */
 const gatherMs = 1_000
-/** After a report that nobody took: the control plane may just be starting. */
-const retryReportMs = 2_000
 const purgeEveryMs = 3_600_000
 const purgeKeptEveryMs = 60_000
 const imageKeptMs = 24 * 3_600_000
@@ -53,7 +50,7 @@ export async function computeAgent(options: ComputeAgentOptions): Promise<AsyncD
     version: computeControlVersion,
   })
   const stopping = new AbortController()
-  const reports = reporter()
+  const reports = reporter({ ...options, log }, control, stopping.signal)
   const adopted = await driver.recover()
   log.info({ guests: adopted.length }, 'guests adopted')
   driver.onEvent(event => void forward(event))
@@ -93,66 +90,6 @@ export async function computeAgent(options: ComputeAgentOptions): Promise<AsyncD
       if (!stopping.signal.aborted) timer = clock.after(everyMs, () => void run())
     }
     return { [Symbol.dispose]: () => timer[Symbol.dispose]() }
-  }
-
-  /** Reports on a timer and soon after changes, one at a time; changes meanwhile share the next one. */
-  function reporter() {
-    let started = true
-    let running: Promise<void> | undefined
-    let again = false
-    let timer: Disposable | undefined
-    /** When the timer fires, on the monotonic clock. */
-    let due = Number.POSITIVE_INFINITY
-
-    async function send(): Promise<number> {
-      try {
-        const [facts, guests] = await Promise.all([driver.facts(), driver.list()])
-        await control.call(
-          'report',
-          { host, facts, guests, started, machine: (options.machine ?? machineState)() },
-          { signal: stopping.signal },
-        )
-        started = false
-        return reportEveryMs
-      } catch (error) {
-        if (stopping.signal.aborted) return reportEveryMs
-        const level = error instanceof NoResponder ? 'debug' : 'warn'
-        log[level]({ err: messageOf(error) }, 'the report did not arrive; trying again')
-        return retryReportMs
-      }
-    }
-    function soon(): void {
-      if (stopping.signal.aborted) return
-      if (running) {
-        again = true
-        return
-      }
-      timer?.[Symbol.dispose]()
-      due = Number.POSITIVE_INFINITY
-      running = send().then(waitMs => {
-        running = undefined
-        if (again) {
-          again = false
-          soon()
-        } else within(waitMs)
-      })
-    }
-    /** At the latest in so many milliseconds. */
-    function within(ms: number): void {
-      const at = clock.monotonic() + ms
-      if (stopping.signal.aborted || at >= due) return
-      due = at
-      timer?.[Symbol.dispose]()
-      timer = clock.after(ms, soon)
-    }
-    return {
-      soon,
-      within,
-      async stop() {
-        timer?.[Symbol.dispose]()
-        await running
-      },
-    }
   }
 
   return {

@@ -2,7 +2,7 @@
 import type { Ctx } from '#kernel/context.ts'
 import { lock } from '#kernel/db/database.ts'
 import { Conflict, NotFound } from '#kernel/errors.ts'
-import { seesAll } from '#kernel/resource.ts'
+import { seesAll } from '#kernel/resource-access.ts'
 import { badResource, portNotFound } from '../errors.ts'
 import { type AllocationRow, allocationRows, type PortRow, portRows } from '../ports/store.ts'
 import { routerRows } from '../routers/store.ts'

@@ -1,6 +1,6 @@
 /** What the caller may do with networks that are not its own. */
 import type { Ctx } from '#kernel/context.ts'
-import { seesAll } from '#kernel/resource.ts'
+import { seesAll } from '#kernel/resource-access.ts'
 import { grantsFor, type RbacAction } from '../rbac/store.ts'
 import { type NetworkFacts, networksWithGrants } from './store.ts'
 

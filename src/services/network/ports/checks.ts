@@ -1,7 +1,7 @@
 /** What clients may write in the parts of a port: DHCP options, address pairs, security and groups. */
 import type { Ctx } from '#kernel/context.ts'
 import { BadRequest, Conflict } from '#kernel/errors.ts'
-import { seesAll } from '#kernel/resource.ts'
+import { seesAll } from '#kernel/resource-access.ts'
 import { formatCidr, normalAddress, overlaps, parseCidr } from '../addresses.ts'
 import { badResource, invalidInput, securityGroupNotFound } from '../errors.ts'
 import { floatingIpRows } from '../floating-ips/store.ts'

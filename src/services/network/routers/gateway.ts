@@ -2,7 +2,7 @@
 import type { Ctx } from '#kernel/context.ts'
 import { Conflict } from '#kernel/errors.ts'
 import { type Rule, rule } from '#kernel/policy/rule.ts'
-import { disallowed } from '#kernel/resource.ts'
+import { disallowed } from '#kernel/resource-access.ts'
 import { normalAddress, overlaps, parseCidr } from '../addresses.ts'
 import { badResource, networkNotFound } from '../errors.ts'
 import { floatingIpRows } from '../floating-ips/store.ts'

@@ -1,7 +1,7 @@
 /** Making a router's interfaces inside other work. */
 import type { Ctx } from '#kernel/context.ts'
 import { Conflict } from '#kernel/errors.ts'
-import { seesAll } from '#kernel/resource.ts'
+import { seesAll } from '#kernel/resource-access.ts'
 import { contains, parseAddress, parseCidr } from '../addresses.ts'
 import { badResource } from '../errors.ts'
 import { floatingIpRows } from '../floating-ips/store.ts'

@@ -1,7 +1,8 @@
 /** Security groups: named sets of rules that ports carry. */
 import type { Ctx } from '#kernel/context.ts'
 import { Conflict } from '#kernel/errors.ts'
-import { type Resource, resource, seesAll } from '#kernel/resource.ts'
+import { type Resource, resource } from '#kernel/resource.ts'
+import { seesAll } from '#kernel/resource-access.ts'
 import { boolean, text } from '#kernel/resource-attributes.ts'
 import { Type } from '#kernel/schema/builders.ts'
 import { columnsOf, touch } from '#kernel/standard-row.ts'
