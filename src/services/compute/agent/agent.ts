@@ -5,7 +5,7 @@ import { client, serveMethods } from '#kernel/bus/methods.ts'
 import type { Clock } from '#kernel/clock.ts'
 import { Fault, messageOf } from '#kernel/errors.ts'
 import { type Log, loggedFacts } from '#kernel/log.ts'
-import { type Backup, GuestError, type GuestEvent, type VirtDriver } from '../drivers/driver.ts'
+import { AgentRefusal, type Backup, GuestError, type GuestEvent, type VirtDriver } from '../drivers/driver.ts'
 import {
   type ComputeAgentMethods,
   type ComputeControlMethods,
@@ -249,6 +249,6 @@ function toldFault(error: unknown): unknown {
   return new Fault(500, 'Guest Error', error.message, {
     cause: error,
     type: 'GuestError',
-    extra: { retry_elsewhere: error.retryElsewhere },
+    extra: { retry_elsewhere: error.retryElsewhere, ...(error instanceof AgentRefusal && { refused: true }) },
   })
 }

@@ -30,7 +30,7 @@ export const basesVersion = 2
 /** Subject of a host's compute agent. Hosts' names may have dots, so use `subjectWord(host)`. */
 export const computeAgentSubject = (hostWord: string) => `host.${hostWord}.compute`
 
-/** A guest's failure arrives as a `Fault` of type `GuestError`; its `extra.retry_elsewhere` says whether another host might do better. */
+/** A guest's failure arrives as a `Fault` of type `GuestError`; its `extra.retry_elsewhere` says whether another host might do better, `refused` that its agent says no. */
 export interface ComputeAgentMethods {
   facts(input: null): Promise<HostFacts>
   spawn(input: { spec: GuestSpec; power_on: boolean }): Promise<null>

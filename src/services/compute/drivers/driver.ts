@@ -252,3 +252,6 @@ export class GuestError extends Error {
     this.retryElsewhere = options.retryElsewhere ?? false
   }
 }
+
+/** The agent in a guest is there and says no: to ask it again is of no use. */
+export class AgentRefusal extends GuestError {}

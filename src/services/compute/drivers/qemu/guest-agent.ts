@@ -2,7 +2,7 @@
 import { createConnection } from 'node:net'
 import { join } from 'node:path'
 import type { Clock } from '#kernel/clock.ts'
-import { GuestError } from '../driver.ts'
+import { AgentRefusal, GuestError } from '../driver.ts'
 import type { Machine } from './command-line.ts'
 import type { GuestFiles } from './host.ts'
 
@@ -13,9 +13,6 @@ const bootMs = 45_000
 /** What waits for a password waits for a minute. */
 const passwordMs = 55_000
 const maxAnswerBytes = 64 * 1024
-
-/** The agent is there and says no. */
-export class AgentRefusal extends GuestError {}
 
 /** A guest that was started `uptime` seconds ago. */
 export interface Booted {

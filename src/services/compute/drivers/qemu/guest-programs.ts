@@ -1,7 +1,7 @@
 /** Runs programs in a guest, and writes files there, by its agent: as vectors of arguments. What comes back is the guest's word: bounded. */
 import type { Clock } from '#kernel/clock.ts'
-import { type DriveFile, GuestError, type GuestProgram, type ProgramEnd } from '../driver.ts'
-import { AgentRefusal, askBooted, type Booted } from './guest-agent.ts'
+import { AgentRefusal, type DriveFile, GuestError, type GuestProgram, type ProgramEnd } from '../driver.ts'
+import { askBooted, type Booted } from './guest-agent.ts'
 
 const firstLookMs = 100
 const mostBetweenLooksMs = 1_000

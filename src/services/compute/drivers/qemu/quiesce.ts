@@ -2,9 +2,9 @@
 import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { messageOf } from '#kernel/errors.ts'
-import { GuestError, isTrue } from '../driver.ts'
+import { AgentRefusal, GuestError, isTrue } from '../driver.ts'
 import type { Machine } from './command-line.ts'
-import { AgentRefusal, agentSocket, askAgent } from './guest-agent.ts'
+import { agentSocket, askAgent } from './guest-agent.ts'
 import { exists, type GuestFiles, type QemuHost } from './host.ts'
 import { imageProperty } from './record.ts'
 

@@ -6,6 +6,7 @@ import { type Outside, openUrl } from '#kernel/http/outside.ts'
 import { type AgentBuild, digests, isFor, isOlder } from '../../agent-builds/agent-build.ts'
 import { agentBuilds } from '../../agent-builds/store.ts'
 import { hosts } from '../../hosts/store.ts'
+import { isRefusal } from '../software/inside.ts'
 import type { WholeInside } from '../software/tools/tool.ts'
 import { existingServer } from '../steps.ts'
 import { kindOf, osOf } from './new-guest.ts'
@@ -40,7 +41,13 @@ async function buildFor(ctx: Ctx, id: string): Promise<AgentBuild | undefined> {
 
 async function update(inside: WholeInside, ctx: Ctx, build: AgentBuild, signal: AbortSignal): Promise<Updated> {
   const fetched = await fetchBuild(ctx, build, signal)
-  return 'failed' in fetched ? fetched : updateAgent(inside, { ...build, bytes: fetched.bytes })
+  if ('failed' in fetched) return fetched
+  try {
+    return await updateAgent(inside, { ...build, bytes: fetched.bytes })
+  } catch (error) {
+    if (isRefusal(error)) return { failed: messageOf(error) }
+    throw error
+  }
 }
 
 /** The build's file, whole and checked. Why it is not, users read: the address is none of theirs. */

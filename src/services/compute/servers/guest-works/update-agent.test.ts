@@ -9,6 +9,7 @@ import { test } from 'node:test'
 import { virtualClock } from '#kernel/clock.ts'
 import { onEachEngine } from '../../../../../test/engines.ts'
 import { isOlder } from '../../agent-builds/agent-build.ts'
+import { AgentRefusal } from '../../drivers/driver.ts'
 import { survivesCrashes } from '../fixtures/guest-work-crashes.ts'
 import { type ServerCloudOptions, serverCloud, setProperties } from '../fixtures/server-cloud.ts'
 import { newWorld, nothingHeld, tiny } from '../fixtures/world.ts'
@@ -270,6 +271,20 @@ test('an agent that was silent is asked again after pauses that grow, and when i
   assert.equal((await s.agent(id)).version, '2.0')
   await s.remove(s.demo, id)
   assert.deepEqual(await s.held(), nothingHeld)
+})
+
+test('an agent that takes no files says so at once, and is not asked again', async () => {
+  await using web = await builds()
+  await using s = await stage()
+  const { id } = await s.boot(s.demo)
+  const error = new AgentRefusal('The agent of the guest refused: Command guest-file-open has been disabled')
+  s.drivers.h1!.inject({ method: 'writeInGuest', error })
+  await s.make(web.of('2.0'))
+  await s.run()
+  const { version, wanted_version, message } = await s.agent(id)
+  assert.deepEqual([version, wanted_version, message], ['1.0', '2.0', error.message])
+  await s.run()
+  assert.equal((await s.actions(id)).length, 1)
 })
 
 test('four guests at a time are brought up to a build', async () => {

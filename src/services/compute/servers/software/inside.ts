@@ -32,8 +32,9 @@ export interface Failed {
   away?: Away
 }
 
-/** That nobody was there; any other error is thrown. */
+/** That nobody was there, or that the agent says no; any other error is thrown. */
 export function failureOf(error: unknown): Failed {
+  if (isRefusal(error)) return { failed: messageOf(error), of_guest: true }
   if (!(error instanceof GuestAway)) throw error
   return { failed: error.message, of_guest: true, away: error.away }
 }
@@ -66,8 +67,13 @@ async function patiently<T>(
   }
 }
 
+const isOfGuest = (error: unknown): error is Fault => error instanceof Fault && error.type === 'GuestError'
+
+/** Said by an agent that is there. */
+export const isRefusal = (error: unknown): boolean => isOfGuest(error) && error.extra.refused === true
+
 const isAway = (error: unknown) =>
-  error instanceof GuestAway || isUnreachable(error) || (error instanceof Fault && error.type === 'GuestError')
+  error instanceof GuestAway || isUnreachable(error) || (isOfGuest(error) && !isRefusal(error))
 
 /** Whether the guest of a server that is not busy runs; after a resize it may be off. */
 const isAwake = ({ vm_state, power_state }: Pick<ServerRow, 'vm_state' | 'power_state'>): boolean =>
