@@ -10,7 +10,7 @@ export interface Explained {
 export function explainedLines({ candidates, refusals }: Explained): string[] {
   const width = Math.max(0, ...refusals.map(({ name }) => name.length))
   return [
-    candidates === 0 ? 'Nothing can take it.' : `There are ${candidates} ways to meet it.`,
+    ['Nothing can take it.', 'There is one way to meet it.'][candidates] ?? `There are ${candidates} ways to meet it.`,
     ...refusals.map(({ name, group, constraint, asked, had }) => {
       const part = group === '' ? '' : ` (part ${group})`
       return `  ${name.padEnd(width)}  ${constraint}${part}: asked ${asked}, had ${had}`
