@@ -1,6 +1,7 @@
 /** Stories of roots that grow to the flavor's disk by the agent in the guest: after a build, a resize and a rebuild, and through crashes. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { virtualClock } from '#kernel/clock.ts'
 import { onEachEngine } from '../../../../../test/engines.ts'
 import { survivesCrashes } from '../fixtures/guest-work-crashes.ts'
 import { type ServerCloudOptions, serverCloud, setProperties } from '../fixtures/server-cloud.ts'
@@ -128,10 +129,16 @@ test('what is asked for with a server comes before what its image says, unless t
 })
 
 test('why a root could not grow stands in the list of actions, and the server is well', async () => {
-  await using s = await stage({}, agent)
+  const clock = virtualClock()
+  await using s = await stage({ world: await newWorld(clock) }, agent)
   const { id } = await s.boot(s.demo, auto)
-  s.drivers.h1!.inject({ method: 'runInGuest', call: 2, error: 'The agent of the guest went away.' })
-  await s.run()
+  const away = Promise.withResolvers<void>()
+  const error = 'The agent of the guest went away.'
+  s.drivers.h1!.inject({ method: 'runInGuest', call: 2, error, hit: away.resolve })
+  const ran = s.run()
+  await away.promise
+  await clock.advance(2_000)
+  await ran
   assert.equal(s.root(id), 20, 'an agent that went away is asked again')
   const other = await s.boot(s.demo, auto)
   s.guest(other.id).software = { ran: [], installed: {}, files: {}, root_gb: Number.NaN, agent_version: '1.0' }

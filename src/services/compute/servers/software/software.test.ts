@@ -375,18 +375,16 @@ for (const [when, happens] of [
 }
 
 test('a run that a stop interrupts goes on when the server runs again', async () => {
-  await using s = await stage()
+  const clock = virtualClock()
+  await using s = await stage({ world: await newWorld(clock) })
   const { id } = await s.boot(s.demo)
-  const stopped = Promise.withResolvers<void>()
-  s.drivers.h1!.inject({
-    method: 'runInGuest',
-    delayMs: 50,
-    error: 'The agent of the guest went away.',
-    hit: stopped.resolve,
-  })
+  const away = Promise.withResolvers<void>()
+  s.drivers.h1!.inject({ method: 'runInGuest', error: 'The agent of the guest went away.', hit: away.resolve })
   await s.put(id, packages('nginx'))
-  await stopped.promise
+  await away.promise
   await s.api(s.demo, 'POST', `/servers/${id}/action`, { 'os-stop': null })
+  // Until it is asked again.
+  await clock.advance(2_000)
   await s.env.sagas.idle()
   assert.equal((await s.software(id)).status, 'waiting')
   await s.run()
