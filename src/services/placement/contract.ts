@@ -31,12 +31,13 @@ export interface CandidateRequest {
   member_of: string[][]
   /** Only this provider tree. */
   in_tree?: string
+  /** How many trees. */
   limit?: number
 }
 
 export interface Candidate {
-  /** Amounts by resource class, by provider. Made when asked for: of a thousand candidates one is claimed. */
-  allocations(): Record<string, Record<string, number>>
+  /** Amounts by resource class, by provider. Made when read: of a thousand candidates one is claimed. */
+  readonly allocations: Record<string, Record<string, number>>
   /** The root provider: the host. */
   readonly root: string
   /** The root's generation: another one means that something about it may have changed. */
@@ -85,6 +86,7 @@ export interface PlacementContract {
   childrenOf(ctx: Ctx, uuid: string): Promise<{ uuid: string; name: string }[]>
   /** Removes a provider without allocations and without children. Throws `Conflict` when it has some, and nothing is changed then. */
   removeProvider(ctx: Ctx, uuid: string): Promise<void>
+  /** Trees that can give what is asked for, each with one of its ways to. */
   candidates(ctx: Ctx, request: CandidateRequest): Promise<Candidate[]>
   /** For each provider that is no candidate, the first constraint that it failed. */
   explain(ctx: Ctx, request: CandidateRequest): Promise<Refusal[]>

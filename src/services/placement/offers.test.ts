@@ -48,7 +48,7 @@ onEachEngine('a claim takes from its host, a release gives back', async database
   const [first, ...others] = await placement.candidates(ctx, asking(3))
   assert.deepEqual(others, [])
   assert.deepEqual([first?.root, first?.used], [uuid(1), { VCPU: 0, MEMORY_MB: 0 }])
-  assert.deepEqual(first?.allocations(), { [uuid(1)]: { VCPU: 3, MEMORY_MB: 512 } })
+  assert.deepEqual(first?.allocations, { [uuid(1)]: { VCPU: 3, MEMORY_MB: 512 } })
   const amounts = { [uuid(1)]: { VCPU: 3, MEMORY_MB: 512 } }
   await placement.claim(ctx, { id: uuid(100), ...owner }, amounts)
   assert.deepEqual(await placement.allocationsOf(ctx, uuid(100)), amounts)
@@ -186,7 +186,7 @@ onEachEngine('64 schedulers at once never give more than there is, and give all 
   const schedule = async (n: number) => {
     for (const candidate of await placement.candidates(cloud.ctx(), asking(1))) {
       try {
-        await placement.claim(cloud.ctx(), { id: uuid(100 + n), ...owner }, candidate.allocations())
+        await placement.claim(cloud.ctx(), { id: uuid(100 + n), ...owner }, candidate.allocations)
         return true
       } catch (error) {
         assert.equal((error as { status?: number }).status, 409)

@@ -29,10 +29,7 @@ export const placementContract: PlacementContract = {
   async candidates(ctx, request) {
     const groups = [groupOf(request)]
     const snapshot = await snapshotFor(ctx)
-    return search(snapshot, { groups, ...choiceOf(ctx, request.limit) }).map(found => {
-      const { uuid, generation, used } = snapshot.providers.get(found.root)!
-      return { root: uuid, generation, used, allocations: () => found.allocations }
-    })
+    return search(snapshot, { groups, ...choiceOf(ctx, request.limit), one_per_tree: true })
   },
   explain: async (ctx, request) => explain(await snapshotFor(ctx), groupOf(request)),
   claim: (ctx, consumer, allocations) => ctx.transaction(tx => replaceAllocations(tx, [{ ...consumer, allocations }])),

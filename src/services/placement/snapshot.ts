@@ -8,6 +8,7 @@
 import { type Ctx, type Env, perCloud } from '#kernel/context.ts'
 import type { Db } from '#kernel/db/database.ts'
 import { type Changes, changedSince, changeMark, hasChangedProviders, type InventoryRow } from './providers/store.ts'
+import { emptyRooms, keepRoom, type Rooms } from './rooms.ts'
 
 export interface Provider {
   uuid: string
@@ -19,6 +20,8 @@ export interface Provider {
   inventories: Map<string, InventoryRow>
   /** Of its inventories, by class. */
   used: Record<string, number>
+  /** Whether something of it is given out in other units than any number from 1 on. */
+  hasUnits: boolean
   traits: Set<string>
   aggregates: Set<string>
 }
@@ -40,15 +43,14 @@ export interface Having {
   aggregates: ByName
   /** By the resource class of an inventory. */
   classes: ByName
-  /** The most that one provider could ever give, by resource class; or more than that, when it is gone. */
-  largest: Map<string, number>
+  rooms: Rooms
 }
 
 export const emptySnapshot = (): Snapshot => ({
   providers: new Map(),
   trees: new Map(),
   sharing: [],
-  having: { traits: new Map(), aggregates: new Map(), classes: new Map(), largest: new Map() },
+  having: { traits: new Map(), aggregates: new Map(), classes: new Map(), rooms: emptyRooms() },
 })
 
 const sharingTrait = 'MISC_SHARES_VIA_AGGREGATE'
@@ -135,6 +137,7 @@ export function applyChanges(snapshot: Snapshot, changes: Changes): void {
     updated_at: row.updated_at,
     inventories: new Map((inventories.get(row.uuid) ?? []).map(inventory => [inventory.resource_class, inventory])),
     used: Object.fromEntries((inventories.get(row.uuid) ?? []).map(one => [one.resource_class, one.used])),
+    hasUnits: (inventories.get(row.uuid) ?? []).some(({ min_unit, step_size }) => min_unit > 1 || step_size > 1),
     traits: new Set((traits.get(row.uuid) ?? []).map(t => t.trait)),
     aggregates: new Set((aggregates.get(row.uuid) ?? []).map(a => a.aggregate)),
   }))
@@ -143,7 +146,7 @@ export function applyChanges(snapshot: Snapshot, changes: Changes): void {
   replaceTrees(snapshot, fresh, stale, drop)
 }
 
-function remember({ traits, aggregates, classes, largest }: Having, provider: Provider): void {
+function remember({ traits, aggregates, classes }: Having, provider: Provider): void {
   const add = (byName: ByName, name: string) => {
     const known = byName.get(name)
     if (known) known.add(provider)
@@ -151,10 +154,7 @@ function remember({ traits, aggregates, classes, largest }: Having, provider: Pr
   }
   for (const name of provider.traits) add(traits, name)
   for (const name of provider.aggregates) add(aggregates, name)
-  for (const [name, { capacity, max_unit }] of provider.inventories) {
-    add(classes, name)
-    largest.set(name, Math.max(largest.get(name) ?? 0, Math.min(capacity, max_unit)))
-  }
+  for (const name of provider.inventories.keys()) add(classes, name)
 }
 
 function forget({ traits, aggregates, classes }: Having, provider: Provider): void {
@@ -180,5 +180,6 @@ function replaceTrees(snapshot: Snapshot, fresh: Provider[], stale: Set<string>,
     const tree = [...kept, ...(added.get(root) ?? [])]
     if (tree.length === 0) trees.delete(root)
     else trees.set(root, tree)
+    if (snapshot.having) keepRoom(snapshot.having.rooms, root, tree)
   }
 }

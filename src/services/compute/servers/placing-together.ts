@@ -34,7 +34,7 @@ export async function claimTogether(
   if (!chosen) return undefined
   const byRoot = new Map(candidates.map(candidate => [candidate.root, candidate]))
   const claims = consumers.map((consumer, i) => {
-    const allocations = claimedAmounts(byRoot.get(chosen[i]!.provider)!.allocations(), wish)
+    const allocations = claimedAmounts(byRoot.get(chosen[i]!.provider)!.allocations, wish)
     return { consumer, allocations }
   })
   try {

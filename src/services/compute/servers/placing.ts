@@ -192,15 +192,11 @@ function choicesOf(ctx: Ctx, wish: ScheduleRequest, options: Deciding, patience?
   }
 }
 
-/** Of each host one: it may have several ways to give what is asked for. */
-export async function candidatesOf(
+export const candidatesOf = (
   ctx: Ctx,
   asked: CandidateRequest,
   limit = ctx.config.of(computeConfig).scheduler.max_candidates,
-): Promise<Candidate[]> {
-  const found = await ctx.services.placement.candidates(ctx, { ...asked, limit })
-  return [...new Map(found.map(candidate => [candidate.root, candidate])).values()]
-}
+): Promise<Candidate[]> => ctx.services.placement.candidates(ctx, { ...asked, limit })
 
 export async function claimFirst(
   ctx: Ctx,
@@ -213,7 +209,7 @@ export async function claimFirst(
   for (const host of best) {
     try {
       const { allocations } = candidates.find(candidate => candidate.root === host.provider)!
-      const refusal = await claimRoom(ctx, consumer, host, wish, claimedAmounts(allocations(), wish))
+      const refusal = await claimRoom(ctx, consumer, host, wish, claimedAmounts(allocations, wish))
       if (refusal) refused.push({ host: host.host, filter: 'claim', asked: refusal.asked, had: refusal.lacks })
       else if (await areOpenTo(ctx, [host], consumer.project_id)) return host
       else await releaseRoom(ctx, consumer.id)

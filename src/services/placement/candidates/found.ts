@@ -1,10 +1,9 @@
 /** What a search finds: a way in which a request can be met. Of most nothing but the tree is looked at, so the rest is made when asked for. */
+import type { Candidate } from '../contract.ts'
 import type { Provider } from '../snapshot.ts'
 import type { RequestGroup } from './search.ts'
 
-export interface Found {
-  readonly root: string
-  readonly allocations: Record<string, Record<string, number>>
+export interface Found extends Candidate {
   /** The providers that meet each group. */
   readonly mappings: Record<string, string[]>
 }
@@ -12,31 +11,42 @@ export interface Found {
 /** One way to meet one group: providers and what each gives. */
 export type Way = { provider: Provider; resource_class: string | undefined; amount: number }[]
 
-/** What one provider gives to one group. */
-export class FoundAlone implements Found {
-  readonly root: string
-  readonly #provider: Provider
-  readonly #group: RequestGroup
-  constructor(provider: Provider, root: string, group: RequestGroup) {
-    this.root = root
-    this.#provider = provider
-    this.#group = group
+class OfTree {
+  readonly #top: Provider
+  constructor(top: Provider) {
+    this.#top = top
   }
-  get allocations() {
-    return { [this.#provider.uuid]: { ...this.#group.resources } }
+  get root() {
+    return this.#top.uuid
   }
-  get mappings() {
-    return { [this.#group.suffix]: [this.#provider.uuid] }
+  get generation() {
+    return this.#top.generation
+  }
+  get used() {
+    return this.#top.used
   }
 }
 
-/** What is wanted of few is made when asked for. */
-export class FoundWays implements Found {
-  readonly root: string
+/** What a tree's only provider gives to one group. */
+export class FoundAlone extends OfTree implements Found {
+  readonly #group: RequestGroup
+  constructor(provider: Provider, group: RequestGroup) {
+    super(provider)
+    this.#group = group
+  }
+  get allocations() {
+    return { [this.root]: { ...this.#group.resources } }
+  }
+  get mappings() {
+    return { [this.#group.suffix]: [this.root] }
+  }
+}
+
+export class FoundWays extends OfTree implements Found {
   readonly #ways: Way[]
   readonly #groups: RequestGroup[]
-  constructor(root: string, ways: Way[], groups: RequestGroup[]) {
-    this.root = root
+  constructor(top: Provider, ways: Way[], groups: RequestGroup[]) {
+    super(top)
     this.#ways = ways
     this.#groups = groups
   }

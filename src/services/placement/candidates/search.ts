@@ -35,6 +35,8 @@ export interface SearchRequest {
   random?: (() => number) | undefined
   /** One way of each tree before the second of any. */
   breadth_first?: boolean | undefined
+  /** One way of each tree, and no second. */
+  one_per_tree?: boolean
 }
 
 /** At most so many ways a tree, however many there are: a request must not be able to ask for millions. */
@@ -44,46 +46,44 @@ const stepsPerTree = 50_000
 const stepsInAll = 1_000_000
 
 export function search(snapshot: Snapshot, request: SearchRequest): Found[] {
-  if (isTooBig(snapshot, request)) return []
-  const limit = request.limit ?? Number.POSITIVE_INFINITY
-  const found: Found[][] = []
+  const { limit = Number.POSITIVE_INFINITY, one_per_tree = false } = request
+  const inTurn = request.breadth_first && !one_per_tree
+  const found: Found[] = []
+  /** How many there were after each tree. */
+  const ends: number[] = []
   const seen = new Set<string>()
   const alone = aloneIn(snapshot, request)
   const anyRoot = !request.root_required?.length && !request.root_forbidden?.length
-  let count = 0
   let steps = stepsInAll
+  const goesOn = () => inTurn || found.length < limit
   eachTree(snapshot, request, (root, tree) => {
     if (!anyRoot && !rootFits(snapshot.providers.get(root), request)) return true
     if (alone && tree.length === 1) {
-      if (!meets(snapshot, tree[0]!, root, alone)) return true
-      found.push([new FoundAlone(tree[0]!, root, alone)])
-      count++
-      return request.breadth_first || count < limit
+      const [provider] = tree as [Provider]
+      // Of those that are looked at, each has the room where that is known, its units aside.
+      const isRoomy = snapshot.having !== undefined && !provider.hasUnits
+      if (!(isRoomy ? suits : meets)(snapshot, provider, root, alone)) return true
+      found.push(new FoundAlone(provider, alone))
+    } else {
+      const budget = { steps: Math.min(stepsPerTree, steps) }
+      const before = budget.steps
+      waysInTree(snapshot, root, tree, request, budget, way => {
+        // What only sharing providers give can be had from several trees.
+        const key = snapshot.sharing.length > 0 ? JSON.stringify([way.allocations, way.mappings]) : undefined
+        if (key !== undefined && seen.has(key)) return true
+        if (key !== undefined) seen.add(key)
+        found.push(way)
+        return !one_per_tree && goesOn()
+      })
+      steps -= before - Math.max(0, budget.steps)
     }
-    const budget = { steps: Math.min(stepsPerTree, steps) }
-    const before = budget.steps
-    const ways: Found[] = []
-    waysInTree(snapshot, root, tree, request, budget, way => {
-      // What only sharing providers give can be had from several trees.
-      const key = snapshot.sharing.length > 0 ? JSON.stringify([way.allocations, way.mappings]) : undefined
-      if (key === undefined || !seen.has(key)) ways.push(way)
-      if (key !== undefined) seen.add(key)
-      return request.breadth_first || count + ways.length < limit
-    })
-    if (ways.length > 0) found.push(ways)
-    count += ways.length
-    steps -= before - Math.max(0, budget.steps)
-    return request.breadth_first || count < limit
+    ends.push(found.length)
+    return goesOn()
   })
-  return request.breadth_first ? turnByTurn(found, limit) : found.flat()
+  if (!inTurn) return found
+  const lists = ends.map((end, i) => found.slice(ends[i - 1] ?? 0, end))
+  return turnByTurn(lists, limit)
 }
-
-/** Whether it asks one provider for more than any ever has. */
-const isTooBig = ({ having }: Snapshot, { groups }: SearchRequest): boolean =>
-  having !== undefined &&
-  groups.some(({ resources }) =>
-    Object.keys(resources).some(name => resources[name]! > (having.largest.get(name) ?? 0)),
-  )
 
 /** The group of a request that a tree of one provider meets alone or not at all: most trees and requests are so. */
 function aloneIn({ sharing }: Snapshot, { groups: [group, ...more] }: SearchRequest): RequestGroup | undefined {
@@ -141,7 +141,7 @@ function waysInTree(
     fits: chosen => together(snapshot, chosen, request),
     take(ways) {
       if (request.flat && !isFlat(ways)) return true
-      return take(new FoundWays(root, ways, request.groups)) && ++count < maxWaysPerTree
+      return take(new FoundWays(snapshot.providers.get(root)!, ways, request.groups)) && ++count < maxWaysPerTree
     },
   })
 }
@@ -227,11 +227,14 @@ function singleWays(snapshot: Snapshot, within: Provider[], root: string, group:
 function meets(snapshot: Snapshot, provider: Provider, root: string, group: RequestGroup): boolean {
   return (
     // What is refused by its traits is so sooner than by its room.
-    admits(snapshot, provider, root, group) &&
-    (hasSome(group.resources) ? hasRooms(provider, group.resources) : provider.root === root) &&
-    hasAll(provider, group.required)
+    suits(snapshot, provider, root, group) &&
+    (hasSome(group.resources) ? hasRooms(provider, group.resources) : provider.root === root)
   )
 }
+
+/** The same but for its room. */
+const suits = (snapshot: Snapshot, provider: Provider, root: string, group: RequestGroup): boolean =>
+  admits(snapshot, provider, root, group) && hasAll(provider, group.required)
 
 /** These run for each of ten thousand providers: lists of entries would be most of their time. */
 function hasSome(resources: Record<string, number>): boolean {

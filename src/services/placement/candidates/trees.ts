@@ -1,17 +1,46 @@
 /** The trees of providers that may meet a request: those that have what is rarest of what it asks for, in order or at random. Pure. */
+import { hasRoomFor } from '../rooms.ts'
 import type { Provider, Snapshot } from '../snapshot.ts'
 import type { RequestGroup, SearchRequest } from './search.ts'
 
-type Tree = [root: string, providers: Provider[]]
-
-/** Calls `look` with one tree after the other until it says false. */
-export function eachTree(snapshot: Snapshot, request: SearchRequest, look: (...tree: Tree) => boolean): void {
-  const { trees } = snapshot
+/**
+ * Calls `look` with one tree after the other until it says false. Where it is known how much they can give, only with those that have a
+ * provider with the room for each class, of what is not shared.
+ */
+export function eachTree(
+  snapshot: Snapshot,
+  request: SearchRequest,
+  look: (root: string, tree: Provider[]) => boolean,
+): void {
+  const { trees, having } = snapshot
+  const { random } = request
+  const ofTree = (tree: Provider[]) => look(tree[0]!.root, tree)
+  const each = (some: Provider[][]) => (random ? eachAtRandom(some, random, ofTree) : some.every(ofTree))
   const few = fewRoots(snapshot, request)
-  const ofRoot = (root: string) => look(root, trees.get(root)!)
-  if (request.random) eachAtRandom([...(few ?? trees.keys())], request.random, ofRoot)
-  else if (few) few.every(ofRoot)
-  else for (const [root, tree] of trees) if (!look(root, tree)) return
+  if (!having) {
+    each(few ? few.map(root => trees.get(root)!) : [...trees.values()])
+    return
+  }
+  const { trees: all, places } = having.rooms
+  const hasRoom = hasRoomFor(having.rooms, amountsOfOne(snapshot, request))
+  if (few) each(few.filter(root => hasRoom(places.get(root)!)).map(root => trees.get(root)!))
+  else if (random) each(all.filter((tree, place): tree is Provider[] => tree !== undefined && hasRoom(place)))
+  else
+    for (let place = 0; place < all.length; place++) {
+      if (!hasRoom(place)) continue
+      const tree = all[place]
+      if (tree && !ofTree(tree)) return
+    }
+}
+
+/** By class, the most that a group wants of one provider of the tree itself. */
+function amountsOfOne({ sharing }: Snapshot, { groups }: SearchRequest): Map<string, number> {
+  const amounts = new Map<string, number>()
+  for (const { resources } of groups)
+    for (const name in resources)
+      if (!sharing.some(({ inventories }) => inventories.has(name)))
+        amounts.set(name, Math.max(amounts.get(name) ?? 0, resources[name]!))
+  return amounts
 }
 
 function eachAtRandom<T>(left: T[], random: () => number, look: (item: T) => boolean): void {
