@@ -54,9 +54,13 @@ export async function groupsOf(ctx: Ctx, serverId: string): Promise<string[]> {
   return (await groupMembers.list(ctx.db, { server_id: serverId })).map(row => row.group_id)
 }
 
+/** Who is given a host for the sake of its group, or joins it, waits for others of it: they would not see one another. In a transaction. */
+export const holdGroup = (ctx: Ctx, groupId: string): Promise<void> =>
+  lock(ctx.db, ctx.database.engine, `compute server group ${groupId}`)
+
 /** Puts a server in a group, in the transaction that makes the server. Throws when the group is full. */
 export async function joinGroup(ctx: Ctx, groupId: string, serverId: string): Promise<void> {
-  await lock(ctx.db, ctx.database.engine, `compute server group ${groupId}`)
+  await holdGroup(ctx, groupId)
   const limits = await quotaLimits(ctx, ctx.identity.project_id ?? '', ctx.identity.user_id)
   if (!within(limits.server_group_members, await groupMembers.count(ctx.db, { group_id: groupId })))
     throw new OverQuota('Quota exceeded, too many servers in group')

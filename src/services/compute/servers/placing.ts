@@ -26,7 +26,7 @@ import { asksForSignals } from '../scheduler/signals-filter.ts'
 import { loadWeights } from '../scheduler/weighers.ts'
 import { schedulerParts, schedulerSettings } from '../scheduler-modules.ts'
 import type { Group } from '../server-groups/server-group.ts'
-import { groupOf } from '../server-groups/store.ts'
+import { groupOf, holdGroup } from '../server-groups/store.ts'
 import { type Explanation, explanationFor } from './explanation.ts'
 import { type MachineWishes, machineWishes } from './machine.ts'
 import { nearnessFor } from './nearness.ts'
@@ -114,6 +114,7 @@ function roomBeside(hosts: HostState[], { vcpus, ram_mb, disk_gb }: Wish, elsewh
 async function choose(ctx: Ctx, request: PlacingRequest, serverIds: readonly string[]): Promise<Placing> {
   // Links may reach to other hosts.
   if (serverIds.length > 1 || request.spec.bundle_id !== undefined) await holdHosts(ctx)
+  if (request.spec.group_id !== null) await holdGroup(ctx, request.spec.group_id)
   const wishes = machineWishes(ctx, request.flavor, request.image)
   const asked = await candidateRequest(ctx, request, wishes)
   const options = schedulerOptions(ctx, request.forced)

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { sql } from 'kysely'
 import { onEachEngine } from '../../../../test/engines.ts'
+import type { FakeFault } from '../drivers/fake-faults.ts'
 import { type ServerCloud, serverCloud } from './fixtures/server-cloud.ts'
 import { newWorld, nothingHeld } from './fixtures/world.ts'
 import { confirmResized } from './moves/decide.ts'
@@ -84,3 +85,38 @@ onEachEngine('a resize that is reverted at the instant at which it would be conf
   )
   assert.deepEqual(await cloud.allocated(move!.uuid), before)
 })
+
+async function antiAffinity(cloud: ServerCloud, who: { token: string }): Promise<string> {
+  const server_group = { name: 'apart', policy: 'anti-affinity' }
+  const made = await cloud.api<{ server_group: { id: string } }>(who, 'POST', '/os-server-groups', { server_group })
+  return made.body.server_group.id
+}
+
+onEachEngine(
+  'servers that are to be apart are so when they are asked for at once, and when they move at once',
+  async database => {
+    const world = await newWorld(undefined, database)
+    const hosts = ['h1', 'h2', 'h3', 'h4']
+    const slow: FakeFault[] = [{ method: 'migrateLive', call: 'every', delayMs: 200 }]
+    const faults = Object.fromEntries(hosts.map(host => [host, slow]))
+    await using cloud = await serverCloud({ world, hosts, faults })
+    const [demo, admin] = [await cloud.project('p1'), await cloud.admin()]
+    const group = await antiAffinity(cloud, demo)
+    const body = { server: cloud.newServer(), 'os:scheduler_hints': { group } }
+    const made = await Promise.all(
+      hosts.slice(1).map(() => cloud.api<{ server: { id: string } }>(demo, 'POST', '/servers', body)),
+    )
+    await cloud.env.sagas.idle()
+    const ids = made.map(answer => answer.body.server.id)
+    const where = async () => (await Promise.all(ids.map(id => cloud.row(id)))).map(({ host }) => host)
+    const before = await where()
+    assert.equal(new Set(before).size, 3, `${before}`)
+    // One host is left for all of them.
+    const migrate = { 'os-migrateLive': { host: null, block_migration: 'auto' } }
+    await Promise.all(ids.map(id => cloud.api(admin, 'POST', `/servers/${id}/action`, migrate)))
+    await cloud.env.sagas.idle()
+    const after = await where()
+    assert.equal(new Set(after).size, 3, `${before} became ${after}`)
+    assert.notDeepEqual(after, before)
+  },
+)

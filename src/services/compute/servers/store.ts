@@ -18,6 +18,7 @@ import { removeSoftware, replaceSoftware } from './software/store.ts'
 import { explanations, requestSpecs } from './store-asked.ts'
 import { removeBuildRequest } from './store-build-requests.ts'
 import { cellDatabases, databaseOf, lastCellOf, mappings } from './store-cells.ts'
+import { destinationsOf } from './store-moves.ts'
 import { findServer, guestData, servers } from './store-servers.ts'
 import { tags, tagsOf } from './store-tags.ts'
 
@@ -230,7 +231,7 @@ export interface Elsewhere {
   host: string
 }
 
-/** How many of the servers are on each host. */
+/** How many of the servers are on each host, or on their way there. */
 export async function hostsOfServers(
   ctx: Ctx,
   ids: readonly string[],
@@ -242,6 +243,7 @@ export async function hostsOfServers(
     const host = to.get(id) ?? now
     if (host !== null) counts[host] = (counts[host] ?? 0) + 1
   }
+  for (const host of await destinationsOf(ctx, ids)) counts[host] = (counts[host] ?? 0) + 1
   return counts
 }
 

@@ -14,6 +14,7 @@ import { type Network, type Spot, uplinkOfPlace } from '../../scheduler/links.ts
 import { placePrefix } from '../../scheduler/places.ts'
 import { type HostState, passing, type Refused } from '../../scheduler/scheduler.ts'
 import { inOrder } from '../../scheduler/weighers.ts'
+import { holdGroup } from '../../server-groups/store.ts'
 import { type Explanation, explanationFor, mostTold } from '../explanation.ts'
 import { machineWishes } from '../machine.ts'
 import {
@@ -68,6 +69,9 @@ export async function placeBundle(
   links: readonly BundleLink[],
 ): Promise<BundlePlacing> {
   await holdHosts(ctx)
+  const groups = new Set(members.flatMap(({ request }) => request.spec.group_id ?? []))
+  // In one order, so that nobody waits for another in a circle.
+  for (const group of [...groups].sort()) await holdGroup(ctx, group)
   for (const { id, request } of members) await tellChoice(ctx, 'start', request, [id])
   const options = schedulerOptions(ctx)
   const kinds = await kindsOf(ctx, members, options)
