@@ -6,6 +6,7 @@ import { problemOf } from '#kernel/schema/validate.ts'
 import { computeConfig } from '../config.ts'
 import { isAdmin } from '../dialect.ts'
 import type { Attribute, Extension, ExtensionContext, Values } from './extension.ts'
+import { requireKeepable } from './extensions.ts'
 import { listValues, setValue, valuesOf } from './store.ts'
 
 const { STATUS_CODES } = process.getBuiltinModule('node:http')
@@ -57,6 +58,7 @@ function valuesFor(ctx: Ctx, { alias, attributes = {} }: Extension): Values {
       const problem = value === null ? undefined : problemOf(own(name).schema as TSchema, value)
       if (problem) throw new BadRequest(`Invalid input for field/attribute ${name}. ${problem.message}`)
       own(name)
+      requireKeepable(name, value)
       if (!(await setValue(ctx, { server_id, name, value })))
         throw new NotFound(`Instance ${server_id} could not be found.`)
     },

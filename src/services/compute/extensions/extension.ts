@@ -124,6 +124,6 @@ export interface Values {
     attribute: string,
     page?: { readonly limit?: number; readonly marker?: string },
   ): Promise<{ server_id: string; value: unknown }[]>
-  /** A fault when it is not what the attribute's schema asks for, or the server is gone. Null takes it away. */
+  /** A fault when it is not what the attribute's schema asks for or too long, or the server is gone. Null takes it away. */
   set(attribute: string, server_id: string, value: unknown): Promise<void>
 }

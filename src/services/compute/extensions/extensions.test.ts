@@ -115,6 +115,29 @@ test('a part that is turned off is not there: no resource, no attribute, no alia
   assert.ok(!(await aliasesOf(cloud, demo)).includes('x-notes'))
 })
 
+test('a value has at most 64 KiB of JSON, whatever its schema lets through', async () => {
+  const file = moduleWith(
+    'long',
+    `attributes: { 'x-test:text': { schema: { type: 'string' } } },
+    operations: [{
+      id: 'compute.x_test.fill', method: 'PUT', path: '/v2.1/os-x-test/{server_id}', summary: 'Fill it', status: 204,
+      policy: { name: 'x-test:write', check: 'rule:project_member_or_admin' },
+      request: { type: 'object', properties: { length: { type: 'integer' } }, required: ['length'] },
+      handle: async (ctx, { body, server }) => void (await ctx.values.set('x-test:text', server.id, 'x'.repeat(body.length))),
+    }]`,
+  )
+  await using cloud = await cloudWith([file])
+  const demo = await cloud.project('demo-1')
+  const create = (length: number) =>
+    cloud.api<Failed>(demo, 'POST', '/servers', { server: cloud.newServer({ 'x-test:text': 'x'.repeat(length) }) })
+  const refused = await create(65_534)
+  assert.equal(refused.status, 400)
+  assert.match(refused.body.badRequest.message, /x-test:text.*65535 characters/)
+  const { id } = await cloud.boot(demo, { 'x-test:text': 'x'.repeat(65_533) })
+  const fill = (length: number) => cloud.api(demo, 'PUT', `/os-x-test/${id}`, { length })
+  assert.deepEqual([(await fill(65_534)).status, (await fill(65_533)).status], [400, 204])
+})
+
 onEachEngine('attributes are shown in a list of many servers as in one of few', async database => {
   await using cloud = await cloudWith([sample], { world: await newWorld(systemClock(), database) })
   const demo = await cloud.project('demo-1')

@@ -6,7 +6,7 @@ import { problemOf } from '#kernel/schema/validate.ts'
 import { computeConfig } from '../config.ts'
 import { contextOf } from './context.ts'
 import type { Extension, ExtensionContext, ServerFacts, Shown } from './extension.ts'
-import { held, type Loaded } from './extensions.ts'
+import { held, type Loaded, requireKeepable } from './extensions.ts'
 import { valuesOf } from './store.ts'
 
 /** Calls a hook, which has so many seconds and no more. */
@@ -51,12 +51,14 @@ export async function asExtended<Body extends { server: object }>(ctx: Ctx, body
   return server === body.server ? body : { ...body, server }
 }
 
-/** The attributes that a request brings, by name; null is none. */
+/** The attributes that a request brings, by name; null is none. Throws for those that are too long. */
 export function attributesAsked(ctx: Ctx, server: object): Record<string, unknown> {
   const { attributes } = held(ctx).loaded
   if (attributes.size === 0) return {}
   const isBrought = ([name, value]: [string, unknown]) => attributes.has(name) && value !== null && value !== undefined
-  return Object.fromEntries(Object.entries(server).filter(isBrought))
+  const brought = Object.entries(server).filter(isBrought)
+  for (const [name, value] of brought) requireKeepable(name, value)
+  return Object.fromEntries(brought)
 }
 
 /** Those that are kept of a server that is to go, for the archive. */
