@@ -26,6 +26,21 @@ test('a user with limits of its own makes no more servers than they allow; other
   await cloud.env.sagas.idle()
 })
 
+test('a user with limits of its own resizes no further than they allow, whoever asks for it', async () => {
+  await using cloud = await serverCloud()
+  const [admin, demo] = [await cloud.admin(), await cloud.project('p1')]
+  const { id } = await cloud.boot(demo)
+  const path = `/os-quota-sets/${demo.id}?user_id=${demo.user_id}`
+  assert.equal((await cloud.api(admin, 'PUT', path, { quota_set: { ram: 150 } })).status, 200)
+  type Refused = { forbidden: { message: string } }
+  for (const who of [demo, admin]) {
+    const action = { resize: { flavorRef: '84' } }
+    const refused = await cloud.api<Refused>(who, 'POST', `/servers/${id}/action`, action)
+    const message = 'Quota exceeded for ram: Requested 64, but already used 128 of 150 ram'
+    assert.deepEqual([refused.status, refused.body.forbidden?.message], [403, message])
+  }
+})
+
 test('the servers of a project without limits are not counted', async () => {
   await using cloud = await serverCloud()
   const admin = await cloud.admin()

@@ -11,7 +11,7 @@ import {
   unregistered,
   userSubject,
 } from '../quotas/quota.ts'
-import type { InjectedFile } from './server.ts'
+import type { InjectedFile, ServerRow } from './server.ts'
 import { type ProjectUsage, usageOf } from './store.ts'
 
 export interface Demand {
@@ -45,11 +45,10 @@ async function usedWithin(ctx: Ctx, limits: Limits, project: string, user?: stri
   return counted.every(resource => limits[resource] < 0) ? nothing : usageOf(ctx, project, user)
 }
 
-/** The project, and the caller in it when it has limits of its own. */
-async function scopes(ctx: Ctx, project: string): Promise<Scope[]> {
+/** The project, and the user in it when it has limits of its own. */
+async function scopes(ctx: Ctx, project: string, user: string): Promise<Scope[]> {
   const limits = await quotaLimits(ctx, project)
   const whole = { limits, used: await usedWithin(ctx, limits, project) }
-  const user = ctx.identity.user_id
   const own = await ownLimits(ctx, 'user', userSubject(project, user))
   if (!counted.some(resource => own[resource] !== undefined)) return [whole]
   const narrow = { ...limits, ...own }
@@ -93,7 +92,7 @@ export async function admitted(ctx: Ctx, project: string, demand: Demand): Promi
   await lock(ctx.db, ctx.database.engine, `compute.quota.${project}`)
   const each = demandOf(1, demand)
   let admitted = demand.max_count
-  for (const { limits, used } of await scopes(ctx, project)) {
+  for (const { limits, used } of await scopes(ctx, project, ctx.identity.user_id)) {
     for (const resource of counted) {
       if (limits[resource] < 0 || each[resource] === 0) continue
       admitted = Math.min(admitted, Math.floor((limits[resource] - used[resource]) / each[resource]))
@@ -117,23 +116,28 @@ function tooMany(limits: Limits, used: ProjectUsage, each: ProjectUsage, demand:
 
 type Growth = Omit<ProjectUsage, 'instances'>
 
-/** Throws Nova's 403 when a project has no room for a server that grows by so much. Locks the project's count. */
-export async function admitGrowth(ctx: Ctx, project: string, more: Growth): Promise<void> {
+/** Throws Nova's 403 when a server may not grow by so much: its project has no room for it, or its user there. Locks the project's count. */
+export async function admitGrowth(
+  ctx: Ctx,
+  { project_id: project, user_id }: Pick<ServerRow, 'project_id' | 'user_id'>,
+  more: Growth,
+): Promise<void> {
   if (isUnified(ctx)) {
     const over = await unifiedOvers(ctx, project, more)
     if (over.length > 0) throw new OverQuota(ctx.services.identity.overLimitWords(project, over))
     return
   }
   await lock(ctx.db, ctx.database.engine, `compute.quota.${project}`)
-  const limits = await quotaLimits(ctx, project)
-  const used = await usedWithin(ctx, limits, project)
-  const overs = (['cores', 'ram'] as const).filter(r => more[r] > 0 && limits[r] >= 0 && used[r] + more[r] > limits[r])
-  if (overs.length === 0) return
-  const list = (of: (resource: 'cores' | 'ram') => string | number) => overs.map(of).join(', ')
-  throw new OverQuota(
-    `Quota exceeded for ${list(r => r)}: Requested ${list(r => more[r])},` +
-      ` but already used ${list(r => used[r])} of ${list(r => limits[r])} ${list(r => r)}`,
-  )
+  for (const { limits, used } of await scopes(ctx, project, user_id)) {
+    const isOver = (r: 'cores' | 'ram') => more[r] > 0 && limits[r] >= 0 && used[r] + more[r] > limits[r]
+    const overs = (['cores', 'ram'] as const).filter(isOver)
+    if (overs.length === 0) continue
+    const list = (of: (resource: 'cores' | 'ram') => string | number) => overs.map(of).join(', ')
+    throw new OverQuota(
+      `Quota exceeded for ${list(r => r)}: Requested ${list(r => more[r])},` +
+        ` but already used ${list(r => used[r])} of ${list(r => limits[r])} ${list(r => r)}`,
+    )
+  }
 }
 
 /** Limits on what one request carries. */

@@ -41,7 +41,7 @@ export async function beginMove<Body extends MoveBody>(
     const grown = larger(amountsOf(server.image, server.flavor), amountsOf(server.image, flavor))
     const [cores, ram] = [grown.vcpus - server.vcpus, grown.memory_mb - server.memory_mb]
     const more = { cores, ram, disk: grown.disk_gb - server.disk_gb }
-    if (Object.values(more).some(amount => amount > 0)) await admitGrowth(tx, server.project_id, more)
+    if (Object.values(more).some(amount => amount > 0)) await admitGrowth(tx, server, more)
     await updateServer(tx, server.id, { progress: 0, ...grown, ...begin.patch })
     await insertMove(tx, {
       ...recordOf(server, source_host),
