@@ -71,6 +71,31 @@ test('with time to wait a shelved server stays on its host, where it comes back 
   assert.deepEqual(await s.images(), [])
 })
 
+for (const [action, status, back] of [
+  ['suspend', 'SUSPENDED', 'resume'],
+  ['pause', 'PAUSED', 'unpause'],
+] as const)
+  test(`a server that its host fails to stop is not shelved, and is ${status} as before`, async () => {
+    await using s = await stage()
+    await s.act({ [action]: null })
+    const { 'OS-EXT-SRV-ATTR:host': host } = await s.settled()
+    s.cloud.drivers[host]!.inject({ method: 'stop', error: 'No space left on device.' })
+    await s.act({ shelve: null })
+    assert.equal((await s.settled()).status, status)
+    await s.act({ [back]: null })
+    assert.equal((await s.settled()).status, 'ACTIVE')
+    assert.deepEqual(await s.images(), [])
+  })
+
+test('a server that was stopped for the shelf runs again when its disk cannot be stored', async () => {
+  await using s = await stage()
+  await s.act({ suspend: null })
+  const { 'OS-EXT-SRV-ATTR:host': host } = await s.settled()
+  s.cloud.drivers[host]!.inject({ method: 'snapshot', error: 'No space left on device.' })
+  await s.act({ shelve: null })
+  assert.equal((await s.settled()).status, 'ACTIVE')
+})
+
 test('an admin takes a shelved server off its host, and so does time', async () => {
   await using s = await stage(['compute.shelved_offload_seconds=-1'])
   assert.equal((await s.act({ shelveOffload: null }, 'latest', s.admin)).status, 409)

@@ -13,7 +13,6 @@ import { hostWith, loadOf } from '../host-load.ts'
 import type { ServerRow, VmState } from '../server.ts'
 import { callOptions, currentSpec, destroyGuest, existingServer, serverToUndo, stopping } from '../steps.ts'
 import { findServer, listServers, updateServer } from '../store.ts'
-import * as steps from './steps.ts'
 
 interface ShelveBody {
   /** Absent: the root disk is a volume, and stays as it is. */
@@ -38,9 +37,7 @@ const shelveSaga = actionSaga<ShelveBody>({
       async () => {
         // There from the start, and to be filled by the next step.
         if (image_id !== undefined) await ctx.services.image.remove(ctx, image_id)
-        if (vm_state === 'stopped' || !(await serverToUndo(ctx, id))) return
-        const spec = await currentSpec(ctx, id, host, new AbortController().signal)
-        await hostAgent(ctx, host).call('start', { spec }, callOptions(ctx, undefined, 300_000))
+        if (vm_state !== 'stopped' && (await serverToUndo(ctx, id))) await bringBack(ctx, host, id)
       },
     )
     if (image_id !== undefined)
@@ -56,11 +53,23 @@ const shelveSaga = actionSaga<ShelveBody>({
     if (server?.vm_state === 'shelved') await beginOffload(ctx, server)
   },
   async undone(ctx, { server_id, body: { vm_state } }) {
-    const running = vm_state !== 'stopped'
-    const power_state = steps.powerOf(running)
-    await updateServer(ctx, server_id, { vm_state: running ? 'active' : 'stopped', power_state, recovery: null })
+    const off = vm_state === 'stopped' && { vm_state, power_state: powerStates.shutdown }
+    await updateServer(ctx, server_id, { recovery: null, ...off })
   },
 })
+
+/** A guest that was not off, whether it has been stopped or not; its server is what it is then. */
+async function bringBack(ctx: Ctx, host: string, id: string): Promise<void> {
+  const agent = hostAgent(ctx, host)
+  const power_state = await agent.call('state', { id }, callOptions(ctx, undefined))
+  if (power_state === powerStates.suspended || power_state === powerStates.paused) {
+    const vm_state = power_state === powerStates.paused ? 'paused' : 'suspended'
+    return void (await updateServer(ctx, id, { vm_state, power_state }))
+  }
+  const spec = await currentSpec(ctx, id, host, new AbortController().signal)
+  await agent.call('start', { spec }, callOptions(ctx, undefined, 300_000))
+  await updateServer(ctx, id, { vm_state: 'active', power_state: powerStates.running })
+}
 
 export const shelve = begunAction({
   id: 'compute.servers.shelve',
