@@ -13,7 +13,7 @@ import { leaveGroups } from '../server-groups/store.ts'
 import { systemsWithBuild, worksOfNew } from './guest-works/new-guest.ts'
 import { addWork, removeWorks } from './guest-works/store.ts'
 import type { GuestDataRow, RequestSpec, ServerRow, TaskState, VmState } from './server.ts'
-import { hasAgent, type SoftwareRequest } from './software/software.ts'
+import type { SoftwareRequest } from './software/software.ts'
 import { removeSoftware, replaceSoftware } from './software/store.ts'
 import { explanations, requestSpecs } from './store-asked.ts'
 import { removeBuildRequest } from './store-build-requests.ts'
@@ -136,7 +136,7 @@ export async function removeServer(ctx: Ctx, row: ServerRow): Promise<void> {
   await guestData.remove(db, { server_id: row.id })
   await tags.remove(db, { server_id: row.id })
   await removeSoftware(db, row.id)
-  if (hasAgent(row.image)) await removeWorks(db, row.id)
+  await removeWorks(db, row.id)
   await leaveGroups(ctx, row.id)
   await leaveBundle(ctx, row)
   await requestSpecs.remove(ctx.db, { server_id: row.id })

@@ -7,6 +7,7 @@ import type { AddressInfo } from 'node:net'
 import { pipeline } from 'node:stream'
 import { test } from 'node:test'
 import { virtualClock } from '#kernel/clock.ts'
+import type { SagaProbe } from '#kernel/saga/run.ts'
 import { onEachEngine } from '../../../../../test/engines.ts'
 import { isOlder } from '../../agent-builds/agent-build.ts'
 import { AgentRefusal } from '../../drivers/driver.ts'
@@ -123,6 +124,22 @@ onEachEngine('guests that are there get a new build, say so, and are asked no mo
   await s.run()
   assert.deepEqual([(await s.actions(id)).length, web.asked], [1, ['/8.2.10']])
   await s.remove(s.demo, id)
+  assert.deepEqual(await s.held(), nothingHeld)
+})
+
+test('a server that is deleted while it is built anew without an agent leaves nothing of what was known of its agent', async () => {
+  await using web = await builds()
+  let at: SagaProbe = () => {}
+  await using s = await stage({ sagaProbe: point => at(point) })
+  await s.make(web.of('2.0'))
+  const { id } = await s.boot(s.demo)
+  await s.run()
+  assert.equal((await s.agent(id)).version, '2.0')
+  await setProperties({ ...s, admin: async () => s.admin }, { hw_qemu_guest_agent: 'no' })
+  at = async ({ saga, step }) => {
+    if (saga === 'compute.servers.rebuild' && step === 'spawn') await s.api(s.demo, 'DELETE', `/servers/${id}`)
+  }
+  await s.act(id, { rebuild: { imageRef: tiny } })
   assert.deepEqual(await s.held(), nothingHeld)
 })
 
