@@ -1,6 +1,6 @@
 /** Network interfaces of a server: list, show, attach, detach. */
 import type { Ctx } from '#kernel/context.ts'
-import { BadRequest, Fault, NotFound } from '#kernel/errors.ts'
+import { BadRequest, Conflict, Fault, NotFound } from '#kernel/errors.ts'
 import { type Operation, operation, reply } from '#kernel/operation.ts'
 import { projectMemberOrAdmin, projectReaderOrAdmin, rule } from '#kernel/policy/rule.ts'
 import { journal } from '#kernel/saga/journal.ts'
@@ -264,9 +264,11 @@ export const interfaceOperations: Operation[] = [
       if (port) return { interfaceAttachment: view(port) }
       // A delete wins: then there is nothing to attach to.
       await loadServer(ctx, { params })
-      const failed = (await journal.get(ctx.db, sagaId))?.state === 'failed'
+      const attaching = await journal.get(ctx.db, sagaId)
       // Or it was attached, and somebody else has taken it away since.
-      if (!failed) throw noPort(target, portId)
+      if (attaching?.state !== 'failed') throw noPort(target, portId)
+      if (attaching.error?.cancelled)
+        throw new Conflict(`Instance ${target.id} was taken from its host meanwhile: attach the interface again.`)
       throw new Fault(500, 'Internal Server Error', `Failed to attach network adapter device to ${target.id}`)
     },
   }),

@@ -101,6 +101,8 @@ export async function beginEvacuation(
   password = randomPassword(ctx.ids, 12),
 ): Promise<void> {
   await ctx.transaction(async tx => {
+    // Whatever goes on with it waits for its host: for nothing.
+    await tx.sagas.cancel(tx, server.id)
     const first = 'evacuate'
     const { to } = body
     const saga = evacuateSaga

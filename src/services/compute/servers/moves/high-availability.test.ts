@@ -68,6 +68,37 @@ test('what was not seen does not count: after a pause of the control side the ti
   assert.deepEqual([lost(200, 'h1', 'h2'), lost(220, 'h2')], [[], ['h2']])
 })
 
+test('an evacuation waits for nothing that goes on at the failed host: who attaches an interface there is told', async () => {
+  await using s = await failingHosts(['h1', 'h2'])
+  const { id } = s.marked
+  s.drivers.h1!.inject({ method: 'attachNic', delayMs: 50 * second })
+  const attached = s.api(s.demo, 'POST', `/servers/${id}/os-interface`, { interfaceAttachment: {} })
+  await s.clock.advance(second)
+  await s.forceDown('h1')
+  assert.equal((await s.api(s.administrator, 'POST', `/servers/${id}/action`, { evacuate: {} })).status, 200)
+  await s.pass(20)
+  assert.equal((await s.at(id))[1], 'h2')
+  const { status, body } = await attached
+  assert.equal(status, 409)
+  assert.match(JSON.stringify(body), /was taken from its host meanwhile/)
+})
+
+test('a second evacuation takes the place of one that goes on', async () => {
+  await using s = await failingHosts(['h1', 'h2'])
+  const { id } = s.marked
+  await s.forceDown('h1')
+  s.drivers.h2!.inject({ method: 'spawn', delayMs: 50 * second })
+  const evacuate = async () =>
+    assert.equal((await s.api(s.administrator, 'POST', `/servers/${id}/action`, { evacuate: {} })).status, 200)
+  await evacuate()
+  await s.clock.advance(second)
+  await evacuate()
+  await s.clock.advance(second)
+  await s.env.sagas.idle()
+  assert.equal((await s.at(id))[1], 'h2')
+  assert.deepEqual(s.guestHosts(id), ['h1', 'h2'], 'until the host is back')
+})
+
 test('a host that is back before its server is built elsewhere keeps it', async () => {
   let back = async () => {}
   const probe: SagaProbe = ({ saga, step, at }) =>

@@ -85,9 +85,11 @@ export function moveFailed(events: readonly string[], tasks: readonly TaskState[
     if (!server) return
     const fault = faultOf(ctx, toldMessage(error), error.details)
     const patch = { task_state: null, ...amountsOf(server.image, server.flavor), ...(!error.cancelled && { fault }) }
+    // What it had to make way for has set its own task and amounts; an abort has not.
+    const madeWay = error.cancelled && cancelled !== 'cancelled'
     await undo('begin', async () => {
       await updateMove(ctx, body.move, { status: error.cancelled ? cancelled : 'error' })
-      await updateServer(ctx, server_id, patch, { task_state: tasks })
+      if (!madeWay) await updateServer(ctx, server_id, patch, { task_state: tasks })
     })
     const task = events.includes('rebuild.error') ? 'rebuild_server' : 'migrate_server'
     if (error.name === 'NoValidHost') await tellTaskError(ctx, task, server_id, faultFacts(error))
