@@ -285,6 +285,36 @@ describe('QEMU driver with a Linux guest', { skip }, () => {
     await driver.destroy(guest.id)
   })
 
+  it('is rescued with what its own disk was made of: it runs from the rescue disk, wherever that stands, its own beside', async () => {
+    const guest = spec(image('disk', { disk_format: 'qcow2' }))
+    const [own] = guest.disks
+    const boots = async (disks: GuestSpec['disks'], times: number) => {
+      await driver.reshape({ ...guest, disks }, { power_on: true, grace_seconds: 180 })
+      const { length } = await driver.consoleLog(guest.id)
+      await until('the boot', async () => (await driver.consoleLog(guest.id)).split('tiny: ready').length > times)
+      await until('the login', async () => /login: $/.test((await driver.consoleLog(guest.id)).slice(length)))
+      await logIn(guest.id)
+    }
+    await driver.spawn(guest, { power_on: true })
+    await logIn(guest.id)
+    await inGuest(guest.id, 'echo of the owner > /root/own; sync; echo wrote $?', /\nwrote 0/)
+    const others = { ...own!, boot_index: -1 }
+    const rescue = { ...own!, id: 'rescue' }
+    await boots([rescue, others], 2)
+    await inGuest(
+      guest.id,
+      'mount /dev/vdb2 /mnt; cat /mnt/root/own /root/own; echo first',
+      /\nof the owner\r?\ncat: .*\r?\nfirst/,
+    )
+    await boots([others, rescue], 3)
+    await inGuest(
+      guest.id,
+      'mount /dev/vda2 /mnt; cat /mnt/root/own /root/own; echo last',
+      /\nof the owner\r?\ncat: .*\r?\nlast/,
+    )
+    await driver.destroy(guest.id)
+  })
+
   it('sees the NUMA cells, sockets and cores that its flavor gives it', async () => {
     const root = image('root', {
       disk_format: 'qcow2',
