@@ -132,7 +132,11 @@ export async function startSimulated(options: SimulatedOptions): Promise<Simulat
     return { hosts: more, projects: await fillCloud(cloud, preset, passwords) }
   }
   const snapshot = () => snapshotOf(present(), imageFolder, passwords, { now: clock.now(), speed: clock.speed })
-  const check = (claim: Claim = {}) => assertionsOf(present(), before, claim)
+  async function check(claim: Claim = {}) {
+    // What hosts have just been told is theirs in an instant, and is no contradiction until then.
+    await settled(life, traffic)
+    return assertionsOf(present(), before, claim)
+  }
   const controls: Controls = {
     clock: clockControls(clock),
     faults: {

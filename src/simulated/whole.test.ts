@@ -1,6 +1,7 @@
 /** The cloud as a whole: filled, snapshot and restored, and what a test may claim of it. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
 import { type Client, clientOf } from './fixtures/client.ts'
 import { startCloud } from './start-cloud.ts'
 
@@ -46,6 +47,24 @@ test('a server that was evacuated contradicts nothing while its old host has yet
   assert.notEqual(await at(), from)
   await cloud.assertions.require('sound')
   await cloud.clock.advance(600)
+  await cloud.assertions.require('sound')
+})
+
+test('a host that fails in the middle of a move leaves nothing that contradicts itself, at no instant', async () => {
+  await using cloud = await startCloud({ hosts: 2 })
+  const admin = await clientOf(cloud, 'admin')
+  const client = await clientOf(cloud)
+  const id = await client.createServer('moved')
+  await client.untilStatus(id, 'ACTIVE')
+  const { server } = await admin.get<{ server: Record<string, string> }>(`/compute/v2.1/servers/${id}`)
+  const stuck = await cloud.faults.add({ kind: 'stuck', work: 'compute.servers.live-migration', step: 'migrate to *' })
+  const move = { 'os-migrateLive': { host: null, block_migration: 'auto' } }
+  assert.equal((await admin.ask('POST', `/compute/v2.1/servers/${id}/action`, move)).status, 202)
+  while ((await cloud.faults.show(stuck.id)).hits === 0) await setImmediate()
+  await cloud.hosts.leave(server['OS-EXT-SRV-ATTR:host']!, { guests: 'die' })
+  await cloud.faults.clear()
+  const resting = async () => (await cloud.assertions.check({ name: 'at-rest' }))[0]!.holds
+  while (!(await resting())) await setImmediate()
   await cloud.assertions.require('sound')
 })
 
