@@ -37,6 +37,12 @@ test('an endless answer is cut off, and so is an agent that goes away', async ()
   await assert.rejects(ask(join(tmpdir(), 'no-such-agent')), /cannot be reached/)
 })
 
+test('answers without end that are none of ours are cut off, too', async () => {
+  using guest = await testAgent(() => '{"return":{}}\n'.repeat(1_500_000))
+  const asked = askAgent(virtualClock(), guest.path, 'guest-exec-status', {}, { maxBytes: 8 * 1024 ** 2 })
+  await assert.rejects(asked, /without end/)
+})
+
 test('a password for a guest that still boots waits for its agent; one that has long been up is not waited for as long', async () => {
   const clock = virtualClock()
   using guest = await testAgent(() => '')

@@ -91,12 +91,16 @@ export async function askAgent(
   const token = Math.floor(clock.now())
   const socket = createConnection(path)
   let text = ''
+  let read = 0
   socket.setEncoding('utf8')
   socket.on('error', cause => reject(new GuestError('The agent of the guest cannot be reached.', { cause })))
   socket.on('close', () => reject(new GuestError('The agent of the guest went away.')))
   socket.on('data', part => {
     text += part
-    if (text.length > maxBytes) return reject(new GuestError('The agent of the guest answers without end.'))
+    read += part.length
+    // What was meant for others is no longer than what we may be answered.
+    if (text.length > maxBytes || read > 2 * maxBytes)
+      return reject(new GuestError('The agent of the guest answers without end.'))
     const lines = text.split('\n')
     text = lines.pop()!
     for (const line of lines) take(line)
