@@ -29,7 +29,9 @@ const hostile = [
 
 const leak = /\bat [\w.<>]+ \(|node:internal|SQLITE_|\/src\/(kernel|simulated)\//i
 
-const urlOf = ({ path }: Control, value = 'nobody') => path.replace(/\{\w+\}/g, encodeURIComponent(value))
+const someone = (path: string) => (path.startsWith('/hosts/') ? 'host-1' : 'nobody')
+
+const urlOf = ({ path }: Control, value = someone(path)) => path.replace(/\{\w+\}/g, encodeURIComponent(value))
 
 async function send({ url }: TestCloud, method: string, path: string, body?: unknown) {
   const answer = await fetch(`${url}/_nephos${path}`, {
