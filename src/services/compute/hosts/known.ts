@@ -104,10 +104,15 @@ export interface Said {
   state: Pick<HostState, 'zone' | 'aggregate_metadata'>
 }
 
-/** Reads the aggregates; what they say of hosts is put together once for all that are in the same ones. */
-export async function aggregatesSay(ctx: Ctx): Promise<(host: KnownHost) => Said> {
+/** Reads the aggregates of these hosts; what they say is put together once for all hosts that are in the same ones. */
+export async function aggregatesSay(
+  ctx: Ctx,
+  hosts: Iterable<KnownHost | undefined>,
+): Promise<(host: KnownHost) => Said> {
   const { default_availability_zone: fallback } = ctx.config.of(computeConfig)
-  const byId = new Map((await aggregates.list(ctx.db)).map(row => [row.id, row]))
+  const ids = new Set<number>()
+  for (const host of hosts) for (const id of host?.aggregates ?? []) ids.add(id)
+  const byId = new Map((await aggregates.list(ctx.db, { id: [...ids] })).map(row => [row.id, row]))
   const none = saidBy([], fallback)
   const said = new Map<string, Said>()
   return ({ aggregates: ids }) => {

@@ -40,7 +40,7 @@ export async function hostsForScheduling(
   { loads = new Map(), signals = new Map(), placeSignals = [], numa = false }: Around = {},
 ): Promise<HostState[]> {
   const known = await knownHosts(ctx, candidates)
-  const said = await aggregatesSay(ctx)
+  const said = await aggregatesSay(ctx, known)
   const taken = numa
     ? await takenOf(
         ctx,
@@ -125,7 +125,7 @@ export async function recheck(ctx: Ctx, states: readonly HostState[]): Promise<H
     ctx,
     states.map(({ provider }) => provider),
   )
-  const said = await aggregatesSay(ctx)
+  const said = await aggregatesSay(ctx, now.values())
   return states.flatMap(state => {
     const known = now.get(state.provider)
     if (!known) return []

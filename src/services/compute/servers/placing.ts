@@ -89,7 +89,7 @@ export async function wouldGet(ctx: Ctx, request: PlacingRequest, id: string): P
   const wish = await scheduleRequest(ctx, request, wishes, [id])
   const candidates = asked ? await candidatesOf(ctx, asked) : []
   const hosts = await hostsForScheduling(ctx, candidates, await aroundHosts(ctx, request, wish, options))
-  const { best } = await choicesOf(ctx, wish, options)(roomBeside(hosts, wish, request.elsewhere ?? []), 1)
+  const { best } = await choicesOf(ctx, wish, options)(roomBeside(hosts, wish, request.elsewhere ?? []), 1, 1)
   return best[0]
 }
 
@@ -152,16 +152,19 @@ async function claimAll(
   serverIds: readonly string[],
 ): Promise<Placing> {
   const candidates = asked ? await candidatesOf(ctx, asked) : []
-  let hosts = await hostsForScheduling(ctx, candidates, await aroundHosts(ctx, request, wish, options))
+  const all = await hostsForScheduling(ctx, candidates, await aroundHosts(ctx, request, wish, options))
+  let hosts = all
   const choices = choicesOf(ctx, wish, options, request.patience)
   const consumers = serverIds.map(id => consumerOf(request, id))
-  const together = await claimTogether(ctx, { options, wish, hosts, candidates }, consumers)
+  const together = await claimTogether(ctx, { options, wish, hosts: all, candidates }, consumers)
   if (together) return { hosts: together }
   const chosen: HostState[] = []
   for (const [at, consumer] of consumers.entries()) {
     const lacking: Refused[] = []
     for (;;) {
-      const { best, refused, away } = await choices(hosts, consumers.length - at)
+      // The room of the best one is seldom taken: others are made sure of when it is.
+      const atFirst = hosts === all ? 1 : alternates
+      const { best, refused, away } = await choices(hosts, consumers.length - at, atFirst)
       const host = await claimFirst(ctx, consumer, wish, best, candidates, lacking)
       if (host) {
         take(host, wish)
@@ -186,10 +189,15 @@ async function claimAll(
 function choicesOf(ctx: Ctx, wish: ScheduleRequest, options: Deciding, patience?: Patience) {
   const { driver } = options
   if (driver) return drivenChoices(ctx, { wish, options: { ...options, driver }, patience })
-  return async (hosts: HostState[], _count: number): Promise<Schedule> => {
-    const sure = schedule(wish, await recheck(ctx, schedule(wish, hosts, options).best), options)
+  return async (hosts: HostState[], _count: number, atFirst: number): Promise<Schedule> => {
+    for (let keep = atFirst; keep < hosts.length; keep *= alternates) {
+      const { best } = schedule(wish, hosts, { ...options, keep })
+      if (best.length === 0) break
+      const sure = schedule(wish, await recheck(ctx, best), options)
+      if (sure.best.length > 0) return sure
+    }
     // When none of them will do, all are looked at.
-    return sure.best.length > 0 ? sure : schedule(wish, await recheck(ctx, hosts), options)
+    return schedule(wish, await recheck(ctx, hosts), options)
   }
 }
 
