@@ -79,8 +79,28 @@ export const atRest: Record<string, string> = {
   'only a resize that waits for its owner holds room twice': `
     select m.uuid, m.server_id, m.status, s.vm_state from compute_migrations m left join compute_servers s on s.id = m.server_id
       where m.uuid in (select consumer from placement_allocations) and coalesce(s.vm_state, '') <> 'resized'`,
+  'links end where their servers are': `
+    select l.id, s.id server_id, s.host from compute_links l join compute_servers s on s.id in (l.server_a, l.server_b)
+      where s.host is not null and not exists (
+        select 1 from compute_link_ends e where e.link_id = l.id and e.consumer = s.id and e.host = s.host)`,
+  'links between hosts have their bandwidth': `
+    select l.id, a.host, b.host other_host from compute_links l
+      join compute_link_ends a on a.link_id = l.id and a.consumer = l.server_a
+      join compute_link_ends b on b.link_id = l.id and b.consumer = l.server_b
+      where l.bandwidth > 0 and a.host <> b.host and 1 >= (
+        select count(*) from placement_allocations where consumer = l.id and used = l.bandwidth)`,
+  'software in guests is seen to': `
+    select w.server_id, w.status, s.vm_state from compute_server_software w join compute_servers s on s.id = w.server_id
+      where w.status = 'running' or (w.status = 'waiting' and s.vm_state = 'active')`,
+  'works in guests are done': `
+    select w.server_id, w.work, w.status, s.vm_state from compute_guest_works w join compute_servers s on s.id = w.server_id
+      where w.status = 'running' or s.vm_state = 'active'`,
+  'imports of images end': `select id, image_id, status from image_tasks where status in ('pending', 'processing')`,
   'no guest waits to be cleaned up': 'select server_id, host from compute_host_cleanups',
-  'no upload goes on': `select id, status from image_images where status in ('saving', 'importing', 'uploading')`,
+  // What was staged and is not being written waits for its import.
+  'no upload goes on': `
+    select id, status from image_images
+      where status in ('saving', 'importing') or (status = 'uploading' and alive_at is not null)`,
   'ports of a server are where it is': `
     select p.id, p.device_id, p.binding_host_id, s.host, s.vm_state from network_ports p join compute_servers s on s.id = p.device_id
       where p.binding_host_id <> coalesce(s.host, '')`,

@@ -4,12 +4,13 @@ import type { Answered } from '../journeys/requests.ts'
 import { type Account, attachFailed, forget, newAccount, type Request, remember } from '../simulation/clients.ts'
 import { diceOf } from '../simulation/dice.ts'
 import type { Problem } from '../simulation/invariants.ts'
+import { imageActs } from '../simulation/mix-images.ts'
 import { login, otherActs } from '../simulation/mix-network.ts'
 import { type Act, type Scene, serverActs } from '../simulation/mix-servers.ts'
 import type { ChaosCloud } from './cloud.ts'
 import { type Ledger, newLedger } from './ledger.ts'
 
-const acts: Record<string, [number, Act]> = { ...serverActs, ...otherActs }
+const acts: Record<string, [number, Act]> = { ...serverActs, image: imageActs.image!, ...otherActs }
 
 export interface ClientsOptions {
   seed: number
@@ -48,8 +49,9 @@ export async function employClients(cloud: ChaosCloud, options: ClientsOptions):
   const { timeline } = cloud
   const scene: Scene = {
     ...{ dice, seed: options.seed, hosts: options.hosts.map(name => ({ name })) },
-    first: { image: '', network: '', outside: '' },
+    first: { image: '', agentImage: '', network: '', outside: '' },
     portOf: server => portsOf.get(server),
+    lostServer: () => undefined,
   }
   /** A port that was seen at a server. */
   const portsOf = new Map<string, string>()
@@ -198,5 +200,6 @@ async function firstOf({ must }: Clients, account: Account): Promise<Scene['firs
   const { images } = await get<{ images: { id: string }[] }>('/image/v2/images?name=tiny')
   const { networks } = await get<{ networks: { id: string; name: string }[] }>('/network/v2.0/networks')
   const network = (name: string) => networks.find(one => one.name === name)!.id
-  return { image: images[0]!.id, network: network('private'), outside: network('public') }
+  const image = images[0]!.id
+  return { image, agentImage: image, network: network('private'), outside: network('public') }
 }

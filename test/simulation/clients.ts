@@ -3,7 +3,7 @@ import type { InjectOptions } from 'fastify'
 import type { Process, World } from './world.ts'
 
 export const kinds = [
-  ...(['server', 'image', 'keypair', 'server_group', 'flavor'] as const),
+  ...(['server', 'image', 'staged', 'keypair', 'server_group', 'bundle', 'agent_build'] as const),
   ...(['network', 'subnet', 'port', 'router', 'floatingip', 'security_group', 'security_group_rule'] as const),
   ...(['project', 'user'] as const),
 ]
@@ -23,6 +23,8 @@ export interface Request {
   path: string
   body?: unknown
   headers?: Record<string, string>
+  /** From 500 on, the answer that it asks for. */
+  failsWith?: number
   /** What a 2xx has made: its kind, and the key of the answer's body. */
   makes?: Kind
   /** What a 2xx or 404 says is gone. */
@@ -141,10 +143,13 @@ export function clientsOf(world: World, excused: (answer: Failing) => boolean): 
     timeline.note(`  #${number} ${answer ? `${answer.status} ${said(answer)}` : 'no answer'}`)
     if (!answer) return
     clients.statuses.set(answer.status, (clients.statuses.get(answer.status) ?? 0) + 1)
-    if (answer.status >= 500 && !excused({ ...answer, sent }))
+    const isAsked = answer.status === request.failsWith
+    if (answer.status >= 500 && !isAsked && !excused({ ...answer, sent }))
       throw new BadAnswer(`#${number} ${request.method} ${request.path}: ${answer.status} ${answer.text}`)
     if (answer.status === 401) account.token = undefined
     const fine = answer.status < 300
+    if (fine && request.failsWith)
+      throw new BadAnswer(`#${number} ${request.method} ${request.path}: ${answer.status}, not ${request.failsWith}`)
     if (fine && request.makes) remember(account, request.makes, answer)
     if (request.removes && (fine || answer.status === 404)) forget(account, ...request.removes)
     request.heard?.(answer)

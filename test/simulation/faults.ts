@@ -2,7 +2,7 @@
 import { settle } from '../../src/kernel/clock.ts'
 import { idleTimeoutMs } from '../../src/kernel/control.ts'
 import { messageOf } from '../../src/kernel/errors.ts'
-import { GuestError } from '../../src/services/compute/drivers/driver.ts'
+import { GuestError, powerStates } from '../../src/services/compute/drivers/driver.ts'
 import type { FakeMethod } from '../../src/services/compute/drivers/fake-faults.ts'
 import { attachFailed, type Failing } from './clients.ts'
 import type { Life } from './life.ts'
@@ -32,6 +32,9 @@ export const menu = [
     'data plane fails',
     'guest dies',
     'guest switches itself off',
+    'host cut off for long',
+    'host loses its power',
+    'host comes back with guests that are elsewhere',
   ] as const),
   ...([
     'database disk full',
@@ -47,6 +50,9 @@ const methods: FakeMethod[] = [
   ...(['suspend', 'resume', 'attachNic', 'detachNic', 'snapshot', 'reshape', 'state', 'list'] as const),
 ]
 
+const isOn = ({ power_state }: { power_state: number }) =>
+  power_state === powerStates.running || power_state === powerStates.paused
+
 /** What a saga says that a host failed, as it was asked to, or was not reached. */
 const hostFailed = /No space left on device|the data plane fails|"name":"(CallTimeout|NoResponder)"/
 
@@ -58,6 +64,7 @@ export function chaosOf(world: World): Chaos {
   const attachings = disk.connection.prepare(
     `select error from kernel_sagas where saga = 'compute.servers.attach_interface' and subject = ? and state = 'failed' and updated_at >= ?`,
   )
+  const placesOf = disk.connection.prepare('select id from compute_servers where host is not null and host <> ?')
   let databaseFailed = Number.NEGATIVE_INFINITY
   let mendings: Disposable[] = []
 
@@ -154,6 +161,34 @@ export function chaosOf(world: World): Chaos {
     else host.driver?.powerOffGuest(id)
   }
 
+  /** For as long as it takes to count as failed, and longer; clients are quiet for most of that. */
+  function cutForLong({ name }: Host): void {
+    world.cut.add(name)
+    reach('host cut off for long')
+    timeline.note(`* ${name} is cut off for long`)
+    world.quietUntil = clock.now() + dice.between(50, 120) * 1000
+    later([60, 600], () => comeBack(name))
+  }
+
+  function comeBack(name: string): void {
+    if (!world.cut.delete(name)) return
+    const { guests } = world.hosts.find(host => host.name === name)!
+    const elsewhere = placesOf.all(name).filter(({ id }) => guests.has(String(id)))
+    if (elsewhere.length > 0) reach('host comes back with guests that are elsewhere')
+    timeline.note(`* ${name} is reached again`)
+  }
+
+  /** Its guests are off when it is back, and of its networks nothing is left. */
+  function losePower(host: Host): void {
+    if (host.life.dead) return
+    reach('host loses its power')
+    timeline.note(`* ${host.name} loses its power`)
+    host.life.kill()
+    for (const guest of host.guests.values()) if (isOn(guest)) guest.power_state = powerStates.shutdown
+    void host.plane.purge()
+    later([20, 300], () => startAgent(host))
+  }
+
   const faults: Record<string, [number, () => void]> = {
     weather: [
       4,
@@ -179,18 +214,18 @@ export function chaosOf(world: World): Chaos {
         const { name } = dice.pick(world.hosts)!
         world.cut.add(name)
         timeline.note(`* ${name} is cut off`)
-        later([1, 150], () => {
-          world.cut.delete(name)
-        })
+        later([1, 150], () => comeBack(name))
       },
     ],
+    long: [2, () => cutForLong(dice.pick(world.hosts)!)],
+    power: [1, () => losePower(dice.pick(world.hosts)!)],
     agent: [2, () => stopAgent(dice.pick(world.hosts)!)],
     driver: [12, () => hostFault(dice.pick(world.hosts)!)],
     plane: [2, () => (dice.pick(world.hosts)!.planeFails += dice.between(1, 3))],
     guest: [4, () => guestFault(dice.pick(world.hosts)!)],
     full: [1, () => (failingWrites = { left: dice.between(1, 6), code: 13, name: 'database disk full' })],
     eio: [1, () => (failingWrites = { left: dice.between(1, 3), code: 10, name: 'database disk error' })],
-    files: [2, () => (world.files.full += dice.between(1, 3))],
+    files: [1, () => (world.files.full += dice.between(1, 3))],
   }
   const weights = Object.fromEntries(Object.entries(faults).map(([name, [weight]]) => [name, weight]))
 
@@ -204,7 +239,8 @@ export function chaosOf(world: World): Chaos {
       failingWrites = undefined
       world.files.full = 0
       world.weather = calm
-      world.cut.clear()
+      world.quietUntil = 0
+      for (const name of [...world.cut]) comeBack(name)
       for (const mending of mendings) mending[Symbol.dispose]()
       mendings = []
       for (const host of world.hosts) {

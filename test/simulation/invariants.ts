@@ -1,5 +1,8 @@
 /** What must hold: after every step by looking at the database alone; and at rest, when database and hosts must agree. */
 import type { StatementSync } from 'node:sqlite'
+import { isDeepStrictEqual } from 'node:util'
+import type { HostNetworkState } from '../../src/services/network/drivers/driver.ts'
+import { hostState } from '../../src/services/network/hosts/state.ts'
 import {
   agreement,
   always as alwaysInAnyCloud,
@@ -11,8 +14,9 @@ import {
   type ServerSeen,
   serversSeen,
 } from '../../src/simulated/invariants.ts'
+import { onCreate } from './extensions/moody.ts'
 import { memory } from './files.ts'
-import type { World } from './world.ts'
+import type { Host, World } from './world.ts'
 
 export { agreement, atRest, type PortSeen, type Problem, portsSeen, problemOf, type ServerSeen, serversSeen }
 
@@ -22,13 +26,17 @@ export const always: Record<string, string> = {
   'no project has more servers than its quota': `
     select project_id, count(*) from compute_servers where vm_state <> 'soft-delete' group by project_id
       having count(*) > 10 or sum(vcpus) > 20`,
+  'a hook that changes a request changes the server, and one that refuses it leaves none': `
+    select v.server_id, v.value, s.metadata from compute_extension_values v left join compute_servers s on s.id = v.server_id
+      where v.name = '${onCreate}' and (s.id is null or v.value not in ('"fine"', '"changes"')
+        or (v.value = '"changes"' and json_extract(s.metadata, '$.mood') is not 'changed'))`,
 }
 
 export interface Invariants {
   /** What the database shows; nothing when it has not changed since. */
   always(): Problem[]
   /** What must hold when nothing goes on any more. */
-  atRest(): Problem[]
+  atRest(): Promise<Problem[]>
 }
 
 export function invariantsOf(world: World): Invariants {
@@ -37,7 +45,7 @@ export function invariantsOf(world: World): Invariants {
     Object.entries(queries).map(([name, sql]) => ({ name, query: connection.prepare(sql), reads: readerOf(sql) }))
   const cheap = prepared(always)
   const rest = prepared(atRest)
-  const withBytes = `select id, blob, size from image_images where status = 'active'`
+  const withBytes = `select i.id, i.blob, i.size, l.store from image_images i join image_locations l on l.image_id = i.id where i.status = 'active'`
   const images = connection.prepare(withBytes)
   const readsImages = readerOf(withBytes)
   let seen = -1
@@ -55,13 +63,14 @@ export function invariantsOf(world: World): Invariants {
       written.clear()
       return [...rowsThatMustNotBe(due), ...missing]
     },
-    atRest() {
+    async atRest() {
       const servers = connection.prepare(serversSeen).all() as unknown as ServerSeen[]
       const ports = connection.prepare(portsSeen).all() as unknown as PortSeen[]
       const agreed = world.hosts.flatMap(({ name, guests, plane }) =>
         agreement({ servers, ports }, { name, guests, carried: (plane.applied?.ports ?? []).map(port => port.id) }),
       )
-      return [...rowsThatMustNotBe(rest), ...missingBytes(world, images), ...agreed]
+      const networks = (await Promise.all(world.hosts.map(host => networkDiffers(world, host)))).flat()
+      return [...rowsThatMustNotBe(rest), ...missingBytes(world, images), ...agreed, ...networks]
     },
   }
 }
@@ -85,9 +94,32 @@ function rowsThatMustNotBe(checks: Check[]): Problem[] {
   return checks.flatMap(({ name, query }) => query.all().map(row => problemOf(name, row)))
 }
 
+/** A host's networks that are not what the database wants of it: addresses, groups, routers, neighbours. */
+async function networkDiffers(world: World, { name, plane }: Host): Promise<Problem[]> {
+  const wanted = JSON.parse(JSON.stringify(await hostState(world.control.cloud!.ctx(), name, null))) as HostNetworkState
+  const carried = plane.applied
+  const parts = Object.keys(wanted) as (keyof HostNetworkState)[]
+  return parts
+    .filter(part => !isDeepStrictEqual(carried?.[part], wanted[part]))
+    .map(part => ({
+      invariant: "a host's networks are what they should be",
+      about: `${part} of ${name}: ${JSON.stringify(carried?.[part])}, wanted ${JSON.stringify(wanted[part])}`,
+      ids: [],
+    }))
+}
+
+/** Of stores. */
+const folders: Record<string, string> = { file: 'images', second: 'second' }
+
 function missingBytes({ files }: World, images: StatementSync): Problem[] {
   return images
     .all()
-    .filter(({ blob, size }) => files.all.get(`${memory}images/${String(blob)}`)?.length !== size)
-    .map(({ id }) => ({ invariant: 'an image is active only with its bytes', about: String(id), ids: [String(id)] }))
+    .filter(
+      ({ store, blob, size }) => files.all.get(`${memory}${folders[String(store)]}/${String(blob)}`)?.length !== size,
+    )
+    .map(({ id, store }) => ({
+      invariant: 'an image is active only with its bytes',
+      about: `${id} in ${store}`,
+      ids: [String(id)],
+    }))
 }

@@ -56,12 +56,53 @@ const ports = comeAndGo('ports', 'port', 5, (world, { known }) => {
   return made('ports', 'port', { network_id: id, name: 'p' })
 })
 
+/** A port of one of its servers, or one that it made itself. */
+function anyPort({ dice, portOf }: Scene, { known }: Account): string | undefined {
+  const server = dice.pick(known.server)
+  return (server && dice.chance(0.6) ? portOf(server) : undefined) ?? dice.pick(known.port)
+}
+
+const portChanges: Record<string, (world: Scene, account: Account) => object> = {
+  pairs: ({ dice }) => ({ allowed_address_pairs: [{ ip_address: `10.200.0.${dice.between(1, 9)}` }] }),
+  noPairs: () => ({ allowed_address_pairs: [] }),
+  switch: ({ dice }) => ({ admin_state_up: dice.chance(0.7) }),
+  groups: ({ dice }, { known }) => ({ security_groups: known.security_group.filter(() => dice.chance(0.4)) }),
+  open: () => ({ port_security_enabled: false, security_groups: [], allowed_address_pairs: [] }),
+  close: () => ({ port_security_enabled: true }),
+  address: ({ dice }, { known }) => ({
+    fixed_ips: known.subnet.filter(() => dice.chance(0.5)).map(subnet_id => ({ subnet_id })),
+  }),
+  dhcp: ({ dice }) => ({ extra_dhcp_opts: [{ opt_name: 'mtu', opt_value: String(dice.between(1300, 1400)) }] }),
+}
+
+const changes: Act = (world, account) => {
+  const { dice } = world
+  const { known } = account
+  const [port, id, subnet] = [anyPort(world, account), dice.pick(known.network), dice.pick(known.subnet)]
+  if (id && dice.chance(0.1)) {
+    const patch = dice.pick([{ admin_state_up: dice.chance(0.7) }, { mtu: dice.between(1280, 1400) }])
+    return changed(`networks/${id}`, { network: patch })
+  }
+  if (subnet && dice.chance(0.2)) {
+    const resolvers = [`192.0.2.${dice.between(1, 9)}`]
+    const patch = dice.pick([{ enable_dhcp: dice.chance(0.6) }, { dns_nameservers: resolvers }, { gateway_ip: null }])
+    return changed(`subnets/${subnet}`, { subnet: patch })
+  }
+  if (!port) return undefined
+  const change = portChanges[dice.pick(Object.keys(portChanges))!]!
+  return changed(`ports/${port}`, { port: change(world, account) })
+}
+
 const routers = comeAndGo('routers', 'router', 2, ({ dice, first }, { known }) => {
   const id = dice.pick(known.router)
   const subnet = dice.pick(known.subnet)
   if (id && subnet && dice.chance(0.6)) {
     const verb = dice.chance(0.6) ? 'add_router_interface' : 'remove_router_interface'
     return changed(`routers/${id}/${verb}`, { subnet_id: subnet })
+  }
+  if (id && dice.chance(0.2)) {
+    const routes = dice.chance(0.5) ? [{ destination: '10.99.0.0/24', nexthop: `10.${dice.between(1, 9)}.0.5` }] : []
+    return changed(`routers/${id}`, { router: dice.pick([{ admin_state_up: dice.chance(0.6) }, { routes }]) })
   }
   if (id && dice.chance(0.4)) {
     const gateway = dice.chance(0.7) ? { network_id: first.outside } : {}
@@ -70,9 +111,10 @@ const routers = comeAndGo('routers', 'router', 2, ({ dice, first }, { known }) =
   return made('routers', 'router', { name: 'r', external_gateway_info: { network_id: first.outside } })
 })
 
-const floatingIps = comeAndGo('floatingips', 'floatingip', 3, ({ dice, first }, { known }) => {
-  const id = dice.pick(known.floatingip)
-  const port = dice.pick(known.port)
+const floatingIps = comeAndGo('floatingips', 'floatingip', 3, (world, account) => {
+  const { dice, first } = world
+  const id = dice.pick(account.known.floatingip)
+  const port = anyPort(world, account)
   if (id && dice.chance(0.6)) {
     return changed(`floatingips/${id}`, { floatingip: { port_id: port && dice.chance(0.7) ? port : null } })
   }
@@ -90,6 +132,11 @@ const rules = comeAndGo('security-group-rules', 'security_group_rule', 4, ({ dic
   const id = dice.pick(known.security_group)
   if (!id) return undefined
   const port = dice.between(1, 5)
+  const remote_group_id = dice.pick(known.security_group)
+  if (dice.chance(0.4))
+    return made('security-group-rules', 'security_group_rule', {
+      ...{ security_group_id: id, direction: 'ingress', remote_group_id },
+    })
   return made('security-group-rules', 'security_group_rule', {
     security_group_id: id,
     direction: 'ingress',
@@ -163,6 +210,7 @@ export const otherActs: Record<string, [number, Act]> = {
   networks: [2, networks],
   subnets: [3, subnets],
   ports: [5, ports],
+  changes: [6, changes],
   routers: [4, routers],
   floatingIps: [4, floatingIps],
   securityGroups: [3, securityGroups],
@@ -171,6 +219,6 @@ export const otherActs: Record<string, [number, Act]> = {
   tokens: [1, tokens],
   projects: [1, projects],
   users: [1, users],
-  hosts: [0.5, hosts],
+  hosts: [2, hosts],
   looks: [2, looks],
 }

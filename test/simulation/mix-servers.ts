@@ -1,17 +1,19 @@
 /** What clients do with servers: all actions that there are, in any state. */
-import { emptyQcow2 } from '../../src/services/compute/drivers/fake-disk.ts'
 import type { Account, Request } from './clients.ts'
 import type { Dice } from './dice.ts'
+import { softwareWish } from './mix-guests.ts'
 
 /** What clients know of a cloud. */
 export interface Scene {
   readonly dice: Dice
   readonly seed: number
   readonly hosts: readonly { readonly name: string }[]
-  /** An image, a network for servers, and the one that leads outside. */
-  readonly first: { image: string; network: string; outside: string }
+  /** An image, one whose guests have an agent, a network for servers, and the one that leads outside. */
+  readonly first: { image: string; agentImage: string; network: string; outside: string }
   /** One of a server's ports. */
   portOf(server: string): string | undefined
+  /** A server whose host does not answer, whosever it is. */
+  lostServer(): string | undefined
 }
 
 /** What one client may do: a request, or nothing when it has nothing to do it with. */
@@ -32,25 +34,33 @@ const post = (path: string, body: unknown, more: Partial<Request> = {}): Request
 function networksOf(world: Scene, account: Account): unknown {
   const { dice, first } = world
   const port = dice.pick(account.known.port)
-  if (port && dice.chance(0.3)) return [{ port }]
+  if (port && dice.chance(0.15)) return [{ port }]
   const own = dice.pick(account.known.network)
-  if (own && dice.chance(0.4)) return [{ uuid: own }]
-  return dice.pick(['auto', 'none', [{ uuid: first.network }], [{ uuid: first.network }]])
+  if (own && dice.chance(0.15)) return [{ uuid: own }]
+  return dice.chance(0.15) ? dice.pick(['auto', 'none']) : [{ uuid: first.network }]
+}
+
+/** What any server may be asked to be. */
+export function serverWish(world: Scene, account: Account) {
+  const { dice, first } = world
+  const key = dice.chance(0.3) ? dice.pick(account.known.keypair) : undefined
+  return {
+    name: `vm-${dice.between(1, 99)}`,
+    ...(dice.chance(0.5) && { metadata: { HA_Enabled: 'true' } }),
+    imageRef: (dice.chance(0.1) && account.known.image.at(-1)) || dice.pick([first.image, first.agentImage]),
+    ...(dice.chance(0.1) && { imageRef: first.agentImage, 'os-software:request': softwareWish(world) }),
+    flavorRef: dice.pick(flavors),
+    networks: networksOf(world, account),
+    ...(key && { key_name: key }),
+  }
 }
 
 const create: Act = (world, account) => {
   if (account.known.server.length > 12) return undefined
-  const { dice, first } = world
+  const { dice } = world
   const group = dice.chance(0.2) ? dice.pick(account.known.server_group) : undefined
-  const key = dice.chance(0.3) ? dice.pick(account.known.keypair) : undefined
-  const server = {
-    name: `vm-${dice.between(1, 99)}`,
-    imageRef: dice.pick([first.image, first.image, ...account.known.image.slice(-1)]),
-    flavorRef: dice.pick(flavors),
-    networks: networksOf(world, account),
-    ...(key && { key_name: key }),
-    ...(dice.chance(0.1) && { min_count: 1, max_count: 3 }),
-  }
+  const several = dice.chance(0.1) && { min_count: 1, max_count: 3 }
+  const server = { ...serverWish(world, account), ...several }
   return post('/servers', { server, ...(group && { 'os:scheduler_hints': { group } }) }, { makes: 'server' })
 }
 
@@ -67,7 +77,7 @@ export const actions: Record<string, (world: Scene, account: Account) => Body | 
   suspend: () => null,
   resume: () => null,
   reboot: ({ dice }) => ({ type: dice.pick(['SOFT', 'HARD']) }),
-  rebuild: ({ first }) => ({ imageRef: first.image }),
+  rebuild: ({ dice, first }) => ({ imageRef: dice.pick([first.image, first.agentImage]) }),
   rescue: () => ({ adminPass: 'secret' }),
   unrescue: () => null,
   createImage: ({ dice }) => ({ name: `snap-${dice.between(1, 99)}` }),
@@ -132,6 +142,12 @@ const act: Act = (world, account) => {
   if (name === 'os-resetState' && world.dice.chance(0.8)) return undefined
   const request = post(`/servers/${id}/action`, { [name]: actions[name]!(world, account) })
   return old.has(name) ? { ...request, headers: { 'openstack-api-version': 'compute 2.1' } } : request
+}
+
+/** What operators do when a host is away. */
+const evacuate: Act = (world, { name }) => {
+  const id = name === 'admin' ? world.lostServer() : undefined
+  return id === undefined ? undefined : post(`/servers/${id}/action`, { evacuate: {} })
 }
 
 function anyServer(world: Scene, account: Account): string | undefined {
@@ -212,27 +228,11 @@ const group: Act = (world, account) => {
   return post('/os-server-groups', { server_group: { name: 'g', policy } }, { makes: 'server_group' })
 }
 
-const image: Act = (world, account) => {
-  const { dice } = world
-  const { known } = account
-  const id = dice.pick(known.image)
-  if (!id || dice.chance(0.3)) {
-    const body = { name: 'own', disk_format: 'qcow2', container_format: 'bare' }
-    return { method: 'POST', path: '/image/v2/images', body, makes: 'image' }
-  }
-  if (dice.chance(0.5)) {
-    const bytes = dice.chance(0.8) ? emptyQcow2(1024 ** 3) : Buffer.from('not an image')
-    const headers = { 'content-type': 'application/octet-stream' }
-    return { method: 'PUT', path: `/image/v2/images/${id}/file`, body: bytes, headers }
-  }
-  if (dice.chance(0.5)) return { method: 'GET', path: `/image/v2/images/${id}` }
-  return { method: 'DELETE', path: `/image/v2/images/${id}`, removes: ['image', id] }
-}
-
 /** Weights beside what they weigh. */
 export const serverActs: Record<string, [number, Act]> = {
   create: [14, create],
   act: [22, act],
+  evacuate: [5, evacuate],
   remove: [7, remove],
   show: [4, show],
   list: [2, list],
@@ -242,5 +242,4 @@ export const serverActs: Record<string, [number, Act]> = {
   detach: [3, detach],
   keypair: [1, keypair],
   group: [1, group],
-  image: [4, image],
 }

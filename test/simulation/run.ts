@@ -1,7 +1,11 @@
 /** One run: steps chosen by the seed, invariants after each of them, rest and the whole check now and then. */
-import { BadAnswer, type Clients, clientsOf } from './clients.ts'
+import { BadAnswer, type Clients, clientsOf, type Request } from './clients.ts'
 import { type Chaos, chaosOf } from './faults.ts'
 import { type Invariants, invariantsOf, type Problem } from './invariants.ts'
+import { bundleActs } from './mix-bundles.ts'
+import { extensionActs } from './mix-extension.ts'
+import { guestActs } from './mix-guests.ts'
+import { imageActs } from './mix-images.ts'
 import { login, otherActs } from './mix-network.ts'
 import { serverActs } from './mix-servers.ts'
 import { newWorld, type World } from './world.ts'
@@ -35,6 +39,8 @@ export interface Outcome {
   commits: number
   statuses: Map<number, number>
   reached: Map<string, number>
+  /** Acts of the mix that were answered well. */
+  done: Set<string>
   digest: string
   /** CPU milliseconds of the steps. */
   cpuMs: number
@@ -49,7 +55,8 @@ const restAtLeastMs = 11 * 60_000
 /** After the last work; hosts have told what they are, and heard what they should be. */
 const heardOfMs = 2 * 60_000
 
-const acts = { ...serverActs, ...otherActs }
+/** What clients do. */
+export const acts = { ...serverActs, ...bundleActs, ...guestActs, ...imageActs, ...extensionActs, ...otherActs }
 const weights = Object.fromEntries(Object.entries(acts).map(([name, [weight]]) => [name, weight]))
 
 export async function run(options: RunOptions): Promise<Outcome> {
@@ -57,7 +64,7 @@ export async function run(options: RunOptions): Promise<Outcome> {
   const world = await newWorld(seed, options)
   const chaos = chaosOf(world)
   const clients = clientsOf(world, answer => chaos.excuses(answer))
-  const stage = { world, chaos, clients, invariants: invariantsOf(world), events: 0 }
+  const stage = { world, chaos, clients, invariants: invariantsOf(world), done: new Set<string>(), events: 0 }
   const began = process.cpuUsage()
   let step = 0
   let failure: Failure | undefined
@@ -68,6 +75,8 @@ export async function run(options: RunOptions): Promise<Outcome> {
       step++
       const rest = step % restEvery === 0 || step === steps
       failure = found(step, stage, await oneStep(stage), false)
+      while (!failure && world.clock.now() < world.quietUntil)
+        failure = found(step, stage, await passTime(stage), false)
       if (rest && !failure) failure = found(step, stage, await takeRest(stage), true)
     }
   } finally {
@@ -76,7 +85,7 @@ export async function run(options: RunOptions): Promise<Outcome> {
   const { user, system } = process.cpuUsage(began)
   return {
     ...{ seed, steps: step, events: stage.events, requests: clients.sent, messages: world.messages },
-    ...{ commits: world.disk.commits, statuses: clients.statuses, reached: world.reached },
+    ...{ commits: world.disk.commits, statuses: clients.statuses, reached: world.reached, done: stage.done },
     digest: world.timeline.digest(),
     cpuMs: (user + system) / 1000,
     ...(failure && { failure }),
@@ -88,6 +97,7 @@ interface Stage {
   chaos: Chaos
   clients: Clients
   invariants: Invariants
+  done: Set<string>
   events: number
 }
 
@@ -106,16 +116,31 @@ async function oneStep(stage: Stage): Promise<Problem[]> {
   if (clients.waiting < 12 && dice.chance(soon ? 0.25 : 0.6)) {
     if (dice.chance(0.1)) chaos.strike()
     else ask(stage)
-  } else await clock.advance(next - clock.now())
+    return settled(stage)
+  }
+  return passTime(stage)
+}
+
+/** To the next thing that time brings. */
+async function passTime(stage: Stage): Promise<Problem[]> {
+  const { clock } = stage.world
+  await clock.advance((clock.next() ?? clock.now() + 1000) - clock.now())
   return settled(stage)
 }
 
-function ask({ world, clients }: Stage): void {
+function ask({ world, clients, done }: Stage): void {
   const { dice } = world
   const account = dice.pick(clients.accounts)!
-  const name = dice.weighted(weights)
-  const request = account.token === undefined ? login(account) : acts[name]![1](world, account)
-  if (!request) return
+  const name = account.token === undefined ? 'tokens' : dice.weighted(weights)
+  const wish = acts[name]![1](world, account)
+  if (!wish) return
+  const request: Request = {
+    ...wish,
+    heard(answer) {
+      if (answer.status < 300) done.add(name)
+      wish.heard?.(answer)
+    },
+  }
   clients.ask(account, request, { hangUp: dice.chance(0.02) })
   if (!dice.chance(0.05)) return
   world.reach('identical requests')
@@ -151,8 +176,7 @@ async function takeRest(stage: Stage): Promise<Problem[]> {
     seen = disk.commits
     if (clients.waiting > 0 || isBusy) worked = clock.now()
     if (past > restAtLeastMs && clock.now() - worked > heardOfMs) break
-    await clock.advance((clock.next() ?? clock.now() + 1000) - clock.now())
-    const problems = await settled(stage)
+    const problems = await passTime(stage)
     if (problems.length > 0) return problems
   }
   timeline.note('* at rest')

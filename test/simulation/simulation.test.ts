@@ -7,12 +7,13 @@ import { menu } from './faults.ts'
 import { readerOf } from './invariants.ts'
 import { writesIn } from './life.ts'
 import { actions } from './mix-servers.ts'
-import { type Outcome, run } from './run.ts'
+import { acts, type Outcome, run } from './run.ts'
 
 const seeds = [1, 2, 3, 4, 5, 6, 7, 8]
 const steps = 800
 
 const reached = new Set<string>()
+const done = new Set<string>()
 
 function failureOf({ seed, failure }: Outcome): string {
   if (!failure) return ''
@@ -26,6 +27,7 @@ for (const seed of seeds)
     using _alive = keepAlive()
     const outcome = await run({ seed, steps })
     for (const fault of outcome.reached.keys()) reached.add(fault)
+    for (const act of outcome.done) done.add(act)
     if (outcome.failure) assert.fail(failureOf(outcome))
     assert.ok(outcome.requests > 100 && outcome.commits > 500, 'the cloud was at work')
   })
@@ -33,6 +35,13 @@ for (const seed of seeds)
 test('every kind of fault was met', () => {
   assert.deepEqual(
     menu.filter(fault => !reached.has(fault)),
+    [],
+  )
+})
+
+test('clients succeeded with everything that they do', () => {
+  assert.deepEqual(
+    Object.keys(acts).filter(act => !done.has(act)),
     [],
   )
 })

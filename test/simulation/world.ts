@@ -1,6 +1,7 @@
 /** The whole cloud of a run: what outlives processes (database, guests, files, time), the processes, and the hosts. */
 import { DatabaseSync } from 'node:sqlite'
 import { Readable } from 'node:stream'
+import { fileURLToPath } from 'node:url'
 import { startHost } from '../../src/agent.ts'
 import { type Cloud, createCloud, sections } from '../../src/cloud.ts'
 import { ensureFirstContents } from '../../src/first-contents.ts'
@@ -19,8 +20,12 @@ import { type FakePlane, fakePlane } from '../../src/services/network/drivers/fa
 import { diceOf } from './dice.ts'
 import { type Files, memory, newFiles } from './files.ts'
 import { busFor, clockFor, type Disk, databaseFor, type Life, lifeOf } from './life.ts'
+import { agentPage } from './mix-guests.ts'
+import { imagePages } from './mix-images.ts'
 import type { Scene } from './mix-servers.ts'
+import { prepare } from './operator.ts'
 import { logInto, type Timeline, timelineOf } from './timeline.ts'
+import { newWeb } from './web.ts'
 import { calm, type Weather, wireFrom } from './wire.ts'
 
 export interface Process {
@@ -50,6 +55,8 @@ export interface World extends Scene {
   /** Hosts that no message reaches. */
   readonly cut: Set<string>
   weather: Weather
+  /** Until then nobody asks for anything. */
+  quietUntil: number
   control: Process
   /** Serves the API beside the control process, and places servers at the same time. */
   api: Process
@@ -65,11 +72,17 @@ export interface World extends Scene {
   still(): Promise<void>
 }
 
+const extension = fileURLToPath(new URL('./extensions/moody.ts', import.meta.url))
+
 const settings = [
   'cloud.public_url=http://cloud.test',
   'identity.password_memory_kib=8',
   'identity.password_passes=1',
+  'compute.hosts.down_after_seconds=20',
+  'compute.high_availability.after_seconds=20',
+  `compute.extensions=${JSON.stringify([extension])}`,
   `image.directory=${memory}images`,
+  `image.stores=${JSON.stringify({ second: { type: 'file', directory: `${memory}second` } })}`,
 ]
 
 /** Turns of the event loop without any work after which only time can bring more. */
@@ -106,6 +119,10 @@ export async function newWorld(seed: number, options: { validate?: boolean; host
     reach('image disk full')
     timeline.note('  image disk full')
   }
+  newWeb({
+    page: path => imagePages[path]?.() ?? agentPage(path),
+    after: (ms, act) => void clock.after(ms, act),
+  })
   const world: World = {
     ...{ seed, dice, ids, clock, timeline, reached, reach },
     disk: {
@@ -122,12 +139,14 @@ export async function newWorld(seed: number, options: { validate?: boolean; host
     hosts: [],
     cut: new Set(),
     weather: calm,
+    quietUntil: 0,
     control: { life: lifeOf('none'), cloud: undefined },
     api: { life: lifeOf('none'), cloud: undefined },
     atStep() {},
     messages: 0,
-    first: { image: '', network: '', outside: '' },
+    first: { image: '', agentImage: '', network: '', outside: '' },
     portOf: id => ports.get(id)?.id as string | undefined,
+    lostServer: () => dice.pick([...world.cut].flatMap(host => onHost.all(host)))?.id as string | undefined,
     async startProcess(kind) {
       const life = lifeOf(kind)
       const process: Process = { life, cloud: undefined }
@@ -189,6 +208,7 @@ export async function newWorld(seed: number, options: { validate?: boolean; host
   }
   await world.startProcess('control')
   const ports = connection.prepare('select id from network_ports where device_id = ? order by id')
+  const onHost = connection.prepare('select id from compute_servers where host = ? order by id')
   await fill(world)
   await world.startProcess('api')
   for (let i = 1; i <= (options.hosts ?? 3); i++) {
@@ -203,6 +223,7 @@ export async function newWorld(seed: number, options: { validate?: boolean; host
     world.hosts.push(host)
     await world.startAgent(host)
   }
+  await prepare(world)
   return world
 }
 
@@ -219,7 +240,7 @@ function failingPlane(host: Host, reach: (fault: string) => void): DataPlane {
   }
 }
 
-/** What a cloud has from its first start, and an image. */
+/** What a cloud has from its first start, and two images. */
 async function fill(world: World): Promise<void> {
   const cloud = world.control.cloud!
   await ensureFirstContents(cloud, { admin_password: 'admin', demo_password: 'demo' })
@@ -229,14 +250,14 @@ async function fill(world: World): Promise<void> {
   }
   const ctx = createCtx(cloud.env, { requestId: 'req-first', identity: { ...systemIdentity, project_id: 'admin' } })
   const { image } = cloud.env.services
-  const made = await image.create(ctx, {
-    name: 'tiny',
-    disk_format: 'qcow2',
-    container_format: 'bare',
-    visibility: 'public',
-  })
-  await image.upload(ctx, made.id, Readable.from([emptyQcow2(1024 ** 3)]))
-  world.first.image = made.id
+  async function newImage(name: string, properties: Record<string, string>): Promise<string> {
+    const kind = { disk_format: 'qcow2', container_format: 'bare', visibility: 'public' } as const
+    const { id } = await image.create(ctx, { name, ...kind, properties })
+    await image.upload(ctx, id, Readable.from([emptyQcow2(1024 ** 3)]))
+    return id
+  }
+  world.first.image = await newImage('tiny', {})
+  world.first.agentImage = await newImage('debian', { hw_qemu_guest_agent: 'yes', os_distro: 'debian' })
   const outside = world.disk.connection
     .prepare('select id, external from network_networks order by external')
     .all() as unknown as { id: string; external: number }[]
