@@ -3,7 +3,7 @@ import type { InjectOptions } from 'fastify'
 import type { Process, World } from './world.ts'
 
 export const kinds = [
-  ...(['server', 'image', 'staged', 'keypair', 'server_group', 'bundle', 'agent_build'] as const),
+  ...(['server', 'image', 'staged', 'copied', 'volume', 'keypair', 'server_group', 'bundle', 'agent_build'] as const),
   ...(['network', 'subnet', 'port', 'router', 'floatingip', 'security_group', 'security_group_rule'] as const),
   ...(['project', 'user'] as const),
 ]

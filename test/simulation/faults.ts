@@ -30,8 +30,11 @@ export const menu = [
   ...([
     'driver answers with an error when done',
     'data plane fails',
+    'volume service fails',
     'guest dies',
     'guest switches itself off',
+    'scheduler is away',
+    'scheduler comes back to requests that wait',
     'host cut off for long',
     'host loses its power',
     'host comes back with guests that are elsewhere',
@@ -65,6 +68,7 @@ export function chaosOf(world: World): Chaos {
     `select error from kernel_sagas where saga = 'compute.servers.attach_interface' and subject = ? and state = 'failed' and updated_at >= ?`,
   )
   const placesOf = disk.connection.prepare('select id from compute_servers where host is not null and host <> ?')
+  const waiting = disk.connection.prepare('select count(*) n from compute_build_requests')
   let databaseFailed = Number.NEGATIVE_INFINITY
   let mendings: Disposable[] = []
 
@@ -189,6 +193,22 @@ export function chaosOf(world: World): Chaos {
     later([20, 300], () => startAgent(host))
   }
 
+  function stopScheduler(): void {
+    const { scheduler } = world
+    if (!scheduler || scheduler.dead) return
+    reach('scheduler is away')
+    timeline.note('* the scheduler dies')
+    scheduler.kill()
+    later([5, 200], () => startScheduler())
+  }
+
+  async function startScheduler(): Promise<void> {
+    if (!world.scheduler?.dead) return
+    if (waiting.get()?.n !== 0) reach('scheduler comes back to requests that wait')
+    timeline.note('* the scheduler starts')
+    await world.startScheduler()
+  }
+
   const faults: Record<string, [number, () => void]> = {
     weather: [
       4,
@@ -204,7 +224,7 @@ export function chaosOf(world: World): Chaos {
         })
       },
     ],
-    crash: [1, () => kill(world.control.life, 'crash now')],
+    crash: [2, () => kill(world.control.life, 'crash now')],
     api: [1, () => kill(world.api.life, 'api process dies')],
     commit: [4, () => (commitsToCrash = { left: dice.between(1, 40), when: dice.pick(['before', 'after'] as const)! })],
     saga: [4, () => (stepsToCrash = dice.between(1, 30))],
@@ -222,10 +242,12 @@ export function chaosOf(world: World): Chaos {
     agent: [2, () => stopAgent(dice.pick(world.hosts)!)],
     driver: [12, () => hostFault(dice.pick(world.hosts)!)],
     plane: [2, () => (dice.pick(world.hosts)!.planeFails += dice.between(1, 3))],
+    volumes: [3, () => (world.volumesFail += dice.between(1, 3))],
+    scheduler: [3, stopScheduler],
     guest: [4, () => guestFault(dice.pick(world.hosts)!)],
     full: [1, () => (failingWrites = { left: dice.between(1, 6), code: 13, name: 'database disk full' })],
-    eio: [1, () => (failingWrites = { left: dice.between(1, 3), code: 10, name: 'database disk error' })],
-    files: [1, () => (world.files.full += dice.between(1, 3))],
+    eio: [2, () => (failingWrites = { left: dice.between(1, 3), code: 10, name: 'database disk error' })],
+    files: [2, () => (world.files.full += dice.between(1, 3))],
   }
   const weights = Object.fromEntries(Object.entries(faults).map(([name, [weight]]) => [name, weight]))
 
@@ -238,6 +260,7 @@ export function chaosOf(world: World): Chaos {
       stepsToCrash = undefined
       failingWrites = undefined
       world.files.full = 0
+      world.volumesFail = 0
       world.weather = calm
       world.quietUntil = 0
       for (const name of [...world.cut]) comeBack(name)
@@ -247,6 +270,7 @@ export function chaosOf(world: World): Chaos {
         host.planeFails = 0
         await startAgent(host)
       }
+      await startScheduler()
       await restart('control')
       await restart('api')
       await settle()

@@ -1,6 +1,7 @@
 /** What must hold: after every step by looking at the database alone; and at rest, when database and hosts must agree. */
 import type { StatementSync } from 'node:sqlite'
 import { isDeepStrictEqual } from 'node:util'
+import { powerStates } from '../../src/services/compute/drivers/driver.ts'
 import type { HostNetworkState } from '../../src/services/network/drivers/driver.ts'
 import { hostState } from '../../src/services/network/hosts/state.ts'
 import {
@@ -32,6 +33,28 @@ export const always: Record<string, string> = {
         or (v.value = '"changes"' and json_extract(s.metadata, '$.mood') is not 'changed'))`,
 }
 
+/** At rest, of the volume service that stands in for one. */
+const volumesAtRest: Record<string, string> = {
+  'a volume is attached to the servers that have it': `
+    select v.id, v.attachment, v.server_id from volumes v where not exists (select 1 from compute_block_devices d
+      where d.volume_id = v.id and d.attachment_id = v.attachment and d.server_id = v.server_id)`,
+  'a server has the volumes that are attached to it': `
+    select d.volume_id, d.attachment_id, d.server_id from compute_block_devices d where d.attachment_id is not null and not exists (
+      select 1 from volumes v where v.id = d.volume_id and v.attachment = d.attachment_id)`,
+  'a volume is reached only from where its server is': `
+    select v.id, v.server_id, json_extract(h.value, '$.host') host from volumes v, json_each(v.hosts) h
+      join compute_servers s on s.id = v.server_id where json_extract(h.value, '$.attachment_id') = v.attachment
+        and s.vm_state not in ('resized', 'error') and json_extract(h.value, '$.host') is not s.host`,
+  'a volume is in use when a server has it': `
+    select id, json_extract(body, '$.status') status from fake_volumes where kind = 'volume'
+      and json_extract(body, '$.status') not in (
+        select iif(json_array_length(body, '$.attachments') > 0, 'in-use', 'available')
+        union select 'creating' where json_array_length(body, '$.attachments') = 0)`,
+}
+const attachments = `with volumes as (
+  select f.id, json_extract(f.body, '$.hosts') hosts, json_extract(a.value, '$.id') attachment, json_extract(a.value, '$.server_id') server_id
+    from fake_volumes f, json_each(f.body, '$.attachments') a where f.kind = 'volume')`
+
 export interface Invariants {
   /** What the database shows; nothing when it has not changed since. */
   always(): Problem[]
@@ -44,7 +67,11 @@ export function invariantsOf(world: World): Invariants {
   const prepared = (queries: Record<string, string>) =>
     Object.entries(queries).map(([name, sql]) => ({ name, query: connection.prepare(sql), reads: readerOf(sql) }))
   const cheap = prepared(always)
-  const rest = prepared(atRest)
+  const withAttachments = Object.entries(volumesAtRest).map(([name, sql]) => [name, `${attachments} ${sql}`])
+  const rest = prepared({ ...atRest, ...Object.fromEntries(withAttachments) })
+  const devices = connection.prepare(
+    `select server_id, volume_id from compute_block_devices where attachment_id is not null order by volume_id`,
+  )
   const withBytes = `select i.id, i.blob, i.size, l.store from image_images i join image_locations l on l.image_id = i.id where i.status = 'active'`
   const images = connection.prepare(withBytes)
   const readsImages = readerOf(withBytes)
@@ -53,6 +80,8 @@ export function invariantsOf(world: World): Invariants {
   return {
     always() {
       if (seen === world.disk.commits) return []
+      // A request's transaction waits for a scheduler in another process, for five seconds at most.
+      if (connection.isTransaction && world.scheduler) return []
       seen = world.disk.commits
       if (connection.isTransaction)
         return [{ invariant: 'no transaction waits for time to pass', about: 'one is open', ids: [] }]
@@ -70,7 +99,13 @@ export function invariantsOf(world: World): Invariants {
         agreement({ servers, ports }, { name, guests, carried: (plane.applied?.ports ?? []).map(port => port.id) }),
       )
       const networks = (await Promise.all(world.hosts.map(host => networkDiffers(world, host)))).flat()
-      return [...rowsThatMustNotBe(rest), ...missingBytes(world, images), ...agreed, ...networks]
+      return [
+        ...rowsThatMustNotBe(rest),
+        ...missingBytes(world, images),
+        ...agreed,
+        ...networks,
+        ...guestsOfVolumes(world, devices),
+      ]
     },
   }
 }
@@ -92,6 +127,25 @@ export function readerOf(sql: string): Reader {
 
 function rowsThatMustNotBe(checks: Check[]): Problem[] {
   return checks.flatMap(({ name, query }) => query.all().map(row => problemOf(name, row)))
+}
+
+/** Guests that have other volumes than their servers. */
+function guestsOfVolumes({ hosts }: World, devices: StatementSync): Problem[] {
+  const byServer = Map.groupBy(devices.all(), row => String(row.server_id))
+  return hosts.flatMap(({ name, guests }) =>
+    [...guests].flatMap(([id, { spec, power_state }]) => {
+      const wanted = (byServer.get(id) ?? []).map(row => String(row.volume_id)).join()
+      const disks = spec.disks.filter(({ source }) => source.type === 'volume').map(disk => disk.id)
+      if (power_state !== powerStates.running || disks.sort().join() === wanted) return []
+      return [
+        {
+          invariant: 'a guest has the volumes of its server',
+          about: `${id} on ${name}: ${disks}, not ${wanted}`,
+          ids: [id],
+        },
+      ]
+    }),
+  )
 }
 
 /** A host's networks that are not what the database wants of it: addresses, groups, routers, neighbours. */

@@ -52,4 +52,4 @@ const agents: Act = ({ dice }, { name, known }): Request | undefined => {
   }
 }
 
-export const guestActs: Record<string, [number, Act]> = { software: [3, software], agents: [2, agents] }
+export const guestActs: Record<string, [number, Act]> = { software: [3, software], agents: [4, agents] }

@@ -189,11 +189,10 @@ const users: Act = ({ dice }, account) => {
 const hosts: Act = ({ dice, hosts: all }, account) => {
   const { name } = dice.pick(all)!
   if (account.name !== 'admin') return undefined
-  const rows = dice.chance(0.6) ? { status: 'enabled' } : { status: 'disabled', disabled_reason: 'upkeep' }
   return {
     method: 'PUT',
-    path: '/compute/v2.1/os-services/disable-by-name',
-    body: { host: name, ...rows },
+    path: `/compute/v2.1/os-services/${dice.chance(0.6) ? 'enable' : 'disable'}`,
+    body: { host: name, binary: 'nova-compute' },
     headers: { 'openstack-api-version': 'compute 2.1' },
   }
 }
@@ -217,8 +216,8 @@ export const otherActs: Record<string, [number, Act]> = {
   rules: [2, rules],
   shown: [3, shown],
   tokens: [1, tokens],
-  projects: [1, projects],
-  users: [1, users],
+  projects: [2, projects],
+  users: [2, users],
   hosts: [2, hosts],
   looks: [2, looks],
 }

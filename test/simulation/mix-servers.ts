@@ -237,9 +237,9 @@ export const serverActs: Record<string, [number, Act]> = {
   show: [4, show],
   list: [2, list],
   update: [1, update],
-  metadata: [1, metadata],
+  metadata: [2, metadata],
   attach: [3, attach],
   detach: [3, detach],
   keypair: [1, keypair],
-  group: [1, group],
+  group: [2, group],
 }

@@ -1,9 +1,38 @@
-/** What the operator of a run's cloud does before clients come: a network for everybody, and two racks in one row with bandwidth on each uplink. */
+/** What the operator of a run's cloud does before clients come: accounts and images, a network for everybody, and two racks in one row with bandwidth on each uplink. */
 import assert from 'node:assert/strict'
+import { Readable } from 'node:stream'
+import { ensureFirstContents } from '../../src/first-contents.ts'
+import { createCtx, systemIdentity } from '../../src/kernel/context.ts'
+import { emptyQcow2 } from '../../src/services/compute/drivers/fake-disk.ts'
 import { uplinkClass } from '../../src/services/compute/links/steps.ts'
 import { newAccount } from './clients.ts'
 import { login } from './mix-network.ts'
 import type { World } from './world.ts'
+
+/** What a cloud has from its first start, and two images. */
+export async function fill(world: World): Promise<void> {
+  const cloud = world.control.cloud!
+  await ensureFirstContents(cloud, { admin_password: 'admin', demo_password: 'demo' })
+  for (const name of ['p1', 'p2']) {
+    const account = { project: name, user: name, password: name, role: 'member' }
+    await cloud.env.services.identity.ensureAccount(cloud.ctx(), account)
+  }
+  const ctx = createCtx(cloud.env, { requestId: 'req-first', identity: { ...systemIdentity, project_id: 'admin' } })
+  const { image } = cloud.env.services
+  async function newImage(name: string, properties: Record<string, string>): Promise<string> {
+    const kind = { disk_format: 'qcow2', container_format: 'bare', visibility: 'public' } as const
+    const { id } = await image.create(ctx, { name, ...kind, properties })
+    await image.upload(ctx, id, Readable.from([emptyQcow2(1024 ** 3)]))
+    return id
+  }
+  world.first.image = await newImage('tiny', {})
+  world.first.agentImage = await newImage('debian', { hw_qemu_guest_agent: 'yes', os_distro: 'debian' })
+  const outside = world.disk.connection
+    .prepare('select id, external from network_networks order by external')
+    .all() as unknown as { id: string; external: number }[]
+  world.first.network = outside.find(n => !n.external)?.id ?? ''
+  world.first.outside = outside.find(n => n.external)?.id ?? ''
+}
 
 const mbps = { host: 1000, rack: 1500 }
 

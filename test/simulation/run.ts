@@ -8,6 +8,7 @@ import { guestActs } from './mix-guests.ts'
 import { imageActs } from './mix-images.ts'
 import { login, otherActs } from './mix-network.ts'
 import { serverActs } from './mix-servers.ts'
+import { volumeActs } from './mix-volumes.ts'
 import { newWorld, type World } from './world.ts'
 
 export interface RunOptions {
@@ -56,7 +57,15 @@ const restAtLeastMs = 11 * 60_000
 const heardOfMs = 2 * 60_000
 
 /** What clients do. */
-export const acts = { ...serverActs, ...bundleActs, ...guestActs, ...imageActs, ...extensionActs, ...otherActs }
+export const acts = {
+  ...serverActs,
+  ...bundleActs,
+  ...guestActs,
+  ...imageActs,
+  ...volumeActs,
+  ...extensionActs,
+  ...otherActs,
+}
 const weights = Object.fromEntries(Object.entries(acts).map(([name, [weight]]) => [name, weight]))
 
 export async function run(options: RunOptions): Promise<Outcome> {
@@ -185,6 +194,7 @@ async function takeRest(stage: Stage): Promise<Problem[]> {
 
 function endWorld(world: World): void {
   for (const { life } of [world.control, world.api, ...world.hosts]) life.kill()
+  world.scheduler?.kill()
   world.disk.connection.close()
 }
 

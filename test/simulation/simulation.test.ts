@@ -9,8 +9,8 @@ import { writesIn } from './life.ts'
 import { actions } from './mix-servers.ts'
 import { acts, type Outcome, run } from './run.ts'
 
-const seeds = [1, 2, 3, 4, 5, 6, 7, 8]
-const steps = 800
+const seeds = [1, 2, 3, 4, 5, 6, 10, 11]
+const steps = 1200
 
 const reached = new Set<string>()
 const done = new Set<string>()
@@ -25,7 +25,7 @@ function failureOf({ seed, failure }: Outcome): string {
 for (const seed of seeds)
   test(`seed ${seed}: whatever goes wrong, nothing is lost, leaked or stuck`, async () => {
     using _alive = keepAlive()
-    const outcome = await run({ seed, steps })
+    const outcome = await run({ seed, steps, restEvery: steps })
     for (const fault of outcome.reached.keys()) reached.add(fault)
     for (const act of outcome.done) done.add(act)
     if (outcome.failure) assert.fail(failureOf(outcome))

@@ -4,26 +4,29 @@ import { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { startHost } from '../../src/agent.ts'
 import { type Cloud, createCloud, sections } from '../../src/cloud.ts'
-import { ensureFirstContents } from '../../src/first-contents.ts'
 import { inProcessBus } from '../../src/kernel/bus/in-process.ts'
 import { settle, type VirtualClock, virtualClock } from '../../src/kernel/clock.ts'
 import { loadConfig } from '../../src/kernel/config/load.ts'
 import { createCtx, systemIdentity } from '../../src/kernel/context.ts'
+import type { Database } from '../../src/kernel/db/database.ts'
 import { sqliteDialect } from '../../src/kernel/db/sqlite.ts'
+import { BadRequest } from '../../src/kernel/errors.ts'
 import { type Ids, seededIds } from '../../src/kernel/ids.ts'
 import { silentLog } from '../../src/kernel/log.ts'
 import type { ProbePoint } from '../../src/kernel/saga/run.ts'
+import { startScheduler } from '../../src/scheduler.ts'
 import { type FakeDriver, type FakeGuest, fakeDriver } from '../../src/services/compute/drivers/fake.ts'
-import { emptyQcow2 } from '../../src/services/compute/drivers/fake-disk.ts'
 import type { DataPlane } from '../../src/services/network/drivers/driver.ts'
 import { type FakePlane, fakePlane } from '../../src/services/network/drivers/fake.ts'
+import type { VolumeContract } from '../../src/services/volume/contract.ts'
+import { fakeVolumes } from '../../src/services/volume/fixtures/fake-volumes.ts'
 import { diceOf } from './dice.ts'
 import { type Files, memory, newFiles } from './files.ts'
 import { busFor, clockFor, type Disk, databaseFor, type Life, lifeOf } from './life.ts'
 import { agentPage } from './mix-guests.ts'
 import { imagePages } from './mix-images.ts'
 import type { Scene } from './mix-servers.ts'
-import { prepare } from './operator.ts'
+import { fill, prepare } from './operator.ts'
 import { logInto, type Timeline, timelineOf } from './timeline.ts'
 import { newWeb } from './web.ts'
 import { calm, type Weather, wireFrom } from './wire.ts'
@@ -55,11 +58,15 @@ export interface World extends Scene {
   /** Hosts that no message reaches. */
   readonly cut: Set<string>
   weather: Weather
+  /** So many connections of volumes from now on fail. */
+  volumesFail: number
   /** Until then nobody asks for anything. */
   quietUntil: number
   control: Process
   /** Serves the API beside the control process, and places servers at the same time. */
   api: Process
+  /** Of the scheduler that is a process of its own; undefined in runs in which each process chooses hosts itself. */
+  scheduler: Life | undefined
   /** Called at every step of every saga; may kill the process. */
   atStep: (life: Life, point: ProbePoint) => Promise<void> | void
   /** How often each kind of fault was really met. */
@@ -68,6 +75,7 @@ export interface World extends Scene {
   messages: number
   startProcess(kind: 'control' | 'api'): Promise<void>
   startAgent(host: Host): Promise<void>
+  startScheduler(): Promise<void>
   /** Lets all work that is due at this instant be done. */
   still(): Promise<void>
 }
@@ -95,7 +103,8 @@ export async function newWorld(seed: number, options: { validate?: boolean; host
   const ids = seededIds(seed)
   const inner = inProcessBus(clock, silentLog())
   const reached = new Map<string, number>()
-  const config = loadConfig(sections, { overrides: settings })
+  const isRemote = seed % 2 === 1
+  const config = loadConfig(sections, { overrides: [...settings, `compute.scheduler.remote=${isRemote}`] })
   const connection = new DatabaseSync(':memory:')
   connection.exec('pragma foreign_keys = on')
   const reach = (fault: string) => void reached.set(fault, (reached.get(fault) ?? 0) + 1)
@@ -139,9 +148,11 @@ export async function newWorld(seed: number, options: { validate?: boolean; host
     hosts: [],
     cut: new Set(),
     weather: calm,
+    volumesFail: 0,
     quietUntil: 0,
     control: { life: lifeOf('none'), cloud: undefined },
     api: { life: lifeOf('none'), cloud: undefined },
+    scheduler: undefined,
     atStep() {},
     messages: 0,
     first: { image: '', agentImage: '', network: '', outside: '' },
@@ -164,6 +175,9 @@ export async function newWorld(seed: number, options: { validate?: boolean; host
       })
       const cloud = await Promise.race([starting, life.ended])
       if (!cloud) return
+      const volume = await Promise.race([volumesFor(world, cloud.env.database), life.ended])
+      if (!volume) return
+      Object.assign(cloud.env.services, { volume })
       life.onDeath(() => cloud.env.metrics[Symbol.dispose]())
       await Promise.race([cloud.begin(), life.ended])
       process.cloud = cloud
@@ -197,6 +211,11 @@ export async function newWorld(seed: number, options: { validate?: boolean; host
         life.ended,
       ])
     },
+    async startScheduler() {
+      const life = lifeOf('scheduler')
+      world.scheduler = life
+      await startScheduler(config, busFor(wire('scheduler'), clockFor(clock, life), life), ids)
+    },
     async still() {
       for (let quiet = 0, before = -1; quiet < quietTurns; ) {
         await settle(1)
@@ -223,8 +242,23 @@ export async function newWorld(seed: number, options: { validate?: boolean; host
     world.hosts.push(host)
     await world.startAgent(host)
   }
+  if (isRemote) await world.startScheduler()
   await prepare(world)
   return world
+}
+
+/** The volume service that stands in for one, as one process sees it. */
+async function volumesFor(world: World, database: Database): Promise<VolumeContract> {
+  const volumes = await fakeVolumes(database)
+  return {
+    ...volumes,
+    async connect(...all) {
+      if (world.volumesFail <= 0) return volumes.connect(...all)
+      world.volumesFail--
+      world.reach('volume service fails')
+      throw new BadRequest('the volume service fails, as the simulation asked')
+    },
+  }
 }
 
 function failingPlane(host: Host, reach: (fault: string) => void): DataPlane {
@@ -238,29 +272,4 @@ function failingPlane(host: Host, reach: (fault: string) => void): DataPlane {
       throw new Error('the data plane fails, as the simulation asked')
     },
   }
-}
-
-/** What a cloud has from its first start, and two images. */
-async function fill(world: World): Promise<void> {
-  const cloud = world.control.cloud!
-  await ensureFirstContents(cloud, { admin_password: 'admin', demo_password: 'demo' })
-  for (const name of ['p1', 'p2']) {
-    const account = { project: name, user: name, password: name, role: 'member' }
-    await cloud.env.services.identity.ensureAccount(cloud.ctx(), account)
-  }
-  const ctx = createCtx(cloud.env, { requestId: 'req-first', identity: { ...systemIdentity, project_id: 'admin' } })
-  const { image } = cloud.env.services
-  async function newImage(name: string, properties: Record<string, string>): Promise<string> {
-    const kind = { disk_format: 'qcow2', container_format: 'bare', visibility: 'public' } as const
-    const { id } = await image.create(ctx, { name, ...kind, properties })
-    await image.upload(ctx, id, Readable.from([emptyQcow2(1024 ** 3)]))
-    return id
-  }
-  world.first.image = await newImage('tiny', {})
-  world.first.agentImage = await newImage('debian', { hw_qemu_guest_agent: 'yes', os_distro: 'debian' })
-  const outside = world.disk.connection
-    .prepare('select id, external from network_networks order by external')
-    .all() as unknown as { id: string; external: number }[]
-  world.first.network = outside.find(n => !n.external)?.id ?? ''
-  world.first.outside = outside.find(n => n.external)?.id ?? ''
 }
