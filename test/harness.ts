@@ -1,5 +1,6 @@
 /** A whole cloud in the test's process: SQLite in memory (or the database that is given), in-process bus, virtual or real time. */
 import { appendFileSync } from 'node:fs'
+import { getTestContext } from 'node:test'
 import type { InjectOptions } from 'fastify'
 import { type Cloud, createCloud, migrationSets, sections } from '../src/cloud.ts'
 import type { Bus } from '../src/kernel/bus/bus.ts'
@@ -49,7 +50,7 @@ export interface TestProject {
 }
 
 export interface TestCloud extends Cloud {
-  /** Timers keep no process alive, so this does while the cloud is there. A story that abandons its cloud disposes of it. */
+  /** Timers keep no process alive, so this does while the cloud is there. A story that abandons its cloud disposes of it, and the end of the test. */
   readonly alive: Disposable
   /** A token of `admin` (role admin on project admin) or `demo` (role member on project demo); their passwords are their names. */
   login(user: string, scope?: unknown): Promise<string>
@@ -73,12 +74,19 @@ const testSettings = [
 /** Paths of endpoints in the catalog, where they are longer than the service's own. */
 const endpointPaths: Record<string, string> = { compute: '/compute/v2.1', volume: '/volume/v3' }
 
+/** Puts away, when the test that runs is over, what it would have put away itself had it not failed. Outside of tests that is its maker's. */
+export function atEndOfTest(work: () => void | Promise<void>): void {
+  const context = getTestContext()
+  if (context && 'after' in context) context.after(work)
+}
+
 /** A cloud's database with nothing in it. */
 export const openMemory = () => openMigrated(migrationSets, newDatabase)
 
 export async function testCloud(options: TestCloudOptions = {}): Promise<TestCloud> {
   using stack = new DisposableStack()
-  stack.use(keepAlive())
+  const alive = stack.use(keepAlive())
+  atEndOfTest(() => alive[Symbol.dispose]())
   const clock = options.clock ?? systemClock()
   const log = options.log ?? (options.verbose ? createLog({ level: 'debug' }) : silentLog())
   const database = options.database ?? (await openMemory())
