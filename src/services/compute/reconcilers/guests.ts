@@ -30,7 +30,7 @@ export async function follow(ctx: Ctx, host: string, id: string, reason: string)
   if (server?.host !== host || server.task_state !== null) return
   let power: PowerState
   try {
-    power = await hostAgent(ctx, host).call('state', { id }, { request: ctx })
+    power = await powerOf(ctx, host, id)
   } catch (error) {
     if (isUnreachable(error)) return
     throw error
@@ -44,6 +44,15 @@ export async function follow(ctx: Ctx, host: string, id: string, reason: string)
     await tell(tx, id, 'update', { old: { vm_state: server.vm_state }, reason })
     ctx.log.info({ server_id: id, host, ...repaired, reason }, 'a server follows its guest')
   })
+}
+
+/** A guest that was aside when its host failed, and stayed its server's, is put back first. */
+async function powerOf(ctx: Ctx, host: string, id: string): Promise<PowerState> {
+  const agent = hostAgent(ctx, host)
+  const power = await agent.call('state', { id }, { request: ctx })
+  if (power !== powerStates.nostate) return power
+  await agent.call('bringBack', { id }, { request: ctx })
+  return agent.call('state', { id }, { request: ctx })
 }
 
 const vanishedMessage = 'The guest is not on its host any more.'

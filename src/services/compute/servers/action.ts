@@ -13,6 +13,7 @@ import type { ServerRow, TaskState } from './server.ts'
 import { type ActionName, type Allowed, allowed } from './states.ts'
 import { faultOfSaga } from './steps.ts'
 import { beginTask, findServer, updateServer } from './store.ts'
+import { isEvacuated } from './store-moves.ts'
 
 /** Actions end within this time, beside that of their long calls to hosts and of a guest that shuts down, or are undone. */
 const actionDeadlineMs = 15 * 60_000
@@ -155,7 +156,8 @@ export function actionSaga<Body>(spec: {
         const goes = error.cancelled && (await findServer(ctx, server_id))?.task_state !== 'soft-deleting'
         const { undone } = spec
         if (undone && !goes) await undo('begin', () => undone(ctx, input, error))
-        if (error.cancelled) return
+        // An evacuation has the task from now on, be it called the same.
+        if (error.cancelled || (await isEvacuated(ctx, server_id))) return
         const fault = faultOfSaga(ctx, error)
         await updateServer(ctx, server_id, { task_state: null, fault }, { task_state: task })
         await tell(ctx, server_id, `${event}.error`, { ...told?.(input.body), fault: faultFacts(error) })

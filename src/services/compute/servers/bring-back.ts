@@ -3,7 +3,7 @@ import type { Ctx } from '#kernel/context.ts'
 import { hostAgent, powerStates } from '../host-agent.ts'
 import { guestSpec } from './guest-spec.ts'
 import type { ServerRow } from './server.ts'
-import { callOptions, serverToUndo } from './steps.ts'
+import { callOptions, serverToUndo, undoAtHome } from './steps.ts'
 
 export interface GuestBefore {
   id: string
@@ -16,7 +16,11 @@ export interface GuestBefore {
 }
 
 /** The guest is on its host again as it was, and runs if it did. For one that is nowhere any more nothing can be done: the server follows it, into ERROR. */
-export async function bringBack(ctx: Ctx, { id, host, runs, row, holder }: GuestBefore): Promise<void> {
+export async function bringBack(ctx: Ctx, before: GuestBefore): Promise<void> {
+  await undoAtHome(ctx, before.id, () => backAtHome(ctx, before))
+}
+
+async function backAtHome(ctx: Ctx, { id, host, runs, row, holder }: GuestBefore): Promise<void> {
   const server = await serverToUndo(ctx, id)
   if (!server) return
   const agent = hostAgent(ctx, host)

@@ -14,7 +14,7 @@ import { loadServer } from './access.ts'
 import { actionSaga, beginAction, requireAllowed, requireHost } from './action.ts'
 import { tag } from './create-schema.ts'
 import type { ServerRow, VmState } from './server.ts'
-import { callOptions } from './steps.ts'
+import { callOptions, undoAtHome } from './steps.ts'
 import { findServer } from './store.ts'
 
 const path = '/v2.1/servers/{server_id}/os-interface'
@@ -96,7 +96,7 @@ const attachSaga = actionSaga<{ port_id: string }>({
       'attach NIC',
       signal => plugIn(ctx, { id, host, port_id }, signal),
       async () => {
-        await takeBack(ctx, { id, host, port_id })
+        await undoAtHome(ctx, id, () => takeBack(ctx, { id, host, port_id }))
         await ctx.services.network.releasePort(ctx, id, port_id).catch(ignoreGone)
       },
     )
@@ -119,7 +119,8 @@ const detachSaga = actionSaga<{ port_id: string }>({
       async () => {
         const server = await findServer(ctx, id)
         const goes = server?.host !== host || endsGuest.includes(server.task_state ?? '')
-        if (!goes) await plugIn(ctx, { id, host, port_id }, new AbortController().signal)
+        const { signal } = new AbortController()
+        if (!goes) await undoAtHome(ctx, id, () => plugIn(ctx, { id, host, port_id }, signal))
       },
     )
     await s.step('release port', () => ctx.services.network.releasePort(ctx, id, port_id).catch(ignoreGone))

@@ -19,7 +19,7 @@ import {
 import { guestSpec } from './guest-spec.ts'
 import { rescueImage } from './image-of-server.ts'
 import type { ServerImage, VmState } from './server.ts'
-import { buildMs, callOptions, existingServer, serverToUndo, stopping } from './steps.ts'
+import { buildMs, callOptions, existingServer, serverToUndo, stopping, undoAtHome } from './steps.ts'
 import { updateServer } from './store.ts'
 import { forgetAdminPassword, updateGuestData } from './store-guest-data.ts'
 
@@ -56,7 +56,8 @@ const rescueSaga = actionSaga<RescueInput>({
       signal => reshape(s.ctx, id, host, { image }, { signal, power_on: true }),
       async () => {
         if (!(await serverToUndo(s.ctx, id))) return
-        await reshape(s.ctx, id, host, undefined, { power_on: vm_state === 'active' })
+        const power_on = vm_state === 'active'
+        await undoAtHome(s.ctx, id, () => reshape(s.ctx, id, host, undefined, { power_on }))
       },
     )
     return { vm_state: 'rescued', power_state: powerStates.running, recovery: { rescue: { image } } }

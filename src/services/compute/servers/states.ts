@@ -25,6 +25,8 @@ const hostTasks: TaskState[] = [
   ...['powering-off', 'powering-on', 'rebooting', 'rebooting_hard', 'pausing', 'unpausing', 'suspending'],
   ...['resuming', 'image_snapshot', 'image_backup', 'rebuilding', 'rescuing', 'unrescuing'],
 ] as TaskState[]
+/** Tasks of moves, at a time when the server is on its host still. */
+const moveTasks: TaskState[] = ['resize_prep', 'resize_migrating', 'resize_finish', 'migrating', 'shelving']
 /** Where volumes come and go: also on the shelf, from 2.20 on. */
 const withVolumes: VmState[] = [
   ...(['active', 'paused', 'stopped', 'resized', 'soft-delete', 'shelved', 'shelved_offloaded'] as const),
@@ -81,7 +83,12 @@ const table = {
   confirmResize: { from: ['resized'], task: null },
   revertResize: { from: ['resized'], task: 'resize_reverting' },
   'os-migrateLive': { from: ['active', 'paused'], task: 'migrating' },
-  evacuate: { from: ['active', 'stopped', 'error'], task: 'rebuilding', over: hostTasks, evenLocked: true },
+  evacuate: {
+    from: ['active', 'stopped', 'error'],
+    task: 'rebuilding',
+    over: [...hostTasks, ...moveTasks],
+    evenLocked: true,
+  },
   shelve: { from: running, task: 'shelving' },
   shelveOffload: { from: ['shelved'], task: 'shelving_offloading' },
   unshelve: { from: ['shelved', 'shelved_offloaded'], task: 'unshelving' },

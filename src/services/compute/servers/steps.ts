@@ -12,6 +12,7 @@ import { guestSpec } from './guest-spec.ts'
 import type { ServerFault, ServerRow } from './server.ts'
 import { findServer } from './store.ts'
 import { forgetCleanup, rememberCleanup } from './store-cleanups.ts'
+import { isEvacuated } from './store-moves.ts'
 import { releaseVolumes } from './volumes.ts'
 
 /** Tries at destroying a guest before it is left to the cleanup of its host. */
@@ -33,6 +34,18 @@ export async function serverToUndo(ctx: Ctx, id: string): Promise<ServerRow | un
 /** Throws when a saga's server is not busy with it any more: someone deletes it, or reset its state. */
 export function requireChange(changed: boolean, id: string): void {
   if (!changed) throw new Conflict(`Instance ${id} is busy with something else now.`)
+}
+
+/**
+ * What an undo does on the server's own host. One that does not answer is waited for, unless the server is built anew elsewhere: then nothing of
+ * it stays there, and its evacuation waits for this undo.
+ */
+export async function undoAtHome(ctx: Ctx, id: string, undo: () => Promise<void>): Promise<void> {
+  try {
+    await undo()
+  } catch (error) {
+    if (!isUnreachable(error) || !(await isEvacuated(ctx, id))) throw error
+  }
 }
 
 /** How long a host may take to make a guest, with the disks that it has to fetch and to convert. */

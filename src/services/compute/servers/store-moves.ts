@@ -1,6 +1,6 @@
 /** What hosts need to know of the moves of servers. */
 import type { Ctx } from '#kernel/context.ts'
-import { openStatuses } from './moves/move.ts'
+import { openEvacuation, openStatuses } from './moves/move.ts'
 import { moves } from './moves/store.ts'
 
 /** Hosts where servers have room since they are on their way there; theirs are the others until they arrive. */
@@ -20,6 +20,11 @@ export async function hasOpenMoves(ctx: Ctx, host: string): Promise<boolean> {
   const status = openStatuses.filter(one => one !== 'done')
   if (await moves.find(ctx.db, { source_host: host, status })) return true
   return (await moves.find(ctx.db, { dest_host: host, status })) !== undefined
+}
+
+/** Whether a server is to be built anew elsewhere, since its host failed. */
+export async function isEvacuated(ctx: Ctx, server_id: string): Promise<boolean> {
+  return (await moves.find(ctx.db, { server_id, ...openEvacuation })) !== undefined
 }
 
 /** Whether servers were evacuated from the host, and it has not cleaned up after them. */

@@ -5,7 +5,7 @@ import { hostAgent, powerStates } from '../host-agent.ts'
 import { type ActionInput, actionSaga } from './action.ts'
 import { isVolume, type VolumeDevice } from './block-device.ts'
 import { volumeDisk } from './guest-spec.ts'
-import { callOptions, serverToUndo } from './steps.ts'
+import { callOptions, serverToUndo, undoAtHome } from './steps.ts'
 import { findServer } from './store.ts'
 import { devicesOf, removeDevice, updateDevice } from './store-block-devices.ts'
 import { volumeService } from './volumes.ts'
@@ -59,7 +59,7 @@ export const attachVolumeSaga = actionSaga<VolumeInput>({
       // A server that goes lets go of its volumes.
       async () => {
         if (!(await serverToUndo(s.ctx, server_id))) return
-        await pullOut(s.ctx, input, body.volume_id)
+        await undoAtHome(s.ctx, server_id, () => pullOut(s.ctx, input, body.volume_id))
         await s.ctx.transaction(tx => letGo(tx, input))
       },
     )
@@ -83,7 +83,9 @@ export const detachVolumeSaga = actionSaga<VolumeInput>({
       signal => pullOut(s.ctx, acted, volume_id, signal),
       // The host may have done it, and its answer been lost: what stays the server's the guest gets back.
       async () => {
-        if (await serverToUndo(s.ctx, server_id)) await plugIn(s.ctx, acted, device_id, new AbortController().signal)
+        if (!(await serverToUndo(s.ctx, server_id))) return
+        const { signal } = new AbortController()
+        await undoAtHome(s.ctx, server_id, () => plugIn(s.ctx, acted, device_id, signal))
       },
     )
     return {}
@@ -141,7 +143,8 @@ export const swapVolumeSaga = actionSaga<SwapInput>({
       signal => swap(body.volume_id, there, signal),
       async () => {
         if (!(await serverToUndo(s.ctx, id)) || (await isSwapped(s.ctx, id, body))) return
-        await swap(body.new_volume_id, device, new AbortController().signal)
+        const { signal } = new AbortController()
+        await undoAtHome(s.ctx, id, () => swap(body.new_volume_id, device, signal))
       },
     )
     return {}

@@ -5,6 +5,7 @@ import type { SagaProbe } from '#kernel/saga/run.ts'
 import { nextTurn } from '#kernel/turns.ts'
 import { hosts } from '../../hosts/store.ts'
 import { failingHosts } from '../fixtures/failing-hosts.ts'
+import { tiny } from '../fixtures/world.ts'
 import { evacuatedSources } from './evacuate.ts'
 import { lostHosts, type Watch } from './high-availability.ts'
 
@@ -35,6 +36,86 @@ test('marked servers of a host that failed come back elsewhere, the others stay;
   assert.deepEqual(s.guestHosts(s.plain.id), ['h1'])
   assert.deepEqual(await s.openMoves(s.marked.id), [])
   assert.deepEqual(Object.keys(await s.allocated(s.marked.id)), [host])
+})
+
+/** What may go on with a server whose host fails, and before which step that happens. */
+const busy: Record<string, { step: string; body: Record<string, unknown> }> = {
+  'compute.servers.rescue': { step: 'boot rescue disk', body: { rescue: {} } },
+  'compute.servers.rebuild': { step: 'spawn', body: { rebuild: { imageRef: tiny } } },
+  'compute.servers.shelve': { step: 'store disk', body: { shelve: null } },
+  'compute.servers.migrate': { step: 'send to h2', body: { migrate: { host: 'h2' } } },
+  'compute.servers.live-migration': {
+    step: 'migrate to h2',
+    body: { 'os-migrateLive': { host: 'h2', block_migration: 'auto' } },
+  },
+}
+
+for (const [saga, { step, body }] of Object.entries(busy)) {
+  test(`a marked server comes back elsewhere when its host fails in the midst of ${saga}, and once`, async () => {
+    let fail = async () => {}
+    const probe: SagaProbe = point =>
+      point.saga === saga && point.step === step && point.at === 'before' ? fail() : undefined
+    await using s = await failingHosts(['h1', 'h2', 'h3'], { sagaProbe: probe })
+    const failed = Promise.withResolvers<void>()
+    fail = async () => {
+      fail = async () => {}
+      await s.removeHost('h1')
+      failed.resolve()
+    }
+    const { id } = s.marked
+    const begun = await s.api(s.administrator, 'POST', `/servers/${id}/action`, body)
+    assert.ok(begun.status < 300, JSON.stringify(begun.body))
+    await failed.promise
+    await s.pass(150)
+    await s.env.sagas.idle(id)
+    const [status, host] = await s.at(id)
+    assert.equal(status, 'ACTIVE')
+    assert.ok(['h2', 'h3'].includes(host), host)
+    const begunMoves = await s.openMoves(id)
+    assert.deepEqual(
+      begunMoves.map(({ type, status }) => [type, status]),
+      [['evacuation', 'done']],
+    )
+
+    await s.addHost('h1')
+    for (let round = 0; round < 10 && (await s.openMoves(id)).length > 0; round++) {
+      await s.pass(10)
+      await s.reconcile('compute.host-cleanups')
+      await s.reconcile(evacuatedSources.id)
+    }
+    assert.deepEqual([s.guestHosts(id), s.asides(id)], [[host], []])
+    assert.deepEqual(Object.keys(await s.allocated(id)), [host])
+  })
+}
+
+test('a guest that was aside for a move when its host failed is back with its host, when no other host takes the server', async () => {
+  let fail = async () => {}
+  const probe: SagaProbe = ({ saga, step, at }) => {
+    if (at !== 'before') return
+    if (saga === 'compute.servers.migrate' && step === 'send to h2') return fail()
+    if (saga === 'compute.servers.evacuate' && step.startsWith('spawn')) throw new Error('injected')
+  }
+  await using s = await failingHosts(['h1', 'h2', 'h3'], { sagaProbe: probe })
+  const failed = Promise.withResolvers<void>()
+  fail = async () => {
+    fail = async () => {}
+    await s.removeHost('h1')
+    failed.resolve()
+  }
+  const { id } = s.marked
+  await s.api(s.administrator, 'POST', `/servers/${id}/action`, { migrate: { host: 'h2' } })
+  await failed.promise
+  await s.pass(150)
+  await s.env.sagas.idle(id)
+  assert.deepEqual(await s.at(id), ['ACTIVE', 'h1'])
+  assert.deepEqual(s.asides(id), ['h1'])
+  await s.addHost('h1')
+  await s.pass(10)
+  assert.deepEqual(await s.at(id), ['SHUTOFF', 'h1'])
+  assert.deepEqual([s.guestHosts(id), s.asides(id)], [['h1'], []])
+  await s.api(s.administrator, 'POST', `/servers/${id}/action`, { 'os-start': null })
+  await s.env.sagas.idle(id)
+  assert.deepEqual(await s.at(id), ['ACTIVE', 'h1'])
 })
 
 test('a host that is said to be down and answers keeps its servers', async () => {

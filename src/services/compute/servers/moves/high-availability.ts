@@ -12,7 +12,9 @@ import type { ServerRow } from '../server.ts'
 import { allowed } from '../states.ts'
 import { isUnreachable } from '../steps.ts'
 import { listServers } from '../store.ts'
+import { isEvacuated } from '../store-moves.ts'
 import { beginEvacuation } from './evacuate.ts'
+import { openEvacuation } from './move.ts'
 import { moves } from './store.ts'
 
 /** In a server's metadata, or its flavor's extra specs. What the server says counts more. */
@@ -65,7 +67,7 @@ export const highAvailability = reconciler({
       )
       return
     }
-    let room = together - (await moves.count(ctx.db, { type: 'evacuation', status: ['accepted', 'pre-migrating'] }))
+    let room = together - (await moves.count(ctx.db, openEvacuation))
     for (const host of lost) if (room > 0) room -= await bringBack(ctx, host, room)
     // Hosts that do not answer take their time; nobody was away meanwhile.
     watch.lookedAt = ctx.clock.now()
@@ -83,7 +85,7 @@ async function bringBack(ctx: Ctx, row: HostRow, most: number): Promise<number> 
   let begun = 0
   for (const server of free) {
     if (begun === most) break
-    if (await failedLately(ctx, server.id)) continue
+    if ((await isEvacuated(ctx, server.id)) || (await failedLately(ctx, server.id))) continue
     try {
       const power_on = server.vm_state !== 'stopped'
       await beginEvacuation(ctx, server, { to: null, forced: false, power_on, unless_back: true })

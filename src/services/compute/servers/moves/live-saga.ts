@@ -6,7 +6,7 @@ import { hostAgent, powerStates } from '../../host-agent.ts'
 import { holdAgain, releaseHeld } from '../../rooms/steps.ts'
 import type { ActionInput } from '../action.ts'
 import { guestSpec } from '../guest-spec.ts'
-import { callOptions, existingServer, isUnreachable, requireChange, serverToUndo } from '../steps.ts'
+import { callOptions, existingServer, requireChange, serverToUndo, undoAtHome } from '../steps.ts'
 import { updateServer } from '../store.ts'
 import { type Busy, bindToTarget, claimTarget, consumer, type Wish } from './claim.ts'
 import type { MoveBody, MoveRow } from './move.ts'
@@ -83,15 +83,11 @@ export const liveSaga = saga<ActionInput<LiveBody>>(
 async function migrateBack(ctx: Ctx, move: MoveRow, target: string): Promise<void> {
   const { server_id: id, source_host: source } = move
   if (!(await serverToUndo(ctx, id))) return
-  const at = (host: string) => hostAgent(ctx, host).call('state', { id }, callOptions(ctx, undefined))
-  const came = await at(target).then(
-    state => state !== powerStates.nostate,
-    error => {
-      if (isUnreachable(error)) return true
-      throw error
-    },
-  )
-  if (came && (await at(source)) === powerStates.nostate) await sendBack(ctx, move, target)
+  if (await steps.mayHave(ctx, target, id))
+    await undoAtHome(ctx, id, async () => {
+      const power = await hostAgent(ctx, source).call('state', { id }, callOptions(ctx, undefined))
+      if (power === powerStates.nostate) await sendBack(ctx, move, target)
+    })
   await steps.leaveTarget(ctx, move, target)
 }
 

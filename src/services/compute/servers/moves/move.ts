@@ -45,6 +45,12 @@ export interface MoveRow {
   updated_at: string
 }
 
+/** An evacuation that goes on. */
+export const openEvacuation = {
+  type: 'evacuation',
+  status: ['accepted', 'pre-migrating'],
+} as const satisfies { type: MoveType; status: MoveStatus[] }
+
 /** Statuses of a live migration that goes on. */
 export const liveStatuses: readonly MoveStatus[] = ['queued', 'preparing', 'running', 'post-migrating']
 

@@ -11,7 +11,7 @@ import { actionSaga, beginAction, begunAction } from '../action.ts'
 import { snapshotImage, storeDisk, uploadTimeoutMs } from '../create-image.ts'
 import { hostWith, loadOf } from '../host-load.ts'
 import type { ServerRow, VmState } from '../server.ts'
-import { callOptions, currentSpec, destroyGuest, existingServer, serverToUndo, stopping } from '../steps.ts'
+import { callOptions, currentSpec, destroyGuest, existingServer, serverToUndo, stopping, undoAtHome } from '../steps.ts'
 import { findServer, listServers, updateServer } from '../store.ts'
 
 interface ShelveBody {
@@ -37,7 +37,8 @@ const shelveSaga = actionSaga<ShelveBody>({
       async () => {
         // There from the start, and to be filled by the next step.
         if (image_id !== undefined) await ctx.services.image.remove(ctx, image_id)
-        if (vm_state !== 'stopped' && (await serverToUndo(ctx, id))) await bringBack(ctx, host, id)
+        if (vm_state === 'stopped' || !(await serverToUndo(ctx, id))) return
+        await undoAtHome(ctx, id, () => bringBack(ctx, host, id))
       },
     )
     if (image_id !== undefined)

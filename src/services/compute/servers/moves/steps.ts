@@ -10,9 +10,19 @@ import { bringBack } from '../bring-back.ts'
 import { guestSpec } from '../guest-spec.ts'
 import { amountsOf } from '../resources.ts'
 import type { ServerRow, TaskState } from '../server.ts'
-import { callOptions, destroyGuest, existingServer, faultOf, serverToUndo, stopping, toldMessage } from '../steps.ts'
+import {
+  callOptions,
+  destroyGuest,
+  existingServer,
+  faultOf,
+  isUnreachable,
+  serverToUndo,
+  stopping,
+  toldMessage,
+} from '../steps.ts'
 import { updateServer } from '../store.ts'
 import { forgetCleanup } from '../store-cleanups.ts'
+import { isEvacuated } from '../store-moves.ts'
 import type { MoveBody, MoveRow, MoveStatus } from './move.ts'
 import { updateMove } from './store.ts'
 
@@ -41,6 +51,16 @@ export async function clearHost(ctx: Ctx, host: string, id: string, signal: Abor
 export async function setAside(ctx: Ctx, { server_id: id, source_host }: MoveRow, signal: AbortSignal): Promise<void> {
   const { grace_seconds, waitMs } = stopping(ctx)
   await hostAgent(ctx, source_host).call('setAside', { id, grace_seconds }, callOptions(ctx, signal, waitMs))
+}
+
+/** Whether a host has the guest, or does not answer. */
+export async function mayHave(ctx: Ctx, host: string, id: string): Promise<boolean> {
+  try {
+    return (await hostAgent(ctx, host).call('state', { id }, callOptions(ctx, undefined))) !== powerStates.nostate
+  } catch (error) {
+    if (isUnreachable(error)) return true
+    throw error
+  }
 }
 
 /** With the room that the move still holds at its source. */
@@ -89,7 +109,8 @@ export function moveFailed(events: readonly string[], tasks: readonly TaskState[
     const madeWay = error.cancelled && cancelled !== 'cancelled'
     await undo('begin', async () => {
       await updateMove(ctx, body.move, { status: error.cancelled ? cancelled : 'error' })
-      if (!madeWay) await updateServer(ctx, server_id, patch, { task_state: tasks })
+      const taken = madeWay || (await isEvacuated(ctx, server_id))
+      if (!taken) await updateServer(ctx, server_id, patch, { task_state: tasks })
     })
     const task = events.includes('rebuild.error') ? 'rebuild_server' : 'migrate_server'
     if (error.name === 'NoValidHost') await tellTaskError(ctx, task, server_id, faultFacts(error))
