@@ -6,7 +6,7 @@ import { projectMemberOrAdmin, rule } from '#kernel/policy/rule.ts'
 import { saga } from '#kernel/saga/saga.ts'
 import { Type } from '#kernel/schema/builders.ts'
 import { faultFacts, tell } from '../../events.ts'
-import { powerStates } from '../../host-agent.ts'
+import { hostAgent, powerStates } from '../../host-agent.ts'
 import { isUp } from '../../hosts/host.ts'
 import { hosts } from '../../hosts/store.ts'
 import { handOverRoom, releaseRoom } from '../../rooms/steps.ts'
@@ -21,7 +21,7 @@ import {
 } from '../action.ts'
 import { amountsOf } from '../resources.ts'
 import type { ServerRow } from '../server.ts'
-import { destroyGuest, existingServer, isUnreachable, requireChange, serverToUndo } from '../steps.ts'
+import { callOptions, destroyGuest, existingServer, isUnreachable, requireChange, serverToUndo } from '../steps.ts'
 import { findServer, updateServer } from '../store.ts'
 import { consumer } from './claim.ts'
 import type { MoveBody, MoveRow } from './move.ts'
@@ -66,13 +66,18 @@ export const confirmResize = actionOperation({
       await claimTask(tx, server, 'confirmResize')
       const move = await moveIn(tx, server.id, ['finished'])
       if (!move) throw notResized()
-      const host = await hosts.find(tx.db, { name: move.source_host })
-      if (host && !isUp(tx, host)) throw new Conflict('Service is unavailable at this time.')
+      await requireSourceUp(tx, move)
       await confirmMove(tx, server, move)
     })
     return reply(undefined, { status: 204 })
   },
 })
+
+/** Either decision is carried out there. */
+async function requireSourceUp(ctx: Ctx, { source_host: name }: MoveRow): Promise<void> {
+  const host = await hosts.find(ctx.db, { name })
+  if (host && !isUp(ctx, host)) throw new Conflict('Service is unavailable at this time.')
+}
 
 /** Pauses before a host that does not answer is asked again; the last is repeated. */
 const askAgainMs = [200, 1_000, 5_000]
@@ -89,14 +94,18 @@ async function bringBack(ctx: Ctx, move: MoveRow, signal: AbortSignal): Promise<
   }
 }
 
+/** How the first step begins: if it fails, nothing has changed. */
+const leave = 'leave'
+
 /** Goes forward only: each step may be done again, so what failed is asked for once more. */
 const revertSaga = saga<ActionInput<MoveBody>>(
   'compute.servers.revertResize',
   {
     revision: 1,
     deadline: deadlineMs,
-    async failed(ctx, { server_id }, error) {
+    async failed(ctx, { server_id, body }, error) {
       if (!(await serverToUndo(ctx, server_id))) return
+      if (error.step?.startsWith(leave)) await updateMove(ctx, body.move, { status: 'finished' })
       await updateServer(ctx, server_id, { task_state: null }, { task_state: 'resize_reverting' })
       await tell(ctx, server_id, 'resize.revert.error', { fault: faultFacts(error) })
     },
@@ -105,9 +114,13 @@ const revertSaga = saga<ActionInput<MoveBody>>(
     const { ctx } = s
     const move = await existingMove(ctx, body.move)
     const { source_host: source, dest_host: target } = move
-    await s.step(`leave ${target}`, async () => {
+    await s.step(`${leave} ${target}`, async signal => {
+      if (target === null || target === source) return
+      // A host that may be away for long must not cost a server that runs.
+      if (await steps.mayHave(ctx, target, id))
+        await hostAgent(ctx, source).call('state', { id }, callOptions(ctx, signal))
       // Two of it must not run at once.
-      if (target !== null && target !== source) await destroyGuest(ctx, target, id)
+      await destroyGuest(ctx, target, id)
     })
     await s.record(`bind ports to ${source}`, async tx => {
       await tx.services.network.bindPorts(tx, id, source)
@@ -137,6 +150,7 @@ export const revertResize = begunAction({
   async begin(tx, server) {
     const move = await moveIn(tx, server.id, ['finished', 'reverting'])
     if (!move) throw notResized()
+    if (move.status === 'finished') await requireSourceUp(tx, move)
     const body = { move: move.uuid }
     await beginAction(tx, server, { name: 'revertResize', event: 'resize.revert', saga: revertSaga, body })
     await updateMove(tx, move.uuid, { status: 'reverting' })

@@ -1,6 +1,7 @@
 /** Stories of resize and cold migration: what users see, what hosts have, and what placement and quotas say at each moment. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { SagaProbe } from '#kernel/saga/run.ts'
 import { type ServerCloud, type ServerCloudOptions, serverCloud } from '../fixtures/server-cloud.ts'
 import { tiny } from '../fixtures/world.ts'
 import { lostAsides } from './reconcilers.ts'
@@ -71,11 +72,35 @@ test('a reverted resize is as if it had not been, what was written since include
   assert.deepEqual(Object.keys(await s.cloud.allocated(s.server.id)), [s.first])
 })
 
-test('a revert waits for a host that does not answer, since the guest has left the other one', async () => {
+test('a revert to a host that does not answer, or is known to be down, leaves the server where it runs, to be decided again', async () => {
   await using s = await stage()
   await s.act(resize)
   await s.settled()
   await s.cloud.removeHost(s.first)
+  assert.equal((await s.act({ revertResize: null })).status, 202)
+  const stays = await s.settled()
+  assert.deepEqual([stays.status, stays['OS-EXT-SRV-ATTR:host']], ['VERIFY_RESIZE', s.second])
+  assert.deepEqual(s.cloud.guestHosts(s.server.id), [s.second])
+  assert.deepEqual(await s.cloud.portHosts(s.server.id), [s.second])
+  const { body } = await s.cloud.api<{ services: { id: string }[] }>(s.admin, 'GET', `/os-services?host=${s.first}`)
+  const service = `/os-services/${body.services[0]!.id}`
+  await s.cloud.api(s.admin, 'PUT', service, { forced_down: true })
+  for (const decision of ['confirmResize', 'revertResize'])
+    assert.equal((await s.act({ [decision]: null })).status, 409)
+  await s.cloud.addHost(s.first)
+  await s.cloud.api(s.admin, 'PUT', service, { forced_down: false })
+  assert.equal((await s.act({ confirmResize: null })).status, 204)
+  assert.equal((await s.settled()).status, 'ACTIVE')
+})
+
+test('a revert waits for a host that falls silent in its midst, since the guest has left the other one', async () => {
+  let silence = async () => {}
+  const sagaProbe: SagaProbe = ({ step, at }) =>
+    step.startsWith('bind ports') && at === 'before' ? silence() : undefined
+  await using s = await stage({ sagaProbe })
+  await s.act(resize)
+  await s.settled()
+  silence = () => s.cloud.removeHost(s.first)
   assert.equal((await s.act({ revertResize: null })).status, 202)
   while (s.cloud.guestHosts(s.server.id).includes(s.second)) await s.cloud.env.clock.sleep(5)
   assert.equal((await s.cloud.show(s.demo, s.server.id)).status, 'REVERT_RESIZE')
