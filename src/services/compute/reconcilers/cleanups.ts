@@ -5,7 +5,8 @@ import { reconciler } from '#kernel/reconcile.ts'
 import { hostAgent } from '../host-agent.ts'
 import { isUnreachable } from '../servers/steps.ts'
 import { findServer } from '../servers/store.ts'
-import { type CleanupRow, forgetCleanup, pendingCleanups } from '../servers/store-cleanups.ts'
+import { type CleanupRow, cleanupHosts, forgetCleanup, pendingCleanups } from '../servers/store-cleanups.ts'
+import { destinationsOf } from '../servers/store-moves.ts'
 
 export const hostCleanups = reconciler({
   id: 'compute.host-cleanups',
@@ -16,11 +17,16 @@ export const hostCleanups = reconciler({
   },
 })
 
+/** What is there may be the server's again since it was left: on its host as long as its deletion has not ended, or on its way there. */
+async function isDue(ctx: Ctx, host: string, id: string): Promise<boolean> {
+  if ((await findServer(ctx, id))?.host === host || (await destinationsOf(ctx, [id])).includes(host)) return false
+  return (await cleanupHosts(ctx, id)).includes(host)
+}
+
 /** One after the other; a host that does not answer is asked again at the next run. */
 async function cleanHost(ctx: Ctx, rows: CleanupRow[]): Promise<void> {
   for (const { host, server_id: id } of rows) {
-    // On its host still, as long as its deletion has not ended.
-    if ((await findServer(ctx, id))?.host === host) continue
+    if (!(await isDue(ctx, host, id))) continue
     try {
       await hostAgent(ctx, host).call('destroy', { id }, { request: ctx })
       await ctx.services.volume?.disconnect(ctx, id, host)

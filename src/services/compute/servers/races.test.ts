@@ -1,5 +1,6 @@
 /** What is asked for at the same instant: one of them wins, and nothing is left of the other. */
 import assert from 'node:assert/strict'
+import { test } from 'node:test'
 import { sql } from 'kysely'
 import { onEachEngine } from '../../../../test/engines.ts'
 import type { FakeFault } from '../drivers/fake-faults.ts'
@@ -8,6 +9,7 @@ import { newWorld, nothingHeld } from './fixtures/world.ts'
 import { confirmResized } from './moves/decide.ts'
 import { updateMove } from './moves/store.ts'
 import { updateServer } from './store.ts'
+import { rememberCleanup } from './store-cleanups.ts'
 
 /** The others go as far as they come while a transaction is open: with SQLite they wait for it. */
 const aMoment = (cloud: ServerCloud) => cloud.env.clock.sleep(300)
@@ -120,3 +122,28 @@ onEachEngine(
     assert.notDeepEqual(after, before)
   },
 )
+
+test('what is to be cleared away of a server on a host is left alone while the server comes there', async () => {
+  const [arrived, end] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  await using cloud = await serverCloud({
+    hosts: ['h1', 'h2'],
+    async sagaProbe({ step, at }) {
+      if (!step.startsWith('migrate to') || at !== 'acted') return
+      arrived.resolve()
+      await end.promise
+    },
+  })
+  using _end = { [Symbol.dispose]: () => end.resolve() }
+  const [demo, admin] = [await cloud.project('p1'), await cloud.admin()]
+  const { id } = await cloud.boot(demo)
+  const { host } = await cloud.row(id)
+  const target = host === 'h1' ? 'h2' : 'h1'
+  const migrate = { 'os-migrateLive': { host: null, block_migration: 'auto' } }
+  assert.equal((await cloud.api(admin, 'POST', `/servers/${id}/action`, migrate)).status, 202)
+  await arrived.promise
+  await rememberCleanup(cloud.ctx(), target, id)
+  await cloud.reconcile('compute.host-cleanups')
+  end.resolve()
+  await cloud.env.sagas.idle()
+  assert.deepEqual([(await cloud.row(id)).host, cloud.guestHosts(id)], [target, [target]])
+})
