@@ -7,8 +7,8 @@ import { factsIn } from '../request-facts.ts'
 import { nextTurn } from '../turns.ts'
 import { byRevision, journalNote, journalStart, revisionOf } from './begin.ts'
 import { undoingClaims } from './claims.ts'
-import { journal, type SagaRow, type SagaState, type UnfinishedSaga } from './journal.ts'
-import { execute, type Outcome, type SagaProbe } from './run.ts'
+import { journal, type SagaRow, type UnfinishedSaga } from './journal.ts'
+import { execute, type Outcome, type SagaProbe, type Unwritten } from './run.ts'
 import { DeadlineExceeded, type Saga, SagaCancelled, type SagaError } from './saga.ts'
 
 export interface Sagas extends AsyncDisposable {
@@ -74,9 +74,10 @@ export function createSagas(env: () => Env, definitions: readonly Saga[], probe:
   /** What the database cannot take now is no failure of a saga: others of its subject wait, and it goes on later. */
   async function runToEnd(id: string, abort: AbortController): Promise<void> {
     const { clock, log } = env()
+    const unwritten: Unwritten = {}
     while (!stopping) {
       try {
-        return await runThrough(id, abort)
+        return await runThrough(id, abort, unwritten)
       } catch (error) {
         if (!(error instanceof DatabaseOutage)) throw error
         log.warn({ saga_id: id, err: error.message, retry_ms: outageRetryMs }, 'a saga waits for the database')
@@ -85,7 +86,7 @@ export function createSagas(env: () => Env, definitions: readonly Saga[], probe:
     }
   }
 
-  async function runThrough(id: string, abort: AbortController): Promise<void> {
+  async function runThrough(id: string, abort: AbortController, unwritten: Unwritten): Promise<void> {
     const { clock, database, log, metrics } = env()
     const row = await journal.get(database.root, id)
     if (!row || row.state === 'done' || row.state === 'failed' || stopping) return
@@ -105,9 +106,11 @@ export function createSagas(env: () => Env, definitions: readonly Saga[], probe:
     )
     for (let attempt = 0; ; attempt++) {
       const steps = await journal.steps(database.root, id)
-      const outcome: Outcome = await execute({ ctx, row, definition, steps, abort, stopping: () => stopping, probe })
-      if (outcome.kind === 'paused') return
-      if (outcome.kind === 'done') return finish(ctx, definition, row, 'done', null)
+      // It was written, and only the answer was lost.
+      if (steps.some(({ seq }) => seq === unwritten.step?.seq)) unwritten.step = undefined
+      const pass = { ctx, row, definition, steps, unwritten, abort, stopping: () => stopping, probe }
+      const outcome: Outcome = await execute(pass)
+      if (outcome.kind === 'paused' || outcome.kind === 'done') return
       if (outcome.kind === 'undone') {
         log.warn(
           {
@@ -117,7 +120,7 @@ export function createSagas(env: () => Env, definitions: readonly Saga[], probe:
           },
           'saga failed and was undone',
         )
-        return finish(ctx, definition, row, 'failed', outcome.error)
+        return fail(ctx, definition, row, outcome.error)
       }
       // An undo failed: leaving its effect behind is not an option, so it is tried again for as long as it takes.
       row.state = 'unwinding'
@@ -137,16 +140,11 @@ export function createSagas(env: () => Env, definitions: readonly Saga[], probe:
     }
   }
 
-  async function finish(
-    ctx: Ctx,
-    definition: Saga,
-    row: SagaRow,
-    state: SagaState,
-    error: SagaError | null,
-  ): Promise<void> {
+  async function fail(ctx: Ctx, definition: Saga, row: SagaRow, error: SagaError): Promise<void> {
     await ctx.transaction(async tx => {
-      if (state === 'failed' && error) await definition.failed?.(tx, row.input, error, undoingClaims(tx, row))
-      await journal.update(tx.db, row.id, { state, error, updated_at: new Date(ctx.clock.now()).toISOString() })
+      await definition.failed?.(tx, row.input, error, undoingClaims(tx, row))
+      const updated_at = new Date(ctx.clock.now()).toISOString()
+      await journal.update(tx.db, row.id, { state: 'failed', error, updated_at })
     })
   }
 

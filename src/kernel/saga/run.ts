@@ -13,11 +13,19 @@ export type Outcome =
   | { kind: 'undone'; error: SagaError }
   | { kind: 'undo-failed'; error: SagaError; step: string; cause: unknown }
 
+/** The step that was done last, while it is not in the journal: it goes there with what is written next. After a crash until then it is done anew. */
+export interface Unwritten {
+  step?: StepRow | undefined
+}
+
 export interface Pass {
   ctx: Ctx
   row: SagaRow
   definition: Saga
+  /** In the journal. */
   steps: StepRow[]
+  /** Done in this process, for which the journal could not be written yet. */
+  unwritten: Unwritten
   abort: AbortController
   stopping: () => boolean
   probe: SagaProbe
@@ -30,7 +38,7 @@ export interface ProbePoint {
   step: string
   /** Which step of the saga it is, from 0. */
   seq: number
-  /** `acted`: the effect is there, the journal does not know yet. */
+  /** `acted`: the effect is there, the journal does not know yet. `journaled`: it is in the journal, or will be with what is written next. */
   at: 'before' | 'acted' | 'journaled' | 'undo'
   /** Of the request that started the saga. */
   ctx: Ctx
@@ -49,8 +57,15 @@ interface Position {
   seq: number
   step: string
   startedAt: string
-  /** The step is in the journal. */
+  /** The step is in the journal, or unwritten. */
   journaled: boolean
+}
+
+/** How far a pass has come. */
+interface Progress {
+  at?: Position
+  /** The last record said that the saga is done. */
+  ended?: boolean
 }
 
 /** Ends a replay that only gathers the undos of what was done. */
@@ -58,24 +73,33 @@ class EndOfJournal extends Error {}
 
 /** Throws `DatabaseOutage` when nothing can be written down now. */
 export async function execute(pass: Pass): Promise<Outcome> {
-  const { ctx, row, definition, abort, stopping } = pass
+  const { ctx, row, definition, unwritten, abort, stopping } = pass
   const undos: Undo[] = []
-  const position: { at: Position | undefined } = { at: undefined }
+  const progress: Progress = {}
   // A saga that was already unwinding only replays its journal, to find the undos again.
   const replayOnly = row.state === 'unwinding'
+  let hasFailed = replayOnly
   try {
-    await outsideTransaction(() => definition.run(runOf(pass, undos, position, replayOnly), row.input))
-    if (!replayOnly) return { kind: 'done' }
+    await outsideTransaction(() => definition.run(runOf(pass, undos, progress, replayOnly), row.input))
   } catch (error) {
-    if (stopping()) return { kind: 'paused' }
+    if (progress.ended) return { kind: 'done' }
+    if (stopping()) {
+      await writeDown(ctx, unwritten)
+      return { kind: 'paused' }
+    }
+    hasFailed = true
     if (!replayOnly) {
       const cause = abort.signal.aborted ? abort.signal.reason : error
       // No failure of the saga's: the journal says where to go on once it can be written.
       if (cause instanceof DatabaseOutage) throw cause
-      row.error = errorOf(cause, position.at?.step)
+      row.error = errorOf(cause, progress.at?.step)
       row.state = 'unwinding'
-      await journalFailure(ctx, row, position.at, row.error)
+      await journalFailure(pass, progress.at, row.error)
     } else if (!(error instanceof EndOfJournal)) ctx.log.error({ err: error, saga: row.saga }, 'replay ended early')
+  }
+  if (!hasFailed) {
+    if (!progress.ended) await writeDown(ctx, unwritten, tx => sayDone(tx, row))
+    return { kind: 'done' }
   }
   const error = row.error ?? errorOf(new Error('unwound'), undefined)
   for (const undo of undos.reverse()) {
@@ -91,15 +115,37 @@ export async function execute(pass: Pass): Promise<Outcome> {
   return { kind: 'undone', error }
 }
 
+const sayDone = ({ db, clock }: Ctx, { id }: SagaRow) =>
+  journal.update(db, id, { state: 'done', updated_at: new Date(clock.now()).toISOString() })
+
+/** Writes to the journal what is not there yet, in one transaction with what `write` does. */
+async function writeDown(ctx: Ctx, unwritten: Unwritten, write?: (ctx: Ctx) => Promise<unknown>): Promise<void> {
+  const { step } = unwritten
+  if (step && write)
+    await ctx.transaction(async tx => {
+      await journal.addStep(tx.db, step)
+      await write(tx)
+    })
+  else if (step) await journal.addStep(ctx.db, step)
+  else await write?.(ctx)
+  unwritten.step = undefined
+}
+
 /** From then on the saga only unwinds. */
-async function journalFailure(ctx: Ctx, row: SagaRow, at: Position | undefined, error: SagaError): Promise<void> {
+async function journalFailure(
+  { ctx, row, unwritten }: Pass,
+  at: Position | undefined,
+  error: SagaError,
+): Promise<void> {
   const finished_at = now(ctx)
   await ctx.transaction(async ({ db }) => {
+    if (unwritten.step) await journal.addStep(db, unwritten.step)
     await journal.update(db, row.id, { state: 'unwinding', error, updated_at: finished_at })
     if (!at) return
     if (at.journaled) return void (await journal.updateStep(db, row.id, at.seq, { error: error.message }))
     await journal.addStep(db, { ...newStep(row, at, finished_at), error: error.message })
   })
+  unwritten.step = undefined
 }
 
 /** That of a step which failed, unless the caller says otherwise. */
@@ -125,24 +171,25 @@ function errorOf(error: unknown, step: string | undefined): SagaError {
 }
 
 function runOf(
-  { ctx, row, steps, abort, probe }: Pass,
+  { ctx, row, steps, unwritten, abort, probe }: Pass,
   undos: Undo[],
-  position: { at: Position | undefined },
+  progress: Progress,
   replayOnly: boolean,
 ): SagaRun {
+  const gone = unwritten.step ? [...steps, unwritten.step] : steps
   let seq = 0
 
   /** The next step, with its row when an earlier pass came to it. */
   function next(name: string): { at: Position; known: StepRow | undefined } {
     const number = seq++
-    const known = steps.find(s => s.seq === number)
+    const known = gone.find(s => s.seq === number)
     if (known && known.name !== name) {
       throw new Error(
         `step ${number} of ${row.saga}@${row.revision} was "${known.name}" and is now "${name}": give the saga a new revision`,
       )
     }
     const at = { seq: number, step: name, startedAt: now(ctx), journaled: known !== undefined }
-    position.at = at
+    progress.at = at
     return { at, known }
   }
 
@@ -163,6 +210,45 @@ function runOf(
     ...newStep(row, at, now(ctx)),
     ...{ state: 'done', output: output ?? null },
   })
+
+  async function record<T>(
+    name: string,
+    act: (ctx: Ctx) => Promise<T>,
+    { undo, isLast = false }: { undo?: ((ctx: Ctx, output: T) => Promise<void>) | undefined; isLast?: boolean },
+  ): Promise<T> {
+    const { at, known } = next(name)
+    const remember = (output: T) => {
+      if (!undo) return
+      undos.push({
+        name,
+        run: () =>
+          ctx.transaction(async tx => {
+            const startedAt = now(ctx)
+            await undo(tx, output)
+            await markUndone(tx.db, at.seq, startedAt)
+          }),
+      })
+    }
+    if (known?.state === 'done') remember(known.output as T)
+    if (known && known.error === null) return known.output as T
+    mayRun()
+    const began = ctx.clock.monotonic()
+    await reached('before', at)
+    const output = await ctx.transaction(async tx => {
+      if (unwritten.step) await journal.addStep(tx.db, unwritten.step)
+      const result = await act(tx)
+      await journal.addStep(tx.db, doneRow(at, result))
+      if (isLast) await sayDone(tx, row)
+      return result
+    })
+    unwritten.step = undefined
+    at.journaled = true
+    progress.ended = isLast
+    measure(ctx, row, name, 'done', began)
+    remember(output)
+    await reached('journaled', at)
+    return output
+  }
 
   return {
     id: row.id,
@@ -185,46 +271,21 @@ function runOf(
       }
       if (known && known.error === null) return known.output as Awaited<ReturnType<typeof act>>
       mayRun()
+      // What it follows from is written down before it is done.
+      await writeDown(ctx, unwritten)
       const began = ctx.clock.monotonic()
       await reached('before', at)
       const result = await act(abort.signal)
       await reached('acted', at)
-      await journal.addStep(ctx.database.root, doneRow(at, result))
+      // As it is now: what goes on may change what it was given.
+      unwritten.step = doneRow(at, JSON.parse(JSON.stringify(result ?? null)))
       at.journaled = true
       measure(ctx, row, name, 'done', began)
       output = result
       await reached('journaled', at)
       return result
     },
-    async record(name, act, undo) {
-      const { at, known } = next(name)
-      const remember = (output: Awaited<ReturnType<typeof act>>) => {
-        if (!undo) return
-        undos.push({
-          name,
-          run: () =>
-            ctx.transaction(async tx => {
-              const startedAt = now(ctx)
-              await undo(tx, output)
-              await markUndone(tx.db, at.seq, startedAt)
-            }),
-        })
-      }
-      if (known?.state === 'done') remember(known.output as Awaited<ReturnType<typeof act>>)
-      if (known && known.error === null) return known.output as Awaited<ReturnType<typeof act>>
-      mayRun()
-      const began = ctx.clock.monotonic()
-      await reached('before', at)
-      const output = await ctx.transaction(async tx => {
-        const result = await act(tx)
-        await journal.addStep(tx.db, doneRow(at, result))
-        return result
-      })
-      at.journaled = true
-      measure(ctx, row, name, 'done', began)
-      remember(output)
-      await reached('journaled', at)
-      return output
-    },
+    record: (name, act, undo) => record(name, act, { undo }),
+    last: (name, act) => record(name, act, { isLast: true }),
   }
 }

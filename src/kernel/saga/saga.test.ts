@@ -45,10 +45,10 @@ function buildSaga(world: World) {
 }
 
 /** A cloud whose saga engine can be thrown away and made anew on the same database, as a crash does. */
-async function stage(probe: SagaProbe = () => {}, sleep?: Clock['sleep']) {
+async function stage(probe: SagaProbe = () => {}, sleep?: Clock['sleep'], build = buildSaga) {
   const cloud = await testCloud()
   const world: World = { things: new Set(), log: [], errors: [] }
-  const definition = buildSaga(world)
+  const definition = build(world)
   const engine = (p: SagaProbe) => {
     const env: Env = {
       ...cloud.env,
@@ -135,7 +135,8 @@ for (const name of stepNames) {
       await second.sagas.idle()
       assert.deepEqual([...world.things].sort(), ['a', 'b', 'd'])
       assert.deepEqual(await states(second.ctx()), ['done'])
-      assert.equal(world.log.filter(line => line === '+a').length, name === 'make a' && at === 'acted' ? 2 : 1)
+      // It is journaled with what is written next.
+      assert.equal(world.log.filter(line => line === '+a').length, name === 'make a' && at !== 'before' ? 2 : 1)
       assert.equal(
         (await second.ctx().events.since(second.ctx(), beginning, { limit: 10 })).length,
         1,
@@ -200,7 +201,7 @@ test('a database that cannot be written holds a saga up wherever it is, and fail
   await first.sagas.start(first.ctx(), definition, { server: 'server' }, 'server')
   await first.sagas.idle()
   assert.deepEqual([await states(first.ctx()), world.errors], [['done'], []])
-  assert.deepEqual(world.log, ['+a', '+a', '+b', '+d'], 'only what could not be written down is done again')
+  assert.deepEqual(world.log, ['+a', '+b', '+d'], 'nothing is done again')
   assert.equal(waits.length, 3, 'each of the three was waited out')
 })
 
@@ -275,6 +276,70 @@ test('what comes of a step may fail: the journal says so with it, and after a cr
     ['wait', 'undone', 'nothing free'],
   ])
   assert.deepEqual(undone, ['wait', 'nothing free'])
+})
+
+/** One effect, and a record that ends it. */
+const shortSaga = (world: World) =>
+  saga<{ server: string }>(
+    'test.short',
+    { revision: 1, deadline: 60_000, failed: async (_ctx, _input, error) => void world.errors.push(error) },
+    async s => {
+      await s.step(
+        'make a',
+        async () => void world.log.push('+a'),
+        async () => void world.log.push('-a'),
+      )
+      await s.last('note b', ctx => ctx.events.emit(ctx, 'test.b', 'server', {}))
+    },
+  )
+
+test('a step, the record after it and the end of the saga are one transaction', async () => {
+  const seen: unknown[] = []
+  const { cloud, world, definition, first } = await stage(
+    async ({ step, at, ctx }) => {
+      const [row] = await journal.ofSubject(ctx.db, 'server')
+      const steps = await journal.steps(ctx.db, row!.id)
+      seen.push([step, at, row!.state, steps.map(({ name }) => name)])
+      if (step === 'note b' && at === 'journaled') throw new Error('too late to fail')
+    },
+    undefined,
+    shortSaga,
+  )
+  await using _cloud = cloud
+  await first.sagas.start(first.ctx(), definition, { server: 'server' }, 'server')
+  await first.sagas.idle()
+  assert.deepEqual(seen, [
+    ['make a', 'before', 'running', []],
+    ['make a', 'acted', 'running', []],
+    ['make a', 'journaled', 'running', []],
+    ['note b', 'before', 'running', []],
+    ['note b', 'journaled', 'done', ['make a', 'note b']],
+  ])
+  assert.deepEqual([world.log, world.errors], [['+a'], []])
+})
+
+test('a step that is done is journaled when the process stops before what would have followed', async () => {
+  const reached = Promise.withResolvers<void>()
+  const go = Promise.withResolvers<void>()
+  const { cloud, world, definition, engine, first } = await stage(
+    async ({ at }) => {
+      if (at !== 'acted') return
+      reached.resolve()
+      await go.promise
+    },
+    undefined,
+    shortSaga,
+  )
+  await using _cloud = cloud
+  await first.sagas.start(first.ctx(), definition, { server: 'server' }, 'server')
+  await reached.promise
+  const stopped = first.sagas[Symbol.asyncDispose]()
+  go.resolve()
+  await stopped
+  const second = engine(() => {})
+  await second.sagas.recover()
+  await second.sagas.idle()
+  assert.deepEqual([world.log, await states(second.ctx())], [['+a'], ['done']])
 })
 
 test('an undo that fails is tried again until it works', async () => {

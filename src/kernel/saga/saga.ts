@@ -9,8 +9,8 @@ export interface SagaRun {
   /** Aborted when the deadline has passed, when the saga is cancelled, and when the process stops. */
   readonly signal: AbortSignal
   /**
-   * One outside effect. Done once as far as anyone can see: its output is journaled, and after a crash a step that was not journaled
-   * runs again, so `act` must be safe to run twice. `undo` runs when a later step fails, and when this one did (then without an output).
+   * One outside effect. Done once as far as anyone can see: its output is journaled, at the latest before the next begins, and after a crash a
+   * step that was not journaled runs again, so `act` must be safe to run twice. `undo` runs when a later step fails, and when this one did (then without an output).
    */
   step<T>(
     name: string,
@@ -19,6 +19,8 @@ export interface SagaRun {
   ): Promise<T>
   /** A step that only writes to the database: it commits together with its journal row, so exactly once. */
   record<T>(name: string, act: (ctx: Ctx) => Promise<T>, undo?: (ctx: Ctx, output: T) => Promise<void>): Promise<T>
+  /** A record after which nothing follows: with it the saga is done, in the same transaction. */
+  last(name: string, act: (ctx: Ctx) => Promise<void>): Promise<void>
 }
 
 export interface SagaOptions<Input> {

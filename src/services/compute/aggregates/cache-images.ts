@@ -53,7 +53,7 @@ export const cacheImagesSaga = saga<Input>(
         }
       })
     }
-    await s.record('end', ctx => tellCaching(ctx, input.aggregate_id, 'end'))
+    await s.last('end', ctx => tellCaching(ctx, input.aggregate_id, 'end'))
   },
 )
 

@@ -39,7 +39,7 @@ export const fencingSaga = saga<Input>(
   async (s, input) => {
     // After a kill it may run again: to switch off what is off does no harm.
     const end = await s.step('run the fence command', signal => fence(s.ctx, input, signal))
-    await s.record('keep the result', ctx => keepEnd(ctx, input, end))
+    await s.last('keep the result', ctx => keepEnd(ctx, input, end))
   },
 )
 

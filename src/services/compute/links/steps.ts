@@ -123,14 +123,6 @@ export async function disconnect(ctx: Ctx, consumer: string, ends: readonly Link
   await settle(ctx, await links.list(ctx.db, { id: ids }), { grows: false })
 }
 
-/** Has again what `disconnect` ended. Throws `Conflict` when others have taken it meanwhile. */
-export async function reconnect(ctx: Ctx, ends: readonly LinkEndRow[]): Promise<void> {
-  const present = await links.list(ctx.db, { id: ends.map(({ link_id }) => link_id) })
-  const left = ends.filter(end => present.some(({ id }) => id === end.link_id))
-  await linkEnds.insertMany(ctx.db, left)
-  await settle(ctx, present, { grows: true })
-}
-
 export async function passEnds(ctx: Ctx, from: string, to: string): Promise<void> {
   await linkEnds.update(ctx.db, { consumer: from }, { consumer: to })
 }

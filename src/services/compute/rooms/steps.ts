@@ -4,11 +4,10 @@ import { lock } from '#kernel/db/database.ts'
 import { Conflict } from '#kernel/errors.ts'
 import type { ConsumerSpec } from '../../placement/contract.ts'
 import { amountsOfFit, freeNow } from '../hosts/steps.ts'
-import { connect, disconnect, endsOf, passEnds, reconnect } from '../links/steps.ts'
-import { holdHosts, type LinkEndRow } from '../links/store.ts'
+import { connect, disconnect, endsOf, passEnds } from '../links/steps.ts'
 import { fitOnHost } from '../scheduler/fit.ts'
 import type { HostState, ScheduleRequest } from '../scheduler/scheduler.ts'
-import { dropRoom, passRoom, putRoom, type Room, roomFor, roomOf } from './store.ts'
+import { dropRoom, passRoom, putRoom, roomFor } from './store.ts'
 
 type Amounts = Record<string, Record<string, number>>
 
@@ -76,34 +75,8 @@ export async function handOverRoom(ctx: Ctx, from: string, to: ConsumerSpec): Pr
 
 /** Unknown consumers are fine. */
 export async function releaseRoom(ctx: Ctx, consumer: string): Promise<void> {
-  await release(ctx, consumer)
-}
-
-async function release(ctx: Ctx, consumer: string): Promise<LinkEndRow[]> {
   const ends = await endsOf(ctx, consumer)
   await ctx.services.placement.release(ctx, consumer)
   await dropRoom(ctx, consumer)
   await disconnect(ctx, consumer, ends)
-  return ends
-}
-
-/** What a consumer has, to be had again after an undone release. */
-export interface Held {
-  amounts: Amounts
-  room: Room
-  /** Absent in journals from before there were links. */
-  ends?: LinkEndRow[]
-}
-
-export async function releaseHeld(ctx: Ctx, consumer: string): Promise<Held> {
-  const held = { amounts: await ctx.services.placement.allocationsOf(ctx, consumer), room: await roomOf(ctx, consumer) }
-  return { ...held, ends: await release(ctx, consumer) }
-}
-
-/** Throws when others have taken it meanwhile. */
-export async function holdAgain(ctx: Ctx, consumer: ConsumerSpec, { amounts, room, ends = [] }: Held): Promise<void> {
-  if (ends.length > 0) await holdHosts(ctx)
-  await ctx.services.placement.claim(ctx, consumer, amounts)
-  await putRoom(ctx, room)
-  if (ends.length > 0) await reconnect(ctx, ends)
 }

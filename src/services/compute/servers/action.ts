@@ -165,7 +165,7 @@ export function actionSaga<Body>(spec: {
     },
     async (s, input) => {
       const after = await spec.run(s, input)
-      await s.record('settle', async ctx => {
+      await s.last('settle', async ctx => {
         await updateServer(ctx, input.server_id, { ...after, task_state: null }, { task_state: input.task })
         await spec.settled?.(ctx, input)
         await tell(ctx, input.server_id, `${event}.end`, told?.(input.body))

@@ -11,6 +11,7 @@ import { releaseRoom } from '../rooms/steps.ts'
 import { NoValidHost } from './explanation.ts'
 import { guestSpec } from './guest-spec.ts'
 import { place } from './placing.ts'
+import type { TaskState } from './server.ts'
 import {
   buildMs,
   destroyGuest,
@@ -49,9 +50,8 @@ export const createSaga = saga<CreateInput>(
       await releaseClaims(ctx, server_id, undo)
       const fault = faultOfSaga(ctx, error, `Build of instance ${server_id} aborted: `)
       const gone = { host: null, node: null, task_state: null, power_state: powerStates.nostate }
-      // Its guest is gone, also when all was done and only the saga's end failed.
-      const from = { vm_state: ['building', 'active'], task_state: server.task_state } as const
-      await updateServer(ctx, server_id, { vm_state: 'error', launched_at: null, ...gone, fault }, from)
+      const from = { vm_state: 'building', task_state: server.task_state } as const
+      await updateServer(ctx, server_id, { vm_state: 'error', ...gone, fault }, from)
       await forgetAdminPassword(ctx, server_id)
       if (error.name === 'NoValidHost') await tellTaskError(ctx, 'build_instances', server_id, faultFacts(error))
       await tell(ctx, server_id, 'create.error', { fault: faultFacts(error) })
@@ -68,25 +68,14 @@ export const createSaga = saga<CreateInput>(
         chooseAgain(ctx, id, { tried, failed, attempts, signal: s.signal }),
       )
     }
-    await s.record(
-      'activate',
-      async ctx => {
-        const launched_at = new Date(ctx.clock.now()).toISOString()
-        const active = { vm_state: 'active', task_state: null, power_state: powerStates.running, launched_at } as const
-        await updateServer(ctx, id, active, { vm_state: 'building', task_state: 'spawning' })
-        await forgetAdminPassword(ctx, id)
-        await completeVolumes(ctx, id)
-        await tell(ctx, id, 'create.end')
-      },
-      async ctx => {
-        await updateServer(
-          ctx,
-          id,
-          { vm_state: 'building', task_state: 'spawning' },
-          { vm_state: 'active', task_state: null },
-        )
-      },
-    )
+    await s.last('activate', async ctx => {
+      const launched_at = new Date(ctx.clock.now()).toISOString()
+      const active = { vm_state: 'active', task_state: null, power_state: powerStates.running, launched_at } as const
+      await updateServer(ctx, id, active, { vm_state: 'building', task_state: 'spawning' })
+      await forgetAdminPassword(ctx, id)
+      await completeVolumes(ctx, id)
+      await tell(ctx, id, 'create.end')
+    })
   },
 )
 
@@ -112,17 +101,16 @@ async function buildOn(s: SagaRun, id: string, host: string): Promise<string | u
   if ('failed' in wired) return wired.failed
   const spawned = await s.step(
     `spawn on ${host}`,
-    async signal => {
-      const mapping = { task_state: 'block_device_mapping' } as const
-      await updateServer(s.ctx, id, mapping, { vm_state: 'building', task_state: buildTasks })
-      return attempt<null>(signal, async () => {
-        await volumesReady(s.ctx, id, signal)
-        await updateServer(s.ctx, id, { task_state: 'spawning' }, { vm_state: 'building', task_state: buildTasks })
+    signal =>
+      attempt<null>(signal, async () => {
+        const busyWith = (task_state: TaskState) =>
+          updateServer(s.ctx, id, { task_state }, { vm_state: 'building', task_state: buildTasks })
+        await volumesReady(s.ctx, id, signal, () => busyWith('block_device_mapping'))
+        await busyWith('spawning')
         const spec = await guestSpec(s.ctx, await existingServer(s.ctx, id), wired.done, host, signal)
         const options = { signal, request: s.ctx, deadline: s.ctx.clock.now() + buildMs }
         return hostAgent(s.ctx, host).call('spawn', { spec, power_on: true }, options)
-      })
-    },
+      }),
     () => destroyGuest(s.ctx, host, id),
   )
   return 'failed' in spawned ? spawned.failed : undefined

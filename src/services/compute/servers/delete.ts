@@ -54,7 +54,7 @@ export const deleteSaga = saga<DeleteInput>(
       for (const host of await hostsOf(s.ctx, server_id, server?.host ?? null))
         await destroyGuest(s.ctx, host, server_id, host === server?.host ? keep : undefined)
     })
-    await s.record('release', async ctx => {
+    await s.last('release', async ctx => {
       const server = await findServer(ctx, server_id)
       await releaseClaims(ctx, server_id)
       for (const { uuid, status } of await openMoves(ctx, server_id)) {

@@ -58,11 +58,16 @@ async function newVolume(ctx: Ctx, device: BlockDeviceRow, volume_type: string |
   return (await volumeService(ctx).create(ctx, { ...wish, source: source ?? { type: 'blank' } })).id
 }
 
-/** Waits until the volumes that were made for the server are there. */
-export async function volumesReady(ctx: Ctx, id: string, signal: AbortSignal): Promise<void> {
-  for (const { volume_id, source_type } of await volumesOf(ctx, id)) {
-    if (source_type !== 'volume') await volumeService(ctx).ready(ctx, volume_id, signal)
-  }
+/** Waits until the volumes that were made for the server are there; says so before, where there are any. */
+export async function volumesReady(
+  ctx: Ctx,
+  id: string,
+  signal: AbortSignal,
+  waiting: () => Promise<unknown>,
+): Promise<void> {
+  const made = (await volumesOf(ctx, id)).filter(({ source_type }) => source_type !== 'volume')
+  if (made.length > 0) await waiting()
+  for (const { volume_id } of made) await volumeService(ctx).ready(ctx, volume_id, signal)
 }
 
 /** The server runs with its volumes. In the transaction that says so. */

@@ -74,7 +74,7 @@ export const importSaga = saga<ImportInput>(
     }
     if (done.length === 0) throw new Error('None of the uploads finished!')
     await s.step('clean up', () => unstage(ctx, input, done))
-    await s.record('end', async tx => {
+    await s.last('end', async tx => {
       await importEnds(tx, input.image, input.task, [])
       await endTask(tx, input.task, { status: 'success', result: { image_id: input.image }, image_id: input.image })
     })

@@ -51,7 +51,7 @@ export const locationSaga = saga<LocationInput>(
     const { os_hash_value, contents = null, ...known } = read
     if (input.expected && input.expected.os_hash_value.toLowerCase() !== os_hash_value)
       throw new Error(`os_hash_value: (${input.expected.os_hash_value}) not matched with actual os_hash_value`)
-    await s.record('end', async tx => {
+    await s.last('end', async tx => {
       await write(tx, input, { ...known, ...contents, os_hash_algo, os_hash_value, status: 'active' })
       if (input.expected) await tellOf(tx, input.image, 'activate')
       await properties.remove(tx.db, { image_id: input.image, name: taskProperty, value: input.task })

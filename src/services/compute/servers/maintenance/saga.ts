@@ -43,7 +43,7 @@ export const maintenanceSaga = saga<Input>(
   },
   async (s, { id }) => {
     await s.step('carry out', signal => carryOut(s.ctx, id, signal))
-    await s.record('end', async ctx => {
+    await s.last('end', async ctx => {
       const work = await existingMaintenance(ctx, id)
       const rows = await serversOf(ctx, id)
       await leaveWaiting(ctx, id, 'the maintenance was cancelled')

@@ -64,27 +64,15 @@ async function run(s: SagaRun, input: ActionInput<ColdBody>): Promise<void> {
     const options = callOptions(ctx, signal, buildMs)
     await hostAgent(ctx, target).call('reshape', { spec, power_on, grace_seconds: 0 }, options)
   })
-  await s.record(
-    'settle',
-    async tx => {
-      const launched_at = new Date(tx.clock.now()).toISOString()
-      const there = { ...steps.settledOn(move, 'target', zone), power_state: steps.powerOf(power_on), launched_at }
-      const resized = { ...there, vm_state: 'resized', task_state: null, fault: null } as const
-      requireChange(await updateServer(tx, id, resized, { task_state: 'resize_finish' }), id)
-      await updateMove(tx, move.uuid, { status: 'finished' })
-      if (body.resize) await diskIsLarger(tx, id)
-      await tell(tx, id, 'finish_resize.end')
-    },
-    async tx => {
-      const back = { ...steps.settledOn(move, 'source', move.old_zone), power_state: steps.powerOf(power_on) }
-      await updateServer(
-        tx,
-        id,
-        { ...back, vm_state: move.old_vm_state, task_state: 'resize_finish' },
-        { vm_state: 'resized' },
-      )
-    },
-  )
+  await s.last('settle', async tx => {
+    const launched_at = new Date(tx.clock.now()).toISOString()
+    const there = { ...steps.settledOn(move, 'target', zone), power_state: steps.powerOf(power_on), launched_at }
+    const resized = { ...there, vm_state: 'resized', task_state: null, fault: null } as const
+    requireChange(await updateServer(tx, id, resized, { task_state: 'resize_finish' }), id)
+    await updateMove(tx, move.uuid, { status: 'finished' })
+    if (body.resize) await diskIsLarger(tx, id)
+    await tell(tx, id, 'finish_resize.end')
+  })
 }
 
 export const resizeSaga = coldSaga('resize')

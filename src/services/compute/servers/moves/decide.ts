@@ -126,7 +126,7 @@ const revertSaga = saga<ActionInput<MoveBody>>(
       await tx.services.network.bindPorts(tx, id, source)
     })
     await s.step(`bring back on ${source}`, signal => bringBack(ctx, move, signal))
-    await s.record('settle', async tx => {
+    await s.last('settle', async tx => {
       const server = await existingServer(tx, id)
       const vm_state = move.old_vm_state
       const power_state = steps.powerOf(vm_state === 'active')

@@ -71,25 +71,18 @@ const evacuateSaga = saga<ActionInput<EvacuateBody>>(
         if (await serverToUndo(ctx, id)) await destroyGuest(ctx, target, id)
       },
     )
-    await s.record(
-      'settle',
-      async tx => {
-        const vm_state = power_on ? 'active' : 'stopped'
-        const there = { ...steps.settledOn(move, 'target', zone), power_state: steps.powerOf(power_on) }
-        requireChange(await updateServer(tx, id, { ...there, vm_state, task_state: null, fault: null }, task), id)
-        await forgetAdminPassword(tx, id)
-        // The room at the source is held until the host has let go of the old guest.
-        await updateMove(tx, move.uuid, { status: 'done' })
-        await rememberCleanup(tx, move.source_host, id)
-        await beginAnew(tx, id)
-        await guestIsNew(tx, id)
-        await tell(tx, id, 'rebuild.end')
-      },
-      async tx => {
-        const back = steps.settledOn(move, 'source', move.old_zone)
-        await updateServer(tx, id, { ...back, vm_state: move.old_vm_state, ...task }, { host: move.dest_host })
-      },
-    )
+    await s.last('settle', async tx => {
+      const vm_state = power_on ? 'active' : 'stopped'
+      const there = { ...steps.settledOn(move, 'target', zone), power_state: steps.powerOf(power_on) }
+      requireChange(await updateServer(tx, id, { ...there, vm_state, task_state: null, fault: null }, task), id)
+      await forgetAdminPassword(tx, id)
+      // The room at the source is held until the host has let go of the old guest.
+      await updateMove(tx, move.uuid, { status: 'done' })
+      await rememberCleanup(tx, move.source_host, id)
+      await beginAnew(tx, id)
+      await guestIsNew(tx, id)
+      await tell(tx, id, 'rebuild.end')
+    })
   },
 )
 

@@ -3,12 +3,12 @@ import type { Ctx } from '#kernel/context.ts'
 import { saga } from '#kernel/saga/saga.ts'
 import { tellAll } from '../../events.ts'
 import { hostAgent, powerStates } from '../../host-agent.ts'
-import { holdAgain, releaseHeld } from '../../rooms/steps.ts'
+import { releaseRoom } from '../../rooms/steps.ts'
 import type { ActionInput } from '../action.ts'
 import { guestSpec } from '../guest-spec.ts'
 import { callOptions, existingServer, requireChange, serverToUndo, undoAtHome } from '../steps.ts'
 import { updateServer } from '../store.ts'
-import { type Busy, bindToTarget, claimTarget, consumer, type Wish } from './claim.ts'
+import { type Busy, bindToTarget, claimTarget, type Wish } from './claim.ts'
 import type { MoveBody, MoveRow } from './move.ts'
 import * as steps from './steps.ts'
 import { updateMove } from './store.ts'
@@ -56,23 +56,14 @@ export const liveSaga = saga<ActionInput<LiveBody>>(
       },
       () => migrateBack(ctx, move, target),
     )
-    await s.record(
-      'settle',
-      async tx => {
-        const there = steps.settledOn(move, 'target', zone)
-        requireChange(await updateServer(tx, id, { ...there, task_state: null, fault: null }, task), id)
-        const held = await releaseHeld(tx, move.uuid)
-        await updateMove(tx, move.uuid, { status: 'completed' })
-        await tellAll(tx, id, ended)
-        await beginTidy(tx, { server_id: id, host: source })
-        return held
-      },
-      async (tx, held) => {
-        const back = { ...steps.settledOn(move, 'source', move.old_zone), ...task }
-        await updateServer(tx, id, back, { host: move.dest_host })
-        await holdAgain(tx, consumer(move, move.uuid, 'MIGRATION'), held)
-      },
-    )
+    await s.last('settle', async tx => {
+      const there = steps.settledOn(move, 'target', zone)
+      requireChange(await updateServer(tx, id, { ...there, task_state: null, fault: null }, task), id)
+      await releaseRoom(tx, move.uuid)
+      await updateMove(tx, move.uuid, { status: 'completed' })
+      await tellAll(tx, id, ended)
+      await beginTidy(tx, { server_id: id, host: source })
+    })
   },
 )
 

@@ -96,25 +96,15 @@ const unshelveSaga = saga<ActionInput<UnshelveBody>>(
       },
     )
     const before = (await findServer(ctx, id))?.recovery ?? null
-    await s.record(
-      'settle',
-      async tx => {
-        const launched_at = new Date(tx.clock.now()).toISOString()
-        const active = { vm_state: 'active', power_state: powerStates.running, launched_at, recovery: null } as const
-        const there = body.offloaded ? { host, node, availability_zone: zone } : {}
-        requireChange(await updateServer(tx, id, { ...active, ...there, task_state: null, fault: null }, task), id)
-        await tell(tx, id, 'unshelve.end')
-        const image_id = before?.shelved?.image_id
-        if (image_id !== undefined) await beginTidy(tx, { server_id: id, image_id })
-        return before
-      },
-      async (tx, recovery) => {
-        const nowhere = body.offloaded ? { host: null, node: null } : {}
-        const vm_state = body.offloaded ? 'shelved_offloaded' : 'shelved'
-        const power_state = body.offloaded ? powerStates.nostate : powerStates.shutdown
-        await updateServer(tx, id, { ...nowhere, vm_state, power_state, recovery, ...task })
-      },
-    )
+    await s.last('settle', async tx => {
+      const launched_at = new Date(tx.clock.now()).toISOString()
+      const active = { vm_state: 'active', power_state: powerStates.running, launched_at, recovery: null } as const
+      const there = body.offloaded ? { host, node, availability_zone: zone } : {}
+      requireChange(await updateServer(tx, id, { ...active, ...there, task_state: null, fault: null }, task), id)
+      await tell(tx, id, 'unshelve.end')
+      const image_id = before?.shelved?.image_id
+      if (image_id !== undefined) await beginTidy(tx, { server_id: id, image_id })
+    })
   },
 )
 
