@@ -58,6 +58,8 @@ export interface Life {
   addHosts(names: readonly string[]): Promise<void>
   /** A host that was away is back when it resolves. */
   bringBack(host: SimulatedHost): Promise<void>
+  /** Resolves when what was committed is on the disk; undefined when it is. */
+  synced(): Promise<void> | undefined
   /** Looks at the database, as a file has it, and at all else between two transactions. */
   between<T>(look: (database: Uint8Array) => T): Promise<T>
   /** Ends at once: what goes on is not waited for, and never ends. */
@@ -82,7 +84,8 @@ export async function beginLife(place: Place, beginning: Beginning): Promise<Lif
   const ids: Ids = systemIds()
   const bus = inProcessBus(clock, log)
   const connection = await openDatabase(place, beginning.from)
-  const database = databaseOf('sqlite', sqliteDialect(connection), { breathes: true })
+  const dialect = sqliteDialect(connection)
+  const database = databaseOf('sqlite', dialect, { breathes: true })
   const cloud = await createCloud({
     ...{ config, database, bus, clock, ids, log, policyOverrides, services, around, sagaProbe },
   })
@@ -133,6 +136,7 @@ export async function beginLife(place: Place, beginning: Beginning): Promise<Lif
       await host.arrive()
       await ready()
     },
+    synced: dialect.synced,
     between: look => database.root.connection().execute(async () => look(standing(connection.serialize()))),
     kill() {
       clock.end()
@@ -141,6 +145,7 @@ export async function beginLife(place: Place, beginning: Beginning): Promise<Lif
       for (const host of hosts) host.leave('live')
       void bus[Symbol.asyncDispose]()
       connection.close()
+      void database[Symbol.asyncDispose]()
     },
     async end() {
       await cloud[Symbol.asyncDispose]()

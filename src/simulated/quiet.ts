@@ -10,12 +10,13 @@ const mostTurns = 5_000
 const elsewhere = () =>
   process.getActiveResourcesInfo().some(name => /^FSReq|^FILEHANDLECLOSEREQ|JOB$|REQUEST$/i.test(name))
 
-/** `done` grows with all that is done. */
-export async function untilQuiet(done: () => number): Promise<void> {
+/** `done` grows with all that is done; `synced` resolves when the disk has it, for which all may wait, and is undefined when it has. */
+export async function untilQuiet(done: () => number, synced: () => Promise<void> | undefined): Promise<void> {
   for (let quiet = 0, turns = 0, before = -1; quiet < quietTurns && turns < mostTurns; turns++) {
-    await settle(1)
+    const onItsWay = synced()
+    await (onItsWay ?? settle(1))
     const now = done()
-    quiet = now === before && !elsewhere() ? quiet + 1 : 0
+    quiet = now === before && !onItsWay && !elsewhere() ? quiet + 1 : 0
     before = now
   }
 }

@@ -211,12 +211,15 @@ export async function startSimulated(options: SimulatedOptions): Promise<Simulat
 
 /** Waits until only time can bring more, and says what waits for it. */
 async function settled(life: Life | undefined, traffic: { all: number; open: number }): Promise<Rest> {
-  const cloud = life?.cloud
-  let working = cloud !== undefined
-  void cloud?.env.sagas.idle().then(() => {
+  const env = life?.cloud.env
+  let working = env !== undefined
+  void env?.sagas.idle().then(() => {
     working = false
   })
-  await untilQuiet(() => traffic.all - traffic.open + (cloud?.env.database.statements() ?? 0))
+  await untilQuiet(
+    () => traffic.all - traffic.open + (env?.database.statements() ?? 0),
+    () => life?.synced(),
+  )
   const watched = life?.hosts.some(host => host.away) === true
   return { working, answering: traffic.open > 0, watched }
 }

@@ -18,6 +18,8 @@ export interface Breather {
    * in any case, in the order in which they came: there may be no such turn for as long as much is built.
    */
   request: Breathe
+  /** Of many who have waited for the same, and would go on all at once: each does so as a request begins. */
+  woken(): Promise<void>
 }
 
 export function breather(): Breather {
@@ -40,5 +42,6 @@ export function breather(): Breather {
   return {
     statement: () => (hasTime() ? undefined : nextTurn()),
     request: () => (hasTime() ? undefined : turnWithTime()),
+    woken: turnWithTime,
   }
 }

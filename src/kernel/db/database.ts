@@ -113,7 +113,7 @@ function guardedDriver(driver: Driver, before: Before): Driver {
       patiently(() => driver.beginTransaction(inner(c), settings)).catch(translateError),
     commitTransaction: c => driver.commitTransaction(inner(c)).catch(translateError),
     rollbackTransaction: c => driver.rollbackTransaction(inner(c)).catch(translateError),
-    releaseConnection: c => driver.releaseConnection(inner(c)),
+    releaseConnection: c => driver.releaseConnection(inner(c)).catch(translateError),
     destroy: () => driver.destroy(),
   }
 }
