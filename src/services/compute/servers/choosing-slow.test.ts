@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { virtualClock } from '#kernel/clock.ts'
+import { Conflict } from '#kernel/errors.ts'
 import { onEachEngine } from '../../../../test/engines.ts'
 import { GuestError } from '../drivers/driver.ts'
 import type { FakeFault } from '../drivers/fake-faults.ts'
@@ -110,4 +111,19 @@ test('a server that moves, and one whose host could not build it, wait for a sch
   const { status, fault } = await cloud.show(admin, id)
   assert.equal(status, 'ACTIVE', 'it stays where it is')
   assert.equal(fault, undefined)
+})
+
+test('a driver whose choices are always taken is asked some times, and no more', async () => {
+  const hosts = Array.from({ length: 10 }, (_, n) => `h${n}`)
+  await using cloud = await remote(await newWorld(), { hosts })
+  const demo = await cloud.project('p1')
+  cloud.env.services.placement.claim = () => Promise.reject(new Conflict('taken'))
+  let times = 0
+  await using _scheduler = choosing(cloud, (_, left) => {
+    times++
+    return { hosts: [left[0]!.host] }
+  })
+  const { status, fault } = await cloud.boot(demo)
+  assert.deepEqual([status, times], ['ERROR', 8])
+  assert.match(fault.message, /refused by SchedulerDriver/)
 })

@@ -23,21 +23,29 @@ interface Asked {
 type Advice = Omit<Schedule, 'best'> & { best: string[] }
 
 const pauseMs = 1000
-/** How often it is asked anew because all that it chose is down or taken. */
-const mostTries = 8
+/** How often it is asked, since all that it chose may be down or taken: each time the transaction begins anew. */
+const mostAsks = 8
+const takenAgain = {
+  filter: 'SchedulerDriver',
+  asked: 'a host that the driver chooses',
+  had: 'what it chose was taken',
+}
 
 /** Gives the best of the hosts for one server after another; how many are still to come is said each time. */
 export function drivenChoices(ctx: Ctx, asked: Asked & { options: { driver: Driver } }) {
   const { wish, options } = asked
   const advised: Advice[] = []
-  let tries = 0
+  let asks = 0
   return async (hosts: readonly HostState[], count: number): Promise<Schedule> => {
     for (let left = hosts; ; ) {
-      if (advised.length === 0) advised.push(...(await ctx.outside(() => adviceFrom(ctx, asked, left, count))))
+      if (advised.length === 0) {
+        if (asks++ === mostAsks) return { best: [], refused: left.map(({ host }) => ({ host, ...takenAgain })) }
+        advised.push(...(await ctx.outside(() => adviceFrom(ctx, asked, left, count))))
+      }
       const { best: names, refused, away } = advised.shift()!
       const named = names.flatMap(name => left.find(({ host }) => host === name) ?? [])
       const { passed, refused: since } = passing(wish, await recheck(ctx, named), options)
-      if (passed.length > 0 || names.length === 0 || ++tries === mostTries)
+      if (passed.length > 0 || names.length === 0)
         return { best: passed, refused: [...refused, ...since], ...(away && { away }) }
       left = left.filter(host => !named.includes(host))
       // What it said of those to come was said of the same hosts.
