@@ -146,7 +146,7 @@ onEachEngine(
     assert.equal((await read()).length, 20)
     const before = database.statements()
     assert.equal((await read()).length, 20)
-    assert.ok(database.statements() - before <= 6)
+    assert.ok(database.statements() - before <= 4)
     const given_up = ctx.transaction(async tx => {
       await placement.claim(tx, { id: uuid(100), ...owner }, { [uuid(1)]: { VCPU: 4 } })
       assert.equal((await placement.candidates(tx, asking(1))).length, 19)

@@ -7,7 +7,7 @@
  */
 import { type Ctx, type Env, perCloud } from '#kernel/context.ts'
 import type { Db } from '#kernel/db/database.ts'
-import { type Changes, changedSince, changeMark, hasChangedProviders, type InventoryRow } from './providers/store.ts'
+import { type Changes, changedSince, hasChangedProviders, type InventoryRow } from './providers/store.ts'
 import { emptyRooms, keepRoom, type Rooms } from './rooms.ts'
 
 export interface Provider {
@@ -80,7 +80,7 @@ export async function snapshotFor(ctx: Ctx): Promise<Snapshot> {
   if (!hasChangedProviders(ctx.db)) {
     // It sees what everybody does. It must not wait for another reading, which may be waiting for the transaction's end: whichever of the
     // two is kept last, its mark is from before it read, so that the next one reads again what it may have missed.
-    await readChanges(ctx.db, ctx.database.engine, index)
+    await readChanges(ctx.db, index)
     return index.snapshot
   }
   const changes = await changedSince(ctx.db, index.mark)
@@ -98,19 +98,17 @@ function refresh(env: Env, index: Index): Promise<void> {
   const read = async () => {
     await index.running?.catch(() => {})
     index.next = undefined
-    index.running = readChanges(env.database.root, env.database.engine, index)
+    index.running = readChanges(env.database.root, index)
     await index.running
   }
   index.next = read()
   return index.next
 }
 
-async function readChanges(db: Db, engine: 'sqlite' | 'postgres', index: Index): Promise<void> {
-  const mark = await changeMark(db, engine)
-  if (engine === 'sqlite' && mark === index.mark) return
+async function readChanges(db: Db, index: Index): Promise<void> {
   const changes = await changedSince(db, index.mark)
   applyChanges(index.snapshot, changes)
-  index.mark = mark
+  index.mark = changes.mark
 }
 
 export function applyChanges(snapshot: Snapshot, changes: Changes): void {

@@ -5,7 +5,14 @@ import { BadRequest, Conflict } from '#kernel/errors.ts'
 import { requireClasses } from '../classes/class.ts'
 import { concurrentUpdate } from '../providers/provider.ts'
 import { addUsed, type InventoryRow, inventories, lockProviders, touchProviders } from '../providers/store.ts'
-import { type AllocationRow, allocations, type ConsumerRow, consumers, putConsumers } from './store.ts'
+import {
+  type AllocationRow,
+  allocations,
+  type ConsumerRow,
+  consumers,
+  consumersWithAllocations,
+  putConsumers,
+} from './store.ts'
 
 /** Amounts by resource class, by provider. */
 export type Amounts = Record<string, Record<string, number>>
@@ -34,9 +41,8 @@ export async function replaceAllocations(
 ): Promise<void> {
   const ids = claims.map(claim => claim.id)
   await lockConsumers(ctx, ids)
-  const known = new Map((await consumers.list(ctx.db, { uuid: ids })).map(row => [row.uuid, row]))
+  const { known, before } = await consumersWithAllocations(ctx, ids)
   for (const claim of claims) checkGeneration(claim, known.get(claim.id))
-  const before = await allocations.list(ctx.db, { consumer: ids })
   const after = claims.flatMap(rowsOf)
   const touched = [...new Set([...before, ...after].map(row => row.provider))].sort()
   const locked = await lockProviders(ctx, touched)

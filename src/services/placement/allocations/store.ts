@@ -2,7 +2,7 @@
 import { sql } from 'kysely'
 import type { Ctx } from '#kernel/context.ts'
 import { rows } from '#kernel/db/rows.ts'
-import { addValues, run, statement } from '#kernel/db/statement.ts'
+import { addValues, addWhere, matching, run, statement } from '#kernel/db/statement.ts'
 
 export interface ConsumerRow {
   uuid: string
@@ -42,6 +42,24 @@ export async function putConsumers(ctx: Ctx, list: readonly ConsumerRow[]): Prom
     const changed = ['project_id', 'user_id', 'type', 'generation', 'updated_at']
     s.text += ` on conflict (uuid) do update set ${changed.map(column => `${column} = excluded.${column}`).join(', ')}`
     await run(ctx.db, s)
+  }
+}
+
+/** Those of the consumers that there are, by id, and what they have. A consumer without anything is not kept. */
+export async function consumersWithAllocations(
+  ctx: Ctx,
+  ids: readonly string[],
+): Promise<{ known: Map<string, ConsumerRow>; before: AllocationRow[] }> {
+  if (ids.length === 0) return { known: new Map(), before: [] }
+  const s = statement(ctx.db, 'select c.*, a.provider, a.resource_class, a.used from placement_consumers c')
+  s.text += ' join placement_allocations a on a.consumer = c.uuid'
+  addWhere(s, matching(s, { uuid: ids }))
+  const found = (await run<ConsumerRow & AllocationRow>(ctx.db, s)).rows
+  return {
+    known: new Map(found.map(row => [row.uuid, row])),
+    before: found.map(({ uuid: consumer, provider, resource_class, used }) => ({
+      ...{ consumer, provider, resource_class, used },
+    })),
   }
 }
 

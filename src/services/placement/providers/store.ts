@@ -158,19 +158,6 @@ export function offersOf(ctx: Ctx, resource_class: string, names?: readonly stri
     .execute()
 }
 
-/** Where the next reading of changes has to begin, so that none is missed. */
-export async function changeMark(db: Db, engine: 'sqlite' | 'postgres'): Promise<number> {
-  const { rows: found } =
-    engine === 'postgres'
-      ? await sql<{ mark: number }>`select pg_snapshot_xmin(pg_current_snapshot())::text::bigint as mark`.execute(db)
-      : await sql<{
-          mark: number
-        }>`select 1 + max((select coalesce(max(changed), 0) from placement_providers), (select coalesce(max(changed), 0) from placement_removed_providers)) as mark`.execute(
-          db,
-        )
-  return Number(found[0]!.mark)
-}
-
 export interface Changes {
   providers: ProviderRow[]
   inventories: InventoryRow[]
@@ -179,12 +166,24 @@ export interface Changes {
   removed: string[]
 }
 
-/** Everything about the providers that changed since a mark; some may not have. */
-export async function changedSince(db: Db, mark: number): Promise<Changes> {
-  const changed = await providers.list(db, { changed: { op: '>=', value: mark } })
+interface ChangedRow extends ProviderRow {
+  removed: 0 | 1
+  mark: number
+}
+
+/** Everything about the providers that changed since a mark; some may not have. With the mark at which the next reading has to begin, so that none is missed. */
+export async function changedSince(db: Db, mark: number): Promise<Changes & { mark: number }> {
+  const s = statement(db, '')
+  // On PostgreSQL, what is under way may yet leave a mark as low as that of the oldest transaction.
+  const next = s.postgres ? 'pg_snapshot_xmin(pg_current_snapshot())::text::bigint' : 'changed + 1'
+  const since = (columns: string, table: string) =>
+    `select ${columns}, ${next} as mark from ${table} where changed >= ${placeholder(s, mark)}`
+  const ofProviders = 'uuid, name, parent_uuid, root_uuid, generation, changed, created_at, updated_at, 0 as removed'
+  s.text = since(ofProviders, 'placement_providers')
+  s.text += ` union all ${since("uuid, '', null, '', 0, changed, '', '', 1", 'placement_removed_providers')}`
+  const found = (await run<ChangedRow>(db, s)).rows
   // Not by the database: SQLite would go through all providers in their index by name.
-  changed.sort((a, b) => (a.name < b.name ? -1 : 1))
-  const removed = await removedProviders.list(db, { changed: { op: '>=', value: mark } })
+  const changed = found.filter(row => row.removed === 0).sort((a, b) => (a.name < b.name ? -1 : 1))
   const few = changed.length <= 300
   const of = few ? { provider: changed.map(row => row.uuid) } : {}
   const none = changed.length === 0
@@ -193,6 +192,7 @@ export async function changedSince(db: Db, mark: number): Promise<Changes> {
     inventories: none ? [] : await inventories.list(db, of),
     traits: none ? [] : await providerTraits.list(db, of),
     aggregates: none ? [] : await providerAggregates.list(db, of),
-    removed: removed.map(row => row.uuid),
+    removed: found.filter(row => row.removed === 1).map(row => row.uuid),
+    mark: found.reduce((most, row) => Math.max(most, row.mark), mark),
   }
 }
