@@ -24,6 +24,9 @@ export interface KnownHost {
   aggregates: readonly number[]
 }
 
+/** One for all hosts that are in none, since it is looked at for each. */
+const noAggregates: readonly number[] = []
+
 const memoryOf = perCloud(() => new Map<string, Known>())
 
 /** The hosts of providers, read anew when they have another generation now; undefined for those that are none. */
@@ -32,18 +35,23 @@ export async function knownHosts(
   providers: readonly { root: string; generation: number }[],
 ): Promise<(KnownHost | undefined)[]> {
   const memory = memoryOf(ctx)
-  const known = providers.map(({ root }) => memory.get(root))
-  const changed = providers.filter(({ generation }, i) => known[i]?.generation !== generation)
-  if (changed.length === 0) return known.map(one => one?.host)
+  const found: (KnownHost | undefined)[] = []
+  const changed: number[] = []
+  for (const [i, { root, generation }] of providers.entries()) {
+    const known = memory.get(root)
+    found.push(known?.host)
+    if (known?.generation !== generation) changed.push(i)
+  }
   const read = await readHosts(
     ctx,
-    changed.map(({ root }) => root),
+    changed.map(i => providers[i]!.root),
   )
-  for (const { root, generation } of changed) memory.set(root, { generation, host: read.get(root) })
-  return providers.map(({ root, generation }, i) => {
-    const one = known[i]
-    return one?.generation === generation ? one.host : read.get(root)
-  })
+  for (const i of changed) {
+    const { root, generation } = providers[i]!
+    found[i] = read.get(root)
+    memory.set(root, { generation, host: found[i] })
+  }
+  return found
 }
 
 /** The same, read anew whatever is remembered, by provider; those that are none are not in it. */
@@ -61,11 +69,15 @@ async function readHosts(ctx: Ctx, providers: readonly string[]): Promise<Map<st
   const found = await hosts.list(ctx.db, { provider_uuid: providers })
   const members = await aggregateHosts.list(ctx.db, { host: found.map(row => row.name) })
   const membersOf = Map.groupBy(members, member => member.host)
-  const idsOf = ({ name }: HostRow) => (membersOf.get(name) ?? []).map(member => member.aggregate_id)
+  const idsOf = ({ name }: HostRow) =>
+    membersOf
+      .get(name)
+      ?.map(member => member.aggregate_id)
+      .sort((a, b) => a - b) ?? noAggregates
   return new Map(found.map(row => [row.provider_uuid, knownHost(ctx, row, idsOf(row))]))
 }
 
-function knownHost(ctx: Ctx, row: HostRow, aggregates: number[]): KnownHost {
+function knownHost(ctx: Ctx, row: HostRow, aggregates: readonly number[]): KnownHost {
   const { hosts: ratios } = ctx.config.of(computeConfig)
   const { vcpus, memory_mb, disk_gb, cells, devices, ...facts } = row.facts
   const own = { vcpus, ...(cells && { cells }), ...(devices && { devices }) }
@@ -94,7 +106,7 @@ function knownHost(ctx: Ctx, row: HostRow, aggregates: number[]): KnownHost {
     numa: undefined,
     aggregate_metadata: {},
   }
-  return { state, facts: own, aggregates: aggregates.sort((a, b) => a - b) }
+  return { state, facts: own, aggregates }
 }
 
 /** What aggregates say of a host in all of them. */
@@ -118,25 +130,25 @@ export async function aggregatesSay(
   return ({ aggregates: ids }) => {
     if (ids.length === 0) return none
     const key = ids.join()
-    const known =
-      said.get(key) ??
-      saidBy(
-        ids.flatMap(id => byId.get(id) ?? []),
-        fallback,
-      )
-    said.set(key, known)
+    let known = said.get(key)
+    if (!known) {
+      const groups = ids.flatMap(id => byId.get(id) ?? [])
+      known = saidBy(groups, fallback)
+      said.set(key, known)
+    }
     return known
   }
 }
 
 function saidBy(groups: readonly AggregateRow[], fallback: string): Said {
-  const values = Map.groupBy(
-    groups.flatMap(({ metadata }) => Object.entries(metadata)),
-    ([key]) => key,
-  )
-  const aggregate_metadata = Object.fromEntries(
-    [...values].map(([key, entries]) => [key, entries.map(([, value]) => value)]),
-  )
+  const values = new Map<string, string[]>()
+  for (const { metadata } of groups)
+    for (const [key, value] of Object.entries(metadata)) {
+      const known = values.get(key)
+      if (known) known.push(value)
+      else values.set(key, [value])
+    }
+  const aggregate_metadata = Object.fromEntries(values)
   // Where several say something of a host, the oldest counts.
   return { groups, state: { zone: aggregate_metadata[zoneKey]?.[0] ?? fallback, aggregate_metadata } }
 }
