@@ -89,12 +89,13 @@ export const atRest: Record<string, string> = {
       join compute_link_ends b on b.link_id = l.id and b.consumer = l.server_b
       where l.bandwidth > 0 and a.host <> b.host and 1 >= (
         select count(*) from placement_allocations where consumer = l.id and used = l.bandwidth)`,
+  // What waits for an agent that is silent is asked for again later.
   'software in guests is seen to': `
     select w.server_id, w.status, s.vm_state from compute_server_software w join compute_servers s on s.id = w.server_id
-      where w.status = 'running' or (w.status = 'waiting' and s.vm_state = 'active')`,
+      where w.status = 'running' or (w.status = 'waiting' and w.silences = 0 and s.vm_state = 'active')`,
   'works in guests are done': `
     select w.server_id, w.work, w.status, s.vm_state from compute_guest_works w join compute_servers s on s.id = w.server_id
-      where w.status = 'running' or s.vm_state = 'active'`,
+      where w.status = 'running' or (w.silences = 0 and s.vm_state = 'active')`,
   'imports of images end': `select id, image_id, status from image_tasks where status in ('pending', 'processing')`,
   'no guest waits to be cleaned up': 'select server_id, host from compute_host_cleanups',
   // What was staged and is not being written waits for its import.

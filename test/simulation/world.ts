@@ -14,12 +14,14 @@ import { BadRequest } from '../../src/kernel/errors.ts'
 import { type Ids, seededIds } from '../../src/kernel/ids.ts'
 import { silentLog } from '../../src/kernel/log.ts'
 import type { ProbePoint } from '../../src/kernel/saga/run.ts'
+import { configured } from '../../src/kernel/service.ts'
 import { startScheduler } from '../../src/scheduler.ts'
 import { type FakeDriver, type FakeGuest, fakeDriver } from '../../src/services/compute/drivers/fake.ts'
 import type { DataPlane } from '../../src/services/network/drivers/driver.ts'
 import { type FakePlane, fakePlane } from '../../src/services/network/drivers/fake.ts'
 import type { VolumeContract } from '../../src/services/volume/contract.ts'
 import { fakeVolumes } from '../../src/services/volume/fixtures/fake-volumes.ts'
+import { services } from '../../src/services.ts'
 import { diceOf } from './dice.ts'
 import { type Files, memory, newFiles } from './files.ts'
 import { busFor, clockFor, type Disk, databaseFor, type Life, lifeOf } from './life.ts'
@@ -93,6 +95,11 @@ const settings = [
   `image.stores=${JSON.stringify({ second: { type: 'file', directory: `${memory}second` } })}`,
 ]
 
+/** With the extension, once for all runs: what is made anew with a process would have its schemas compiled anew. */
+const extended = (await configured(services, loadConfig(sections, { overrides: settings }))).map(
+  ({ configured: _, ...service }) => service,
+)
+
 /** Turns of the event loop without any work after which only time can bring more. */
 const quietTurns = 4
 
@@ -164,6 +171,7 @@ export async function newWorld(seed: number, options: { validate?: boolean; host
       world[kind] = process
       const starting = createCloud({
         config,
+        services: extended,
         database: databaseFor(world.disk, life),
         bus: busFor(wire('control'), clockFor(clock, life), life),
         clock: clockFor(clock, life),
