@@ -147,3 +147,28 @@ test('what is to be cleared away of a server on a host is left alone while the s
   await cloud.env.sagas.idle()
   assert.deepEqual([(await cloud.row(id)).host, cloud.guestHosts(id)], [target, [target]])
 })
+
+test('a shelved server whose state was reset while it left its host keeps its room there', async () => {
+  const [left, end] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  await using cloud = await serverCloud({
+    set: ['compute.shelved_offload_seconds=-1'],
+    async sagaProbe({ saga, step, at }) {
+      if (saga !== 'compute.servers.shelveOffload' || step !== 'destroy guest' || at !== 'acted') return
+      left.resolve()
+      await end.promise
+    },
+  })
+  using _end = { [Symbol.dispose]: () => end.resolve() }
+  const [demo, admin] = [await cloud.project('p1'), await cloud.admin()]
+  const { id } = await cloud.boot(demo)
+  const act = (body: object) => cloud.api(admin, 'POST', `/servers/${id}/action`, body)
+  await act({ shelve: null })
+  await cloud.env.sagas.idle()
+  const before = await cloud.allocated(id)
+  await act({ shelveOffload: null })
+  await left.promise
+  assert.equal((await act({ 'os-resetState': { state: 'error' } })).status, 202)
+  end.resolve()
+  await cloud.env.sagas.idle()
+  assert.deepEqual([(await cloud.row(id)).host, await cloud.allocated(id)], ['h1', before])
+})

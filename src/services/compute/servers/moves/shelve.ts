@@ -11,7 +11,16 @@ import { actionSaga, beginAction, begunAction } from '../action.ts'
 import { snapshotImage, storeDisk, uploadTimeoutMs } from '../create-image.ts'
 import { hostWith, loadOf } from '../host-load.ts'
 import type { ServerRow, VmState } from '../server.ts'
-import { callOptions, currentSpec, destroyGuest, existingServer, serverToUndo, stopping, undoAtHome } from '../steps.ts'
+import {
+  callOptions,
+  currentSpec,
+  destroyGuest,
+  existingServer,
+  requireChange,
+  serverToUndo,
+  stopping,
+  undoAtHome,
+} from '../steps.ts'
 import { findServer, listServers, updateServer } from '../store.ts'
 
 interface ShelveBody {
@@ -106,10 +115,10 @@ const offloadSaga = actionSaga<null>({
       await destroyGuest(ctx, host, id)
     })
     await s.record('free the host', async tx => {
+      const nowhere = { host: null, node: null, vm_state: 'shelved_offloaded' } as const
+      requireChange(await updateServer(tx, id, nowhere, { task_state: 'shelving_offloading' }), id)
       await tx.services.network.unbindPorts(tx, id)
       await releaseRoom(tx, id)
-      const nowhere = { host: null, node: null, vm_state: 'shelved_offloaded' } as const
-      await updateServer(tx, id, nowhere, { task_state: 'shelving_offloading' })
     })
     return { power_state: powerStates.nostate }
   },

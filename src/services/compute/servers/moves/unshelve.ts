@@ -62,7 +62,10 @@ const unshelveSaga = saga<ActionInput<UnshelveBody>>(
     const claimed = body.offloaded
       ? await s.record(
           'claim',
-          tx => claimRoom(tx, id, body.to, s.signal),
+          async tx => {
+            requireChange(await updateServer(tx, id, {}, task), id)
+            return claimRoom(tx, id, body.to, s.signal)
+          },
           (tx, output) => unclaim(tx, id, output),
         )
       : { host: home, node: '', zone: '' }
