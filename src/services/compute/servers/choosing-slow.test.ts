@@ -113,11 +113,11 @@ test('a server that moves, and one whose host could not build it, wait for a sch
   assert.equal(fault, undefined)
 })
 
-test('a driver whose choices are always taken is asked some times, and no more', async () => {
+test('a driver whose choices are always taken is asked some times, and no more', async t => {
   const hosts = Array.from({ length: 10 }, (_, n) => `h${n}`)
   await using cloud = await remote(await newWorld(), { hosts })
   const demo = await cloud.project('p1')
-  cloud.env.services.placement.claim = () => Promise.reject(new Conflict('taken'))
+  t.mock.method(cloud.env.services.placement, 'claim', () => Promise.reject(new Conflict('taken')))
   let times = 0
   await using _scheduler = choosing(cloud, (_, left) => {
     times++
