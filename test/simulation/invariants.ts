@@ -49,7 +49,9 @@ const volumesAtRest: Record<string, string> = {
     select id, json_extract(body, '$.status') status from fake_volumes where kind = 'volume'
       and json_extract(body, '$.status') not in (
         select iif(json_array_length(body, '$.attachments') > 0, 'in-use', 'available')
-        union select 'creating' where json_array_length(body, '$.attachments') = 0)`,
+        union select 'creating' where json_array_length(body, '$.attachments') = 0)
+      and not exists (select 1 from json_each(body, '$.attachments') a join compute_servers s
+        on s.id = json_extract(a.value, '$.server_id') where s.vm_state = 'error')`,
 }
 const attachments = `with volumes as (
   select f.id, json_extract(f.body, '$.hosts') hosts, json_extract(a.value, '$.id') attachment, json_extract(a.value, '$.server_id') server_id
