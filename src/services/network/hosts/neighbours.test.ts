@@ -103,13 +103,15 @@ async function copies(cloud: HostsCloud, id: string, count: number): Promise<voi
     const [row] = (
       await sql<Record<string, unknown>>`select * from ${sql.table(table)} where ${sql.ref(key)} = ${id}`.execute(db)
     ).rows
+    // Far from its own, which is any of the network's.
+    const block = Number(String(row!.ip_address).split('.')[2]) < 128 ? 128 : 1
     const list = Array.from({ length: count }, (_, n) => ({
       ...row,
       [key]: `${n.toString(16).padStart(8, '0')}${id.slice(8)}`,
       // Of no quota.
       ...('project_id' in row! && { project_id: 'elsewhere' }),
       ...('mac_address' in row! && { mac_address: `fa:16:3f:00:${hex(n >> 8)}:${hex(n & 255)}` }),
-      ...('ip_address' in row! && { ip_address: `10.64.${100 + (n >> 8)}.${n & 255}` }),
+      ...('ip_address' in row! && { ip_address: `10.64.${block + (n >> 8)}.${n & 255}` }),
     }))
     for (let i = 0; i < count; i += 500)
       await db
