@@ -1,7 +1,7 @@
 /** What the cloud keeps of a request: the work that it began, with its steps, and the events of it. */
 import type { Db } from './db/database.ts'
 import { eventsOfRequest } from './events/events.ts'
-import type { FactColumns } from './request-facts.ts'
+import { type FactColumns, factColumns, factsIn } from './request-facts.ts'
 import { failureOf, journal, type SagaRow, type StepRow } from './saga/journal.ts'
 
 /** Times are ISO 8601. */
@@ -43,9 +43,7 @@ export interface EventRecord extends FactColumns {
   resource_id: string | null
 }
 
-const factsIn = ({ request_id, global_request_id, client_tag }: FactColumns): FactColumns => ({
-  ...{ request_id, global_request_id, client_tag },
-})
+const columnsOf = (row: FactColumns): FactColumns => factColumns(factsIn(row))
 
 const stepOf = (step: StepRow): StepRecord => ({
   ...{ name: step.name, started_at: step.started_at, finished_at: step.finished_at },
@@ -55,7 +53,7 @@ const stepOf = (step: StepRow): StepRecord => ({
 async function workOf(db: Db, saga: SagaRow): Promise<WorkRecord> {
   const { subject, state, user_id, project_id, started_at, updated_at, error } = saga
   return {
-    ...{ name: saga.saga, subject, state, user_id, project_id, started_at, updated_at, ...factsIn(saga) },
+    ...{ name: saga.saga, subject, state, user_id, project_id, started_at, updated_at, ...columnsOf(saga) },
     ...{ failure: error?.message ?? null, failed_step: error?.step ?? null },
     steps: (await journal.steps(db, saga.id)).map(stepOf),
   }
@@ -69,7 +67,7 @@ export async function recordOf(db: Db, id: string): Promise<RequestRecord> {
   return {
     works,
     events: events.map(event => ({
-      ...{ at: event.at, type: event.type, resource_id: event.resource_id, ...factsIn(event) },
+      ...{ at: event.at, type: event.type, resource_id: event.resource_id, ...columnsOf(event) },
     })),
   }
 }

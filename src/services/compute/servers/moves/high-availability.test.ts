@@ -11,6 +11,41 @@ import { lostHosts, type Watch } from './high-availability.ts'
 
 const second = 1000
 
+type When = (point: Parameters<SagaProbe>[0]) => boolean
+type Stage = Awaited<ReturnType<typeof failingHosts>>
+
+/** The failed host returns, and lets go of the marked server. */
+async function backAndCleared(s: Stage): Promise<void> {
+  await s.addHost('h1')
+  for (let round = 0; round < 10 && (await s.openMoves(s.marked.id)).length > 0; round++) {
+    await s.pass(10)
+    await s.reconcile('compute.host-cleanups')
+    await s.reconcile(evacuatedSources.id)
+  }
+}
+
+/** The host fails in the midst of what an administrator asks of the marked server, at the first point that `when` says; then time passes. */
+async function failsDuring(when: When, body: object, otherwise: SagaProbe = () => {}) {
+  const failed = Promise.withResolvers<void>()
+  let stage: Stage | undefined
+  const sagaProbe: SagaProbe = async point => {
+    if (!stage || !when(point)) return otherwise(point)
+    const s = stage
+    stage = undefined
+    await s.removeHost('h1')
+    failed.resolve()
+  }
+  const s = await failingHosts(['h1', 'h2', 'h3'], { sagaProbe })
+  stage = s
+  const { id } = s.marked
+  const begun = await s.api(s.administrator, 'POST', `/servers/${id}/action`, body)
+  assert.ok(begun.status < 300, JSON.stringify(begun.body))
+  await failed.promise
+  await s.pass(150)
+  await s.env.sagas.idle(id)
+  return s
+}
+
 test('marked servers of a host that failed come back elsewhere, the others stay; the host that returns lets go of them', async () => {
   await using s = await failingHosts(['h1', 'h2', 'h3'])
   await s.removeHost('h1')
@@ -26,12 +61,7 @@ test('marked servers of a host that failed come back elsewhere, the others stay;
   assert.deepEqual(await s.at(s.plain.id), ['ACTIVE', 'h1'])
   assert.deepEqual((await s.show(s.demo, s.marked.id)).addresses, s.marked.addresses)
 
-  await s.addHost('h1')
-  for (let round = 0; round < 10 && (await s.openMoves(s.marked.id)).length > 0; round++) {
-    await s.pass(10)
-    await s.reconcile('compute.host-cleanups')
-    await s.reconcile(evacuatedSources.id)
-  }
+  await backAndCleared(s)
   assert.deepEqual(s.guestHosts(s.marked.id), [host], 'there is one of it')
   assert.deepEqual(s.guestHosts(s.plain.id), ['h1'])
   assert.deepEqual(await s.openMoves(s.marked.id), [])
@@ -52,22 +82,8 @@ const busy: Record<string, { step: string; body: Record<string, unknown> }> = {
 
 for (const [saga, { step, body }] of Object.entries(busy)) {
   test(`a marked server comes back elsewhere when its host fails in the midst of ${saga}, and once`, async () => {
-    let fail = async () => {}
-    const probe: SagaProbe = point =>
-      point.saga === saga && point.step === step && point.at === 'before' ? fail() : undefined
-    await using s = await failingHosts(['h1', 'h2', 'h3'], { sagaProbe: probe })
-    const failed = Promise.withResolvers<void>()
-    fail = async () => {
-      fail = async () => {}
-      await s.removeHost('h1')
-      failed.resolve()
-    }
+    await using s = await failsDuring(at => at.saga === saga && at.step === step && at.at === 'before', body)
     const { id } = s.marked
-    const begun = await s.api(s.administrator, 'POST', `/servers/${id}/action`, body)
-    assert.ok(begun.status < 300, JSON.stringify(begun.body))
-    await failed.promise
-    await s.pass(150)
-    await s.env.sagas.idle(id)
     const [status, host] = await s.at(id)
     assert.equal(status, 'ACTIVE')
     assert.ok(['h2', 'h3'].includes(host), host)
@@ -77,36 +93,19 @@ for (const [saga, { step, body }] of Object.entries(busy)) {
       [['evacuation', 'done']],
     )
 
-    await s.addHost('h1')
-    for (let round = 0; round < 10 && (await s.openMoves(id)).length > 0; round++) {
-      await s.pass(10)
-      await s.reconcile('compute.host-cleanups')
-      await s.reconcile(evacuatedSources.id)
-    }
+    await backAndCleared(s)
     assert.deepEqual([s.guestHosts(id), s.asides(id)], [[host], []])
     assert.deepEqual(Object.keys(await s.allocated(id)), [host])
   })
 }
 
 test('a guest that was aside for a move when its host failed is back with its host, when no other host takes the server', async () => {
-  let fail = async () => {}
-  const probe: SagaProbe = ({ saga, step, at }) => {
-    if (at !== 'before') return
-    if (saga === 'compute.servers.migrate' && step === 'send to h2') return fail()
-    if (saga === 'compute.servers.evacuate' && step.startsWith('spawn')) throw new Error('injected')
-  }
-  await using s = await failingHosts(['h1', 'h2', 'h3'], { sagaProbe: probe })
-  const failed = Promise.withResolvers<void>()
-  fail = async () => {
-    fail = async () => {}
-    await s.removeHost('h1')
-    failed.resolve()
-  }
+  const sent: When = ({ saga, step, at }) =>
+    at === 'before' && saga === 'compute.servers.migrate' && step === 'send to h2'
+  await using s = await failsDuring(sent, { migrate: { host: 'h2' } }, ({ saga, step, at }) => {
+    if (at === 'before' && saga === 'compute.servers.evacuate' && step.startsWith('spawn')) throw new Error('injected')
+  })
   const { id } = s.marked
-  await s.api(s.administrator, 'POST', `/servers/${id}/action`, { migrate: { host: 'h2' } })
-  await failed.promise
-  await s.pass(150)
-  await s.env.sagas.idle(id)
   assert.deepEqual(await s.at(id), ['ACTIVE', 'h1'])
   assert.deepEqual(s.asides(id), ['h1'])
   await s.addHost('h1')
