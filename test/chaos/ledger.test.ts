@@ -9,13 +9,18 @@ const creation: Request = { method: 'POST', path, body: { server: { name: 'a' } 
 const renaming = (name: string): Request => ({ method: 'PUT', path: `${path}/s1`, body: { server: { name } } })
 const deletion: Request = { method: 'DELETE', path: `${path}/s1`, removes: ['server', 's1'] }
 
-/** A ledger with a server, and what it says when the server's name is `name`, or when there is none. */
-function withServer() {
+function withExchange() {
   const ledger = newLedger()
   function exchange(request: Request, status: number, body?: unknown) {
     ledger.sent(request)
     return ledger.answered(request, status, body)
   }
+  return { ledger, exchange }
+}
+
+/** A ledger with a server, and what it says when the server's name is `name`, or when there is none. */
+function withServer() {
+  const { ledger, exchange } = withExchange()
   exchange(creation, 202, { server: { id: 's1' } })
   const says = (name?: string) =>
     ledger.problems('server', name === undefined ? [] : [{ id: 's1', name }]).map(({ invariant }) => invariant)
@@ -50,5 +55,26 @@ test('of changes at once, or one without an answer, nobody knows the last', () =
     if (status === 200) exchange(other, 200)
     ledger.answered(one, status, undefined)
     assert.deepEqual([says('c'), says('d')], [[], []])
+  }
+})
+
+test('a rule goes with its security group, and with the one it lets in', () => {
+  for (const group of ['g1', 'g2']) {
+    const { ledger, exchange } = withExchange()
+    const make = (security_group_rule: object): Request => ({
+      ...{ method: 'POST', path: '/network/v2.0/security-group-rules', makes: 'security_group_rule' },
+      body: { security_group_rule },
+    })
+    for (const id of ['g1', 'g2'])
+      exchange({ method: 'POST', path: '/network/v2.0/security-groups', makes: 'security_group' }, 201, {
+        security_group: { id },
+      })
+    exchange(make({ security_group_id: 'g1', remote_group_id: 'g2' }), 201, { security_group_rule: { id: 'r1' } })
+    assert.equal(ledger.problems('security_group_rule', []).length, 1)
+    exchange(
+      { method: 'DELETE', path: `/network/v2.0/security-groups/${group}`, removes: ['security_group', group] },
+      204,
+    )
+    assert.deepEqual(ledger.problems('security_group_rule', []), [], group)
   }
 })

@@ -8,8 +8,8 @@ interface Entry {
   gone: boolean
   /** Deletions that were asked for and not refused: as long as there is one, it may be there or not. */
   asked: number
-  /** It goes with this. */
-  within?: string
+  /** It goes with any of these. */
+  within: string[]
   /** An image whose bytes were taken. */
   whole?: boolean
   /** What a change that was answered has made of it; nothing where nobody can know. */
@@ -90,8 +90,10 @@ export function newLedger(): Ledger {
 
   /** Whether it may have gone with what it is in. */
   function mayBeGoneWith({ within }: Entry): boolean {
-    const parent = within === undefined ? undefined : entries.get(within)
-    return parent !== undefined && (parent.gone || parent.asked > 0)
+    return within.some(id => {
+      const parent = entries.get(id)
+      return parent !== undefined && (parent.gone || parent.asked > 0)
+    })
   }
 
   const wrong = (invariant: string, { kind, id }: Entry, more = ''): Problem => ({
@@ -124,11 +126,9 @@ export function newLedger(): Ledger {
       const made = request.makes && idOf(request.makes, body)
       if (request.makes && made) {
         accepted.made++
-        const within = parentOf(request)
         entries.set(made, {
           ...{ kind: request.makes, id: made, gone: false, asked: 0 },
-          ...{ values: {}, changing: 0, blurred: false },
-          ...(within && { within }),
+          ...{ values: {}, changing: 0, blurred: false, within: parentsOf(request) },
         })
       } else accepted.other++
       const image = /^\/image\/v2\/images\/([^/]+)\/file$/.exec(request.path)?.[1]
@@ -166,7 +166,7 @@ function idOf(kind: Kind, body: unknown): string | undefined {
   return one?.id
 }
 
-function parentOf({ body }: Request): string | undefined {
-  const { subnet, security_group_rule } = (body ?? {}) as Record<string, Record<string, string> | undefined>
-  return subnet?.network_id ?? security_group_rule?.security_group_id
+function parentsOf({ body }: Request): string[] {
+  const { subnet, security_group_rule: rule } = (body ?? {}) as Record<string, Record<string, string> | undefined>
+  return [subnet?.network_id, rule?.security_group_id, rule?.remote_group_id].filter(id => id !== undefined)
 }
