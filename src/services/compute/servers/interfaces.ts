@@ -13,8 +13,9 @@ import { tellFailure } from '../resource-events.ts'
 import { loadServer } from './access.ts'
 import { actionSaga, beginAction, requireAllowed, requireHost } from './action.ts'
 import { tag } from './create-schema.ts'
+import { homeUndo } from './home-undo.ts'
 import type { ServerRow, VmState } from './server.ts'
-import { callOptions, undoAtHome } from './steps.ts'
+import { callOptions } from './steps.ts'
 import { findServer } from './store.ts'
 
 const path = '/v2.1/servers/{server_id}/os-interface'
@@ -56,13 +57,13 @@ const noPort = ({ id }: ServerRow, portId: string) =>
 const isOff = ({ vm_state }: Pick<ServerRow, 'vm_state'>) => vm_state === 'stopped'
 
 interface Plugged {
-  id: string
+  server_id: string
   host: string
   port_id: string
 }
 
 /** Gives the guest the NIC of its server's port, if it has not got it. */
-async function plugIn(ctx: Ctx, { id, host, port_id }: Plugged, signal: AbortSignal): Promise<void> {
+async function plugIn(ctx: Ctx, { server_id: id, host, port_id }: Plugged, signal: AbortSignal): Promise<void> {
   const nics = await ctx.services.network.wire(ctx, id, host, signal)
   const nic = nics.find(one => one.port_id === port_id)
   const server = await findServer(ctx, id)
@@ -70,13 +71,11 @@ async function plugIn(ctx: Ctx, { id, host, port_id }: Plugged, signal: AbortSig
   if (nic && server && !isOff(server)) await hostAgent(ctx, host).call('attachNic', { id, nic }, { signal })
 }
 
-/** What waits for nothing here: the guest as it is ends. */
-const endsGuest = ['deleting', 'rebuilding']
-
 /** The host may have given the guest the NIC before it failed, or before its answer was lost. */
-async function takeBack(ctx: Ctx, { id, host, port_id }: Plugged): Promise<void> {
+const takeBack = homeUndo<Plugged>('take-back-nic', async (ctx, { server_id: id, host, port_id }) => {
   const server = await findServer(ctx, id)
-  if (server?.host !== host || isOff(server) || endsGuest.includes(server.task_state ?? '')) return
+  // A guest that is made anew has what there is then.
+  if (!server || isOff(server) || server.task_state === 'rebuilding') return
   const agent = hostAgent(ctx, host)
   try {
     await agent.call('detachNic', { id, port_id }, callOptions(ctx, undefined))
@@ -85,7 +84,13 @@ async function takeBack(ctx: Ctx, { id, host, port_id }: Plugged): Promise<void>
     // Perhaps there is no guest to take it from.
     if ((await agent.call('state', { id }, callOptions(ctx, undefined))) !== powerStates.nostate) throw error
   }
-}
+})
+
+/** The host may have taken the NIC, and its answer been lost: what stays the server's the guest gets back. */
+const giveBack = homeUndo<Plugged>('give-back-nic', async (ctx, plugged) => {
+  const server = await findServer(ctx, plugged.server_id)
+  if (server && server.task_state !== 'rebuilding') await plugIn(ctx, plugged, new AbortController().signal)
+})
 
 const attachSaga = actionSaga<{ port_id: string }>({
   name: 'attach_interface',
@@ -94,9 +99,9 @@ const attachSaga = actionSaga<{ port_id: string }>({
     const { ctx } = s
     await s.step(
       'attach NIC',
-      signal => plugIn(ctx, { id, host, port_id }, signal),
+      signal => plugIn(ctx, { server_id: id, host, port_id }, signal),
       async () => {
-        await undoAtHome(ctx, id, () => takeBack(ctx, { id, host, port_id }))
+        await takeBack.run(ctx, { server_id: id, host, port_id })
         await ctx.services.network.releasePort(ctx, id, port_id).catch(ignoreGone)
       },
     )
@@ -115,13 +120,7 @@ const detachSaga = actionSaga<{ port_id: string }>({
         const server = await findServer(ctx, id)
         if (server && !isOff(server)) await hostAgent(ctx, host).call('detachNic', { id, port_id }, { signal })
       },
-      // The host may have done it, and its answer been lost: what stays the server's the guest gets back.
-      async () => {
-        const server = await findServer(ctx, id)
-        const goes = server?.host !== host || endsGuest.includes(server.task_state ?? '')
-        const { signal } = new AbortController()
-        if (!goes) await undoAtHome(ctx, id, () => plugIn(ctx, { id, host, port_id }, signal))
-      },
+      () => giveBack.run(ctx, { server_id: id, host, port_id }),
     )
     await s.step('release port', () => ctx.services.network.releasePort(ctx, id, port_id).catch(ignoreGone))
     return {}
@@ -291,4 +290,7 @@ export const interfaceOperations: Operation[] = [
   }),
 ]
 
-export const interfaceSagas: Saga[] = [anySaga(attachSaga), anySaga(detachSaga), anySaga(unplugSaga)]
+export const interfaceSagas: Saga[] = [
+  ...[anySaga(attachSaga), anySaga(detachSaga), anySaga(unplugSaga)],
+  ...[takeBack.saga, giveBack.saga],
+]

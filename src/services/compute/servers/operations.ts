@@ -44,7 +44,7 @@ import { powerActions } from './power.ts'
 import { reboot } from './reboot.ts'
 import { rebuild, rebuildRules } from './rebuild.ts'
 import { remoteConsoleOperations } from './remote-consoles.ts'
-import { rescue, unrescue } from './rescue.ts'
+import { rescue, rescueSagas, unrescue } from './rescue.ts'
 import { showServer } from './show.ts'
 import { softwareOperations } from './software/operations.ts'
 import { softwareSaga } from './software/run.ts'
@@ -122,6 +122,7 @@ export const serverSagas: Saga[] = [
   ...guestWorkSagas,
   ...actions.map(action => action.saga),
   ...interfaceSagas,
+  ...rescueSagas,
   ...volumeSagas,
 ]
 

@@ -4,7 +4,7 @@ import { BadRequest } from '#kernel/errors.ts'
 import { randomPassword } from '#kernel/ids.ts'
 import { reply } from '#kernel/operation.ts'
 import { projectMemberOrAdmin, rule } from '#kernel/policy/rule.ts'
-import { anySaga } from '#kernel/saga/saga.ts'
+import { anySaga, type Saga } from '#kernel/saga/saga.ts'
 import { Type } from '#kernel/schema/builders.ts'
 import { hostAgent, powerStates } from '../host-agent.ts'
 import {
@@ -17,9 +17,10 @@ import {
   serverAction,
 } from './action.ts'
 import { guestSpec } from './guest-spec.ts'
+import { homeUndo } from './home-undo.ts'
 import { rescueImage } from './image-of-server.ts'
 import type { ServerImage, VmState } from './server.ts'
-import { buildMs, callOptions, existingServer, serverToUndo, stopping, undoAtHome } from './steps.ts'
+import { buildMs, callOptions, existingServer, stopping } from './steps.ts'
 import { updateServer } from './store.ts'
 import { forgetAdminPassword, updateGuestData } from './store-guest-data.ts'
 
@@ -45,6 +46,11 @@ async function reshape(
   await hostAgent(ctx, host).call('reshape', input, callOptions(ctx, options.signal, waitMs + buildMs))
 }
 
+const ownDiskAgain = homeUndo<{ server_id: string; host: string; power_on: boolean }>(
+  'own-disk-again',
+  (ctx, { server_id, host, power_on }) => reshape(ctx, server_id, host, undefined, { power_on }),
+)
+
 const rescueSaga = actionSaga<RescueInput>({
   name: 'rescue',
   event: 'rescue',
@@ -54,11 +60,7 @@ const rescueSaga = actionSaga<RescueInput>({
     await s.step(
       'boot rescue disk',
       signal => reshape(s.ctx, id, host, { image }, { signal, power_on: true }),
-      async () => {
-        if (!(await serverToUndo(s.ctx, id))) return
-        const power_on = vm_state === 'active'
-        await undoAtHome(s.ctx, id, () => reshape(s.ctx, id, host, undefined, { power_on }))
-      },
+      () => ownDiskAgain.run(s.ctx, { server_id: id, host, power_on: vm_state === 'active' }),
     )
     return { vm_state: 'rescued', power_state: powerStates.running, recovery: { rescue: { image } } }
   },
@@ -79,6 +81,8 @@ const request = Type.Union([
   ),
   Type.Null(),
 ])
+
+export const rescueSagas: Saga[] = [ownDiskAgain.saga]
 
 export const rescue: ServerAction = {
   saga: anySaga(rescueSaga),

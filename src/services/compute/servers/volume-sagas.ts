@@ -5,7 +5,8 @@ import { hostAgent, powerStates } from '../host-agent.ts'
 import { type ActionInput, actionSaga } from './action.ts'
 import { isVolume, type VolumeDevice } from './block-device.ts'
 import { volumeDisk } from './guest-spec.ts'
-import { callOptions, serverToUndo, undoAtHome } from './steps.ts'
+import { homeUndo } from './home-undo.ts'
+import { callOptions, serverToUndo } from './steps.ts'
 import { findServer } from './store.ts'
 import { devicesOf, removeDevice, updateDevice } from './store-block-devices.ts'
 import { volumeService } from './volumes.ts'
@@ -47,19 +48,28 @@ async function pullOut(ctx: Ctx, acted: Acted, disk_id: string, signal?: AbortSi
     await hostAgent(ctx, host).call('detachDisk', { id, disk_id }, callOptions(ctx, signal))
 }
 
+const takeBack = homeUndo<Acted & { volume_id: string }>('take-back-volume', (ctx, { volume_id, ...acted }) =>
+  pullOut(ctx, acted, volume_id),
+)
+
+/** The host may have taken it, and its answer been lost: what stays the server's the guest gets back. */
+const giveBack = homeUndo<Acted & { device_id: string }>('give-back-volume', (ctx, { device_id, ...acted }) =>
+  plugIn(ctx, acted, device_id, new AbortController().signal),
+)
+
 export const attachVolumeSaga = actionSaga<VolumeInput>({
   name: 'attach_volume',
   event: 'volume_attach',
   told: ({ volume_id }) => ({ volume_id }),
   async run(s, input) {
-    const { server_id, body } = input
+    const { server_id, host, body } = input
     await s.step(
       'attach volume',
       signal => plugIn(s.ctx, input, body.device_id, signal),
       // A server that goes lets go of its volumes.
       async () => {
         if (!(await serverToUndo(s.ctx, server_id))) return
-        await undoAtHome(s.ctx, server_id, () => pullOut(s.ctx, input, body.volume_id))
+        await takeBack.run(s.ctx, { server_id, host, volume_id: body.volume_id })
         await s.ctx.transaction(tx => letGo(tx, input))
       },
     )
@@ -81,12 +91,7 @@ export const detachVolumeSaga = actionSaga<VolumeInput>({
     await s.step(
       'detach volume',
       signal => pullOut(s.ctx, acted, volume_id, signal),
-      // The host may have done it, and its answer been lost: what stays the server's the guest gets back.
-      async () => {
-        if (!(await serverToUndo(s.ctx, server_id))) return
-        const { signal } = new AbortController()
-        await undoAtHome(s.ctx, server_id, () => plugIn(s.ctx, acted, device_id, signal))
-      },
+      () => giveBack.run(s.ctx, { ...acted, device_id }),
     )
     return {}
   },
@@ -124,27 +129,39 @@ async function isSwapped(ctx: Ctx, server_id: string, { device_id, new_volume_id
   return (await deviceOf(ctx, server_id, device_id))?.volume_id === new_volume_id
 }
 
+interface Swap extends Acted {
+  from: string
+  to: VolumeDevice
+}
+
+async function swap(ctx: Ctx, { from, to, ...acted }: Swap, signal: AbortSignal): Promise<void> {
+  if (!(await hasDisks(ctx, acted))) return
+  const { server_id: id, host } = acted
+  const disk = await volumeDisk(ctx, to, host, signal)
+  await hostAgent(ctx, host).call('swapDisk', { id, disk_id: from, disk }, callOptions(ctx, signal, copyMs))
+}
+
+const swapBack = homeUndo<Swap>('swap-volume-back', (ctx, input) => swap(ctx, input, new AbortController().signal))
+
 export const swapVolumeSaga = actionSaga<SwapInput>({
   name: 'swap_volume',
   event: 'volume_swap',
   longCallsMs: copyMs,
   told: ({ volume_id, new_volume_id }) => ({ volume_id, new_volume_id }),
-  async run(s, { server_id: id, host, body }) {
-    const swap = async (from: string, to: VolumeDevice, signal: AbortSignal) => {
-      if (!(await hasDisks(s.ctx, { server_id: id, host }))) return
-      const disk = await volumeDisk(s.ctx, to, host, signal)
-      await hostAgent(s.ctx, host).call('swapDisk', { id, disk_id: from, disk }, callOptions(s.ctx, signal, copyMs))
-    }
-    const device = await s.record('look at the device', async tx => (await deviceOf(tx, id, body.device_id)) ?? null)
+  async run(s, { server_id, host, body }) {
+    const acted = { server_id, host }
+    const device = await s.record(
+      'look at the device',
+      async tx => (await deviceOf(tx, server_id, body.device_id)) ?? null,
+    )
     if (!device) return {}
     const there = swapped(device, body)
     await s.step(
       'swap volume',
-      signal => swap(body.volume_id, there, signal),
+      signal => swap(s.ctx, { ...acted, from: body.volume_id, to: there }, signal),
       async () => {
-        if (!(await serverToUndo(s.ctx, id)) || (await isSwapped(s.ctx, id, body))) return
-        const { signal } = new AbortController()
-        await undoAtHome(s.ctx, id, () => swap(body.new_volume_id, device, signal))
+        if (!(await isSwapped(s.ctx, server_id, body)))
+          await swapBack.run(s.ctx, { ...acted, from: body.new_volume_id, to: device })
       },
     )
     return {}
@@ -164,4 +181,7 @@ export const swapVolumeSaga = actionSaga<SwapInput>({
   },
 })
 
-export const volumeSagas: Saga[] = [anySaga(attachVolumeSaga), anySaga(detachVolumeSaga), anySaga(swapVolumeSaga)]
+export const volumeSagas: Saga[] = [
+  ...[anySaga(attachVolumeSaga), anySaga(detachVolumeSaga), anySaga(swapVolumeSaga)],
+  ...[takeBack.saga, giveBack.saga, swapBack.saga],
+]

@@ -117,6 +117,30 @@ test('a guest that was aside for a move when its host failed is back with its ho
   assert.deepEqual(await s.at(id), ['ACTIVE', 'h1'])
 })
 
+test('a guest whose NIC was taken when its host failed gets it back with its host, when no other host takes the server', async () => {
+  let stage: Stage | undefined
+  const sagaProbe: SagaProbe = async ({ saga, step, at }) => {
+    if (at === 'before' && saga === 'compute.servers.evacuate' && step.startsWith('spawn')) throw new Error('injected')
+    if (at !== 'acted' || saga !== 'compute.servers.detach_interface') return
+    await stage!.removeHost('h1')
+    throw new Error('its answer is lost')
+  }
+  await using s = await failingHosts(['h1', 'h2', 'h3'], { sagaProbe })
+  stage = s
+  const { id } = s.marked
+  const nics = () => s.world.guests.h1!.get(id)!.nics.map(nic => nic.port_id)
+  const before = nics()
+  const [port] = before
+  assert.equal((await s.api(s.administrator, 'DELETE', `/servers/${id}/os-interface/${port}`)).status, 202)
+  await s.pass(150)
+  assert.deepEqual(await s.at(id), ['ACTIVE', 'h1'])
+  assert.deepEqual(nics(), [])
+  await s.addHost('h1')
+  await s.pass(60)
+  assert.deepEqual(nics(), before)
+  assert.deepEqual(await s.at(id), ['ACTIVE', 'h1'])
+})
+
 test('a host that is said to be down and answers keeps its servers', async () => {
   await using s = await failingHosts(['h1', 'h2'])
   await s.forceDown('h1')
