@@ -1,6 +1,6 @@
 -- Written by `npm run generate` from the migrations of the kernel and of all services.
 
-CREATE TABLE "kernel_sagas" ("id" text primary key, "saga" text not null, "revision" integer not null, "subject" text not null, "state" text not null, "input" text not null, "request_id" text not null, "identity" text not null, "project_id" text, "user_id" text, "started_at" text not null, "updated_at" text not null, "deadline_at" text not null, "cancel" integer not null, "error" text, "global_request_id" text, "client_tag" text);
+CREATE TABLE "kernel_sagas" ("id" text primary key, "saga" text not null, "revision" integer not null, "subject" text not null, "state" text not null, "input" text not null, "request_id" text not null, "identity" text not null, "project_id" text, "user_id" text, "started_at" text not null, "updated_at" text not null, "deadline_at" text not null, "cancel" integer not null, "error" text, "global_request_id" text, "client_tag" text, nth integer not null default 0);
 
 CREATE INDEX "kernel_sagas_subject" on "kernel_sagas" ("subject", "started_at");
 
@@ -547,6 +547,7 @@ insert into "kernel_migrations" values
 ('kernel', '0003-events-in-order'),
 ('kernel', '0004-facts-of-callers'),
 ('kernel', '0005-undone-steps'),
+('kernel', '0006-sagas-in-order'),
 ('identity', '0001-initial'),
 ('identity', '0002-unknown-logins'),
 ('identity', '0003-trusts'),

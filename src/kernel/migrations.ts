@@ -103,4 +103,10 @@ export const kernelMigrations: Migration[] = [
         await db.schema.alterTable('kernel_saga_steps').addColumn(column, 'text').execute()
     },
   },
+  {
+    name: '0006-sagas-in-order',
+    async up(db) {
+      await sql`alter table kernel_sagas add column nth integer not null default 0`.execute(db)
+    },
+  },
 ]

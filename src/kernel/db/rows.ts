@@ -72,6 +72,8 @@ export interface Rows<Row> {
   remove(db: Db, where: Where<Row>): Promise<number>
   /** The stored form of a row as the typed form, for queries written by hand. */
   decode(stored: Record<string, unknown>): Row
+  /** The other way. */
+  encode(row: Partial<Row>): Record<string, unknown>
 }
 
 /** A condition left open by mistake must not find, change or delete rows that nobody asked for. */
@@ -140,6 +142,7 @@ export function rows<Row extends object>(table: string, options: RowsOptions<Row
   return {
     table,
     decode,
+    encode,
     async find(db, where) {
       if (matchesNothing(complete(where))) return undefined
       const s = statement(db, `select * from ${from}`)

@@ -1,7 +1,7 @@
 /** How a saga begins: a row of the journal, written in the caller's transaction. Whoever runs sagas finds it there. */
 import type { Ctx, Identity } from '../context.ts'
 import { factColumns } from '../request-facts.ts'
-import { journal, type SagaRow } from './journal.ts'
+import { journal, type SagaRow, type UnfinishedSaga } from './journal.ts'
 import type { Saga } from './saga.ts'
 
 export type Known = ReadonlyMap<string, Saga>
@@ -18,18 +18,18 @@ export async function journalStart<Input>(
   definition: Saga<Input>,
   input: Input,
   subject: string,
-): Promise<SagaRow> {
+): Promise<UnfinishedSaga> {
   const revision = revisionOf(definition.id, definition.revision)
   if (!known.has(revision)) throw new Error(`saga ${revision} is not in its service's list`)
   const row = newRow(ctx, definition, subject, input)
-  await journal.insert(ctx.db, row)
+  await journal.append(ctx.db, row)
   return row
 }
 
 /** What was done at once, without a saga. */
 export async function journalNote(ctx: Ctx, name: string, subject: string): Promise<void> {
   const row = newRow(ctx, { id: name, revision: 1, deadline: 0 }, subject, {})
-  await journal.insert(ctx.db, { ...row, state: 'done' })
+  await journal.insert(ctx.db, { ...row, nth: 0, state: 'done' })
 }
 
 function newRow(
@@ -37,7 +37,7 @@ function newRow(
   { id, revision, deadline }: { id: string; revision: number; deadline: number },
   subject: string,
   input: unknown,
-): SagaRow {
+): Omit<SagaRow, 'nth'> {
   const now = ctx.clock.now()
   return {
     id: ctx.ids.uuid(),

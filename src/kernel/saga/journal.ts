@@ -1,4 +1,5 @@
 /** The journal of sagas: what began, which steps are done, how it ended. It is also the record of instance actions. */
+import { sql } from 'kysely'
 import type { Db } from '../db/database.ts'
 import { rows } from '../db/rows.ts'
 import type { FactColumns } from '../request-facts.ts'
@@ -12,6 +13,8 @@ export interface SagaRow extends FactColumns {
   revision: number
   /** What it is about: a server's id. Sagas of one subject run one after the other. */
   subject: string
+  /** Among those of its subject that were not done when it began: they run in this order. Clocks of processes differ, and many begin in one millisecond. */
+  nth: number
   state: SagaState
   input: unknown
   identity: Record<string, unknown>
@@ -73,8 +76,11 @@ export type UnfinishedSaga = Pick<SagaRow, (typeof unfinished)[number]>
 const sagas = rows<SagaRow>('kernel_sagas', { json: ['input', 'identity', 'error'], bool: ['cancel'] })
 const steps = rows<StepRow>('kernel_saga_steps', { json: ['output'] })
 
-const oldest = {
+const open = ['running', 'unwinding'] as const
+
+const inOrder = {
   orderBy: [
+    { column: 'nth' as const, direction: 'asc' as const },
     { column: 'started_at' as const, direction: 'asc' as const },
     { column: 'id' as const, direction: 'asc' as const },
   ],
@@ -89,14 +95,23 @@ const newest = {
 
 export const journal = {
   insert: (db: Db, row: SagaRow) => sagas.insert(db, row),
+  /** After those of its subject that are not done. */
+  async append(db: Db, row: Omit<SagaRow, 'nth'>): Promise<void> {
+    const nth = db
+      .selectFrom('kernel_sagas')
+      .select(({ fn, lit }) => sql<number>`${fn.coalesce(fn.max('nth'), lit(0))} + 1`.as('nth'))
+      .where('subject', '=', row.subject)
+      .where('state', 'in', open)
+    const values = { ...(sagas.encode(row) as unknown as SagaRow), nth }
+    await db.insertInto('kernel_sagas').values(values).execute()
+  },
   get: (db: Db, id: string) => sagas.find(db, { id }),
   update: (db: Db, id: string, patch: Partial<SagaRow>) => sagas.update(db, { id }, patch),
   /** Looked for often, and what they are about may be long: that is read by who runs them. */
-  unfinished: (db: Db): Promise<UnfinishedSaga[]> =>
-    sagas.pick(db, unfinished, { state: ['running', 'unwinding'] }, oldest),
+  unfinished: (db: Db): Promise<UnfinishedSaga[]> => sagas.pick(db, unfinished, { state: open }, inOrder),
   unfinishedOf: (db: Db, subject: string): Promise<UnfinishedSaga[]> =>
-    sagas.pick(db, unfinished, { subject, state: ['running', 'unwinding'] }, oldest),
-  cancel: (db: Db, subject: string) => sagas.update(db, { subject, state: ['running', 'unwinding'] }, { cancel: true }),
+    sagas.pick(db, unfinished, { subject, state: open }, inOrder),
+  cancel: (db: Db, subject: string) => sagas.update(db, { subject, state: open }, { cancel: true }),
   /** The newest first. There may be thousands: what each was about, and why it failed, is read of one at a time. */
   ofSubject: (db: Db, subject: string | readonly string[]): Promise<SagaSummary[]> =>
     sagas.pick(db, summary, { subject }, newest),

@@ -181,6 +181,21 @@ test('a cancelled saga makes way and unwinds before the next of its subject runs
   assert.equal(world.errors[0]?.cancelled, true)
 })
 
+test('another process takes up sagas of a subject in the order in which they began, whatever the clocks said', async () => {
+  const { cloud, definition, first } = await stage(killed)
+  await using _cloud = cloud
+  const ids: string[] = []
+  for (const now of [5, 5, 5, 9, 1, 1]) {
+    const clock = { ...cloud.env.clock, now: () => now }
+    ids.push(await first.sagas.start({ ...first.ctx(), clock }, definition, { server: 'server' }, 'server'))
+  }
+  const unfinished = await journal.unfinishedOf(first.ctx().db, 'server')
+  assert.deepEqual(
+    unfinished.map(({ id }) => id),
+    ids,
+  )
+})
+
 test('a database that cannot be written holds a saga up wherever it is, and fails no step', async () => {
   const breaks = ['make a acted', 'note c before', 'make d journaled']
   const waits: number[] = []
