@@ -22,8 +22,7 @@ export async function journalStart<Input>(
   const revision = revisionOf(definition.id, definition.revision)
   if (!known.has(revision)) throw new Error(`saga ${revision} is not in its service's list`)
   const row = newRow(ctx, definition, subject, input)
-  await journal.append(ctx.db, row)
-  return row
+  return { ...row, nth: await journal.append(ctx.db, row) }
 }
 
 /** What was done at once, without a saga. */

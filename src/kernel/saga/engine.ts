@@ -46,6 +46,8 @@ export function createSagas(env: () => Env, definitions: readonly Saga[], probe:
   const known = byRevision(definitions)
   const live = new Map<string, Live>()
   const tails = new Map<string, Promise<void>>()
+  /** Looks for earlier sagas of a subject. */
+  const looks = new Map<Promise<void>, string>()
   /** Sagas that this release does not know. */
   const strangers = new Set<string>()
   let stopping = false
@@ -69,6 +71,25 @@ export function createSagas(env: () => Env, definitions: readonly Saga[], probe:
       live.delete(row.id)
       if (tails.get(row.subject) === done) tails.delete(row.subject)
     })
+  }
+
+  /** One that another process began before it, of which nobody has told here yet, goes first. */
+  function launchInTurn(row: UnfinishedSaga): void {
+    const { subject, nth } = row
+    const followsOne = () => [...live.values()].some(l => l.row.subject === subject && l.row.nth === nth - 1)
+    if (nth === 1 || followsOne()) return void launch(row)
+    const look = takeUp(subject)
+      .catch(error => env().log.error({ err: error, subject }, 'sagas are taken up later'))
+      .finally(() => looks.delete(look))
+    looks.set(look, subject)
+  }
+
+  async function takeUp(subject?: string): Promise<void> {
+    const { root } = env().database
+    for (const row of await (subject === undefined ? journal.unfinished(root) : journal.unfinishedOf(root, subject))) {
+      if (row.cancel) live.get(row.id)?.abort.abort(new SagaCancelled('cancelled'))
+      launch(row)
+    }
   }
 
   /** What the database cannot take now is no failure of a saga: others of its subject wait, and it goes on later. */
@@ -151,7 +172,7 @@ export function createSagas(env: () => Env, definitions: readonly Saga[], probe:
   return {
     async start(ctx, definition, input, subject) {
       const row = await journalStart(ctx, known, definition, input, subject)
-      ctx.afterCommit(() => launch(row))
+      ctx.afterCommit(() => launchInTurn(row))
       return row.id
     },
     note: journalNote,
@@ -163,18 +184,13 @@ export function createSagas(env: () => Env, definitions: readonly Saga[], probe:
         }
       })
     },
-    async recover(subject) {
-      const { root } = env().database
-      for (const row of await (subject === undefined
-        ? journal.unfinished(root)
-        : journal.unfinishedOf(root, subject))) {
-        if (row.cancel) live.get(row.id)?.abort.abort(new SagaCancelled('cancelled'))
-        launch(row)
-      }
-    },
+    recover: takeUp,
     async idle(subject) {
-      const waiting = () =>
-        [...live.values()].filter(l => subject === undefined || l.row.subject === subject).map(l => l.done)
+      const isMeant = (one: string) => subject === undefined || one === subject
+      const waiting = () => [
+        ...[...looks].filter(([, one]) => isMeant(one)).map(([look]) => look),
+        ...[...live.values()].filter(({ row }) => isMeant(row.subject)).map(l => l.done),
+      ]
       for (let all = waiting(); all.length > 0; all = waiting()) await Promise.all(all)
     },
     get stopping() {
@@ -183,7 +199,7 @@ export function createSagas(env: () => Env, definitions: readonly Saga[], probe:
     async [Symbol.asyncDispose]() {
       stopping = true
       for (const { abort } of live.values()) abort.abort(new Error('the process stops'))
-      await Promise.all([...live.values()].map(l => l.done.catch(messageOf)))
+      await Promise.all([...looks.keys(), ...[...live.values()].map(l => l.done.catch(messageOf))])
     },
   }
 }

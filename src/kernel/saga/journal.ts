@@ -70,7 +70,7 @@ const summary = [
 ] as const
 export type SagaSummary = Pick<SagaRow, (typeof summary)[number]>
 
-const unfinished = ['id', 'saga', 'subject', 'started_at', 'cancel'] as const
+const unfinished = ['id', 'saga', 'subject', 'nth', 'started_at', 'cancel'] as const
 export type UnfinishedSaga = Pick<SagaRow, (typeof unfinished)[number]>
 
 const sagas = rows<SagaRow>('kernel_sagas', { json: ['input', 'identity', 'error'], bool: ['cancel'] })
@@ -95,15 +95,16 @@ const newest = {
 
 export const journal = {
   insert: (db: Db, row: SagaRow) => sagas.insert(db, row),
-  /** After those of its subject that are not done. */
-  async append(db: Db, row: Omit<SagaRow, 'nth'>): Promise<void> {
+  /** After those of its subject that are not done; returns which it is. */
+  async append(db: Db, row: Omit<SagaRow, 'nth'>): Promise<number> {
     const nth = db
       .selectFrom('kernel_sagas')
       .select(({ fn, lit }) => sql<number>`${fn.coalesce(fn.max('nth'), lit(0))} + 1`.as('nth'))
       .where('subject', '=', row.subject)
       .where('state', 'in', open)
     const values = { ...(sagas.encode(row) as unknown as SagaRow), nth }
-    await db.insertInto('kernel_sagas').values(values).execute()
+    const added = await db.insertInto('kernel_sagas').values(values).returning('nth').executeTakeFirstOrThrow()
+    return added.nth
   },
   get: (db: Db, id: string) => sagas.find(db, { id }),
   update: (db: Db, id: string, patch: Partial<SagaRow>) => sagas.update(db, { id }, patch),

@@ -196,6 +196,21 @@ test('another process takes up sagas of a subject in the order in which they beg
   )
 })
 
+test('a saga waits for one of its subject that another process began before, and of which nothing was heard yet', async () => {
+  const { cloud, world, definition, engine, first } = await stage(killed)
+  await using _cloud = cloud
+  const earlier = await first.sagas.start(first.ctx(), definition, { server: 'server' }, 'server')
+  const second = engine(() => {})
+  await second.ctx().transaction(async tx => {
+    await second.sagas.cancel(tx, 'server')
+    await second.sagas.start(tx, definition, { server: 'server' }, 'server')
+  })
+  await second.sagas.idle('server')
+  assert.equal((await journal.get(cloud.env.database.root, earlier))!.state, 'failed')
+  assert.deepEqual(world.log, ['-a', '+a', '+b', '+d'], 'first what may have been done was undone')
+  assert.deepEqual((await states(second.ctx())).sort(), ['done', 'failed'])
+})
+
 test('a database that cannot be written holds a saga up wherever it is, and fails no step', async () => {
   const breaks = ['make a acted', 'note c before', 'make d journaled']
   const waits: number[] = []
