@@ -49,9 +49,10 @@ export const createSaga = saga<CreateInput>(
       if (error.cancelled || !server) return
       await releaseClaims(ctx, server_id, undo)
       const fault = faultOfSaga(ctx, error, `Build of instance ${server_id} aborted: `)
+      // What was begun with it since its state was reset has nothing to act on.
+      if (server.vm_state !== 'building') await ctx.sagas.cancel(ctx, server_id)
       const gone = { host: null, node: null, task_state: null, power_state: powerStates.nostate }
-      const from = { vm_state: 'building', task_state: server.task_state } as const
-      await updateServer(ctx, server_id, { vm_state: 'error', ...gone, fault }, from)
+      await updateServer(ctx, server_id, { vm_state: 'error', ...gone, fault })
       await forgetAdminPassword(ctx, server_id)
       if (error.name === 'NoValidHost') await tellTaskError(ctx, 'build_instances', server_id, faultFacts(error))
       await tell(ctx, server_id, 'create.error', { fault: faultFacts(error) })

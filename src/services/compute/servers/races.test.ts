@@ -172,3 +172,30 @@ test('a shelved server whose state was reset while it left its host keeps its ro
   await cloud.env.sagas.idle()
   assert.deepEqual([(await cloud.row(id)).host, await cloud.allocated(id)], ['h1', before])
 })
+
+for (const state of ['active', 'error'])
+  test(`a server whose state was reset to ${state} while it was built has neither host nor room when that fails`, async () => {
+    const [spawning, end] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    await using cloud = await serverCloud({
+      faults: { h1: [{ method: 'spawn', error: 'no' }] },
+      async sagaProbe({ step, at }) {
+        if (step !== 'spawn on h1' || at !== 'before') return
+        spawning.resolve()
+        await end.promise
+      },
+    })
+    using _end = { [Symbol.dispose]: () => end.resolve() }
+    const [demo, admin] = [await cloud.project('p1'), await cloud.admin()]
+    const id = await cloud.ask(demo)
+    await spawning.promise
+    const act = (body: object) => cloud.api(admin, 'POST', `/servers/${id}/action`, body)
+    assert.equal((await act({ 'os-resetState': { state } })).status, 202)
+    assert.equal((await act({ reboot: { type: 'HARD' } })).status, 202)
+    end.resolve()
+    await cloud.env.sagas.idle()
+    const { host, vm_state, task_state, fault } = await cloud.row(id)
+    assert.deepEqual([host, vm_state, task_state], [null, 'error', null])
+    assert.match(fault?.message ?? '', /aborted: no$/)
+    const { allocations, ports, guests, cleanups } = await cloud.held()
+    assert.deepEqual([allocations, ports, guests, cleanups], [0, 0, 0, 0])
+  })
