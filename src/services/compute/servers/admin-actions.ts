@@ -5,6 +5,7 @@ import { Type } from '#kernel/schema/builders.ts'
 import { tell } from '../events.ts'
 import { hostAgent } from '../host-agent.ts'
 import { actionOperation, recordAction, serverAction } from './action.ts'
+import { keepResized } from './moves/decide.ts'
 import { hasAgent } from './software/software.ts'
 import { callOptions } from './steps.ts'
 import { findServer, updateServer } from './store.ts'
@@ -22,6 +23,7 @@ const resetState = actionOperation({
     await ctx.transaction(async tx => {
       await recordAction(tx, 'resetState', server.id)
       await updateServer(tx, server.id, { vm_state: state, task_state: null })
+      await keepResized(tx, server.id)
       const old = { vm_state: server.vm_state, task_state: server.task_state }
       await tell(tx, server.id, 'update', { old })
     })

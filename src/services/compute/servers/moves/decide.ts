@@ -39,10 +39,23 @@ export async function confirmMove(ctx: Ctx, server: ServerRow, move: MoveRow): P
   if (!(await updateServer(ctx, server.id, settled, { vm_state: 'resized', task_state: null }))) return
   await recordAction(ctx, 'confirmResize', server.id)
   await tell(ctx, server, 'resize.confirm.start')
-  await releaseRoom(ctx, move.uuid)
-  await updateMove(ctx, move.uuid, { status: 'confirmed' })
+  await letGoOfSource(ctx, move)
   await tell(ctx, server.id, 'resize.confirm.end')
-  await beginTidy(ctx, { server_id: server.id, host: move.source_host })
+}
+
+async function letGoOfSource(ctx: Ctx, { uuid, server_id, source_host: host }: MoveRow): Promise<void> {
+  await releaseRoom(ctx, uuid)
+  await updateMove(ctx, uuid, { status: 'confirmed' })
+  await beginTidy(ctx, { server_id, host })
+}
+
+/** In the transaction that gives a server another state, after that: its owner can decide no more, so a resize that waits for it is kept. */
+export async function keepResized(ctx: Ctx, id: string): Promise<void> {
+  const move = await moveIn(ctx, id, ['finished'])
+  if (!move) return
+  const server = await existingServer(ctx, id)
+  await updateServer(ctx, id, amountsOf(server.image, server.flavor))
+  await letGoOfSource(ctx, move)
 }
 
 /** Confirms a move, if that still waits for it. */

@@ -224,6 +224,23 @@ test('an admin moves a server to a host of choice, and the move is in the list',
   await s.settled()
 })
 
+for (const state of ['active', 'error'])
+  test(`a resized server whose state is reset to ${state} stays what it is, and holds nothing of what it was`, async () => {
+    await using s = await stage()
+    const flavor = { id: 'small', name: 'small', ram: 64, vcpus: 1, disk: 1 }
+    await s.cloud.api(s.admin, 'POST', '/flavors', { flavor })
+    await s.act({ resize: { flavorRef: flavor.id } })
+    assert.equal((await s.settled()).status, 'VERIFY_RESIZE')
+    const [move] = await s.cloud.openMoves(s.server.id)
+    assert.equal((await s.act({ 'os-resetState': { state } }, s.admin)).status, 202)
+    const after = await s.settled()
+    assert.deepEqual([after.status, after['OS-EXT-SRV-ATTR:host']], [state.toUpperCase(), s.second])
+    const { memory_mb } = await s.cloud.row(s.server.id)
+    assert.deepEqual([after.flavor.ram, memory_mb], [flavor.ram, flavor.ram])
+    assert.deepEqual([s.cloud.asides(s.server.id), await s.cloud.allocated(move!.uuid)], [[], {}])
+    assert.deepEqual(await s.cloud.openMoves(s.server.id), [])
+  })
+
 test('a resized server that is deleted leaves nothing at either end', async () => {
   await using s = await stage()
   await s.act(resize)
