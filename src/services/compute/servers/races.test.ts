@@ -199,3 +199,39 @@ for (const state of ['active', 'error'])
     const { allocations, ports, guests, cleanups } = await cloud.held()
     assert.deepEqual([allocations, ports, guests, cleanups], [0, 0, 0, 0])
   })
+
+for (const reverted of [true, false])
+  test(`a server whose state was reset while its resize was reverted is where its guest is when that ${reverted ? 'is done' : 'fails'}`, async () => {
+    const [leaving, end] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    await using cloud = await serverCloud({
+      hosts: ['h1', 'h2'],
+      set: ['compute.allow_resize_to_same_host=false'],
+      async sagaProbe({ step, at }) {
+        if (!step.startsWith('leave') || at !== 'before') return
+        leaving.resolve()
+        await end.promise
+      },
+    })
+    using _end = { [Symbol.dispose]: () => end.resolve() }
+    const [demo, admin] = [await cloud.project('p1'), await cloud.admin()]
+    const { id } = await cloud.boot(demo)
+    const source = (await cloud.row(id)).host!
+    const act = async (body: object) =>
+      assert.equal((await cloud.api(admin, 'POST', `/servers/${id}/action`, body)).status, 202)
+    await act({ resize: { flavorRef: '84' } })
+    await cloud.env.sagas.idle()
+    const target = (await cloud.row(id)).host!
+    await act({ revertResize: null })
+    await leaving.promise
+    await act({ 'os-resetState': { state: 'error' } })
+    if (!reverted) await cloud.removeHost(source)
+    end.resolve()
+    await cloud.env.sagas.idle()
+    const [there, memory] = reverted ? [source, 128] : [target, 192]
+    const { host, vm_state, task_state, memory_mb } = await cloud.row(id)
+    assert.deepEqual([host, vm_state, task_state, memory_mb], [there, 'error', null, memory])
+    assert.deepEqual([await cloud.portHosts(id), cloud.guestHosts(id)], [[there], [there]])
+    const { [there]: room, ...others } = await cloud.allocated(id)
+    assert.deepEqual([room?.MEMORY_MB, others, await cloud.openMoves(id)], [memory, {}, []])
+    assert.equal((await cloud.held()).consumers, 1)
+  })

@@ -21,7 +21,7 @@ import {
 } from '../action.ts'
 import { amountsOf } from '../resources.ts'
 import type { ServerRow } from '../server.ts'
-import { callOptions, destroyGuest, existingServer, isUnreachable, requireChange, serverToUndo } from '../steps.ts'
+import { callOptions, destroyGuest, existingServer, isUnreachable, serverToUndo } from '../steps.ts'
 import { findServer, updateServer } from '../store.ts'
 import { consumer } from './claim.ts'
 import type { MoveBody, MoveRow } from './move.ts'
@@ -117,8 +117,12 @@ const revertSaga = saga<ActionInput<MoveBody>>(
     revision: 1,
     deadline: deadlineMs,
     async failed(ctx, { server_id, body }, error) {
-      if (!(await serverToUndo(ctx, server_id))) return
-      if (error.step?.startsWith(leave)) await updateMove(ctx, body.move, { status: 'finished' })
+      const server = await serverToUndo(ctx, server_id)
+      if (!server) return
+      if (error.step?.startsWith(leave)) {
+        await updateMove(ctx, body.move, { status: 'finished' })
+        if (server.vm_state !== 'resized') await keepResized(ctx, server_id)
+      }
       await updateServer(ctx, server_id, { task_state: null }, { task_state: 'resize_reverting' })
       await tell(ctx, server_id, 'resize.revert.error', { fault: faultFacts(error) })
     },
@@ -144,8 +148,9 @@ const revertSaga = saga<ActionInput<MoveBody>>(
       const vm_state = move.old_vm_state
       const power_state = steps.powerOf(vm_state === 'active')
       const back = { ...steps.settledOn(move, 'source', move.old_zone), ...amountsOf(server.image, move.old_flavor) }
-      const settled = { ...back, vm_state, power_state, task_state: null, fault: null }
-      requireChange(await updateServer(tx, id, settled, { task_state: 'resize_reverting' }), id)
+      // That it is there is so, whatever its state was set to meanwhile.
+      await updateServer(tx, id, { ...back, power_state })
+      await updateServer(tx, id, { vm_state, task_state: null, fault: null }, { task_state: 'resize_reverting' })
       await releaseRoom(tx, id)
       await handOverRoom(tx, move.uuid, consumer(server, id, 'INSTANCE'))
       await updateMove(tx, move.uuid, { status: 'reverted' })
