@@ -94,7 +94,10 @@ export interface NetworkContract {
    * whether the project may have so many ports. Throws with Nova's words and codes.
    */
   validate(ctx: Ctx, request: NetworkRequest, projectId: string, servers?: number): Promise<void>
-  /** Makes the ports of a new server (or takes over those it named): addresses are allocated, nothing is bound yet. `securityGroups` are names or ids. */
+  /**
+   * Makes the ports that a server asks for (or takes over those it named): addresses are allocated, nothing is bound yet. `securityGroups` are names or ids.
+   * Returns these ports, none that the server had before.
+   */
   claimPorts(ctx: Ctx, owner: PortOwner, request: NetworkRequest, securityGroups: string[]): Promise<ServerPort[]>
   /** Binds a server's ports to a host and asks its agent to wire them after the commit. */
   bindPorts(ctx: Ctx, serverId: string, host: string): Promise<void>

@@ -34,9 +34,12 @@ export async function claimPorts(
       tx,
       nics.map(nic => nic.network.id),
     )
-    const had = ((await serverPorts(tx, [owner.server_id])).get(owner.server_id) ?? []).length
-    for (const [i, nic] of nics.entries()) await claimOne(tx, owner, nic, groupIds, had + i)
-    return ((await serverPorts(tx, [owner.server_id])).get(owner.server_id) ?? []).slice(had)
+    // Behind those that the server has, of which some may have gone.
+    const last = (await serverPortRows(tx, [owner.server_id])).at(-1)?.server_index ?? -1
+    const claimed = new Set<string>()
+    for (const [i, nic] of nics.entries()) claimed.add(await claimOne(tx, owner, nic, groupIds, last + 1 + i))
+    const has = (await serverPorts(tx, [owner.server_id])).get(owner.server_id) ?? []
+    return has.filter(port => claimed.has(port.id))
   })
 }
 
@@ -51,21 +54,30 @@ async function reservePorts(ctx: Ctx, projectId: string, count: number): Promise
   }
 }
 
-async function claimOne(ctx: Ctx, owner: PortOwner, nic: ResolvedNic, groups: string[], index: number): Promise<void> {
+/** Returns the port's id. */
+async function claimOne(
+  ctx: Ctx,
+  owner: PortOwner,
+  nic: ResolvedNic,
+  groups: string[],
+  index: number,
+): Promise<string> {
   const device = { device_id: owner.server_id, device_owner: `compute:${owner.availability_zone}` }
   const seen = { server_index: index, server_tag: nic.tag ?? null }
   if (nic.port) {
     const { dns_name } = nic.port
     await touch(ctx, portRows, nic.port, { ...device, ...seen, dns_name: dns_name || owner.hostname })
-    return changed(ctx, { ports: [nic.port.id] })
+    await changed(ctx, { ports: [nic.port.id] })
+    return nic.port.id
   }
-  await makePort(ctx, nic.network, {
+  const made = await makePort(ctx, nic.network, {
     project_id: owner.project_id,
     ...device,
     ...(nic.fixed_ip !== undefined && { fixed_ips: [{ ip_address: nic.fixed_ip }] }),
     security_groups: nic.network.port_security_enabled ? groups : [],
     row: { ...seen, dns_name: owner.hostname, made_by_compute: true },
   })
+  return made.id
 }
 
 export async function bindPorts(ctx: Ctx, serverId: string, host: string): Promise<void> {

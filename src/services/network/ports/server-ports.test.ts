@@ -62,6 +62,24 @@ onEachEngine('a server’s own ports go with it, those that a user made stay', a
   )
 })
 
+onEachEngine('a port that a server gets when others have gone is the one claimed, and shown last', async database => {
+  await using cloud = await networkCloud({ database })
+  const { demo } = cloud
+  const { network } = cloud.env.services
+  const { network: net } = await networkWithSubnet(demo)
+  const wanted = { network_id: net.id }
+  const [first, second, third] = await network.claimPorts(demo.ctx(), owner, [wanted, wanted, wanted], [])
+  for (const gone of [first!, second!]) await network.releasePort(demo.ctx(), 'server-1', gone.id)
+
+  const mine = await demo.create('ports', wanted)
+  const claimed = await network.claimPorts(demo.ctx(), owner, [{ port_id: mine.id }], [])
+  const has = (await network.portsOf(demo.ctx(), ['server-1'])).get('server-1')!
+  assert.deepEqual(
+    [claimed, has].map(ports => ports.map(port => port.id)),
+    [[mine.id], [third!.id, mine.id]],
+  )
+})
+
 onEachEngine(
   'a server shows its ports in the order in which it got them, each with all addresses and groups once, in a long list as alone',
   async database => {
