@@ -5,7 +5,7 @@ import { sql } from 'kysely'
 import { onEachEngine } from '../../../../test/engines.ts'
 import type { FakeFault } from '../drivers/fake-faults.ts'
 import { type ServerCloud, serverCloud } from './fixtures/server-cloud.ts'
-import { newWorld, nothingHeld } from './fixtures/world.ts'
+import { newWorld, nothingHeld, tiny } from './fixtures/world.ts'
 import { confirmResized } from './moves/decide.ts'
 import { updateMove } from './moves/store.ts'
 import { updateServer } from './store.ts'
@@ -190,7 +190,7 @@ for (const state of ['active', 'error'])
     await spawning.promise
     const act = (body: object) => cloud.api(admin, 'POST', `/servers/${id}/action`, body)
     assert.equal((await act({ 'os-resetState': { state } })).status, 202)
-    assert.equal((await act({ reboot: { type: 'HARD' } })).status, 202)
+    assert.equal((await act({ rebuild: { imageRef: tiny } })).status, 202)
     end.resolve()
     await cloud.env.sagas.idle()
     const { host, vm_state, task_state, fault } = await cloud.row(id)
@@ -198,6 +198,13 @@ for (const state of ['active', 'error'])
     assert.match(fault?.message ?? '', /aborted: no$/)
     const { allocations, ports, guests, cleanups } = await cloud.held()
     assert.deepEqual([allocations, ports, guests, cleanups], [0, 0, 0, 0])
+    type Actions = { instanceActions: { action: string; message: string | null }[] }
+    const { body } = await cloud.api<Actions>(admin, 'GET', `/servers/${id}/os-instance-actions`)
+    assert.equal(
+      body.instanceActions.find(({ action }) => action === 'rebuild')?.message,
+      'Error',
+      'it was not rebuilt',
+    )
   })
 
 for (const reverted of [true, false])
