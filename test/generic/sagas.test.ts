@@ -10,7 +10,7 @@ const read = (file: string) => readFileSync(join(source, file), 'utf8')
 
 /** Flows of `crashStories`: a kill, a failure and a delete at each step, and that the place was reached. */
 const flows = [
-  ...['crash', 'crash-deferred', 'crash-deleted-disks', 'crash-disks', 'crash-small', 'crash-volumes'],
+  ...['crash', 'crash-deferred', 'crash-deleted-disks', 'crash-disks', 'crash-home', 'crash-small', 'crash-volumes'],
   ...['moves/crash-cold', 'moves/crash-live', 'moves/crash-rooms', 'moves/crash-shelve'],
 ].map(name => `compute/servers/${name}.test.ts`)
 
@@ -36,7 +36,9 @@ const others: Record<string, [file: string, title: string]> = {
 }
 
 test('each saga of each service has a story of its crashes', () => {
-  const named = flows.flatMap(file => [...read(file).matchAll(/\bsaga: '([\w.-]+)'/g)].map(([, name]) => name!))
+  const named = flows.flatMap(file =>
+    [...read(file).matchAll(/\b(?:saga: |outOfLine\()'([\w.-]+)'/g)].map(([, name]) => name!),
+  )
   const told = new Set([
     ...named.map(name => (name.includes('.') ? name : `compute.servers.${name}`)),
     ...Object.entries(others).flatMap(([id, [file, title]]) => (read(file).includes(title) ? [id] : [])),

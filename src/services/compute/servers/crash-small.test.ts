@@ -51,7 +51,7 @@ crashStories({
     undone: true,
   },
   'network info': { saga: 'injectNetworkInfo', begin: act({ injectNetworkInfo: null }), admin: true, ...same },
-  'port deleted': { saga: 'compute.ports.unplug', begin: deletePort, ...same },
+  'port deleted': { saga: 'compute.ports.unplug', begin: deletePort, ...same, keepsNics: true },
   tidying: {
     saga: 'compute.moves.tidy',
     begin: act({ rebuild: { imageRef: tiny } }),

@@ -84,7 +84,9 @@ async function migrateBack(ctx: Ctx, move: MoveRow, target: string): Promise<voi
 
 async function sendBack(ctx: Ctx, { server_id: id, source_host: source, uuid }: MoveRow, from: string): Promise<void> {
   const { signal } = new AbortController()
-  const spec = await guestSpec(ctx, await existingServer(ctx, id), [], source, signal, uuid)
+  await ctx.transaction(tx => tx.services.network.bindPorts(tx, id, source))
+  const nics = await ctx.services.network.wire(ctx, id, source, signal)
+  const spec = await guestSpec(ctx, await existingServer(ctx, id), nics, source, signal, uuid)
   await hostAgent(ctx, source).call('dropAside', { id }, callOptions(ctx, undefined))
   const to = await hostAgent(ctx, source).call('prepareIncoming', { spec }, callOptions(ctx, undefined))
   await hostAgent(ctx, from).call('migrateLive', { id, to }, callOptions(ctx, undefined, steps.transferMs))
