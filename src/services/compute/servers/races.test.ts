@@ -173,6 +173,30 @@ test('a shelved server whose state was reset while it left its host keeps its ro
   assert.deepEqual([(await cloud.row(id)).host, await cloud.allocated(id)], ['h1', before])
 })
 
+test('a server whose state was reset while it was built is not built anew elsewhere: its build ends by itself', async () => {
+  const [spawning, end] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  await using cloud = await serverCloud({
+    async sagaProbe({ step, at }) {
+      if (step !== 'spawn on h1' || at !== 'before') return
+      spawning.resolve()
+      await end.promise
+    },
+  })
+  using _end = { [Symbol.dispose]: () => end.resolve() }
+  const [demo, admin] = [await cloud.project('p1'), await cloud.admin()]
+  const id = await cloud.ask(demo)
+  await spawning.promise
+  const act = (body: object) => cloud.api(admin, 'POST', `/servers/${id}/action`, body)
+  assert.equal((await act({ 'os-resetState': { state: 'error' } })).status, 202)
+  const { body } = await cloud.api<{ services: { id: string }[] }>(admin, 'GET', '/os-services?host=h1')
+  await cloud.api(admin, 'PUT', `/os-services/${body.services[0]!.id}`, { forced_down: true })
+  const refused = await act({ evacuate: {} })
+  assert.deepEqual([refused.status, JSON.stringify(refused.body).includes('never built')], [409, true])
+  end.resolve()
+  await cloud.env.sagas.idle()
+  assert.equal((await cloud.row(id)).host, 'h1')
+})
+
 for (const state of ['active', 'error'])
   test(`a server whose state was reset to ${state} while it was built has neither host nor room when that fails`, async () => {
     const [spawning, end] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]

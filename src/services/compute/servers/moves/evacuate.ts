@@ -93,6 +93,8 @@ export async function beginEvacuation(
   body: Omit<EvacuateBody, 'move'>,
   password = randomPassword(ctx.ids, 12),
 ): Promise<void> {
+  // Nothing is lost of one that was never built, and its build, wherever it is, ends by itself.
+  if (server.launched_at === null) throw new Conflict(`Instance ${server.id} was never built: delete it.`)
   await ctx.transaction(async tx => {
     // Whatever goes on with it waits for its host: for nothing.
     await tx.sagas.cancel(tx, server.id)
