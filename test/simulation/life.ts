@@ -1,6 +1,6 @@
 /** A process of the cloud that can be killed at any instruction: what it waits for never comes, what it began stays as it is. */
 import type { DatabaseSync } from 'node:sqlite'
-import type { Dialect, Driver, QueryResult, SqliteDialect } from 'kysely'
+import type { DatabaseConnection, Dialect, Driver, QueryResult, SqliteDialect } from 'kysely'
 import type { Bus } from '../../src/kernel/bus/bus.ts'
 import { endableBus } from '../../src/kernel/bus/endable.ts'
 import { type Clock, endableClock } from '../../src/kernel/clock.ts'
@@ -89,6 +89,8 @@ export function databaseFor(disk: Disk, life: Life): Database {
 function mortalDriver(driver: Driver, disk: Disk, life: Life): Driver {
   let giveBack: (() => void) | undefined
   const raw = driver.init().then(() => driver.acquireConnection())
+  /** There from the first turn on: what is begun on it happens at once, so that a death comes before it or after. */
+  let ready: DatabaseConnection | undefined
   let inTransaction = false
   life.onDeath(() => {
     if (!giveBack) return
@@ -130,6 +132,7 @@ function mortalDriver(driver: Driver, disk: Disk, life: Life): Driver {
         return never
       }
       const connection = await raw
+      ready = connection
       return {
         executeQuery<R>(query: Parameters<typeof connection.executeQuery>[0]): Promise<QueryResult<R>> {
           const written = writtenBy(query.sql)
@@ -141,14 +144,14 @@ function mortalDriver(driver: Driver, disk: Disk, life: Life): Driver {
     },
     async beginTransaction(_connection, settings) {
       inTransaction = true
-      await alive(async () => driver.beginTransaction(await raw, settings), false)
+      await alive(() => driver.beginTransaction(ready!, settings), false)
     },
     async commitTransaction() {
-      await alive(async () => driver.commitTransaction(await raw), true)
+      await alive(() => driver.commitTransaction(ready!), true)
       inTransaction = false
     },
     async rollbackTransaction() {
-      await alive(async () => driver.rollbackTransaction(await raw), false)
+      await alive(() => driver.rollbackTransaction(ready!), false)
       inTransaction = false
     },
     async releaseConnection() {
