@@ -1,6 +1,7 @@
 /** Undos on the server's own host, which a failed host must not lose. */
 import type { Ctx } from '#kernel/context.ts'
 import { anySaga, type Saga, saga } from '#kernel/saga/saga.ts'
+import type { ServerRow } from './server.ts'
 import { isUnreachable, serverToUndo } from './steps.ts'
 import { isEvacuated } from './store-moves.ts'
 
@@ -21,11 +22,11 @@ export interface HomeUndo<Input extends AtHome> {
  * waits for this undo, and nothing of the guest stays there. Should the evacuation fail, the guest is still the server's: then it is done after that. A server that is
  * gone, or goes, needs nothing.
  *
- * `name`: of the saga that does it then, after `compute.guests.`.
+ * `name`: of the saga that does it then, after `compute.guests.`. `act` is given the server as it was just before.
  */
 export function homeUndo<Input extends AtHome>(
   name: string,
-  act: (ctx: Ctx, input: Input) => Promise<void>,
+  act: (ctx: Ctx, input: Input, server: ServerRow) => Promise<void>,
 ): HomeUndo<Input> {
   /** Undone, it is tried until the host answers. */
   const later = saga<Input>(`compute.guests.${name}`, { revision: 1, deadline: 60 * 60_000 }, (s, input) => {
@@ -39,7 +40,7 @@ export function homeUndo<Input extends AtHome>(
     if (server?.host !== host) return
     if (await isEvacuated(ctx, server_id)) return postpone(ctx, input)
     try {
-      await act(ctx, input)
+      await act(ctx, input, server)
     } catch (error) {
       if (!isUnreachable(error) || !(await isEvacuated(ctx, server_id))) throw error
       await postpone(ctx, input)

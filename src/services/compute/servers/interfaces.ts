@@ -72,10 +72,8 @@ async function plugIn(ctx: Ctx, { server_id: id, host, port_id }: Plugged, signa
 }
 
 /** The host may have given the guest the NIC before it failed, or before its answer was lost. */
-const takeBack = homeUndo<Plugged>('take-back-nic', async (ctx, { server_id: id, host, port_id }) => {
-  const server = await findServer(ctx, id)
-  // A guest that is made anew has what there is then.
-  if (!server || isOff(server) || server.task_state === 'rebuilding') return
+const takeBack = homeUndo<Plugged>('take-back-nic', async (ctx, { server_id: id, host, port_id }, server) => {
+  if (isOff(server)) return
   const agent = hostAgent(ctx, host)
   try {
     await agent.call('detachNic', { id, port_id }, callOptions(ctx, undefined))
@@ -87,10 +85,9 @@ const takeBack = homeUndo<Plugged>('take-back-nic', async (ctx, { server_id: id,
 })
 
 /** The host may have taken the NIC, and its answer been lost: what stays the server's the guest gets back. */
-const giveBack = homeUndo<Plugged>('give-back-nic', async (ctx, plugged) => {
-  const server = await findServer(ctx, plugged.server_id)
-  if (server && server.task_state !== 'rebuilding') await plugIn(ctx, plugged, new AbortController().signal)
-})
+const giveBack = homeUndo<Plugged>('give-back-nic', (ctx, plugged) =>
+  plugIn(ctx, plugged, new AbortController().signal),
+)
 
 const attachSaga = actionSaga<{ port_id: string }>({
   name: 'attach_interface',

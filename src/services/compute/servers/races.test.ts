@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { sql } from 'kysely'
+import type { ProbePoint } from '#kernel/saga/run.ts'
 import { onEachEngine } from '../../../../test/engines.ts'
 import type { FakeFault } from '../drivers/fake-faults.ts'
-import { type ServerCloud, serverCloud } from './fixtures/server-cloud.ts'
+import { type ServerCloud, type ServerCloudOptions, serverCloud } from './fixtures/server-cloud.ts'
 import { newWorld, nothingHeld, tiny } from './fixtures/world.ts'
 import { confirmResized } from './moves/decide.ts'
 import { updateMove } from './moves/store.ts'
@@ -13,6 +14,31 @@ import { rememberCleanup } from './store-cleanups.ts'
 
 /** The others go as far as they come while a transaction is open: with SQLite they wait for it. */
 const aMoment = (cloud: ServerCloud) => cloud.env.clock.sleep(300)
+
+/** Sagas wait at one place: `reached` resolves there, and `goOn` lets them pass. An admin acts on servers meanwhile. */
+async function heldAt(here: (point: ProbePoint) => boolean, options: Omit<ServerCloudOptions, 'sagaProbe'> = {}) {
+  const [reached, end] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  const cloud = await serverCloud({
+    ...options,
+    async sagaProbe(point) {
+      if (!here(point)) return
+      reached.resolve()
+      await end.promise
+    },
+  })
+  const [demo, admin, ended] = [await cloud.project('p1'), await cloud.admin(), cloud[Symbol.asyncDispose]]
+  return Object.assign(cloud, {
+    ...{ demo, admin, reached: reached.promise, goOn: end.resolve },
+    async act(id: string, body: object) {
+      const { status } = await cloud.api(admin, 'POST', `/servers/${id}/action`, body)
+      assert.equal(status, 202, JSON.stringify(body))
+    },
+    async [Symbol.asyncDispose]() {
+      end.resolve()
+      await ended.call(cloud)
+    },
+  })
+}
 
 async function sagasOf({ world }: ServerCloud, subject: string): Promise<string[]> {
   const found = await sql<{ saga: string }>`select saga from kernel_sagas where subject = ${subject}`.execute(
@@ -124,98 +150,64 @@ onEachEngine(
 )
 
 test('what is to be cleared away of a server on a host is left alone while the server comes there', async () => {
-  const [arrived, end] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
-  await using cloud = await serverCloud({
+  await using cloud = await heldAt(({ step, at }) => step.startsWith('migrate to') && at === 'acted', {
     hosts: ['h1', 'h2'],
-    async sagaProbe({ step, at }) {
-      if (!step.startsWith('migrate to') || at !== 'acted') return
-      arrived.resolve()
-      await end.promise
-    },
   })
-  using _end = { [Symbol.dispose]: () => end.resolve() }
-  const [demo, admin] = [await cloud.project('p1'), await cloud.admin()]
-  const { id } = await cloud.boot(demo)
+  const { id } = await cloud.boot(cloud.demo)
   const { host } = await cloud.row(id)
   const target = host === 'h1' ? 'h2' : 'h1'
   const migrate = { 'os-migrateLive': { host: null, block_migration: 'auto' } }
-  assert.equal((await cloud.api(admin, 'POST', `/servers/${id}/action`, migrate)).status, 202)
-  await arrived.promise
+  await cloud.act(id, migrate)
+  await cloud.reached
   await rememberCleanup(cloud.ctx(), target, id)
   await cloud.reconcile('compute.host-cleanups')
-  end.resolve()
+  cloud.goOn()
   await cloud.env.sagas.idle()
   assert.deepEqual([(await cloud.row(id)).host, cloud.guestHosts(id)], [target, [target]])
 })
 
 test('a shelved server whose state was reset while it left its host keeps its room there', async () => {
-  const [left, end] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
-  await using cloud = await serverCloud({
-    set: ['compute.shelved_offload_seconds=-1'],
-    async sagaProbe({ saga, step, at }) {
-      if (saga !== 'compute.servers.shelveOffload' || step !== 'destroy guest' || at !== 'acted') return
-      left.resolve()
-      await end.promise
-    },
-  })
-  using _end = { [Symbol.dispose]: () => end.resolve() }
-  const [demo, admin] = [await cloud.project('p1'), await cloud.admin()]
-  const { id } = await cloud.boot(demo)
-  const act = (body: object) => cloud.api(admin, 'POST', `/servers/${id}/action`, body)
-  await act({ shelve: null })
+  await using cloud = await heldAt(
+    ({ saga, step, at }) => saga === 'compute.servers.shelveOffload' && step === 'destroy guest' && at === 'acted',
+    { set: ['compute.shelved_offload_seconds=-1'] },
+  )
+  const { id } = await cloud.boot(cloud.demo)
+  await cloud.act(id, { shelve: null })
   await cloud.env.sagas.idle()
   const before = await cloud.allocated(id)
-  await act({ shelveOffload: null })
-  await left.promise
-  assert.equal((await act({ 'os-resetState': { state: 'error' } })).status, 202)
-  end.resolve()
+  await cloud.act(id, { shelveOffload: null })
+  await cloud.reached
+  await cloud.act(id, { 'os-resetState': { state: 'error' } })
+  cloud.goOn()
   await cloud.env.sagas.idle()
   assert.deepEqual([(await cloud.row(id)).host, await cloud.allocated(id)], ['h1', before])
 })
 
+const spawns = ({ step, at }: ProbePoint) => step === 'spawn on h1' && at === 'before'
+
 test('a server whose state was reset while it was built is not built anew elsewhere: its build ends by itself', async () => {
-  const [spawning, end] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
-  await using cloud = await serverCloud({
-    async sagaProbe({ step, at }) {
-      if (step !== 'spawn on h1' || at !== 'before') return
-      spawning.resolve()
-      await end.promise
-    },
-  })
-  using _end = { [Symbol.dispose]: () => end.resolve() }
-  const [demo, admin] = [await cloud.project('p1'), await cloud.admin()]
-  const id = await cloud.ask(demo)
-  await spawning.promise
-  const act = (body: object) => cloud.api(admin, 'POST', `/servers/${id}/action`, body)
-  assert.equal((await act({ 'os-resetState': { state: 'error' } })).status, 202)
+  await using cloud = await heldAt(spawns)
+  const { admin } = cloud
+  const id = await cloud.ask(cloud.demo)
+  await cloud.reached
+  await cloud.act(id, { 'os-resetState': { state: 'error' } })
   const { body } = await cloud.api<{ services: { id: string }[] }>(admin, 'GET', '/os-services?host=h1')
   await cloud.api(admin, 'PUT', `/os-services/${body.services[0]!.id}`, { forced_down: true })
-  const refused = await act({ evacuate: {} })
+  const refused = await cloud.api(admin, 'POST', `/servers/${id}/action`, { evacuate: {} })
   assert.deepEqual([refused.status, JSON.stringify(refused.body).includes('never built')], [409, true])
-  end.resolve()
+  cloud.goOn()
   await cloud.env.sagas.idle()
   assert.equal((await cloud.row(id)).host, 'h1')
 })
 
 for (const state of ['active', 'error'])
   test(`a server whose state was reset to ${state} while it was built has neither host nor room when that fails`, async () => {
-    const [spawning, end] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
-    await using cloud = await serverCloud({
-      faults: { h1: [{ method: 'spawn', error: 'no' }] },
-      async sagaProbe({ step, at }) {
-        if (step !== 'spawn on h1' || at !== 'before') return
-        spawning.resolve()
-        await end.promise
-      },
-    })
-    using _end = { [Symbol.dispose]: () => end.resolve() }
-    const [demo, admin] = [await cloud.project('p1'), await cloud.admin()]
-    const id = await cloud.ask(demo)
-    await spawning.promise
-    const act = (body: object) => cloud.api(admin, 'POST', `/servers/${id}/action`, body)
-    assert.equal((await act({ 'os-resetState': { state } })).status, 202)
-    assert.equal((await act({ rebuild: { imageRef: tiny } })).status, 202)
-    end.resolve()
+    await using cloud = await heldAt(spawns, { faults: { h1: [{ method: 'spawn', error: 'no' }] } })
+    const id = await cloud.ask(cloud.demo)
+    await cloud.reached
+    await cloud.act(id, { 'os-resetState': { state } })
+    await cloud.act(id, { rebuild: { imageRef: tiny } })
+    cloud.goOn()
     await cloud.env.sagas.idle()
     const { host, vm_state, task_state, fault } = await cloud.row(id)
     assert.deepEqual([host, vm_state, task_state], [null, 'error', null])
@@ -223,7 +215,7 @@ for (const state of ['active', 'error'])
     const { allocations, ports, guests, cleanups } = await cloud.held()
     assert.deepEqual([allocations, ports, guests, cleanups], [0, 0, 0, 0])
     type Actions = { instanceActions: { action: string; message: string | null }[] }
-    const { body } = await cloud.api<Actions>(admin, 'GET', `/servers/${id}/os-instance-actions`)
+    const { body } = await cloud.api<Actions>(cloud.admin, 'GET', `/servers/${id}/os-instance-actions`)
     assert.equal(
       body.instanceActions.find(({ action }) => action === 'rebuild')?.message,
       'Error',
@@ -233,30 +225,20 @@ for (const state of ['active', 'error'])
 
 for (const reverted of [true, false])
   test(`a server whose state was reset while its resize was reverted is where its guest is when that ${reverted ? 'is done' : 'fails'}`, async () => {
-    const [leaving, end] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
-    await using cloud = await serverCloud({
+    await using cloud = await heldAt(({ step, at }) => step.startsWith('leave') && at === 'before', {
       hosts: ['h1', 'h2'],
       set: ['compute.allow_resize_to_same_host=false'],
-      async sagaProbe({ step, at }) {
-        if (!step.startsWith('leave') || at !== 'before') return
-        leaving.resolve()
-        await end.promise
-      },
     })
-    using _end = { [Symbol.dispose]: () => end.resolve() }
-    const [demo, admin] = [await cloud.project('p1'), await cloud.admin()]
-    const { id } = await cloud.boot(demo)
+    const { id } = await cloud.boot(cloud.demo)
     const source = (await cloud.row(id)).host!
-    const act = async (body: object) =>
-      assert.equal((await cloud.api(admin, 'POST', `/servers/${id}/action`, body)).status, 202)
-    await act({ resize: { flavorRef: '84' } })
+    await cloud.act(id, { resize: { flavorRef: '84' } })
     await cloud.env.sagas.idle()
     const target = (await cloud.row(id)).host!
-    await act({ revertResize: null })
-    await leaving.promise
-    await act({ 'os-resetState': { state: 'error' } })
+    await cloud.act(id, { revertResize: null })
+    await cloud.reached
+    await cloud.act(id, { 'os-resetState': { state: 'error' } })
     if (!reverted) await cloud.removeHost(source)
-    end.resolve()
+    cloud.goOn()
     await cloud.env.sagas.idle()
     const [there, memory] = reverted ? [source, 128] : [target, 192]
     const { host, vm_state, task_state, memory_mb } = await cloud.row(id)

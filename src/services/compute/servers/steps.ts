@@ -38,7 +38,8 @@ export function requireChange(changed: boolean, id: string): void {
 
 /**
  * What an undo does on the server's own host. One that does not answer is waited for, unless the server is built anew elsewhere: then nothing of
- * it stays there, and its evacuation waits for this undo.
+ * it stays there, and its evacuation waits for this undo. For what is found again should the evacuation fail, as disks that are aside are, and
+ * what the server follows; for all else there is `homeUndo`.
  */
 export async function undoAtHome(ctx: Ctx, id: string, undo: () => Promise<void>): Promise<void> {
   try {
